@@ -1,0 +1,47 @@
+# Each goal makes what it needs; `make demo` is the place to begin.
+PYTHON ?= python3
+BIN := .venv/bin
+export TIDELINE_LANDING ?= landing
+export TIDELINE_WAREHOUSE ?= warehouse/tideline.duckdb
+export DBT_PROFILES_DIR := $(CURDIR)
+export DAGSTER_HOME ?= $(CURDIR)/.dagster
+EVENTS ?= 1000000
+
+.PHONY: demo test dev bench lint clean
+
+.venv/.installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
+	touch $@
+
+# The sample business lands only where nothing has landed: a log of your own is not mixed with it.
+demo: .venv/.installed
+	@test -n "$$(ls $(TIDELINE_LANDING)/events 2>/dev/null)" \
+	    || $(BIN)/python -m orchestration.ingestion.sample --people 2000 --days 91 --to-day 90
+	@echo "Building: raw events to segments, about a minute ..."
+	@$(BIN)/dbt --quiet build
+	@$(BIN)/python -m orchestration.activation
+	@echo
+	@$(BIN)/python -m orchestration.summary --truth warehouse/truth
+	@echo
+	@echo "Look at: $(TIDELINE_WAREHOUSE) (schema tideline), deliveries/, and 'make dev' for the lineage."
+
+# One more day of the sample business; 'make demo' then takes in only that day.
+next-day: .venv/.installed
+	@$(BIN)/python -m orchestration.ingestion.sample --people 2000 --days 91 --from-day 90
+
+dev: .venv/.installed
+	@mkdir -p $(DAGSTER_HOME)
+	$(BIN)/dagster dev
+
+bench: .venv/.installed
+	$(BIN)/python -m orchestration.bench --events $(EVENTS)
+
+lint: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/sqlfluff lint models tests/dbt --dialect duckdb
+	DBT_TARGET=snowflake $(BIN)/sqlfluff lint models tests/dbt --dialect snowflake
+
+test: .venv/.installed lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -1,0 +1,13 @@
+{#-
+    The rows of a seed as lists of values, read when a model is compiled for its run; none while dbt
+    parses, before the seed is built, and in unit tests, whose inputs are no tables.
+-#}
+{% macro seed_rows(relation, columns) %}
+    {%- if not execute or not relation.schema or not load_relation(relation) -%}
+        {{ return([]) }}
+    {%- endif -%}
+    {%- set query -%}
+        select {{ columns | join(', ') }} from {{ relation }} order by {{ columns | join(', ') }}
+    {%- endset -%}
+    {{ return(run_query(query).rows | map('list') | list) }}
+{% endmacro %}

@@ -1,0 +1,19 @@
+{#- An identifier unless the blocklist says that it is nobody's: a cookie `null` is no stream. -#}
+{% macro usable_id(column, id_type, blocklist) %}
+{%- set values = [] -%}
+{%- for type, part, value in seed_rows(blocklist, ['id_type', 'part', 'value'])
+    if type in ['*', id_type] and part == 'whole' -%}
+    {%- do values.append("'" ~ value.replace("'", "''") ~ "'") -%}
+{%- endfor -%}
+{%- if values -%}
+case
+    when
+        lower({{ column }}) not in (
+            {{ values | join(', ') }}
+        )
+        then {{ column }}
+end
+{%- else -%}
+{{ column }}
+{%- endif -%}
+{% endmacro %}

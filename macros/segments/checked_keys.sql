@@ -1,0 +1,12 @@
+{#- Stops the build when a declaration has a key that nothing reads, or lacks one that it needs. -#}
+{% macro checked_keys(what, spec, required, optional) %}
+    {%- for key in required if key not in spec -%}
+        {{ exceptions.raise_compiler_error(what ~ ' lacks the key "' ~ key ~ '".') }}
+    {%- endfor -%}
+    {%- for key in spec if key not in required + optional -%}
+        {{ exceptions.raise_compiler_error(
+            what ~ ' has the unknown key "' ~ key ~ '". Did you mean "'
+            ~ nearest_word(key, required + optional) ~ '"?'
+        ) }}
+    {%- endfor -%}
+{% endmacro %}

@@ -1,0 +1,35 @@
+{#-
+    A segment's rule, once every word in it is known: a column of `profile_attributes` or a word of
+    SQL. Stops the build naming the segment, the word and the nearest right one.
+-#}
+{% macro checked_rule(segment, attributes) %}
+    {%- set what = 'Segment "' ~ segment.name ~ '"' -%}
+    {%- set sql_words = [
+        'and', 'or', 'not', 'is', 'null', 'true', 'false', 'in', 'like', 'between', 'case', 'when',
+        'then', 'else', 'end', 'interval', 'cast', 'as', 'date', 'timestamp', 'coalesce', 'nullif',
+        'lower', 'upper', 'abs', 'round', 'double', 'varchar', 'distinct', 'from',
+    ] -%}
+    {%- do checked_keys(what, segment.spec, ['rule', 'label', 'owner', 'priority'], ['creative']) -%}
+    {%- for word in rule_words(segment.spec.rule) + label_words(segment.spec.label) -%}
+        {%- if attributes and word not in attributes and word not in sql_words -%}
+            {{ exceptions.raise_compiler_error(
+                what ~ ' speaks of "' ~ word ~ '", which is no trait, feature, score or persona '
+                ~ 'column of profile_attributes. Did you mean "'
+                ~ nearest_word(word, attributes) ~ '"?'
+            ) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(segment.spec.rule | trim) }}
+{% endmacro %}
+
+{#- The words of a rule outside its text literals, lower-cased. -#}
+{% macro rule_words(rule) %}
+    {{ return(modules.re.findall(
+        '[a-z_][a-z0-9_]*', modules.re.sub("'[^']*'", '', rule) | lower
+    )) }}
+{% endmacro %}
+
+{#- The columns that a label quotes in braces. -#}
+{% macro label_words(label) %}
+    {{ return(modules.re.findall('\\{(\\w+)\\}', label)) }}
+{% endmacro %}

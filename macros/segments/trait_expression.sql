@@ -1,0 +1,45 @@
+{#- One trait as an aggregate expression; `counter` is its column of `trait_counters`. -#}
+{% macro trait_expression(what, spec, event_names, counter) %}
+    {%- set condition = trait_condition(what, spec, event_names) -%}
+    {%- set text = json_text('properties', spec.property) | trim if spec.property else none -%}
+    {%- set number = try_number(text) | trim if text else none -%}
+    {%- set plain = ['count', 'first_at', 'last_at'] -%}
+    {%- set numeric = {'sum': 'sum', 'average': 'avg', 'min': 'min', 'max': 'max'} -%}
+    {%- set known = plain + numeric.keys() | list + ['count_distinct', 'first', 'last', 'most_frequent'] -%}
+    {%- if spec.aggregate not in known -%}
+        {{ exceptions.raise_compiler_error(
+            what ~ ' has the unknown aggregate "' ~ spec.aggregate ~ '". Did you mean "'
+            ~ nearest_word(spec.aggregate, known) ~ '"?'
+        ) }}
+    {%- elif spec.aggregate not in plain and not text -%}
+        {{ exceptions.raise_compiler_error(
+            what ~ ' has the aggregate "' ~ spec.aggregate ~ '", which needs the key "property".'
+        ) }}
+    {%- endif -%}
+    {%- if spec.aggregate == 'count' -%}
+        count_if({{ condition }})
+    {%- elif spec.aggregate == 'count_distinct' -%}
+        count(distinct case when {{ condition }} then {{ text }} end)
+    {%- elif spec.aggregate == 'sum' -%}
+        coalesce(sum(case when {{ condition }} then {{ number }} end), 0)
+    {%- elif spec.aggregate in numeric -%}
+        {{ numeric[spec.aggregate] }}(case when {{ condition }} then {{ number }} end)
+    {%- elif spec.aggregate in ['first_at', 'last_at'] -%}
+        {{ 'min' if spec.aggregate == 'first_at' else 'max' }}(
+            case when {{ condition }} then occurred_at end
+        )
+    {%- elif spec.aggregate == 'most_frequent' -%}
+        max_by(
+            {{ text }},
+            case
+                when {{ condition }} and {{ text }} is not null
+                    then {{ counter }} * 1000000000 + event_number
+            end
+        )
+    {%- else -%}
+        {{ 'min_by' if spec.aggregate == 'first' else 'max_by' }}(
+            {{ text }},
+            case when {{ condition }} and {{ text }} is not null then event_number end
+        )
+    {%- endif -%}
+{% endmacro %}

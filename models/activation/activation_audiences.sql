@@ -1,0 +1,70 @@
+{# What a destination should hold, and what its message needs to say. Scores stay out: they would
+   change every row in every run. #}
+with segment_memberships as (
+
+    select * from {{ ref('segment_memberships') }}
+
+),
+
+segments as (
+
+    select * from {{ ref('segments') }}
+
+),
+
+dim_profiles as (
+
+    select * from {{ ref('dim_profiles') }}
+
+),
+
+profile_traits as (
+
+    select * from {{ ref('profile_traits') }}
+
+),
+
+profile_personas as (
+
+    select * from {{ ref('profile_personas') }}
+
+),
+
+anonymous_ids as (
+
+    select
+        profile_id,
+        id_value as anonymous_id
+    from {{ ref('identity_map') }}
+    where id_type = 'anonymous_id'
+    qualify row_number() over (
+        partition by profile_id
+        order by first_received_at desc, id_value
+    ) = 1
+
+)
+
+select
+    segment_memberships.profile_id,
+    segment_memberships.segment_name,
+    segment_memberships.segment_label,
+    dim_profiles.user_id,
+    dim_profiles.email,
+    anonymous_ids.anonymous_id,
+    profile_personas.persona_name,
+    profile_traits.top_category,
+    profile_traits.last_cart_product as left_product,
+    profile_traits.last_jacket_viewed as suggested_product,
+    segments.creative,
+    segment_memberships.as_of
+from segment_memberships
+inner join segments
+    on segment_memberships.segment_name = segments.segment_name
+inner join dim_profiles
+    on segment_memberships.profile_id = dim_profiles.profile_id
+left join profile_traits
+    on segment_memberships.profile_id = profile_traits.profile_id
+left join profile_personas
+    on segment_memberships.profile_id = profile_personas.profile_id
+left join anonymous_ids
+    on segment_memberships.profile_id = anonymous_ids.profile_id

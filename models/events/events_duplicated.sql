@@ -1,0 +1,12 @@
+{{ config(materialized='view') }}
+
+select
+    event_id,
+    event_name,
+    occurred_at,
+    received_at,
+    landed_file,
+    landed_line,
+    landed_at
+from {{ ref('landed_events') }}
+where status = 'duplicate'

@@ -1,0 +1,23 @@
+{{ config(materialized='view') }}
+
+select
+    event_id,
+    event_name,
+    source,
+    anonymous_id,
+    user_id,
+    occurred_at,
+    received_at,
+    platform,
+    context,
+    properties,
+    identifiers,
+    stream_type,
+    stream_id,
+    is_bot,
+    landed_file,
+    landed_line,
+    landed_at,
+    updated_at
+from {{ ref('landed_events') }}
+where status = 'valid'

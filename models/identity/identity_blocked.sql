@@ -1,0 +1,47 @@
+with edges as (
+
+    select * from {{ ref('int_edge_guards') }}
+
+),
+
+identifiers as (
+
+    select * from {{ ref('int_identifier_guards') }}
+
+),
+
+bridges as (
+
+    select * from {{ ref('int_bridges') }}
+
+)
+
+select
+    md5(identifier_id) as blocked_id,
+    rule,
+    reason,
+    id_type as left_type,
+    id_value as left_value,
+    cast(null as varchar) as right_type,
+    cast(null as varchar) as right_value,
+    first_received_at,
+    event_count
+from identifiers
+where rule = 'blocklisted'
+
+union all
+
+select
+    edges.edge_id as blocked_id,
+    coalesce(edges.rule, 'bridges_two_accounts') as rule,
+    coalesce(edges.reason, bridges.reason) as reason,
+    edges.left_type,
+    edges.left_value,
+    edges.right_type,
+    edges.right_value,
+    edges.first_received_at,
+    edges.event_count
+from edges
+left join bridges
+    on edges.edge_id = bridges.edge_id
+where edges.rule is not null or bridges.edge_id is not null

@@ -1,0 +1,98 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='edge_id',
+        post_hook='delete from {{ this }} where event_count = 0',
+    )
+}}
+
+with event_identifiers as (
+
+    select * from {{ ref('event_identifiers') }}
+
+),
+
+{% if is_incremental() %}
+touched as (
+
+    {# Whatever became of the row, a repeat or a quarantined one too: its pairs are counted anew. #}
+    select distinct identifier_id from event_identifiers
+    where updated_at > {{ arrival_watermark('updated_at') }}
+
+),
+{% endif %}
+
+evidence as (
+
+    select * from event_identifiers
+    where
+        is_evidence
+        {% if is_incremental() %}
+        and identifier_id in (select touched.identifier_id from touched)
+        {% endif %}
+
+),
+
+pairs as (
+
+    select
+        lefts.identifier_id as left_id,
+        rights.identifier_id as right_id,
+        lefts.id_type as left_type,
+        lefts.id_value as left_value,
+        rights.id_type as right_type,
+        rights.id_value as right_value,
+        lefts.received_at,
+        lefts.updated_at
+    from evidence as lefts
+    inner join evidence as rights
+        on
+            lefts.event_id = rights.event_id
+            and lefts.id_type < rights.id_type
+
+),
+
+counted as (
+
+    select
+        md5(md5(left_id) || md5(right_id)) as edge_id,
+        left_id,
+        right_id,
+        left_type,
+        left_value,
+        right_type,
+        right_value,
+        min(received_at) as first_received_at,
+        max(received_at) as last_received_at,
+        count(*) as event_count,
+        max(updated_at) as updated_at
+    from pairs
+    group by left_id, right_id, left_type, left_value, right_type, right_value
+
+)
+
+select * from counted
+
+{% if is_incremental() %}
+union all
+
+{# No event is left: the row replaces the old one and goes with the post hook. #}
+select
+    edge_id,
+    left_id,
+    right_id,
+    left_type,
+    left_value,
+    right_type,
+    right_value,
+    first_received_at,
+    last_received_at,
+    0 as event_count,
+    updated_at
+from {{ this }}
+where
+    left_id in (select touched.identifier_id from touched)
+    and right_id in (select touched.identifier_id from touched)
+    and edge_id not in (select counted.edge_id from counted)
+{% endif %}

@@ -1,0 +1,77 @@
+with event_identifiers as (
+
+    select * from {{ ref('event_identifiers') }}
+    where is_evidence
+
+),
+
+identifiers as (
+
+    select * from {{ ref('int_identifier_guards') }}
+
+),
+
+sign_ins as (
+
+    select
+        devices.identifier_id,
+        accounts.identifier_id as account_id,
+        devices.event_id,
+        devices.occurred_at
+    from event_identifiers as devices
+    inner join event_identifiers as accounts
+        on
+            devices.event_id = accounts.event_id
+            and accounts.id_type = 'user_id'
+    inner join identifiers
+        on
+            devices.identifier_id = identifiers.identifier_id
+            and identifiers.rule = 'shared_device'
+    inner join identifiers as usable_accounts
+        on
+            accounts.identifier_id = usable_accounts.identifier_id
+            and usable_accounts.rule is null
+
+),
+
+claims as (
+
+    {# Until anybody signs in, the device belongs to the first who will. #}
+    select
+        identifier_id,
+        account_id,
+        cast(null as {{ dbt.type_timestamp() }}) as valid_from
+    from sign_ins
+    qualify
+        row_number() over (partition by identifier_id order by occurred_at, event_id) = 1
+
+    union all
+
+    {# Of several sign-ins at one instant the last by event id holds. #}
+    select
+        identifier_id,
+        account_id,
+        occurred_at as valid_from
+    from sign_ins
+    qualify
+        row_number() over (
+            partition by identifier_id, occurred_at order by event_id desc
+        ) = 1
+
+),
+
+changes as (
+
+    select * from claims
+    qualify
+        lag(account_id) over (partition by identifier_id order by valid_from nulls first)
+        is distinct from account_id
+
+)
+
+select
+    identifier_id,
+    account_id,
+    valid_from,
+    lead(valid_from) over (partition by identifier_id order by valid_from nulls first) as valid_to
+from changes

@@ -1,0 +1,241 @@
+"""Read every landed file once, row by row, losing nothing.
+
+On one machine this model is the loader: it takes the files of the landing folder that it has not
+taken yet. A file whose content changed since is taken again under a numbered name, so that what it
+gained is not lost; the rows it repeats are duplicates by their message id.
+In Snowflake this table is filled by a load (see docs/snowflake.md) and the model is off.
+"""
+
+import hashlib
+import os
+import zlib
+from pathlib import Path
+
+import pyarrow as pa
+
+FIELDS = {
+    "type": "VARCHAR",
+    "event": "VARCHAR",
+    "name": "VARCHAR",
+    "messageId": "VARCHAR",
+    "anonymousId": "VARCHAR",
+    "userId": "VARCHAR",
+    "timestamp": "VARCHAR",
+    "originalTimestamp": "VARCHAR",
+    "sentAt": "VARCHAR",
+    "receivedAt": "VARCHAR",
+    "context": "JSON",
+    "properties": "JSON",
+    "traits": "JSON",
+}
+# A byte that JSON text cannot hold unescaped: it makes the CSV reader hand over whole lines.
+READ_LINES = (
+    "read_csv(%s, columns = {'line': 'varchar'}, header = false, auto_detect = false, "
+    "delim = E'\\x01', quote = '', escape = '', nullstr = E'\\x02', max_line_size = 67108864)"
+)
+CHUNK_LINES = 100_000
+
+
+def quoted(text):
+    """A text as an SQL literal."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def fingerprint(path):
+    """Size and both ends of a file: enough to see that an append or a rewrite changed it."""
+    with path.open("rb") as file:
+        head = file.read(65_536)
+        file.seek(max(0, path.stat().st_size - 65_536))
+        ends = hashlib.md5(head + file.read(), usedforsecurity=False).hexdigest()
+    return f"{path.stat().st_size}-{ends}"
+
+
+def new_files(paths, landing, taken):
+    """Pair each file that is new or changed with the name under which its rows are landed.
+
+    `taken` maps the landed names to their fingerprints.
+    """
+    for path in sorted(paths):
+        name, mark = path.relative_to(landing).as_posix(), fingerprint(path)
+        versions = [landed for landed in taken if landed == name or landed.startswith(name + "#")]
+        if mark not in {taken[landed] for landed in versions}:
+            yield path, name if not versions else f"{name}#{len(versions) + 1}", mark
+
+
+def unreadable(session, sql):
+    """Why DuckDB cannot read something, or None when it can."""
+    try:
+        session.execute(sql).fetchall()
+    except Exception as error:  # whatever the reader says: the file is then read more carefully
+        return str(error).split("\n")[0]
+    return None
+
+
+def careful_lines(path):
+    """Yield (line number, text, problem) of a JSONL file that the fast reader refused."""
+    inflate = zlib.decompressobj(wbits=47) if path.suffix == ".gz" else None
+    rest, number, problem = b"", 0, None
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            try:
+                rest += inflate.decompress(chunk) if inflate else chunk
+                while inflate and inflate.eof and inflate.unused_data:  # one gzip after another
+                    left, inflate = inflate.unused_data, zlib.decompressobj(wbits=47)
+                    rest += inflate.decompress(left)
+            except zlib.error as error:
+                problem = f"file is damaged from here on: {error}"
+                break
+            *lines, rest = rest.split(b"\n")
+            for line in filter(None, (line.rstrip(b"\r") for line in lines)):
+                number += 1
+                yield number, *decoded(line)
+    if inflate and not inflate.eof and not problem:
+        problem = "file ends early: its gzip stream is cut here"
+    if rest or problem:
+        text, wrong = decoded(rest)
+        yield number + 1, text, problem or wrong
+
+
+def decoded(line):
+    """The text of a line, and what is wrong with its bytes."""
+    try:
+        return line.decode("utf-8"), None
+    except UnicodeDecodeError:
+        return line.decode("utf-8", "replace"), "not valid UTF-8"
+
+
+def land_carefully(session, path, name, mark):
+    """Put the lines of one broken file into the temporary table `careful_lines`."""
+    session.execute(
+        "create temp table if not exists careful_lines "
+        "(landed_file varchar, landed_line bigint, mark varchar, line varchar, problem varchar)"
+    )
+    chunk = []
+    for number, text, problem in careful_lines(path):
+        chunk.append((name, number, mark, text, problem))
+        if len(chunk) == CHUNK_LINES:
+            insert_chunk(session, chunk)
+            chunk = []
+    if chunk:
+        insert_chunk(session, chunk)
+
+
+def insert_chunk(session, rows):
+    """Append rows to `careful_lines` through Arrow."""
+    columns = list(zip(*rows, strict=True))
+    types = [pa.string(), pa.int64(), pa.string(), pa.string(), pa.string()]
+    names = ["landed_file", "landed_line", "mark", "line", "problem"]
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
+    session.register("careful_chunk", pa.table(arrays, names=names))
+    session.execute("insert into careful_lines select * from careful_chunk")
+    session.unregister("careful_chunk")
+
+
+def lines_of(session, path, name, mark):
+    """A select of `landed_file, landed_line, mark, line, problem` over one file."""
+    head = f"select {quoted(name)} as landed_file, row_number() over () as landed_line, "
+    head += f"{quoted(mark)} as mark, "
+    if path.suffix == ".parquet":
+        problem = unreadable(session, f"select count(*) from read_parquet({quoted(path)})")
+        if problem:
+            problem = quoted("not a readable Parquet file: " + problem)
+            return f"{head} null as line, {problem} as problem"
+        return (
+            f"{head} to_json(t)::varchar as line, null as problem "
+            f"from read_parquet({quoted(path)}) as t"
+        )
+    reader = READ_LINES % quoted(path)
+    if unreadable(session, f"select max(length(line)) from {reader}"):
+        land_carefully(session, path, name, mark)
+        return f"select * from careful_lines where landed_file = {quoted(name)}"
+    return f"{head} line, null as problem from {reader}"
+
+
+def message_columns(lines, landed_at):
+    """A select of the table's columns over a select of lines."""
+    spec = "{" + ", ".join(f'"{field}": "{kind}"' for field, kind in FIELDS.items()) + "}"
+
+    def unwrapped(field):  # an archive may hold an object as JSON text
+        return (
+            f"case when json_type(m.{field}) = 'VARCHAR' and json_valid(m.{field} ->> '$') "
+            f"then (m.{field} ->> '$')::json else m.{field} end as {field}"
+        )
+
+    return f"""
+        with lines as ({lines}),
+
+        parsed as (
+            select
+                *,
+                case
+                    when json_valid(line) and json_type(line) = 'OBJECT'
+                        then from_json(line, '{spec}')
+                end as m,
+            from lines
+        ),
+
+        judged as (
+            select
+                * exclude (problem),
+                case
+                    when problem is not null then problem
+                    when m is null then 'not a JSON object'
+                    when coalesce(trim(m.messageId), '') = '' then 'no messageId'
+                end as problem,
+            from parsed
+        )
+
+        select
+            landed_file,
+            landed_line::bigint as landed_line,
+            {quoted(landed_at)}::timestamp as landed_at,
+            mark as landed_fingerprint,
+            m.type as type,
+            m.event as event,
+            m.name as name,
+            m.messageId as message_id,
+            m.anonymousId as anonymous_id,
+            m.userId as user_id,
+            m.timestamp as sent_timestamp,
+            m.originalTimestamp as original_timestamp,
+            m.sentAt as sent_at,
+            m.receivedAt as received_at,
+            {unwrapped("context")},
+            {unwrapped("properties")},
+            {unwrapped("traits")},
+            problem,
+            case when problem is not null then line end as original
+        from judged
+    """
+
+
+def model(dbt, session):
+    """One row per landed row; see docs/architecture.md for the columns."""
+    dbt.config(materialized="incremental", incremental_strategy="append")
+    landing = Path(os.environ.get("TIDELINE_LANDING", "landing"))
+    listed = [Path(row[0]) for row in dbt.source("landing", "event_files").fetchall()]
+    paths = [path for path in listed if path.name.endswith((".jsonl", ".jsonl.gz", ".parquet"))]
+
+    taken = {}
+    if dbt.is_incremental:
+        taken = dict(
+            session.execute(
+                f"select distinct landed_file, landed_fingerprint from {dbt.this}"
+            ).fetchall()
+        )
+    if not paths and not taken and not any((landing / "events").glob("*")):
+        raise FileNotFoundError(
+            f"Nothing has landed: {landing / 'events'} holds no *.jsonl, *.jsonl.gz or *.parquet. "
+            "Put events there in the Segment tracking format, land a log of your own "
+            "(python -m orchestration.ingestion.land FILE), or make the sample business "
+            "(python -m orchestration.ingestion.sample). TIDELINE_LANDING names another folder."
+        )
+
+    session.execute("drop table if exists careful_lines")
+    selects = [
+        lines_of(session, path, name, mark) for path, name, mark in new_files(paths, landing, taken)
+    ]
+    nothing = "select '' as landed_file, 0 as landed_line, '' as mark, '' as line, '' as problem"
+    lines = " union all ".join(selects) or f"{nothing} where false"
+    landed_at = session.execute("select now() at time zone 'UTC'").fetchall()[0][0]
+    return session.sql(message_columns(lines, landed_at))

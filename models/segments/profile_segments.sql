@@ -1,0 +1,31 @@
+{# The segments are declared beside this file, in profile_segments.yml; here they are one select. #}
+{% set attributes = attribute_names(ref('profile_attributes')) %}
+{% set segments = declared_columns('profile_segments', 'segment') %}
+
+with profile_attributes as (
+
+    select * from {{ ref('profile_attributes') }}
+
+),
+
+judged as (
+
+    select
+        profile_id,
+        as_of
+        {%- for segment in segments %},
+        coalesce(({{ checked_rule(segment, attributes) }}), false) as {{ segment.name }}
+        {%- endfor %}
+    from profile_attributes
+
+)
+
+select
+    *,
+    case
+        {%- for segment in segments | sort(attribute='spec.priority') %}
+        when {{ segment.name }} then '{{ segment.name }}'
+        {%- endfor %}
+        when false then ''
+    end as primary_segment
+from judged

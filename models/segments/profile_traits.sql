@@ -1,0 +1,35 @@
+{# The traits are declared beside this file, in profile_traits.yml; here they are one scan. #}
+{% set event_names = seed_rows(ref('tracking_plan'), ['event_name']) | map('first') | unique | list %}
+
+with events as (
+
+    select
+        profile_timeline.profile_id,
+        profile_timeline.event_name,
+        profile_timeline.occurred_at,
+        profile_timeline.properties,
+        data_clock.as_of,
+        row_number() over (
+            partition by profile_timeline.profile_id
+            order by profile_timeline.occurred_at, profile_timeline.event_id
+        ) as event_number
+    from {{ ref('profile_timeline') }} as profile_timeline
+    cross join {{ ref('data_clock') }} as data_clock
+    where profile_timeline.occurred_at < data_clock.as_of
+
+),
+
+counted as (
+
+    select
+        *
+        {{ trait_counters('profile_traits', event_names) | indent(8) }}
+    from events
+
+)
+
+select
+    {{ trait_columns('profile_traits', event_names) | indent(4) }}
+    profile_id
+from counted
+group by profile_id

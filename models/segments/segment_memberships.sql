@@ -1,0 +1,28 @@
+{% set segments = declared_columns('profile_segments', 'segment') %}
+
+with profile_segments as (
+
+    select * from {{ ref('profile_segments') }}
+
+),
+
+profile_attributes as (
+
+    select * from {{ ref('profile_attributes') }}
+
+)
+
+{% for segment in segments %}
+select
+    profile_attributes.profile_id || ':{{ segment.name }}' as membership_id,
+    profile_attributes.profile_id,
+    '{{ segment.name }}' as segment_name,
+    {{ label_expression(segment.spec.label) }} as segment_label,
+    '{{ segment.spec.rule | trim | replace("'", "''") }}' as reason,
+    profile_attributes.as_of
+from profile_attributes
+inner join profile_segments
+    on profile_attributes.profile_id = profile_segments.profile_id
+where profile_segments.{{ segment.name }}
+{{ 'union all' if not loop.last }}
+{% endfor %}

@@ -1,0 +1,32 @@
+with memberships as (
+
+    select
+        segment_name,
+        count(*) as profile_count
+    from {{ ref('segment_memberships') }}
+    group by segment_name
+
+),
+
+declared as (
+
+    {% for segment in declared_columns('profile_segments', 'segment') %}
+    select
+        '{{ segment.name }}' as segment_name,
+        '{{ segment.spec.label | replace("'", "''") }}' as label,
+        '{{ segment.description | replace("'", "''") }}' as description,
+        '{{ segment.spec.rule | trim | replace("'", "''") }}' as rule,
+        '{{ segment.spec.owner | replace("'", "''") }}' as owner,
+        {{ segment.spec.priority }} as priority,
+        {{ "'" ~ segment.spec.creative | replace("'", "''") ~ "'" if segment.spec.creative else 'null' }} as creative
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+
+)
+
+select
+    declared.*,
+    coalesce(memberships.profile_count, 0) as profile_count
+from declared
+left join memberships
+    on declared.segment_name = memberships.segment_name

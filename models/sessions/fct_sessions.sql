@@ -1,0 +1,82 @@
+{{ config(materialized='view') }}
+
+with int_sessions as (
+
+    select * from {{ ref('int_sessions') }}
+
+),
+
+identity_map as (
+
+    select * from {{ ref('identity_map') }}
+
+),
+
+data_clock as (
+
+    select * from {{ ref('data_clock') }}
+
+),
+
+{# On a shared device a session belongs to whoever the device was with when it ended. #}
+owned as (
+
+    select
+        int_sessions.*,
+        identity_map.profile_id
+    from int_sessions
+    left join identity_map
+        on
+            int_sessions.stream_type = identity_map.id_type
+            and int_sessions.stream_id = identity_map.id_value
+            and (
+                identity_map.valid_from is null
+                or int_sessions.ended_at >= identity_map.valid_from
+            )
+            and (
+                identity_map.valid_to is null
+                or int_sessions.ended_at < identity_map.valid_to
+            )
+
+),
+
+clocked as (
+
+    select
+        owned.*,
+        owned.ended_at + interval '{{ var("session_timeout_minutes") }} minutes'
+        >= data_clock.as_of as is_open
+    from owned
+    cross join data_clock
+    where owned.started_at < data_clock.as_of
+
+)
+
+select
+    session_id,
+    profile_id,
+    stream_type,
+    stream_id,
+    started_at,
+    ended_at,
+    datediff('microsecond', started_at, ended_at) / 1000000.0 as duration_seconds,
+    event_count,
+    page_view_count,
+    search_count,
+    product_view_count,
+    cart_add_count,
+    cart_value,
+    order_count,
+    revenue,
+    platform,
+    landing_path,
+    referrer,
+    campaign_source,
+    campaign_medium,
+    campaign_name,
+    event_count = 1 as is_bounced,
+    order_count > 0 as is_converted,
+    is_open,
+    cart_add_count > 0 and order_count = 0 and not is_open as is_cart_abandoned,
+    updated_at
+from clocked

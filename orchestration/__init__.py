@@ -1,0 +1,1 @@
+"""The Dagster code location of Tideline: landing, transformation, activation."""

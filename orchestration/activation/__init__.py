@@ -1,0 +1,1 @@
+"""Reverse ETL: make each destination hold exactly what its desired-state table says."""

@@ -1,0 +1,112 @@
+"""Run the declared syncs: `python -m orchestration.activation --help`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestration.activation.engine import SyncResult, run_sync
+from orchestration.activation.errors import ActivationError, nearest
+from orchestration.activation.syncs import Sync, read_syncs
+from orchestration.activation.warehouse import open_warehouse
+
+HEADER = (
+    "sync", "status", "adds", "updates", "removes", "resends",
+    "accepted", "rejected", "held", "unknown", "to",
+)  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the syncs named (all, if none is); returns the exit code, 1 if one of them failed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m orchestration.activation",
+        description="Bring each destination to its desired state (reverse ETL).",
+    )
+    parser.add_argument(
+        "--sync", action="append", metavar="NAME", help="only this sync; repeatable"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be sent, send nothing"
+    )
+    parser.add_argument(
+        "--allow-large-change", action="store_true", help="send also what a guard would hold"
+    )
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        default=Path("target/manifest.json"),
+        metavar="PATH",
+        help="dbt's manifest (default: target/manifest.json)",
+    )
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    results: list[SyncResult] = []
+    broken = False
+    try:
+        syncs = _chosen(read_syncs(options.manifest), options.sync)
+        with open_warehouse(os.environ) as warehouse:
+            for sync in syncs:
+                try:
+                    results.append(
+                        run_sync(
+                            sync,
+                            warehouse,
+                            allow_large_change=options.allow_large_change,
+                            dry_run=options.dry_run,
+                        )
+                    )
+                except Exception as error:  # one sync must not stop the others
+                    broken = True
+                    print(f"sync `{sync.name}` failed: {_told(error)}", file=sys.stderr)
+    except ActivationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(table(results))
+    return 1 if broken or any(result.failed for result in results) else 0
+
+
+def _told(error: Exception) -> str:
+    """An error in words; of an unexpected one only kind and place, as its text may quote rows."""
+    if isinstance(error, ActivationError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"unexpected {type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+
+
+def _chosen(syncs: list[Sync], names: Sequence[str] | None) -> list[Sync]:
+    known = {sync.name: sync for sync in syncs}
+    for name in names or ():
+        if name not in known:
+            raise ActivationError(f"there is no sync `{name}`; {nearest(name, known)}")
+    return [sync for sync in syncs if not names or sync.name in names]
+
+
+def table(results: Sequence[SyncResult]) -> str:
+    """The results as a table of text, one line per sync, with the messages below."""
+    if not results:
+        return "no syncs declared: an exposure with `meta.sync` is one"
+    lines = [HEADER]
+    for result in results:
+        run = result.run
+        status = f"{run.status} (dry run)" if result.dry_run else run.status
+        numbers = (*run.ops.values(), run.accepted, run.rejected, run.held, run.unknown)
+        lines.append((run.sync_name, status, *map(str, numbers), run.destination))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
+    text = [
+        "  ".join(
+            cell.rjust(width) if 2 <= column < len(HEADER) - 1 else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    notes = [f"{r.run.sync_name}: {r.run.message}" for r in results if r.run.message]
+    return "\n".join([*text, *([""] if notes else []), *notes])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

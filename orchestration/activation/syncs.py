@@ -1,0 +1,190 @@
+"""The declared syncs: dbt exposures with `meta.sync`, read from the manifest and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from orchestration.activation.destinations import DESTINATIONS
+from orchestration.activation.errors import DeclarationError, nearest
+
+Options = TypeVar("Options")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What `meta.sync` may say of every sync, whatever its destination.
+
+    - `key`: the columns that identify a row at the destination.
+    - `columns`: the further columns that are sent; none given means all but `as_of`.
+    - `hash`: columns sent and remembered only as SHA-256 of the trimmed, lower-cased text.
+    - `batch_rows`: rows per request; none given leaves it to the destination.
+    - `rows_per_second`: upper limit of rows sent per second, over the run.
+    - `max_attempts`: how often a batch is sent before it is left to the next run.
+    - `max_change_share`, `guard_min_rows`: a plan that updates and removes more than this share of
+      the rows held, and more than this many rows, is held.
+    """
+
+    destination: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...] | None = None
+    hash: tuple[str, ...] = ()
+    batch_rows: int | None = None
+    rows_per_second: float | None = None
+    max_attempts: int = 5
+    max_change_share: float = 0.5
+    guard_min_rows: int = 1000
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not self.key:
+            raise ValueError("`key` is empty; name the columns that identify a row")
+        for name in ("batch_rows", "rows_per_second", "max_attempts"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"`{name}` is {value}; it must be above 0")
+        if not 0 <= self.max_change_share <= 1:
+            raise ValueError(
+                f"`max_change_share` is {self.max_change_share}; it is a share, from 0 to 1"
+            )
+        if self.guard_min_rows < 0:
+            raise ValueError(f"`guard_min_rows` is {self.guard_min_rows}; it must not be below 0")
+
+
+@dataclass(frozen=True)
+class Sync:
+    """One declared flow of the rows of a table to a destination."""
+
+    name: str
+    schema: str
+    table: str
+    limits: Limits
+    options: Any  # the destination's own `Options`
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows per request."""
+        return self.limits.batch_rows or DESTINATIONS[self.limits.destination].default_batch_rows
+
+    @property
+    def group_by(self) -> str | None:
+        """The column that says which file (group) a row belongs to, if the destination has any."""
+        return getattr(self.options, "group_by", None)
+
+
+def read_syncs(manifest: Path) -> list[Sync]:
+    """All syncs of a dbt manifest, by name.
+
+    Raises DeclarationError if the manifest is missing or a sync is declared wrongly.
+    """
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DeclarationError(
+            f"there is no manifest at {manifest}; run `dbt parse` (or `dbt build`) to write it, "
+            "or name another with --manifest"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DeclarationError(
+            f"the manifest {manifest} cannot be read ({type(error).__name__}); "
+            "run `dbt parse` to write it again"
+        ) from error
+    exposures = sorted(content.get("exposures", {}).values(), key=lambda each: each["name"])
+    return [
+        _sync(exposure, content)
+        for exposure in exposures
+        if "sync" in _meta(exposure) and _is_enabled(exposure)
+    ]
+
+
+def _meta(exposure: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`meta` as dbt resolved it: under `config` since 1.10, at the top before."""
+    return {**(exposure.get("meta") or {}), **((exposure.get("config") or {}).get("meta") or {})}
+
+
+def _is_enabled(exposure: Mapping[str, Any]) -> bool:
+    return (exposure.get("config") or {}).get("enabled", True)
+
+
+def _sync(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Sync:
+    name = exposure["name"]
+    place = f"exposure `{name}` ({exposure.get('original_file_path', 'manifest')}), meta.sync"
+    declared = _meta(exposure)["sync"]
+    if not isinstance(declared, Mapping):
+        raise DeclarationError(f"{place}: expected keys and values, got {declared!r}")
+    kind = declared.get("destination")
+    if kind is None:
+        raise DeclarationError(
+            f"{place}: key `destination` is missing; known are: {', '.join(sorted(DESTINATIONS))}"
+        )
+    if kind not in DESTINATIONS:
+        raise DeclarationError(
+            f"{place}: key `destination` says `{kind}`; {nearest(kind, DESTINATIONS)}"
+        )
+    options_type = DESTINATIONS[kind].Options
+    common = {field.name for field in fields(Limits)}
+    own = {field.name for field in fields(options_type)}
+    for key in declared:
+        if key not in common | own:
+            raise DeclarationError(f"{place}: unknown key `{key}`; {nearest(key, common | own)}")
+    limits = _read(Limits, {k: v for k, v in declared.items() if k in common}, place)
+    options = _read(options_type, {k: v for k, v in declared.items() if k in own}, place)
+    group_by = getattr(options, "group_by", None)
+    if group_by is not None and group_by not in limits.key:
+        raise DeclarationError(
+            f"{place}: key `group_by` says `{group_by}`, which is not part of `key`; "
+            f"{nearest(group_by, limits.key)}"
+        )
+    model = _model(exposure, manifest, place)
+    return Sync(name, model["schema"], model.get("alias") or model["name"], limits, options)
+
+
+def _model(
+    exposure: Mapping[str, Any], manifest: Mapping[str, Any], place: str
+) -> Mapping[str, Any]:
+    nodes = (exposure.get("depends_on") or {}).get("nodes", [])
+    if len(nodes) != 1 or nodes[0] not in manifest.get("nodes", {}):
+        raise DeclarationError(
+            f"{place}: a sync reads exactly one model, `depends_on` names "
+            f"{', '.join(nodes) or 'none'}; write `depends_on: [ref('activation_audiences')]`"
+        )
+    return manifest["nodes"][nodes[0]]
+
+
+def _read(options: type[Options], values: Mapping[str, Any], place: str) -> Options:
+    """An instance of the dataclass `options`, each value checked against its field's type."""
+    hints = get_type_hints(options)
+    required = {f.name for f in fields(options) if f.default is MISSING}  # type: ignore[arg-type]
+    for key in sorted(required - set(values)):
+        raise DeclarationError(f"{place}: key `{key}` is missing")
+    read = {
+        key: _value(value, hints[key], f"{place}: key `{key}`") for key, value in values.items()
+    }
+    try:
+        return options(**read)
+    except ValueError as error:
+        raise DeclarationError(f"{place}: {error}") from None
+
+
+def _value(value: Any, kind: Any, place: str) -> Any:
+    if isinstance(kind, UnionType):
+        if value is None and type(None) in get_args(kind):
+            return None
+        kind = next(each for each in get_args(kind) if each is not type(None))
+    if get_origin(kind) is tuple:
+        values = value if isinstance(value, list) else [value]
+        if not all(isinstance(each, str) and each for each in values):
+            raise DeclarationError(f"{place}: expected a list of column names, got {value!r}")
+        if len(set(values)) < len(values):
+            raise DeclarationError(f"{place}: names a column twice, {value!r}")
+        return tuple(each.lower() for each in values)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not kind:
+        words = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+        raise DeclarationError(f"{place}: expected {words[kind]}, got {value!r}")
+    return value

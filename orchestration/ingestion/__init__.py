@@ -1,0 +1,1 @@
+"""Landing: events and source systems become files below the landing folder."""

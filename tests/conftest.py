@@ -1,0 +1,103 @@
+"""What the tests share: a deployment of its own for each, in a temporary folder."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+SHARED = REPOSITORY.parent / "shared"
+
+
+class Deployment:
+    """A landing folder, a warehouse and deliveries below one folder, run by real processes."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.landing = folder / "landing"
+        self.warehouse = folder / "warehouse" / "tideline.duckdb"
+        self.deliveries = folder / "deliveries"
+        (self.landing / "events").mkdir(parents=True)
+        self.warehouse.parent.mkdir()
+        self.env = {
+            **os.environ,
+            "TIDELINE_LANDING": str(self.landing),
+            "TIDELINE_WAREHOUSE": str(self.warehouse),
+            "TIDELINE_DELIVERIES": str(self.deliveries),
+            "DBT_TARGET": "duckdb",
+            "DBT_TARGET_PATH": str(folder / "target"),
+            "DBT_LOG_PATH": str(folder / "logs"),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "NO_COLOR": "1",
+        }
+        self.env.pop("TIDELINE_WEBHOOK_URL", None)
+
+    def run(self, *words, fails=False, **env):
+        """Run a Python module of the environment; its output, once it ended as expected."""
+        done = subprocess.run(
+            [sys.executable, "-m", *map(str, words)],
+            cwd=REPOSITORY,
+            env={**self.env, **env},
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        output = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, f"{' '.join(map(str, words))}\n{output}"
+        return output
+
+    def dbt(self, *words, fails=False, variables="{}"):
+        """Run a dbt command."""
+        return self.run("dbt.cli.main", *words, "--vars", variables, fails=fails)
+
+    def sample(self, *words):
+        """Land (a part of) the sample business."""
+        truth = self.folder / "truth"
+        return self.run("orchestration.ingestion.sample", *words, "--truth", truth)
+
+    def land(self, *words):
+        """Land a log of one's own."""
+        return self.run("orchestration.ingestion.land", *words)
+
+    def activate(self, *words, fails=False, **env):
+        """Run the syncs."""
+        manifest = self.folder / "target" / "manifest.json"
+        return self.run(
+            "orchestration.activation", *words, "--manifest", manifest, fails=fails, **env
+        )
+
+    def query(self, sql):
+        """Rows of a query over the warehouse, the schema being `tideline`."""
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            connection.execute("set search_path = 'tideline'")
+            return connection.execute(sql).fetchall()
+
+    def value(self, sql):
+        """The one value of a query."""
+        return self.query(sql)[0][0]
+
+    def frame(self, table):
+        """A whole table as sorted rows, whatever the order they were written in."""
+        return sorted(self.query(f"select * from {table}"), key=repr)
+
+
+@pytest.fixture
+def deployment(tmp_path):
+    return Deployment(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_deployment(tmp_path_factory):
+    """One deployment for the tests of a module, which only read it."""
+    return Deployment(tmp_path_factory.mktemp("deployment"))
+
+
+def shared_data(*parts):
+    """A file of the real logs that stand beside the project, or skip."""
+    path = SHARED.joinpath("data", *parts)
+    if not path.exists():
+        pytest.skip(f"{path.name} is not here")
+    return path

@@ -1,0 +1,209 @@
+"""A fakesnow server of one's own, and dbt's part in running Python models on it.
+
+fakesnow speaks Snowflake's SQL over HTTP but has no stored procedures, which is how dbt runs a
+Python model in Snowflake. So the model's own function is called here, on a Snowpark session to the
+server, and what it returns is written as dbt-snowflake would write it.
+"""
+
+import contextlib
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import snowflake.connector
+from snowflake.snowpark import Session
+
+DATABASE, SCHEMA = "ANALYTICS", "TIDELINE"  # as in profiles.yml
+START_SECONDS = 60
+CHUNK_ROWS = 200
+TYPES = {"b": "boolean", "i": "bigint", "u": "bigint", "f": "double", "M": "timestamp_ntz(6)"}
+
+
+class FakesnowServer:
+    """A fresh, empty Snowflake in a process of its own; use as a context manager."""
+
+    def __init__(self, log: Path):
+        self.log = log
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+
+    def __enter__(self):
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "fakesnow", "--server", "--port", str(self.port)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.log.parent,
+            )
+        try:
+            self._wait()
+            self.connection = snowflake.connector.connect(**self.parameters)
+            self.execute(f"create database {DATABASE}")
+            self.execute(f"create schema {DATABASE}.{SCHEMA}")
+            self.execute(f"use schema {DATABASE}.{SCHEMA}")
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(snowflake.connector.errors.Error):
+            self.connection.close()
+        self._stop()
+
+    def _wait(self):
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until and self.process.poll() is None:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"fakesnow does not answer on port {self.port}: {self.log.read_text()}")
+
+    def _stop(self):
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    @property
+    def parameters(self):
+        return {
+            "account": "fakesnow",
+            "host": "127.0.0.1",
+            "port": self.port,
+            "protocol": "http",
+            "user": "fake",
+            "password": "snow",
+            "network_timeout": 60,
+            "session_parameters": {"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False},
+        }
+
+    @property
+    def environment(self):
+        """What profiles.yml wants to know."""
+        return {"FAKESNOW_HOST": "127.0.0.1", "FAKESNOW_PORT": str(self.port)}
+
+    def execute(self, sql, values=None):
+        """Rows of a statement; a list of rows as `values` runs it once for each."""
+        with self.connection.cursor() as cursor:
+            if isinstance(values, list):
+                cursor.executemany(sql, values)
+            else:
+                cursor.execute(sql)
+            return cursor.fetchall()
+
+    def exists(self, table):
+        return bool(self.execute(f"show tables like '{table.upper()}' in schema"))
+
+    def load(self, table, frame, json_columns):
+        """Append a pandas frame to a table, made on first use, as `COPY INTO` would.
+
+        The columns `json_columns` hold JSON as text and become VARIANT.
+        """
+        staged = f"{table}_staged"
+        self.create(staged, frame)
+        self.append(staged, frame)
+        expressions = ", ".join(
+            f"try_parse_json({name}) as {name}" if name in json_columns else name
+            for name in frame.columns
+        )
+        verb = f"insert into {table}" if self.exists(table) else f"create table {table} as"
+        self.execute(f"{verb} select {expressions} from {staged}")
+        self.execute(f"drop table {staged}")
+
+    def append(self, table, frame):
+        """Insert the rows of a pandas frame whose columns are those of the table, in any order."""
+        marks = ", ".join(["%s"] * frame.shape[1])
+        values = [
+            tuple(literal(value) for value in row)
+            for row in frame.astype(object).itertuples(index=False, name=None)
+        ]
+        insert = f"insert into {table} ({', '.join(frame.columns)}) values ({marks})"
+        for start in range(0, len(values), CHUNK_ROWS):
+            self.execute(insert, values[start : start + CHUNK_ROWS])
+
+    def create(self, table, frame):
+        """Create or replace a table with the columns of a pandas frame, without its rows."""
+        columns = ", ".join(
+            f"{name} {TYPES.get(dtype.kind, 'varchar')}" for name, dtype in frame.dtypes.items()
+        )
+        self.execute(f"create or replace table {table} ({columns})")
+
+    def run_python_model(self, node, root):
+        """Run a Python model of the manifest and write its table, as dbt-snowflake would.
+
+        `node` is the model's entry in `manifest["nodes"]`, `root` the project's folder.
+        """
+        name, config = node["name"], node["config"]
+        incremental = config["materialized"] == "incremental" and self.exists(name)
+        session = Session.builder.configs(
+            self.parameters | {"database": DATABASE, "schema": SCHEMA}
+        ).create()
+        try:
+            dbt = DbtStandIn(session, node, incremental)
+            model = runpy.run_path(str(root / node["original_file_path"]))["model"]
+            frame = model(dbt, session)
+        finally:
+            session.cancel_all = lambda: None  # a system function that fakesnow does not know
+            session.close()
+        if not isinstance(frame, pd.DataFrame):
+            frame = frame.to_pandas()
+        lower = [column for column in frame.columns if column != column.upper()]
+        if lower:
+            raise AssertionError(
+                f"{name} returns the columns {lower} to Snowflake, where a lower-case column of a "
+                "pandas frame can only be read with quotes: upper-case them there."
+            )
+        if not incremental:
+            self.create(name, frame)
+        elif keys := config.get("unique_key"):
+            keys = [key.upper() for key in ([keys] if isinstance(keys, str) else keys)]
+            places = " and ".join(f"{key} = %s" for key in keys)
+            for row in frame[keys].drop_duplicates().itertuples(index=False, name=None):
+                self.execute(f"delete from {name} where {places}", [row])
+        self.append(name, frame)
+
+
+class DbtStandIn:
+    """The `dbt` object that dbt-snowflake generates around a Python model."""
+
+    def __init__(self, session, node, is_incremental):
+        self.config = ConfigStandIn(node["config"])
+        self.is_incremental = is_incremental
+        self.this = f"{DATABASE}.{SCHEMA}.{node['name']}"
+        self._session = session
+
+    def ref(self, name):
+        return self._session.table(f"{DATABASE}.{SCHEMA}.{name}")
+
+
+class ConfigStandIn:
+    """`dbt.config`: called to declare, asked with `get` and `meta_get`."""
+
+    def __init__(self, config):
+        self._config = config
+
+    def __call__(self, **_):
+        pass
+
+    def get(self, key, default=None):
+        return self._config.get(key, default)
+
+    def meta_get(self, key, default=None):
+        return self._config.get("meta", {}).get(key, default)
+
+
+def literal(value):
+    """A cell of a frame as a value that the connector can bind."""
+    if pd.isna(value):
+        return None
+    return value.isoformat(" ") if isinstance(value, datetime) else value

@@ -1,0 +1,83 @@
+"""Real logs with known answers: landed, built, and compared with what is known of them."""
+
+import csv
+import gzip
+import json
+
+import pytest
+
+from tests.conftest import shared_data
+
+MAPPINGS = "orchestration/ingestion/mappings"
+
+
+@pytest.fixture(scope="module")
+def retail(shared_deployment):
+    log = shared_data("uci_online_retail", "online_retail.parquet")
+    shared_deployment.land(log, "--mapping", f"{MAPPINGS}/uci_online_retail.yml")
+    shared_deployment.dbt("build")
+    return shared_deployment
+
+
+def test_retail_totals(retail):
+    assert retail.value("select count(*) from fct_events") == 397_884
+    assert retail.value("select count(*) from events_quarantined") == 0
+    assert retail.value("select count(*) from dim_profiles") == 4_338
+    assert retail.value("select count(distinct properties ->> 'order_id') from fct_events") == 18_532
+    total = retail.value("select sum((properties ->> 'revenue')::double) from fct_events")
+    assert round(total, 2) == 8_911_407.90
+    assert retail.value("select count(*) from fct_sessions") == 17_040
+
+
+@pytest.mark.parametrize("cutoff", ["2011-09-10", "2011-12-10"])
+def test_retail_features_as_of_a_cutoff(retail, cutoff):
+    """Later rows are there and must not be seen."""
+    expected = {
+        str(int(float(row["CustomerID"]))): (
+            int(row["recency_days"]),
+            int(row["frequency_30d"]),
+            round(float(row["monetary_value_90d"]), 2),
+        )
+        for row in csv.DictReader(
+            shared_data("uci_online_retail", f"expected_features_{cutoff}.csv").open()
+        )
+    }
+    retail.dbt("run", "--select", "data_clock+", variables=f"{{as_of: '{cutoff}'}}")
+    found = retail.query(
+        """
+        select user_id, recency, purchases_30d, monetary_value_90d
+        from profile_features inner join dim_profiles using (profile_id)
+        where is_for_serving
+        """
+    )
+    assert {user: (r, f, round(m, 2)) for user, r, f, m in found} == expected
+
+
+def test_ecom_sessions_have_the_true_boundaries(deployment):
+    log = shared_data("ecom_sessions", "ecom.csv.gz")
+    deployment.land(log, "--mapping", f"{MAPPINGS}/ecom_sessions.yml")
+    deployment.dbt("build", "--select", "+fct_sessions")
+    assert deployment.value("select count(*) from fct_sessions") == 3_605
+
+    with gzip.open(log, "rt") as file:
+        truth = {}
+        for row in csv.DictReader(file):
+            truth.setdefault((row["user_id"], row["session_id"]), []).append(row["timestamp"])
+    expected = sorted((user, min(times), max(times)) for (user, _), times in truth.items())
+    found = deployment.query(
+        "select stream_id, started_at::varchar, ended_at::varchar from fct_sessions"
+    )
+    assert sorted(found) == expected
+
+
+def test_sparkify_accounts_for_everybody(deployment):
+    log = shared_data("sparkify_log", "events.json.gz")
+    with gzip.open(log, "rt") as file:
+        nobody = sum(json.loads(line)["userId"] == "" for line in file)
+    deployment.land(log, "--mapping", f"{MAPPINGS}/sparkify_log.yml")
+    deployment.dbt("build")
+    reasons = dict(deployment.query("select reason, count(*) from events_quarantined group by 1"))
+    assert reasons == {"no identifier": nobody} == {"no identifier": 286}
+    assert deployment.value("select count(*) from fct_events") == 8_056 - 286
+    assert deployment.value("select count(*) from dim_profiles") == 97
+    assert deployment.value("select count(*) from fct_sessions") == 911

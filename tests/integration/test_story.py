@@ -1,0 +1,178 @@
+"""The story of the product, on the whole graph, event by event.
+
+`anon_123xyz` comes from a social ad, looks for trail shoes, leaves an expensive pair in the cart
+for some jackets, is expected to buy both, and does. At each step the right tool hears of it.
+"""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from tests.python.activation_fixtures import server, server_process  # noqa: F401
+
+VISITOR = "anon_123xyz"
+SHOES = {"product_id": "S900", "name": "Ridge Trail Runner", "category": "footwear", "price": 189.0}
+JACKETS = [
+    {"product_id": f"J90{i}", "name": f"Women's {name}", "category": "jackets", "price": price}
+    for i, (name, price) in enumerate(
+        [("Storm Shell", 210.0), ("Down Hoodie", 240.0), ("Fleece", 120.0)]
+    )
+]
+
+
+class Story:
+    """What has landed so far, on top of a sample business."""
+
+    def __init__(self, deployment, server):
+        self.deployment = deployment
+        self.server = server
+        self.files = 0
+        self.now = deployment.value("select as_of from data_clock") + timedelta(hours=1)
+
+    def message(self, seconds, **message):
+        """One message of the visitor, so many seconds after the one before."""
+        self.now += timedelta(seconds=seconds)
+        at = self.now.isoformat(timespec="milliseconds") + "Z"
+        return {
+            "messageId": f"story-{self.now.timestamp()}",
+            "anonymousId": VISITOR,
+            "originalTimestamp": at,
+            "sentAt": at,
+            "receivedAt": at,
+            "context": {
+                "campaign": {
+                    "source": "instagram",
+                    "medium": "paid_social",
+                    "name": "running shoes",
+                },
+                "page": {"path": "/", "referrer": "https://www.instagram.com/"},
+            },
+            **message,
+        }
+
+    def track(self, seconds, event, **properties):
+        return self.message(seconds, type="track", event=event, properties=properties)
+
+    def page(self, seconds, title, **properties):
+        return self.message(seconds, type="page", properties={"title": title, **properties})
+
+    def lands(self, *messages):
+        """The messages land, then somebody else's an hour later; the graph and the syncs run."""
+        self.now += timedelta(hours=1)
+        passer_by = {**self.page(0, "Home"), "anonymousId": f"passer-by-{self.files}"}
+        self.files += 1
+        path = self.deployment.landing / "events" / f"story-{self.files}.jsonl"
+        path.write_text("".join(json.dumps(m) + "\n" for m in [*messages, passer_by]))
+        self.deployment.dbt("build")
+        self.deployment.activate(TIDELINE_WEBHOOK_URL=self.server.url)
+
+    @property
+    def labels(self):
+        """Her segments: name to label, in the warehouse."""
+        return dict(
+            self.deployment.query(
+                f"""
+                select segment_name, segment_label
+                from segment_memberships inner join identity_map using (profile_id)
+                where id_value = '{VISITOR}'
+                """
+            )
+        )
+
+    @property
+    def profile_id(self):
+        """Her profile."""
+        return self.deployment.value(
+            f"select profile_id from identity_map where id_value = '{VISITOR}'"
+        )
+
+    @property
+    def session(self):
+        """Her session."""
+        return self.deployment.query(
+            f"""
+            select is_cart_abandoned, is_converted, campaign_source
+            from fct_sessions where stream_id = '{VISITOR}' order by started_at
+            """
+        )[0]
+
+    def told_the_webhook(self):
+        """What the webhook's server holds of her: segment to row."""
+        rows = {
+            row["segment_name"]: row
+            for row in self.server.state["rows"].values()
+            if row["anonymous_id"] == VISITOR
+        }
+        return rows
+
+    def written_to_files(self):
+        """What the delivered files hold of her: segment to row."""
+        found = {}
+        for path in self.deployment.deliveries.rglob("*.jsonl"):
+            for line in path.read_text().splitlines():
+                row = json.loads(line)
+                if row["anonymous_id"] == VISITOR:
+                    found[row["segment_name"]] = row
+        return found
+
+
+@pytest.fixture
+def story(deployment, server):  # noqa: F811
+    words = "--people 700 --days 75 --seed 11 --landing".split()
+    deployment.sample(*words, deployment.landing)
+    deployment.dbt("build")
+    return Story(deployment, server)
+
+
+def test_the_story(story):
+    story.lands(
+        story.page(0, "Tideline Outfitters"),
+        story.page(20, "Men's running shoes", category="footwear"),
+        story.track(40, "product_search", query="trail running shoes"),
+    )
+    assert story.labels == {"new_prospect_high_intent": "New prospect – high intent – footwear"}
+    assert story.session == (False, False, "instagram")
+    assert story.told_the_webhook().keys() == story.written_to_files().keys() == story.labels.keys()
+
+    story.lands(
+        story.track(600, "product_view", **SHOES),
+        story.track(90, "time_on_page", seconds=90, product_id=SHOES["product_id"]),
+        story.track(5, "add_to_cart", quantity=1, **SHOES),
+        *(story.track(30, "product_view", **jacket) for jacket in JACKETS),
+    )
+    abandoned = story.deployment.query(
+        f"select is_cart_abandoned from fct_sessions where stream_id = '{VISITOR}' order by started_at"
+    )
+    assert abandoned[-1] == (True,)
+    assert story.labels["cart_abandoned"] == "Abandoned cart – Ridge Trail Runner"
+    assert story.labels["high_value_bundle"] == "High-value bundle purchaser – high propensity"
+    for rows in (story.told_the_webhook(), story.written_to_files()):
+        assert rows.keys() == story.labels.keys()
+        told = rows["high_value_bundle"]
+        assert told["left_product"] == SHOES["name"]
+        assert told["suggested_product"] in {jacket["name"] for jacket in JACKETS}
+        assert told["creative"] == "Complete the look"
+
+    products = [SHOES, JACKETS[0]]
+    story.lands(
+        story.track(
+            3600,
+            "purchase",
+            order_id="ORDER-1",
+            revenue=sum(product["price"] for product in products),
+            currency="EUR",
+            item_count=2,
+            products=products,
+        ),
+    )
+    assert story.labels == {}
+    assert story.told_the_webhook() == {}
+    assert story.written_to_files() == {}
+    last = [
+        operation
+        for request in story.server.state["requests"]
+        for operation in json.loads(request["body"])["operations"]
+        if operation["key"]["profile_id"] == story.profile_id
+    ][-3:]
+    assert {operation["op"] for operation in last} == {"remove"}

@@ -1,0 +1,177 @@
+"""What the activation tests share: a warehouse file, declared syncs, a webhook server process."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import requests
+
+from orchestration.activation.engine import Pace, run_sync
+from orchestration.activation.syncs import read_syncs
+from orchestration.activation.warehouse import DuckDBWarehouse
+
+ROOT = Path(__file__).parents[2]
+SERVER = ROOT / "tests" / "fixtures" / "webhook_server.py"
+KEY = ["profile_id", "segment_name"]
+COLUMNS = (
+    "profile_id varchar, segment_name varchar, segment_label varchar, email varchar, "
+    "score double, is_new boolean, entered_at timestamp, details json, as_of timestamp"
+)
+FILES = {"destination": "files", "key": KEY, "group_by": "segment_name", "guard_min_rows": 1000}
+WEBHOOK = {
+    "destination": "webhook",
+    "key": KEY,
+    "url_env": "TIDELINE_WEBHOOK_URL",
+    "batch_rows": 5,
+    "timeout_seconds": 5,
+}
+
+
+def member(profile, segment="vip", label="VIP", email=None, **others):
+    """One desired row as a tuple in the order of COLUMNS."""
+    row = {
+        "profile_id": profile,
+        "segment_name": segment,
+        "segment_label": label,
+        "email": email or f"{profile}@example.com",
+        "score": 0.5,
+        "is_new": True,
+        "entered_at": "2026-11-01 10:00:00.25",
+        "details": '{"b": 1, "a": [true, null]}',
+        "as_of": "2026-11-19 00:00:00",
+    }
+    return tuple((row | others).values())
+
+
+def members(count, **others):
+    return [member(f"p{index:03}", **others) for index in range(count)]
+
+
+class Rig:
+    """A folder with a warehouse, a manifest, deliveries; the syncs run in this process."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.path = self.folder / "tideline.duckdb"  # the default name: database = schema
+        self.manifest = self.folder / "manifest.json"
+        self.deliveries = self.folder / "deliveries"
+        self.environment = {"TIDELINE_DELIVERIES": str(self.deliveries)}
+        self.waits = []
+        self.desire([])
+
+    def sql(self, sql, parameters=()):
+        with duckdb.connect(str(self.path)) as connection:
+            return connection.execute(sql, list(parameters)).fetchall()
+
+    def desire(self, rows):
+        with duckdb.connect(str(self.path)) as connection:
+            connection.execute("create schema if not exists tideline.tideline")
+            table = "tideline.tideline.activation_audiences"
+            connection.execute(f"create or replace table {table} ({COLUMNS})")
+            if rows:
+                marks = ", ".join("?" for _ in rows[0])
+                connection.executemany(f"insert into {table} values ({marks})", rows)
+
+    def declare(self, **syncs):
+        self.manifest.write_text(json.dumps(manifest(**syncs)))
+
+    def sync(self, name="s", **options):
+        """Run one declared sync; waits are noted in `waits` instead of waited."""
+        sync = next(each for each in read_syncs(self.manifest) if each.name == name)
+        pace = Pace(sync.limits.rows_per_second, self.waits.append, lambda: 0.0, lambda: 1.0)
+        with DuckDBWarehouse(self.path) as warehouse:
+            result = run_sync(sync, warehouse, environment=self.environment, pace=pace, **options)
+        self.check_sums()
+        return result
+
+    def check_sums(self):
+        broken = self.sql(
+            "select * from tideline.tideline.activation_runs "
+            "where planned <> accepted + rejected + held + unknown "
+            "or planned <> adds + updates + removes + resends"
+        )
+        assert not broken
+
+    def last_run(self, column):
+        query = f"select {column} from tideline.tideline.activation_runs order by started_at desc"
+        return self.sql(query)[0][0]
+
+    def command(self, *arguments, prelude="", environment=None):
+        """The real command line in a process of its own; `prelude` is code run before it."""
+        code = f"{prelude}\nimport sys\nfrom orchestration.activation.__main__ import main\n"
+        start = ["-c", code + "sys.exit(main(sys.argv[1:]))"] if prelude else ["-m", MODULE]
+        return subprocess.Popen(
+            [sys.executable, "-B", *start, "--manifest", str(self.manifest), *arguments],
+            cwd=self.folder,
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT),
+                "TIDELINE_WAREHOUSE": str(self.path),
+                **self.environment,
+                **(environment or {}),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+MODULE = "orchestration.activation"
+
+
+def manifest(**syncs):
+    """A dbt manifest with one model and an exposure per sync."""
+    model = "model.tideline.activation_audiences"
+    return {
+        "nodes": {model: {"schema": "tideline", "name": "activation_audiences", "alias": None}},
+        "exposures": {
+            f"exposure.tideline.{name}": {
+                "name": name,
+                "original_file_path": "models/activation/exposures.yml",
+                "depends_on": {"nodes": [model]},
+                "meta": {},
+                "config": {"enabled": True, "meta": {"sync": sync}},
+            }
+            for name, sync in syncs.items()
+        },
+    }
+
+
+class Server:
+    """The webhook server's process, as the tests speak to it."""
+
+    def __init__(self, port):
+        self.address = f"http://127.0.0.1:{port}"
+        self.url = f"{self.address}/hook"
+
+    def script(self, *steps):
+        requests.put(f"{self.address}/script", json=list(steps), timeout=10)
+
+    def refuse(self, *ids, how="row"):
+        requests.put(f"{self.address}/refuse", json={"ids": ids, "how": how}, timeout=10)
+
+    def pause(self, seconds):
+        requests.put(f"{self.address}/pause", json={"seconds": seconds}, timeout=10)
+
+    def reset(self):
+        requests.post(f"{self.address}/reset", timeout=10)
+
+    @property
+    def state(self):
+        return requests.get(f"{self.address}/state", timeout=10).json()
+
+    @property
+    def rows(self):
+        """profile and segment -> label."""
+        return {
+            (key["profile_id"], key["segment_name"]): row["segment_label"]
+            for key, row in ((json.loads(k), r) for k, r in self.state["rows"].items())
+        }
+
+
+def wanted(rows):
+    """Desired rows in the shape of `Server.rows`."""
+    return {(row[0], row[1]): row[2] for row in rows}

@@ -1,0 +1,87 @@
+"""A scratch dbt project around the real identity macros, models and seeds."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+
+REPO = Path(__file__).resolve().parents[2]
+
+# Several builds in one process: what costs is the import of dbt, not the builds.
+_DRIVER = """
+import json, os, sys
+from dbt.cli.main import dbtRunner
+failed = False
+for environment, arguments in json.loads(sys.argv[1]):
+    os.environ.update(environment)
+    failed = not dbtRunner().invoke(arguments).success or failed
+sys.exit(int(failed))
+"""
+
+
+class ScratchProject:
+    """A folder with `dbt_project.yml`, a DuckDB file and the models given.
+
+    Args:
+        folder: Where to write; must not exist.
+        models: SQL of further models, by name.
+        with_identity: Whether the models, seeds and tests of identity belong to it.
+    """
+
+    def __init__(self, folder: Path, models: dict[str, str], with_identity: bool):
+        self.folder = folder
+        self.database = folder / "scratch.duckdb"
+        (folder / "models").mkdir(parents=True)
+        for name in ("cross_db", "events", "generic_tests", "identity"):
+            shutil.copytree(REPO / "macros" / name, folder / "macros" / name)
+        if with_identity:
+            shutil.copytree(REPO / "models" / "identity", folder / "models" / "identity")
+            (folder / "seeds").mkdir()
+            for seed in REPO.glob("seeds/*ident*"):
+                shutil.copy(seed, folder / "seeds")
+            (folder / "tests").mkdir()
+            for name in (
+                "assert_no_profile_has_two_user_ids",
+                "assert_every_event_has_one_profile",
+                "assert_identity_map_covers_time_once",
+            ):
+                shutil.copy(REPO / "tests" / "dbt" / f"{name}.sql", folder / "tests")
+        for name, sql in models.items():
+            (folder / "models" / f"{name}.sql").write_text(sql)
+        project = {
+            "name": "tideline",
+            "version": "0.1.0",
+            "config-version": 2,
+            "profile": "scratch",
+            "test-paths": ["tests"],
+            "flags": {"send_anonymous_usage_stats": False},
+            "vars": {"arrival_overlap_minutes": 0},
+            "models": {"+materialized": "table"},
+        }
+        output = {"type": "duckdb", "path": str(self.database), "schema": "tideline", "threads": 2}
+        profiles = {"scratch": {"target": "scratch", "outputs": {"scratch": output}}}
+        # JSON is YAML.
+        (folder / "dbt_project.yml").write_text(json.dumps(project))
+        (folder / "profiles.yml").write_text(json.dumps(profiles))
+
+    def dbt(self, *runs: tuple[dict[str, str], list[str]]) -> subprocess.CompletedProcess[str]:
+        """Runs dbt once per pair of environment and arguments; returns the exit and the output."""
+        options = ["--no-use-colors", "--project-dir", str(self.folder)]
+        options += ["--profiles-dir", str(self.folder)]
+        plan = [(environment, [*arguments, *options]) for environment, arguments in runs]
+        return subprocess.run(
+            [sys.executable, "-c", _DRIVER, json.dumps(plan)],
+            cwd=self.folder,
+            env=os.environ | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def rows(self, query: str) -> list[tuple]:
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            return connection.execute(query).fetchall()

@@ -1,0 +1,90 @@
+"""The same syncs on Snowflake SQL, against a fakesnow server; and the lease that is its lock."""
+
+import json
+
+import fakesnow
+import pytest
+
+from orchestration.activation.engine import run_sync
+from orchestration.activation.errors import WarehouseError
+from orchestration.activation.syncs import read_syncs
+from orchestration.activation.warehouse import open_warehouse
+from tests.python.activation_rig import FILES, manifest
+
+
+@pytest.fixture(scope="module")
+def environment():
+    with fakesnow.server() as address:
+        settings = {"DBT_TARGET": "fakesnow", "FAKESNOW_PORT": str(address["port"])}
+        with open_warehouse(settings) as warehouse:
+            warehouse.execute("create schema if not exists tideline.tideline")
+        yield settings
+
+
+def desire(warehouse, rows):
+    warehouse.execute(
+        "create or replace table tideline.tideline.activation_audiences (profile_id varchar, "
+        "segment_name varchar, score float, spent number(10, 2), details variant, "
+        "entered_at timestamp_ntz, is_new boolean, born_on date, as_of timestamp_ntz)"
+    )
+    for profile, segment, score in rows:
+        warehouse.execute(
+            "insert into tideline.tideline.activation_audiences select ?, ?, ?, 1.50, "
+            "parse_json('{\"a\": [1]}'), '2026-11-01 10:00:00.25'::timestamp_ntz, true, "
+            "'2000-01-31'::date, '2026-11-19'::timestamp_ntz",
+            [profile, segment, score],
+        )
+
+
+def test_a_sync_mirrors_on_snowflake(environment, tmp_path):
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(manifest(s=FILES | {"batch_rows": 2})))
+    [sync] = read_syncs(path)
+    settings = {"TIDELINE_DELIVERIES": str(tmp_path)}
+
+    def delivered():
+        with (tmp_path / "s" / "vip.jsonl").open() as lines:
+            return [json.loads(line) for line in lines]
+
+    with open_warehouse(environment) as warehouse:
+        desire(warehouse, [("p1", "vip", 0.5), ("p2", "vip", None), ("p3", "vip", 1)])
+        run = run_sync(sync, warehouse, environment=settings).run
+        assert (run.status, run.accepted, run.ops["add"]) == ("succeeded", 3, 3)
+        assert delivered()[0] == {
+            "profile_id": "p1",
+            "segment_name": "vip",
+            "born_on": "2000-01-31",
+            "details": {"a": [1]},
+            "entered_at": "2026-11-01T10:00:00.25Z",
+            "is_new": True,
+            "score": 0.5,
+            "spent": 1.5,
+        }
+        assert run_sync(sync, warehouse, environment=settings).run.planned == 0
+        desire(warehouse, [("p2", "vip", 0.1), ("p3", "vip", 1), ("p4", "vip", 1), (None, "x", 1)])
+        run = run_sync(sync, warehouse, environment=settings).run
+        assert (run.planned, run.accepted, run.rejected) == (4, 3, 1)
+        assert sorted((row["profile_id"], row["score"]) for row in delivered()) == [
+            ("p2", 0.1),
+            ("p3", 1),
+            ("p4", 1),
+        ]
+        assert run.as_of.isoformat() == "2026-11-19T00:00:00"
+
+
+def test_a_lease_keeps_a_second_sync_out_until_it_ends_or_expires(environment):
+    with open_warehouse(environment) as first, open_warehouse(environment) as second:
+        refused = pytest.raises(WarehouseError, match="another sync is running")
+        with first.lock():
+            with refused, second.lock():
+                pass
+            first.renew_lock()
+        with second.lock():
+            pass
+        lost = pytest.raises(WarehouseError, match="lost its lease")
+        with first.lock():
+            first.execute(
+                f"update {first.table('activation_lease')} set expires_at = '2000-01-01'::timestamp"
+            )
+            with second.lock(), lost:
+                first.renew_lock()
