@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export TIDELINE_LANDING ?= landing
-export TIDELINE_WAREHOUSE ?= warehouse/tideline.duckdb
+export TIDELINE_WAREHOUSE ?= warehouse/warehouse.duckdb
 export DBT_PROFILES_DIR := $(CURDIR)
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 EVENTS ?= 1000000

@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
+from threadpoolctl import threadpool_limits
 
 LOG = logging.getLogger("tideline.model_terms")
 
@@ -21,7 +22,6 @@ KEYS = ["model_name", "profile_id", "as_of", "label", "slice"]
 LEAST_EXAMPLES, LEAST_POSITIVES = 50, 10
 # Values beyond these quantiles of training count as the quantile: a coefficient says nothing there.
 CLIP = (0.001, 0.999)
-SKEWED = 1.0  # skewness above which a feature without negative values is taken as its logarithm
 STRENGTHS = (0.01, 0.1, 1.0)  # inverse regularization strengths to choose from
 FOLDS = 3
 COLUMNS = {
@@ -58,19 +58,26 @@ def feature_frame(examples: pd.DataFrame) -> pd.DataFrame:
     return features[sorted(features)].apply(pd.to_numeric, errors="coerce").astype("float64")
 
 
-def learn_recipes(features: pd.DataFrame) -> pd.DataFrame:
+def learn_recipes(features: pd.DataFrame, labels: np.ndarray) -> pd.DataFrame:
     """How to bring each feature to a common scale, learned from training; one row per feature.
 
-    A feature that is the same for all, or unknown for all, teaches nothing and gets no row.
+    What has no negative values is taken as its logarithm if that goes better with the labels. A
+    feature that is the same for all, or unknown for all, teaches nothing and gets no row.
     """
     recipes = []
     for name, values in features.items():
         lower, upper = values.quantile(list(CLIP))
-        clipped = values.clip(lower, upper)
-        transform = "log1p" if lower >= 0 and clipped.skew() > SKEWED else "identity"
-        scaled = np.log1p(clipped) if transform == "log1p" else clipped
-        if lower < upper:
-            recipes.append((name, transform, scaled.mean(), scaled.std(ddof=0), lower, upper))
+        if not lower < upper:
+            continue
+        ways = {"identity": values.clip(lower, upper)}
+        if lower >= 0:
+            ways["log1p"] = np.log1p(ways["identity"])
+        fits = {
+            way: abs(scaled.corr(pd.Series(labels, scaled.index))) for way, scaled in ways.items()
+        }
+        transform = max(fits, key=fits.get)
+        scaled = ways[transform]
+        recipes.append((name, transform, scaled.mean(), scaled.std(ddof=0), lower, upper))
     columns = ["term", "transform", "mean", "scale", "lower_bound", "upper_bound"]
     return pd.DataFrame(recipes, columns=columns)
 
@@ -139,7 +146,7 @@ def train(examples: pd.DataFrame, baseline: str) -> pd.DataFrame:
         )
     is_train = (examples["slice"] == "train").to_numpy()
     is_test = (examples["slice"] == "test").to_numpy()
-    recipes = learn_recipes(features[is_train])
+    recipes = learn_recipes(features[is_train], labels[is_train])
     x = standardize(features, recipes)
     strength = choose_strength(x[is_train], labels[is_train], examples["profile_id"][is_train])
     fitted = regression(strength).fit(x[is_train], labels[is_train])
@@ -199,13 +206,10 @@ def model(dbt, session):
         if missing := what_is_missing(own):
             LOG.warning("Model %s was not trained: %s.", name, missing)
             continue
-        trained.append(
-            train(own, BASELINES[name]).assign(
-                model_name=name,
-                model_version=f"{name}@{clock:%Y-%m-%dT%H:%M:%S}",
-                trained_as_of=clock,
-            )
-        )
+        with threadpool_limits(1):  # sums in one order, whatever the machine
+            rows = train(own, BASELINES[name])
+        version = f"{name}@{clock:%Y-%m-%dT%H:%M:%S}"
+        trained.append(rows.assign(model_name=name, model_version=version, trained_as_of=clock))
     result = pd.concat([pd.DataFrame(columns=list(COLUMNS)), *trained], ignore_index=True)
     result = result[list(COLUMNS)].astype(COLUMNS)
     return result if hasattr(session, "execute") else result.rename(columns=str.upper)

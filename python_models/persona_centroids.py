@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
+from threadpoolctl import threadpool_limits
 
 LOG = logging.getLogger("tideline.persona_centroids")
 
@@ -211,7 +212,9 @@ def model(dbt, session):
                 LEAST,
             )
         else:
-            result = train(logs, history).assign(
+            with threadpool_limits(1):  # sums in one order, whatever the machine
+                result = train(logs, history)
+            result = result.assign(
                 model_version=f"personas@{clock:%Y-%m-%dT%H:%M:%S}", trained_as_of=clock
             )
     result = result[list(COLUMNS)].astype(COLUMNS)

@@ -18,7 +18,7 @@ class Deployment:
     def __init__(self, folder):
         self.folder = folder
         self.landing = folder / "landing"
-        self.warehouse = folder / "warehouse" / "tideline.duckdb"
+        self.warehouse = folder / "warehouse" / "warehouse.duckdb"
         self.deliveries = folder / "deliveries"
         (self.landing / "events").mkdir(parents=True)
         self.warehouse.parent.mkdir()

@@ -25,7 +25,8 @@
   {%- for round in range(1, max_rounds + 1) -%}
     {%- if components_count(graph.edges) > 0 -%}
       {%- set roots = components_roots(graph.edges, round, max_rounds) -%}
-      {%- set labels = components_step('labels' ~ round, components_relabel(graph.labels, roots)) -%}
+      {%- set relabelled = components_relabel(graph.labels, roots) -%}
+      {%- set labels = components_step('labels' ~ round, relabelled) -%}
       {%- set edges = components_step('edges' ~ round, components_contract(graph.edges, roots)) -%}
       {%- do components_drop([graph.labels, graph.edges, roots]) -%}
       {%- set graph.labels = labels -%}
@@ -34,7 +35,8 @@
     {%- endif -%}
   {%- endfor -%}
   {%- do components_assert_none_left(graph.edges, 'true', 'edges', max_rounds) -%}
-  {%- do log(this.identifier ~ ': connected components took ' ~ graph.rounds ~ ' rounds', info=true) -%}
+  {%- set took = ': connected components took ' ~ graph.rounds ~ ' rounds' -%}
+  {%- do log(this.identifier ~ took, info=true) -%}
 
   {#- From here on it is a table like any other: hooks, grants, docs and the swap are dbt's own. -#}
   {%- set found = 'select node, component from ' ~ graph.labels -%}

@@ -197,6 +197,13 @@ from_events as (
                     then price
             end
         ) as top_price_beside_cart,
+        max(last_cart_at) as last_cart_at,
+        max(
+            case
+                when event_name not in ('{{ var("passive_events") | join("', '") }}')
+                    then occurred_at
+            end
+        ) as last_action_at,
         count_if(
             event_name = 'product_search' and occurred_at >= as_of - interval '90 days'
         ) as searches_90d,
@@ -292,6 +299,17 @@ select
     datediff('microsecond', from_events.last_event_at, feature_spine.as_of) / 60000000.0
         as minutes_since_last_event,
     coalesce(from_events.top_price_beside_cart, 0) as top_price_beside_cart,
+    {# One look at something else is no search, several are; who has come back since has moved on. #}
+    case
+        when
+            from_events.views_beside_cart >= 2
+            and from_events.last_action_at < from_events.last_cart_at + interval '3 hours'
+            then from_events.open_cart_value + coalesce(from_events.top_price_beside_cart, 0)
+        else 0
+    end as bundle_value_in_reach,
+    {# Not the time up to `as_of`: silence says little, coming back without buying much. #}
+    datediff('microsecond', from_events.last_cart_at, from_events.last_action_at) / 3600000000.0
+        as hours_active_after_cart_add,
     from_events.searches_90d,
     from_events.product_views_90d,
     from_events.email_clicks_90d,

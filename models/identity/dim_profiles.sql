@@ -46,7 +46,7 @@ counted as (
         profile_id,
         max(case when id_type = 'user_id' then id_value end) as user_id,
         max(case when id_type = 'email' and recency_rank = 1 then id_value end) as email,
-        count_if(id_type = 'anonymous_id') as anonymous_id_count,
+        count(case when id_type = 'anonymous_id' then 1 end) as anonymous_id_count,
         count(*) as identifier_count,
         min(first_seen_at) as first_seen_at,
         max(last_seen_at) as last_seen_at

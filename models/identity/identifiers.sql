@@ -16,7 +16,7 @@ with event_identifiers as (
 {% if is_incremental() %}
 touched as (
 
-    {# Whatever became of the row, a repeat or a quarantined one too: its identifiers are counted anew. #}
+    {# Whatever became of the row, repeat or quarantined, its identifiers are counted anew. #}
     select distinct
         identifier_id,
         id_type,

@@ -160,11 +160,14 @@ class Ledger:
         self.rows = warehouse.table("activation_ledger")
         self.runs = warehouse.table("activation_runs")
         self.rejections = warehouse.table("activation_rejections")
-        missing = [name for name in TABLES if not warehouse.exists(warehouse.schema, name)]
-        if missing:
-            with warehouse.transaction():
-                for name in missing:
-                    warehouse.create_table(name, *TABLES[name])
+        for name, (description, columns) in TABLES.items():
+            if not warehouse.exists(warehouse.schema, name):
+                warehouse.create_table(name, description, columns)
+        # Here and not where it is used: in Snowflake a `create` would end the transaction there.
+        warehouse.execute(
+            "create or replace temporary table activation_outcomes "
+            "(position bigint, fate varchar, reason varchar, in_doubt boolean)"
+        )
 
     def counts(self) -> tuple[int, int]:
         """Rows the destination holds or may hold; rows of unknown fate among them."""
@@ -275,10 +278,7 @@ class Ledger:
         }
         now = wall_clock().isoformat()
         with self.warehouse.transaction():
-            self.warehouse.execute(
-                "create or replace temporary table activation_outcomes "
-                "(position bigint, fate varchar, reason varchar, in_doubt boolean)"
-            )
+            self.warehouse.execute("delete from activation_outcomes")
             if others:
                 self.warehouse.insert(
                     "activation_outcomes",

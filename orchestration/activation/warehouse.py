@@ -197,13 +197,14 @@ class DuckDBWarehouse(Warehouse):
     def create_table(  # noqa: D102
         self, table: str, description: str, columns: Mapping[str, tuple[str, str]]
     ) -> None:
-        self.execute(f'create schema if not exists "{self._database}"."{self.schema}"')
         name = self.table(table)
         declared = ", ".join(f"{column} {kind}" for column, (kind, _) in columns.items())
-        self.execute(f"create table if not exists {name} ({declared})")
-        self.execute(f"comment on table {name} is {_literal(description)}")
-        for column, (_, text) in columns.items():
-            self.execute(f"comment on column {name}.{column} is {_literal(text)}")
+        with self.transaction():
+            self.execute(f'create schema if not exists "{self._database}"."{self.schema}"')
+            self.execute(f"create table if not exists {name} ({declared})")
+            self.execute(f"comment on table {name} is {_literal(description)}")
+            for column, (_, text) in columns.items():
+                self.execute(f"comment on column {name}.{column} is {_literal(text)}")
 
     @contextmanager
     def lock(self) -> Iterator[None]:  # noqa: D102
@@ -369,7 +370,7 @@ def open_warehouse(environment: Mapping[str, str] = os.environ) -> Warehouse:
     target = environment.get("DBT_TARGET") or "duckdb"
     match target:
         case "duckdb":
-            path = environment.get("TIDELINE_WAREHOUSE") or "warehouse/tideline.duckdb"
+            path = environment.get("TIDELINE_WAREHOUSE") or "warehouse/warehouse.duckdb"
             return DuckDBWarehouse(Path(path))
         case "fakesnow":
             settings: dict[str, Any] = {
@@ -391,7 +392,11 @@ def open_warehouse(environment: Mapping[str, str] = os.environ) -> Warehouse:
 
     try:
         connection = snowflake.connector.connect(
-            **settings, paramstyle="qmark", session_parameters={"TIMEZONE": "UTC"}, login_timeout=30
+            **settings,
+            paramstyle="qmark",
+            session_parameters={"TIMEZONE": "UTC"},
+            login_timeout=30,
+            network_timeout=60,  # of trying one request again; a statement may take longer
         )
     except snowflake.connector.Error as error:
         raise WarehouseError(

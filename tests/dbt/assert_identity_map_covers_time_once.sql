@@ -1,4 +1,4 @@
-{# The intervals of an identifier begin with time, end with it, and leave neither gap nor overlap. #}
+{# The intervals of an identifier cover all time, with neither gap nor overlap. #}
 with ordered as (
 
     select

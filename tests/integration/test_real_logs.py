@@ -23,7 +23,9 @@ def test_retail_totals(retail):
     assert retail.value("select count(*) from fct_events") == 397_884
     assert retail.value("select count(*) from events_quarantined") == 0
     assert retail.value("select count(*) from dim_profiles") == 4_338
-    assert retail.value("select count(distinct properties ->> 'order_id') from fct_events") == 18_532
+    assert (
+        retail.value("select count(distinct properties ->> 'order_id') from fct_events") == 18_532
+    )
     total = retail.value("select sum((properties ->> 'revenue')::double) from fct_events")
     assert round(total, 2) == 8_911_407.90
     assert retail.value("select count(*) from fct_sessions") == 17_040

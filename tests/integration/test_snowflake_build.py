@@ -79,7 +79,13 @@ def warehouses(shared_deployment):
     with FakesnowServer(deployment.folder / "fakesnow.log") as server:
         for number, days in enumerate(LOADS):
             deployment.sample(*SAMPLE, *days)
-            deployment.dbt("build", "--exclude-resource-types", "unit_test", "--exclude-resource-types", "snapshot")  # XXX
+            deployment.dbt(
+                "build",
+                "--exclude-resource-types",
+                "unit_test",
+                "--exclude-resource-types",
+                "snapshot",
+            )  # XXX
             with duckdb.connect(str(deployment.warehouse), read_only=True) as connection:
                 raw = connection.table(f"tideline.{LOADED}").order("landed_at").df()
             server.load(LOADED, raw.iloc[taken:], json_columns=["context", "properties", "traits"])
@@ -102,8 +108,10 @@ def sorted_rows(query, table, kinds):
     as_text = {"TIMESTAMP", "DATE", "JSON"}
     expressions = [f"cast({c} as varchar)" if kind in as_text else c for c, kind in kinds.items()]
     rows = query(f"select {', '.join(expressions)} from {table}")
+    types = kinds.values()
     return sorted(
-        (tuple(map(comparable, row, kinds.values(), strict=True)) for row in rows), key=repr
+        (tuple(comparable(*cell) for cell in zip(row, types, strict=True)) for row in rows),
+        key=repr,
     )
 
 

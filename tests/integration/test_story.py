@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.python.activation_fixtures import server, server_process  # noqa: F401
+pytest_plugins = ["tests.python.activation_fixtures"]
+
 
 VISITOR = "anon_123xyz"
 SHOES = {"product_id": "S900", "name": "Ridge Trail Runner", "category": "footwear", "price": 189.0}
@@ -30,7 +31,7 @@ class Story:
         self.files = 0
         self.now = deployment.value("select as_of from data_clock") + timedelta(hours=1)
 
-    def message(self, seconds, **message):
+    def message(self, seconds, /, **message):
         """One message of the visitor, so many seconds after the one before."""
         self.now += timedelta(seconds=seconds)
         at = self.now.isoformat(timespec="milliseconds") + "Z"
@@ -51,10 +52,10 @@ class Story:
             **message,
         }
 
-    def track(self, seconds, event, **properties):
+    def track(self, seconds, event, /, **properties):
         return self.message(seconds, type="track", event=event, properties=properties)
 
-    def page(self, seconds, title, **properties):
+    def page(self, seconds, title, /, **properties):
         return self.message(seconds, type="page", properties={"title": title, **properties})
 
     def lands(self, *messages):
@@ -88,23 +89,19 @@ class Story:
         )
 
     @property
-    def session(self):
-        """Her session."""
+    def last_session(self):
+        """Of her last session: is_cart_abandoned, is_converted, campaign_source."""
         return self.deployment.query(
             f"""
             select is_cart_abandoned, is_converted, campaign_source
-            from fct_sessions where stream_id = '{VISITOR}' order by started_at
+            from fct_sessions where stream_id = '{VISITOR}' order by started_at desc
             """
         )[0]
 
     def told_the_webhook(self):
         """What the webhook's server holds of her: segment to row."""
-        rows = {
-            row["segment_name"]: row
-            for row in self.server.state["rows"].values()
-            if row["anonymous_id"] == VISITOR
-        }
-        return rows
+        rows = [{**json.loads(key), **row} for key, row in self.server.state["rows"].items()]
+        return {row["segment_name"]: row for row in rows if row["anonymous_id"] == VISITOR}
 
     def written_to_files(self):
         """What the delivered files hold of her: segment to row."""
@@ -118,9 +115,8 @@ class Story:
 
 
 @pytest.fixture
-def story(deployment, server):  # noqa: F811
-    words = "--people 700 --days 75 --seed 11 --landing".split()
-    deployment.sample(*words, deployment.landing)
+def story(deployment, server):
+    deployment.sample("--people", 700, "--days", 75, "--seed", 11)
     deployment.dbt("build")
     return Story(deployment, server)
 
@@ -132,7 +128,7 @@ def test_the_story(story):
         story.track(40, "product_search", query="trail running shoes"),
     )
     assert story.labels == {"new_prospect_high_intent": "New prospect – high intent – footwear"}
-    assert story.session == (False, False, "instagram")
+    assert story.last_session == (False, False, "instagram")
     assert story.told_the_webhook().keys() == story.written_to_files().keys() == story.labels.keys()
 
     story.lands(
@@ -141,10 +137,7 @@ def test_the_story(story):
         story.track(5, "add_to_cart", quantity=1, **SHOES),
         *(story.track(30, "product_view", **jacket) for jacket in JACKETS),
     )
-    abandoned = story.deployment.query(
-        f"select is_cart_abandoned from fct_sessions where stream_id = '{VISITOR}' order by started_at"
-    )
-    assert abandoned[-1] == (True,)
+    assert story.last_session[0]
     assert story.labels["cart_abandoned"] == "Abandoned cart – Ridge Trail Runner"
     assert story.labels["high_value_bundle"] == "High-value bundle purchaser – high propensity"
     for rows in (story.told_the_webhook(), story.written_to_files()):

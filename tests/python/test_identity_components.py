@@ -75,7 +75,7 @@ def built(tmp_path_factory):
     # The second run meets tables that exist.
     run = project.dbt(
         ({}, ["run"]),
-        ({}, ["run", "--select", "graphs"]),
+        ({}, ["run", "--select", "again"]),
         ({}, ["run", "--select", "emptied", "--empty"]),
     )
     return project, graph, run
@@ -99,12 +99,9 @@ def test_components_of_components_are_the_same(built):
 
 def test_rounds_are_logarithmic_on_chains(built):
     _, _, run = built
-    rounds = [
-        int(n) for n in re.findall(r"graphs: connected components took (\d+) rounds", run.stdout)
-    ]
-    assert len(rounds) == 2, run.stdout
-    assert rounds[0] == rounds[1]
-    assert 1 < rounds[0] <= 14  # log2 of the 10,000 nodes of a chain
+    rounds = re.search(r" graphs: connected components took (\d+) rounds", run.stdout)
+    assert rounds, run.stdout
+    assert 1 < int(rounds[1]) <= 14  # log2 of the 10,000 nodes of a chain
 
 
 def test_not_converging_fails_and_says_what_to_do(built):

@@ -1,0 +1,130 @@
+"""How long each stage takes, and against what: `python -m orchestration.bench --events N`.
+
+The floor is one DuckDB statement that only reads, types, deduplicates and sorts the same landed
+events. Stages are timed by dbt itself; a model belongs to the stage of its folder. The second run
+lands one more day, to show what an ordinary day costs.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from orchestration.summary import table
+
+EVENTS_PER_PERSON_DAY = 1.33  # of the sample business, measured
+DAYS = 90
+FLOOR = """
+    create or replace table floor as
+    select distinct on (messageId) *
+    from read_json(
+        $1, format = 'newline_delimited', ignore_errors = true,
+        columns = {
+            type: 'varchar', event: 'varchar', messageId: 'varchar', anonymousId: 'varchar',
+            userId: 'varchar', "timestamp": 'timestamp', originalTimestamp: 'timestamp',
+            sentAt: 'timestamp', receivedAt: 'timestamp', context: 'json', properties: 'json',
+            traits: 'json'
+        }
+    )
+    order by receivedAt
+"""
+
+
+def run(*words: str, env: dict[str, str]) -> float:
+    """Run a Python module and return its seconds; its output is shown only if it fails."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", *words], env=env, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(words)} failed:\n{done.stdout}{done.stderr}")
+    return time.perf_counter() - start
+
+
+def floor_seconds(landing: Path, folder: Path) -> float:
+    """Seconds of the floor over the landed files, into a fresh database file."""
+    with duckdb.connect(str(folder / "floor.duckdb")) as connection:
+        start = time.perf_counter()
+        connection.execute(FLOOR, [f"{landing}/events/*.jsonl"]).fetchall()
+        return time.perf_counter() - start
+
+
+def stage_seconds(target: Path) -> dict[str, float]:
+    """Seconds per folder of models in dbt's last run; tests and seeds by kind."""
+    results = json.loads((target / "run_results.json").read_text())["results"]
+    nodes = json.loads((target / "manifest.json").read_text())["nodes"]
+    seconds: dict[str, float] = defaultdict(float)
+    for result in results:
+        node = nodes.get(result["unique_id"])
+        kind = result["unique_id"].split(".")[0]
+        is_model = kind == "model" and node and len(node["fqn"]) > 2
+        stage = node["fqn"][1] if is_model else {"model": "python models"}.get(kind, f"{kind}s")
+        seconds[stage] += result["execution_time"]
+    return dict(seconds)
+
+
+def measure(events: int, folder: Path) -> str:
+    """Run everything in `folder` on a sample of about `events` events; the page to print."""
+    landing, warehouse, target = folder / "landing", folder / "bench.duckdb", folder / "target"
+    env = {
+        **os.environ,
+        "TIDELINE_LANDING": str(landing),
+        "TIDELINE_WAREHOUSE": str(warehouse),
+        "TIDELINE_DELIVERIES": str(folder / "deliveries"),
+        "DBT_TARGET_PATH": str(target),
+        "DBT_LOG_PATH": str(folder / "logs"),
+    }
+    people = max(50, round(events / DAYS / EVENTS_PER_PERSON_DAY))
+    sample = ["orchestration.ingestion.sample", "--people", str(people), "--days", str(DAYS + 1)]
+    sample += ["--landing", str(landing), "--truth", str(folder / "truth")]
+    manifest = ["--manifest", str(target / "manifest.json")]
+
+    pages = []
+    for title, slice_of_days in (
+        ("First load", ["--to-day", str(DAYS)]),
+        ("One more day", ["--from-day", str(DAYS)]),
+    ):
+        made = run(*sample, *slice_of_days, env=env)
+        if title == "First load":
+            floor = floor_seconds(landing, folder)
+        built = run("dbt.cli.main", "build", env=env)
+        sent = run("orchestration.activation", *manifest, env=env)
+        with duckdb.connect(str(warehouse), read_only=True) as connection:
+            rows = connection.execute(
+                "select count(*) from tideline.raw_messages "
+                "where landed_at = (select max(landed_at) from tideline.raw_messages)"
+            ).fetchall()[0][0]
+        stages = {"sample": made, **stage_seconds(target), "all of dbt": built, "activation": sent}
+        pages += [
+            f"{title}: {rows:,} rows; floor of the first load {floor:.2f} s",
+            table(
+                ["stage", "seconds", "rows per second", "times the floor"],
+                [(s, t, round(rows / max(t, 1e-3)), t / floor) for s, t in stages.items()],
+            ),
+            "",
+        ]
+    return "\n".join(pages)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Print the measurements."""
+    parser = argparse.ArgumentParser(prog="python -m orchestration.bench", description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000, help="about so many (1,000,000)")
+    options = parser.parse_args(words)
+    if options.events < 1:
+        parser.error("--events must be at least 1")
+    with tempfile.TemporaryDirectory(prefix="tideline-bench-") as folder:
+        print(measure(options.events, Path(folder)))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

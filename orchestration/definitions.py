@@ -1,0 +1,20 @@
+"""Everything Dagster knows of Tideline; `dagster dev` finds it through pyproject.toml."""
+
+import dagster as dg
+
+from orchestration.activation.assets import sync_assets
+from orchestration.ingestion.assets import event_files
+from orchestration.project import dbt, prepared_manifest
+from orchestration.schedules import daily, whole_graph
+from orchestration.sensors import new_files
+from orchestration.transform import dbt_build
+
+defs = dg.Definitions(
+    assets=[event_files, dbt_build, *sync_assets(prepared_manifest())],
+    jobs=[whole_graph],
+    schedules=[daily],
+    sensors=[new_files],
+    resources={"dbt": dbt},
+    # The steps take turns at one warehouse; a process for each would only cost its start.
+    executor=dg.in_process_executor,
+)

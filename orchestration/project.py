@@ -1,0 +1,48 @@
+"""The dbt project that Dagster runs, and where its deployment lives."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from dagster_dbt import DbtCliResource, DbtProject
+
+ROOT = Path(__file__).parents[1]
+# Each variable names a path; here with the default that the rest of the project has for it.
+PATHS = {
+    "TIDELINE_LANDING": "landing",
+    "TIDELINE_WAREHOUSE": "warehouse/warehouse.duckdb",
+    "TIDELINE_DELIVERIES": "deliveries",
+}
+TARGET = os.environ.get("DBT_TARGET") or "duckdb"
+# A DuckDB file takes one writer at a time; `dagster.yaml` limits each pool to one.
+WRITER_POOL = "duckdb_writer" if TARGET == "duckdb" else None
+
+project = DbtProject(ROOT, target_path=os.environ.get("DBT_TARGET_PATH") or "target")
+# The dbt beside this Python, so that `.venv/bin/dagster` needs no activated environment.
+dbt = DbtCliResource(project, dbt_executable=str(Path(sys.executable).with_name("dbt")))
+
+
+def environment() -> dict[str, str]:
+    """The environment with absolute paths: relative ones start at the repository, as in dbt."""
+    paths = {name: str(ROOT / (os.environ.get(name) or path)) for name, path in PATHS.items()}
+    return {**os.environ, **paths}
+
+
+def prepared_manifest() -> Path:
+    """The manifest of the project, written anew where a file of the project is newer.
+
+    Raises DagsterDbtCliRuntimeError with dbt's own words if the project does not parse.
+    """
+    manifest = project.manifest_path
+    if not manifest.exists() or manifest.stat().st_mtime < _last_change():
+        dbt.cli(["parse", "--quiet"], target_path=project.target_path).wait()
+    return manifest
+
+
+def _last_change() -> float:
+    """When a file that dbt parses was last changed, in seconds since 1970."""
+    folders = ("models", "python_models", "macros", "seeds", "snapshots", "tests/dbt")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    return max(path.stat().st_mtime for path in [*files, *ROOT.glob("*.yml")])

@@ -1,0 +1,73 @@
+"""The dbt project as assets: each model, seed and snapshot one, each data test a check."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtCliResource,
+    DbtProject,
+    dbt_assets,
+)
+
+from orchestration.project import WRITER_POOL, prepared_manifest, project
+
+# What the folders outside `models/` are called in the picture.
+GROUPS = {"seeds": "declarations", "snapshots": "history", "python_models": "training"}
+
+
+def team(owner: str) -> str:
+    """A name from dbt as a Dagster owner, e.g. `team:customer_care`; an address stays as it is."""
+    return owner if "@" in owner else f"team:{owner.strip().lower().replace(' ', '_')}"
+
+
+class Translator(DagsterDbtTranslator):
+    """How the picture shows the project: a group per folder, owners and kinds of each table."""
+
+    def __init__(self) -> None:
+        """Link each asset to its source file."""
+        super().__init__(DagsterDbtTranslatorSettings(enable_code_references=True))
+
+    def get_asset_spec(
+        self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetSpec:
+        """The asset of a dbt node; those in Python show what they are made with."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        node = self.get_resource_props(manifest, unique_id)
+        if node.get("language") != "python":
+            return spec
+        library = {"scikitlearn"} if "sklearn" in node["raw_code"] else set()
+        return spec.replace_attributes(kinds={"dbt", "python"} | library)
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """The step of the flow: the folder below `models/`."""
+        root, *folders = PurePosixPath(dbt_resource_props["original_file_path"]).parts[:-1]
+        return folders[0] if root == "models" and folders else GROUPS.get(root, root)
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """The description alone; the code is one click away."""
+        return dbt_resource_props["description"]
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+        """Who answers for the table, or for the segments that are its columns."""
+        columns = [column["meta"] for column in dbt_resource_props["columns"].values()]
+        declared = [dbt_resource_props["meta"], *(meta.get("segment") or {} for meta in columns)]
+        return sorted({team(meta["owner"]) for meta in declared if meta.get("owner")})
+
+
+@dbt_assets(
+    manifest=prepared_manifest(),
+    project=project,
+    dagster_dbt_translator=Translator(),
+    name="dbt_build",
+    pool=WRITER_POOL,
+)
+def dbt_build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    """Build what is selected, with `dbt build`: seeds, models, snapshots and their tests."""
+    build = dbt.cli(["build"], context=context)
+    yield from build.stream().fetch_row_counts()
+    if build.adapter:  # it has counted the rows; the next step needs the DuckDB file
+        build.adapter.cleanup_connections()

@@ -1,0 +1,35 @@
+{#
+    A term that is no column any more would silently count as average. The fix: name the column as
+    before, or drop `model_terms` (`persona_centroids`) and build, which trains anew.
+#}
+{% set known = feature_columns(ref('profile_features')) + feature_columns(ref('persona_behaviors')) %}
+
+with terms as (
+
+    select
+        model_terms.model_version,
+        model_terms.term
+    from {{ ref('model_terms') }} as model_terms
+    inner join {{ ref('model_versions') }} as model_versions
+        on model_terms.model_version = model_versions.model_version
+    where model_versions.is_current and model_terms.kind = 'coefficient'
+
+),
+
+behaviors as (
+
+    select distinct
+        persona_centroids.model_version,
+        persona_centroids.feature as term
+    from {{ ref('persona_centroids') }} as persona_centroids
+    inner join {{ ref('personas') }} as personas
+        on persona_centroids.model_version = personas.model_version
+
+)
+
+select * from (
+    select * from terms
+    union all
+    select * from behaviors
+)
+where term not in ('intercept'{% for name in known %}, '{{ name }}'{% endfor %})

@@ -1,0 +1,23 @@
+{# A score lies in [0, 1], and every profile served has one of each current model. #}
+with served as (
+
+    select profile_features.profile_id, model_versions.model_name
+    from {{ ref('profile_features') }} as profile_features
+    cross join {{ ref('model_versions') }} as model_versions
+    where profile_features.is_for_serving and model_versions.is_current
+
+)
+
+select
+    coalesce(served.profile_id, profile_scores.profile_id) as profile_id,
+    coalesce(served.model_name, profile_scores.model_name) as model_name,
+    profile_scores.score
+from served
+full outer join {{ ref('profile_scores') }} as profile_scores
+    on
+        served.profile_id = profile_scores.profile_id
+        and served.model_name = profile_scores.model_name
+where
+    served.profile_id is null
+    or profile_scores.score is null
+    or not profile_scores.score between 0 and 1

@@ -1,0 +1,162 @@
+"""Bad input is normal input: the good rows load, the rest says where and why, a typo stops."""
+
+import gzip
+import json
+import re
+
+import duckdb
+import pytest
+
+from tests.conftest import REPOSITORY
+
+GOOD = {
+    "type": "page",
+    "anonymousId": "visitor",
+    "timestamp": "2026-01-01T10:00:00Z",
+    "receivedAt": "2026-01-01T10:00:01Z",
+}
+
+
+def good(number):
+    return json.dumps({**GOOD, "messageId": f"m{number}"})
+
+
+def test_an_empty_landing_says_what_to_put_where(deployment):
+    output = deployment.dbt("build", fails=True)
+    assert "Nothing has landed" in output
+    assert str(deployment.landing / "events") in output
+    assert "orchestration.ingestion.sample" in output and "orchestration.ingestion.land" in output
+
+
+def test_broken_files_lose_nothing(deployment):
+    events = deployment.landing / "events"
+    (events / "lines.jsonl").write_bytes(
+        b"\n".join([good(1).encode(), b"{not json", b"[1]", b"\xff\xfe", b'"text"', b""])
+    )
+    whole = gzip.compress("".join(good(n) + "\n" for n in range(100, 300)).encode())
+    (events / "cut.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    (events / "empty.jsonl").write_bytes(b"")
+    (events / "notes.txt").write_text("not an event file")
+    (events / "broken.parquet").write_bytes(b"PAR1 but not really")
+    columns = str(events / "columns.parquet")
+    duckdb.execute(
+        "copy (select 'p1' as messageId, 'page' as type, 'v' as anonymousId, "
+        "timestamp '2026-01-01 10:00:00' as timestamp, 7 as other "
+        f"union all select null, null, null, null, 8) to '{columns}' (format parquet)"
+    )
+    duckdb.execute(
+        f"copy (select 1 as some, 2 as others) to '{events}/others.parquet' (format parquet)"
+    )
+    deployment.dbt("build")
+
+    quarantined = deployment.query(
+        "select landed_file, landed_line, reason from events_quarantined order by 1, 2"
+    )
+    places = [(file.removeprefix("events/"), line) for file, line, _ in quarantined]
+    cut_at = next(line for file, line in places if file == "cut.jsonl.gz")
+    assert places == [
+        ("broken.parquet", 1),
+        ("columns.parquet", 2),
+        ("cut.jsonl.gz", cut_at),
+        ("lines.jsonl", 2),
+        ("lines.jsonl", 3),
+        ("lines.jsonl", 4),
+        ("lines.jsonl", 5),
+        ("others.parquet", 1),
+    ]
+    reasons = {file.removeprefix("events/"): reason for file, _, reason in quarantined}
+    assert reasons["cut.jsonl.gz"] == "file ends early: its gzip stream is cut here"
+    assert reasons["broken.parquet"].startswith("not a readable Parquet file")
+    assert reasons["others.parquet"] == "no messageId"
+    assert deployment.value("select count(*) from fct_events") == 1 + 1 + cut_at - 1
+    originals = dict(
+        deployment.query(
+            "select landed_line, original from events_quarantined "
+            "where landed_file like '%lines.jsonl'"
+        )
+    )
+    assert originals[2] == "{not json"
+
+
+def test_a_file_that_grew_is_taken_again_without_loss(deployment):
+    path = deployment.landing / "events" / "today.jsonl"
+    path.write_text(good(1) + "\n")
+    events = ["build", "--select", "+events_duplicated", "+events_quarantined"]
+    deployment.dbt(*events)
+    deployment.dbt(*events)
+    assert deployment.value("select count(*) from raw_messages") == 1
+    path.write_text(good(1) + "\n" + good(2) + "\n")
+    deployment.dbt(*events)
+    assert deployment.value("select count(*) from fct_events") == 2
+    assert deployment.query("select event_id, landed_file from events_duplicated") == [
+        ("m1", "events/today.jsonl#2")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "named"),
+    [
+        (
+            "profile_segments.yml",
+            "bundle_purchase_score >= 0.5",
+            "bundle_purchas_score >= 0.5",
+            ['"high_value_bundle"', '"bundle_purchas_score"', '"bundle_purchase_score"'],
+        ),
+        (
+            "profile_segments.yml",
+            "{last_cart_product}",
+            "{last_kart_product}",
+            ['"cart_abandoned"', '"last_kart_product"', '"last_cart_product"'],
+        ),
+        (
+            "profile_traits.yml",
+            "event: product_search, aggregate: count,",
+            "event: product_serch, aggregate: count,",
+            ['"searches_7d"', '"product_serch"', '"product_search"'],
+        ),
+        (
+            "profile_traits.yml",
+            "aggregate: most_frequent",
+            "aggregate: most_frequnt",
+            ['"top_category"', '"most_frequnt"', '"most_frequent"'],
+        ),
+    ],
+)
+def test_a_misspelling_stops_the_build_with_the_nearest_word(
+    deployment, tmp_path, file, right, wrong, named
+):
+    (deployment.landing / "events" / "one.jsonl").write_text(good(1))
+    deployment.dbt("build", "--exclude", "profile_segments+", "--empty")
+    project = tmp_path / "project"
+    project.mkdir()
+    for path in (
+        "dbt_project.yml",
+        "profiles.yml",
+        "macros",
+        "seeds",
+        "snapshots",
+        "tests",
+        "python_models",
+    ):
+        (project / path).symlink_to(REPOSITORY / path)
+    copy_with_edit(REPOSITORY / "models", project / "models", file, right, wrong)
+    model = "profile_segments" if "segments" in file else "profile_traits"
+    output = deployment.dbt("run", "--project-dir", project, "--select", model, fails=True)
+    for word in named:
+        assert word in re.sub(r"\s+", " ", output)
+
+
+def copy_with_edit(source, target, name, right, wrong):
+    """Link a tree, one of its files being a copy with an edit."""
+    for path in source.rglob("*"):
+        goal = target / path.relative_to(source)
+        if path.is_dir():
+            goal.mkdir(parents=True, exist_ok=True)
+        elif path.name == name:
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            text = path.read_text()
+            assert right in text
+            goal.write_text(text.replace(right, wrong))
+        else:
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            goal.symlink_to(path)

@@ -1,0 +1,119 @@
+"""The laws that hold whatever arrives, in whatever order: random logs through the whole graph.
+
+One build costs seconds, so each example is a few hundred small random logs side by side, their
+identifiers kept apart by a prefix.
+"""
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import Deployment
+
+LOGS = 150
+START = datetime(2026, 3, 1, tzinfo=UTC)
+# What tells when a row came to this warehouse differs by design between one load and several.
+BOOKKEEPING = {"landed_file", "landed_line", "landed_at", "updated_at", "landed_fingerprint"}
+TABLES = ["fct_events", "int_sessions", "fct_sessions", "identity_edges", "identity_map"]
+TABLES += ["identity_blocked", "dim_profiles", "profile_features", "profile_traits"]
+
+
+def instant(seconds):
+    return (START + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+
+
+def random_log(chance, prefix):
+    """Messages of a few people on a few devices: late, repeated, contradictory, some broken."""
+    messages = []
+    for number in range(chance.randint(1, 12)):
+        occurred = chance.choice([0, 600, 1800, 1801, 3600, 90_000]) + chance.randint(0, 5)
+        received = occurred + chance.choice([0, 0, 1, 4000, 200_000])
+        message = {
+            "type": "track",
+            "event": chance.choice(
+                ["login", "add_to_cart", "purchase", "support_ticket", "Nonsense"]
+            ),
+            "messageId": f"{prefix}-{chance.randint(0, number + 2)}",
+            "anonymousId": chance.choice([None, f"{prefix}-a", f"{prefix}-b", "anonymous"]),
+            "userId": chance.choice([None, None, f"{prefix}-u", f"{prefix}-v"]),
+            "timestamp": instant(occurred),
+            "receivedAt": instant(received),
+            "properties": {"product_id": "p", "price": 10, "ticket_id": f"t{number}"},
+        }
+        if chance.random() < 0.7:
+            message["properties"] |= {"order_id": f"o{chance.randint(0, 2)}", "revenue": 5.5}
+        if chance.random() < 0.2:
+            message["context"] = {"traits": {"email": f"{prefix}@{chance.choice('xy')}.org"}}
+        messages.append(message)
+    return messages
+
+
+def write(deployment, name, messages):
+    path = deployment.landing / "events" / f"{name}.jsonl"
+    path.write_text("".join(json.dumps(message) + "\n" for message in messages))
+
+
+def rows(deployment, table):
+    """A table without its bookkeeping, in an order of its own."""
+    columns = [
+        name for name, *_ in deployment.query(f"describe {table}") if name not in BOOKKEEPING
+    ]
+    return sorted(deployment.query(f"select {', '.join(columns)} from {table}"), key=repr)
+
+
+@settings(max_examples=2, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(chance=st.randoms(use_true_random=False), seed=st.integers(0, 2**32))
+def test_order_and_batches_do_not_matter(tmp_path_factory, chance, seed):
+    """Laws 1 and 2: three runs over arrivals in any order end as one full refresh over all."""
+    chance = random.Random(seed)
+    messages = [m for log in range(LOGS) for m in random_log(chance, f"{seed % 997}x{log}")]
+    messages += chance.sample(messages, len(messages) // 10)
+
+    batches = Deployment(tmp_path_factory.mktemp("batches"))
+    chance.shuffle(messages)
+    cut = sorted(chance.sample(range(len(messages)), 2))
+    for number, (begin, end) in enumerate([(0, cut[0]), (cut[0], cut[1]), (cut[1], len(messages))]):
+        write(batches, f"batch-{number}", messages[begin:end])
+        batches.dbt(
+            "build", "--select", "+profile_features", "+profile_traits", "+identity_blocked"
+        )
+
+    whole = Deployment(tmp_path_factory.mktemp("whole"))
+    chance.shuffle(messages)
+    write(whole, "whole", messages)
+    whole.dbt("build", "--select", "+profile_features", "+profile_traits", "+identity_blocked")
+
+    for table in TABLES:
+        assert rows(batches, table) == rows(whole, table), table
+    parts = ["fct_events", "events_duplicated", "events_quarantined"]
+    for deployment in (batches, whole):
+        counts = [deployment.value(f"select count(*) from {part}") for part in parts]
+        assert sum(counts) == len(messages) == deployment.value("select count(*) from raw_messages")
+        assert all(counts)
+
+
+@settings(max_examples=1, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_no_look_ahead(tmp_path_factory, seed):
+    """Law 3: features as of an instant are the same whether or not later events exist."""
+    chance = random.Random(seed)
+    messages = []
+    for log in range(LOGS):
+        for message in random_log(chance, f"p{log}"):
+            messages.append({**message, "anonymousId": None, "userId": f"p{log}", "context": {}})
+    as_of = instant(3000)
+    before = [message for message in messages if message["timestamp"] < as_of]
+
+    found = []
+    for name, landed in (("known", before), ("later", messages)):
+        deployment = Deployment(tmp_path_factory.mktemp(name))
+        write(deployment, "all", landed)
+        deployment.dbt("build", "--select", "+profile_features", variables=f"{{as_of: '{as_of}'}}")
+        found.append(
+            deployment.query("select * from profile_features where is_for_serving order by 1")
+        )
+    assert found[0] == found[1]
+    assert len(found[0]) > LOGS // 2
