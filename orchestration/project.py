@@ -42,7 +42,7 @@ def prepared_manifest() -> Path:
 
 
 def _last_change() -> float:
-    """When a file that dbt parses was last changed, in seconds since 1970."""
+    """When a file that dbt parses was last written or moved here, in seconds since 1970."""
     folders = ("models", "python_models", "macros", "seeds", "snapshots", "tests/dbt")
-    files = [path for folder in folders for path in (ROOT / folder).rglob("*")]
-    return max(path.stat().st_mtime for path in [*files, *ROOT.glob("*.yml")])
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    return max(path.stat().st_ctime for path in [*paths, *ROOT.glob("*.yml")])

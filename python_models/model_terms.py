@@ -22,7 +22,8 @@ KEYS = ["model_name", "profile_id", "as_of", "label", "slice"]
 LEAST_EXAMPLES, LEAST_POSITIVES = 50, 10
 # Values beyond these quantiles of training count as the quantile: a coefficient says nothing there.
 CLIP = (0.001, 0.999)
-STRENGTHS = (0.01, 0.1, 1.0)  # inverse regularization strengths to choose from
+# Inverse regularization strengths to choose from.
+STRENGTHS = (0.01, 0.1, 1.0)
 FOLDS = 3
 COLUMNS = {
     "model_name": "str",

@@ -34,6 +34,7 @@ CLEAR = 0.5  # deviations above the mean from which much of a behavior gives a n
 CLIP = 3  # deviations that a value counts at most; the same in profile_personas.sql
 LEAST, MOST = 3, 8  # personas
 LEAST_PROFILES = 50
+LEAST_SHARE = 0.02  # of the profiles, in each persona
 FITTED_ROWS, SILHOUETTE_ROWS = 50_000, 3_000  # sampled beyond, to stay fast
 TIES = 0.01  # of silhouette: as good as the best, and then the fewer personas
 COLUMNS = {
@@ -77,14 +78,19 @@ def fit(values: np.ndarray, count: int) -> KMeans:
 
 
 def choose_fit(values: np.ndarray) -> KMeans:
-    """The number of personas by silhouette over a fixed sample; fewer where it is as good."""
+    """The number of personas by silhouette over a fixed sample; fewer where it is as good.
+
+    Groups of a few odd profiles would look well apart: personas must have a least share.
+    """
     distinct = len(np.unique(values, axis=0))
     sample = np.random.default_rng(0).permutation(len(values))[:SILHOUETTE_ROWS]
     fits, scores = [], []
-    for count in range(LEAST, min(MOST, distinct - 1, len(values) // 10) + 1):
+    for count in range(LEAST, max(LEAST, min(MOST, distinct - 1)) + 1):
         fits.append(fit(values, count))
-        labels = fits[-1].labels_[sample]
-        scores.append(silhouette_score(values[sample], labels) if len(set(labels)) > 1 else -1)
+        labels = fits[-1].labels_
+        is_large = np.bincount(labels, minlength=count).min() >= LEAST_SHARE * len(values)
+        is_apart = is_large and len(set(labels[sample])) > 1
+        scores.append(silhouette_score(values[sample], labels[sample]) if is_apart else -1)
     return next(f for f, s in zip(fits, scores, strict=True) if s >= max(scores) - TIES)
 
 
@@ -112,8 +118,8 @@ def find(logs: pd.DataFrame) -> pd.DataFrame:
 def match(found: pd.DataFrame, former: pd.DataFrame) -> dict[int, str]:
     """Which clusters are personas of the former version: cluster to persona_id.
 
-    Distances are taken in the former scale. A cluster further from its persona than the next
-    persona is away means something else, and is left out.
+    Distances are taken in the former scale. A cluster that lies further from its persona than half
+    way to the next one means something else, and is left out.
     """
     old = former.pivot(index="persona_id", columns="feature", values="center")
     new = found.assign(log=found["center"] * found["scale"] + found["mean"])
@@ -128,7 +134,7 @@ def match(found: pd.DataFrame, former: pd.DataFrame) -> dict[int, str]:
     return {
         int(new.index[row]): old.index[column]
         for row, column in zip(*linear_sum_assignment(distances), strict=True)
-        if distances[row, column] <= apart[column].min()
+        if distances[row, column] <= apart[column].min() / 2
     }
 
 
@@ -202,12 +208,13 @@ def model(dbt, session):
         profiles = frame_of(behaviors)
         profiles = profiles[profiles["is_for_training"].astype(bool)].sort_values("profile_id")
         logs = behavior_logs(profiles)
-        if len(profiles) < LEAST_PROFILES or len(logs.drop_duplicates()) <= LEAST:
+        ways = 0 if logs.empty else len(logs.drop_duplicates())
+        if len(profiles) < LEAST_PROFILES or ways <= LEAST:
             LOG.warning(
                 "Personas were not trained: %d profiles who visited twice in 90 days behave in %d "
                 "ways; at least %d are needed, in more than %d ways.",
                 len(profiles),
-                len(logs.drop_duplicates()),
+                ways,
                 LEAST_PROFILES,
                 LEAST,
             )

@@ -53,6 +53,12 @@ class Deployment:
         """Run a dbt command."""
         return self.run("dbt.cli.main", *words, "--vars", variables, fails=fails)
 
+    def build_up_to(self, *models, variables="{}"):
+        """Build these models, what they read, and the tests that need nothing else."""
+        selected = [f"+{model}" for model in models]
+        words = ["build", "--indirect-selection", "buildable", "--select", *selected]
+        return self.dbt(*words, variables=variables)
+
     def sample(self, *words):
         """Land (a part of) the sample business."""
         truth = self.folder / "truth"

@@ -6,6 +6,10 @@
     )
 }}
 
+{% set arrival_order %}
+    received_at, occurred_at, event_name, user_id, anonymous_id, cast(properties as varchar),
+    landed_file, landed_line
+{%- endset %}
 {% set blocklist = ref('identifier_blocklist') %}
 {% set bot_patterns = seed_rows(ref('bot_user_agents'), ['pattern']) | map('first') | join('|') %}
 
@@ -90,16 +94,19 @@ candidates as (
 
 ranked as (
 
-    {# Which loads had landed a better row before, if any: then this one's status changed. #}
+    {#
+        Between rows received at the same instant their content decides, not the file they came in.
+        `repeated_since` is the first load of a better row: then this one's status changed.
+    #}
     select
         *,
         row_number() over (
             partition by event_id
-            order by received_at, landed_file, landed_line
+            order by {{ arrival_order }}
         ) as arrival_rank,
         min(landed_at) over (
             partition by event_id
-            order by received_at, landed_file, landed_line
+            order by {{ arrival_order }}
             rows between unbounded preceding and 1 preceding
         ) as repeated_since
     from candidates

@@ -185,8 +185,8 @@ from_events as (
         sum(case when is_in_cart then coalesce(price, 0) * quantity else 0 end) as open_cart_value,
         count_if(
             event_name = 'product_view'
-            and occurred_at > last_cart_at
-            and category <> cart_category
+            {# Unknown is no: DuckDB counts nothing but unknowns as null. #}
+            and coalesce(occurred_at > last_cart_at and category <> cart_category, false)
         ) as views_beside_cart,
         max(
             case
@@ -299,7 +299,7 @@ select
     datediff('microsecond', from_events.last_event_at, feature_spine.as_of) / 60000000.0
         as minutes_since_last_event,
     coalesce(from_events.top_price_beside_cart, 0) as top_price_beside_cart,
-    {# One look at something else is no search, several are; who has come back since has moved on. #}
+    {# One look at something else is no search, several are; who came back since moved on. #}
     case
         when
             from_events.views_beside_cart >= 2

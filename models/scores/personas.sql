@@ -38,7 +38,8 @@ described as (
         trained_as_of,
         {{ dbt.listagg(
             "case when behavior_number <= " ~ named_behaviors
-            ~ " then case when center < 0 then 'low ' else 'high ' end || replace(feature, '_', ' ') end",
+            ~ " then case when center < 0 then 'low ' else 'high ' end"
+            ~ " || replace(feature, '_', ' ') end",
             "', '",
             "order by behavior_number"
         ) | indent(8) }} as description

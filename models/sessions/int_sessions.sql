@@ -6,14 +6,12 @@
         post_hook="
             {% if is_incremental() %}
             delete from {{ this }} where stream_id not in (
-                select stream_id from {{ ref('fct_events') }} where stream_id is not null
+                select stream_id from {{ ref('visit_events') }}
             )
             {% endif %}
         ",
     )
 }}
-
-{% set passive = "'" ~ var('passive_events') | join("', '") ~ "'" %}
 
 {# Every status counts here: a row that turned out a duplicate changes its stream too. #}
 with changed_streams as (
@@ -31,17 +29,14 @@ with changed_streams as (
 visits as (
 
     select
-        fct_events.*,
-        lag(fct_events.occurred_at) over (
-            partition by fct_events.stream_type, fct_events.stream_id
-            order by fct_events.occurred_at, fct_events.event_id
+        visit_events.*,
+        lag(visit_events.occurred_at) over (
+            partition by visit_events.stream_type, visit_events.stream_id
+            order by visit_events.occurred_at, visit_events.event_id
         ) as previous_at
-    from {{ ref('fct_events') }} as fct_events
+    from {{ ref('visit_events') }} as visit_events
     inner join changed_streams
-        on fct_events.stream_id = changed_streams.stream_id
-    where
-        not fct_events.is_bot
-        and fct_events.event_name not in ({{ passive }})
+        on visit_events.stream_id = changed_streams.stream_id
 
 ),
 

@@ -2,7 +2,8 @@
     A term that is no column any more would silently count as average. The fix: name the column as
     before, or drop `model_terms` (`persona_centroids`) and build, which trains anew.
 #}
-{% set known = feature_columns(ref('profile_features')) + feature_columns(ref('persona_behaviors')) %}
+{% set known = feature_columns(ref('profile_features'))
+    + feature_columns(ref('persona_behaviors')) %}
 
 with terms as (
 
@@ -18,12 +19,11 @@ with terms as (
 
 behaviors as (
 
-    select distinct
-        persona_centroids.model_version,
-        persona_centroids.feature as term
-    from {{ ref('persona_centroids') }} as persona_centroids
-    inner join {{ ref('personas') }} as personas
-        on persona_centroids.model_version = personas.model_version
+    select
+        model_version,
+        feature as term
+    from {{ ref('persona_centroids') }}
+    qualify rank() over (order by trained_as_of desc) = 1
 
 )
 

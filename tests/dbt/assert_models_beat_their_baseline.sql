@@ -29,7 +29,10 @@ full outer join newest
 where newest.model_version is null or not newest.is_promoted
 {% endset %}
 
-{% if execute and load_relation(ref('model_versions')) and load_relation(ref('training_examples')) %}
+{% set is_built = execute
+    and load_relation(ref('model_versions'))
+    and load_relation(ref('training_examples')) %}
+{% if is_built %}
     {% for row in run_query(findings).rows %}
         {% if row[1] %}
             {% do exceptions.warn(
@@ -38,7 +41,7 @@ where newest.model_version is null or not newest.is_promoted
             ) %}
         {% else %}
             {% do exceptions.warn(
-                'Model ' ~ row[0] ~ ' has no version: its examples are too few or of one outcome only.'
+                'Model ' ~ row[0] ~ ' has no version: too few examples, or of one outcome only.'
             ) %}
         {% endif %}
     {% endfor %}

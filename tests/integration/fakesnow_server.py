@@ -6,6 +6,7 @@ server, and what it returns is written as dbt-snowflake would write it.
 """
 
 import contextlib
+import json
 import runpy
 import signal
 import socket
@@ -21,7 +22,6 @@ from snowflake.snowpark import Session
 
 DATABASE, SCHEMA = "ANALYTICS", "TIDELINE"  # as in profiles.yml
 START_SECONDS = 60
-CHUNK_ROWS = 200
 TYPES = {"b": "boolean", "i": "bigint", "u": "bigint", "f": "double", "M": "timestamp_ntz(6)"}
 
 
@@ -92,51 +92,38 @@ class FakesnowServer:
         """What profiles.yml wants to know."""
         return {"FAKESNOW_HOST": "127.0.0.1", "FAKESNOW_PORT": str(self.port)}
 
-    def execute(self, sql, values=None):
-        """Rows of a statement; a list of rows as `values` runs it once for each."""
+    def execute(self, sql, *values):
+        """Rows of a statement, `%s` standing for the values."""
         with self.connection.cursor() as cursor:
-            if isinstance(values, list):
-                cursor.executemany(sql, values)
-            else:
-                cursor.execute(sql)
-            return cursor.fetchall()
+            return cursor.execute(sql, values or None).fetchall()
 
     def exists(self, table):
         return bool(self.execute(f"show tables like '{table.upper()}' in schema"))
 
-    def load(self, table, frame, json_columns):
+    def append(self, table, frame, json_columns=()):
         """Append a pandas frame to a table, made on first use, as `COPY INTO` would.
 
-        The columns `json_columns` hold JSON as text and become VARIANT.
+        The columns `json_columns` hold JSON as text and become VARIANT. The frame travels as one
+        JSON text: a long `values` costs the server seconds to parse.
         """
-        staged = f"{table}_staged"
-        self.create(staged, frame)
-        self.append(staged, frame)
-        expressions = ", ".join(
-            f"try_parse_json({name}) as {name}" if name in json_columns else name
-            for name in frame.columns
+        types = {name: TYPES.get(dtype.kind, "varchar") for name, dtype in frame.dtypes.items()}
+        types |= dict.fromkeys(json_columns, "variant")
+        if not self.exists(table):
+            columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
+            self.execute(f"create table {table} ({columns})")
+        rows = frame.astype(object).itertuples(index=False, name=None)
+        text = json.dumps([dict(zip(types, map(literal, row), strict=True)) for row in rows])
+        cells = ", ".join(
+            f"try_parse_json(value:{name}::varchar)"
+            if kind == "variant"
+            else f"cast(value:{name}::varchar as {kind})"
+            for name, kind in types.items()
         )
-        verb = f"insert into {table}" if self.exists(table) else f"create table {table} as"
-        self.execute(f"{verb} select {expressions} from {staged}")
-        self.execute(f"drop table {staged}")
-
-    def append(self, table, frame):
-        """Insert the rows of a pandas frame whose columns are those of the table, in any order."""
-        marks = ", ".join(["%s"] * frame.shape[1])
-        values = [
-            tuple(literal(value) for value in row)
-            for row in frame.astype(object).itertuples(index=False, name=None)
-        ]
-        insert = f"insert into {table} ({', '.join(frame.columns)}) values ({marks})"
-        for start in range(0, len(values), CHUNK_ROWS):
-            self.execute(insert, values[start : start + CHUNK_ROWS])
-
-    def create(self, table, frame):
-        """Create or replace a table with the columns of a pandas frame, without its rows."""
-        columns = ", ".join(
-            f"{name} {TYPES.get(dtype.kind, 'varchar')}" for name, dtype in frame.dtypes.items()
+        self.execute(
+            f"insert into {table} ({', '.join(types)}) "
+            f"select {cells} from table(flatten(input => parse_json(%s)))",
+            text,
         )
-        self.execute(f"create or replace table {table} ({columns})")
 
     def run_python_model(self, node, root):
         """Run a Python model of the manifest and write its table, as dbt-snowflake would.
@@ -164,12 +151,12 @@ class FakesnowServer:
                 "pandas frame can only be read with quotes: upper-case them there."
             )
         if not incremental:
-            self.create(name, frame)
+            self.execute(f"drop table if exists {name}")
         elif keys := config.get("unique_key"):
             keys = [key.upper() for key in ([keys] if isinstance(keys, str) else keys)]
             places = " and ".join(f"{key} = %s" for key in keys)
             for row in frame[keys].drop_duplicates().itertuples(index=False, name=None):
-                self.execute(f"delete from {name} where {places}", [row])
+                self.execute(f"delete from {name} where {places}", *row)
         self.append(name, frame)
 
 
@@ -203,7 +190,7 @@ class ConfigStandIn:
 
 
 def literal(value):
-    """A cell of a frame as a value that the connector can bind."""
+    """A cell of a frame as JSON can hold it."""
     if pd.isna(value):
         return None
     return value.isoformat(" ") if isinstance(value, datetime) else value

@@ -58,7 +58,7 @@ def test_retail_features_as_of_a_cutoff(retail, cutoff):
 def test_ecom_sessions_have_the_true_boundaries(deployment):
     log = shared_data("ecom_sessions", "ecom.csv.gz")
     deployment.land(log, "--mapping", f"{MAPPINGS}/ecom_sessions.yml")
-    deployment.dbt("build", "--select", "+fct_sessions")
+    deployment.build_up_to("fct_sessions")
     assert deployment.value("select count(*) from fct_sessions") == 3_605
 
     with gzip.open(log, "rt") as file:

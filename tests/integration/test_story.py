@@ -116,7 +116,7 @@ class Story:
 
 @pytest.fixture
 def story(deployment, server):
-    deployment.sample("--people", 700, "--days", 75, "--seed", 11)
+    deployment.sample("--people", 1000, "--days", 90, "--seed", 11)
     deployment.dbt("build")
     return Story(deployment, server)
 
