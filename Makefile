@@ -11,7 +11,7 @@ EVENTS ?= 1000000
 
 .venv/.installed: requirements.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --require-hashes -r requirements.txt
+	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements.txt
 	touch $@
 
 # The sample business lands only where nothing has landed: a log of your own is not mixed with it.

@@ -34,13 +34,13 @@ anonymous_ids as (
 
     select
         profile_id,
-        id_value as anonymous_id
+        id_value as anonymous_id,
+        row_number() over (
+            partition by profile_id
+            order by first_received_at desc, id_value asc
+        ) as recency_rank
     from {{ ref('identity_map') }}
     where id_type = 'anonymous_id'
-    qualify row_number() over (
-        partition by profile_id
-        order by first_received_at desc, id_value
-    ) = 1
 
 )
 
@@ -67,4 +67,6 @@ left join profile_traits
 left join profile_personas
     on segment_memberships.profile_id = profile_personas.profile_id
 left join anonymous_ids
-    on segment_memberships.profile_id = anonymous_ids.profile_id
+    on
+        segment_memberships.profile_id = anonymous_ids.profile_id
+        and anonymous_ids.recency_rank = 1

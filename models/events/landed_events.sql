@@ -139,8 +139,10 @@ streams as (
 
     select
         *,
-        {{ usable_id('anonymous_id', 'anonymous_id', blocklist) | indent(8) }} as usable_anonymous_id,
-        {{ usable_id('user_id', 'user_id', blocklist) | indent(8) }} as usable_user_id
+        {{ usable_id('anonymous_id', 'anonymous_id', blocklist) | indent(8) }}
+            as usable_anonymous_id,
+        {{ usable_id('user_id', 'user_id', blocklist) | indent(8) }}
+            as usable_user_id
     from unioned
 
 )

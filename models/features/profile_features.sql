@@ -200,7 +200,10 @@ from_events as (
         max(last_cart_at) as last_cart_at,
         max(
             case
-                when event_name not in ('{{ var("passive_events") | join("', '") }}')
+                when
+                    event_name not in (
+                        {{ passive_events() | indent(24) }}
+                    )
                     then occurred_at
             end
         ) as last_action_at,

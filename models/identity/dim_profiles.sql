@@ -34,7 +34,7 @@ ranked as (
         *,
         row_number() over (
             partition by profile_id, id_type
-            order by last_received_at desc, id_value
+            order by last_received_at desc, id_value asc
         ) as recency_rank
     from held
 

@@ -42,9 +42,9 @@ counted as (
     from event_identifiers
     where
         is_evidence
-        {% if is_incremental() %}
+    {% if is_incremental() %}
         and identifier_id in (select touched.identifier_id from touched)
-        {% endif %}
+    {% endif %}
     group by identifier_id, id_type, id_value
 
 )

@@ -28,9 +28,9 @@ evidence as (
     select * from event_identifiers
     where
         is_evidence
-        {% if is_incremental() %}
+    {% if is_incremental() %}
         and identifier_id in (select touched.identifier_id from touched)
-        {% endif %}
+    {% endif %}
 
 ),
 

@@ -28,12 +28,22 @@ edges as (
 
 ends as (
 
-    select edge_id, left_id as identifier_id, right_id as account_id, first_received_at from edges
+    select
+        edge_id,
+        left_id as identifier_id,
+        right_id as account_id,
+        first_received_at
+    from edges
     where rule is null
 
     union all
 
-    select edge_id, right_id, left_id, first_received_at from edges
+    select
+        edge_id,
+        right_id,
+        left_id,
+        first_received_at
+    from edges
     where rule is null
 
 ),

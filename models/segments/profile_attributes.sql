@@ -14,8 +14,7 @@ profile_traits as (
 
 profile_features as (
 
-    select
-        * exclude (is_for_serving, is_for_churn, is_for_bundle_purchase)
+    select * exclude (is_for_serving, is_for_churn, is_for_bundle_purchase)
     from {{ ref('profile_features') }}
     where is_for_serving
 

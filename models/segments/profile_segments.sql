@@ -12,10 +12,13 @@ judged as (
 
     select
         profile_id,
+        {% for segment in segments %}
+        coalesce(
+            {{ checked_rule(segment, attributes) }},
+            false
+        ) as {{ segment.name }},
+        {% endfor %}
         as_of
-        {%- for segment in segments %},
-        coalesce(({{ checked_rule(segment, attributes) }}), false) as {{ segment.name }}
-        {%- endfor %}
     from profile_attributes
 
 )

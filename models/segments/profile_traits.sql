@@ -1,5 +1,6 @@
 {# The traits are declared beside this file, in profile_traits.yml; here they are one scan. #}
-{% set event_names = seed_rows(ref('tracking_plan'), ['event_name']) | map('first') | unique | list %}
+{% set plan = ref('tracking_plan') %}
+{% set event_names = seed_rows(plan, ['event_name']) | map('first') | unique | list %}
 
 with events as (
 

@@ -18,7 +18,11 @@ declared as (
         '{{ segment.spec.rule | trim | replace("'", "''") }}' as rule,
         '{{ segment.spec.owner | replace("'", "''") }}' as owner,
         {{ segment.spec.priority }} as priority,
-        {{ "'" ~ segment.spec.creative | replace("'", "''") ~ "'" if segment.spec.creative else 'null' }} as creative
+        {% if segment.spec.creative %}
+        '{{ segment.spec.creative | replace("'", "''") }}' as creative
+        {% else %}
+        null as creative
+        {% endif %}
     {{ 'union all' if not loop.last }}
     {% endfor %}
 

@@ -20,9 +20,9 @@ with changed_streams as (
     from {{ ref('landed_events') }}
     where
         stream_id is not null
-        {% if is_incremental() %}
-        and updated_at > {{ arrival_watermark('updated_at') }}
-        {% endif %}
+    {% if is_incremental() %}
+        and updated_at > {{ arrival_watermark('updated_at') | indent(8) }}
+    {% endif %}
 
 ),
 

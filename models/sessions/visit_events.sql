@@ -6,4 +6,6 @@ from {{ ref('fct_events') }}
 where
     stream_id is not null
     and not is_bot
-    and event_name not in ('{{ var("passive_events") | join("', '") }}')
+    and event_name not in (
+        {{ passive_events() | indent(8) }}
+    )

@@ -25,19 +25,32 @@ data_clock as (
 
 ),
 
+purchases as (
+
+    select
+        profile_id,
+        occurred_at,
+        {{ json_text('properties', 'order_id') }} as order_id,
+        {{ json_text('properties', 'product_id') }} as product_id,
+        {{ try_number(json_text('properties', 'item_count')) }} as item_count,
+        {{ try_number(json_text('properties', 'revenue')) }} as revenue
+    from profile_timeline
+    where event_name = 'purchase'
+
+),
+
 {# An order is one event that counts its products, or one event per product. #}
 orders as (
 
     select
         profile_id,
-        {{ json_text('properties', 'order_id') }} as order_id,
+        order_id,
         min(occurred_at) as ordered_at,
-        max({{ try_number(json_text('properties', 'item_count')) }}) as item_count,
-        count(distinct {{ json_text('properties', 'product_id') }}) as product_count,
-        sum({{ try_number(json_text('properties', 'revenue')) }}) as revenue
-    from profile_timeline
-    where event_name = 'purchase'
-    group by profile_id, {{ json_text('properties', 'order_id') }}
+        max(item_count) as item_count,
+        count(distinct product_id) as product_count,
+        sum(revenue) as revenue
+    from purchases
+    group by profile_id, order_id
 
 ),
 

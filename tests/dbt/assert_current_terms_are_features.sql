@@ -25,11 +25,15 @@ behaviors as (
     from {{ ref('persona_centroids') }}
     qualify rank() over (order by trained_as_of desc) = 1
 
-)
+),
 
-select * from (
+used as (
+
     select * from terms
     union all
     select * from behaviors
+
 )
+
+select * from used
 where term not in ('intercept'{% for name in known %}, '{{ name }}'{% endfor %})

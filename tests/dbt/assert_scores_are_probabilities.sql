@@ -1,7 +1,9 @@
 {# A score lies in [0, 1], and every profile served has one of each current model. #}
 with served as (
 
-    select profile_features.profile_id, model_versions.model_name
+    select
+        profile_features.profile_id,
+        model_versions.model_name
     from {{ ref('profile_features') }} as profile_features
     cross join {{ ref('model_versions') }} as model_versions
     where profile_features.is_for_serving and model_versions.is_current

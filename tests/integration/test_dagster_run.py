@@ -1,5 +1,6 @@
 """The graph as people run it: a `dagster dev` server, a run launched as its pages do."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -84,12 +85,14 @@ class Server:
         pytest.fail(self.log.read_text()[-5000:])
 
     def stop(self):
-        """End the server and what it started."""
-        os.killpg(self.process.pid, signal.SIGTERM)
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
+        """End the server and whatever it has started."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(20)
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 @pytest.fixture
