@@ -1,6 +1,7 @@
 """The dbt project as assets: each model, seed and snapshot one, each data test a check."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import PurePosixPath
@@ -23,7 +24,7 @@ GROUPS = {"seeds": "declarations", "snapshots": "history", "python_models": "tra
 
 def team(owner: str) -> str:
     """A name from dbt as a Dagster owner, e.g. `team:customer_care`; an address stays as it is."""
-    return owner if "@" in owner else f"team:{owner.strip().lower().replace(' ', '_')}"
+    return owner if "@" in owner else "team:" + re.sub(r"[^a-z0-9]+", "_", owner.strip().lower())
 
 
 class Translator(DagsterDbtTranslator):

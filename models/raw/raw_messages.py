@@ -3,15 +3,20 @@
 On one machine this model is the loader: it takes the files of the landing folder that it has not
 taken yet. A file whose content changed since is taken again under a numbered name, so that what it
 gained is not lost; the rows it repeats are duplicates by their message id.
-In Snowflake this table is filled by a load (see docs/snowflake.md) and the model is off.
+On Snowflake a load fills this table (docs/snowflake.md), and the default selection of selectors.yml
+leaves the model out.
 """
 
 import hashlib
 import os
 import zlib
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 FIELDS = {
     "type": "VARCHAR",
@@ -36,12 +41,12 @@ READ_LINES = (
 CHUNK_LINES = 100_000
 
 
-def quoted(text):
+def quoted(text: object) -> str:
     """A text as an SQL literal."""
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def fingerprint(path):
+def fingerprint(path: Path) -> str:
     """Size and both ends of a file: enough to see that an append or a rewrite changed it."""
     with path.open("rb") as file:
         head = file.read(65_536)
@@ -50,7 +55,9 @@ def fingerprint(path):
     return f"{path.stat().st_size}-{ends}"
 
 
-def new_files(paths, landing, taken):
+def new_files(
+    paths: Iterable[Path], landing: Path, taken: dict[str, str]
+) -> Iterator[tuple[Path, str, str]]:
     """Pair each file that is new or changed with the name under which its rows are landed.
 
     `taken` maps the landed names to their fingerprints.
@@ -62,7 +69,7 @@ def new_files(paths, landing, taken):
             yield path, name if not versions else f"{name}#{len(versions) + 1}", mark
 
 
-def unreadable(session, sql):
+def unreadable(session: DuckDBPyConnection, sql: str) -> str | None:
     """Why DuckDB cannot read something, or None when it can."""
     try:
         session.execute(sql).fetchall()
@@ -71,7 +78,7 @@ def unreadable(session, sql):
     return None
 
 
-def careful_lines(path):
+def careful_lines(path: Path) -> Iterator[tuple[int, str, str | None]]:
     """Yield (line number, text, problem) of a JSONL file that the fast reader refused."""
     inflate = zlib.decompressobj(wbits=47) if path.suffix == ".gz" else None
     rest, number, problem = b"", 0, None
@@ -96,7 +103,7 @@ def careful_lines(path):
         yield number + 1, text, problem or wrong
 
 
-def decoded(line):
+def decoded(line: bytes) -> tuple[str, str | None]:
     """The text of a line, and what is wrong with its bytes."""
     try:
         return line.decode("utf-8"), None
@@ -104,7 +111,7 @@ def decoded(line):
         return line.decode("utf-8", "replace"), "not valid UTF-8"
 
 
-def land_carefully(session, path, name, mark):
+def land_carefully(session: DuckDBPyConnection, path: Path, name: str, mark: str) -> None:
     """Put the lines of one broken file into the temporary table `careful_lines`."""
     session.execute(
         "create temp table if not exists careful_lines "
@@ -120,7 +127,7 @@ def land_carefully(session, path, name, mark):
         insert_chunk(session, chunk)
 
 
-def insert_chunk(session, rows):
+def insert_chunk(session: DuckDBPyConnection, rows: list[tuple]) -> None:
     """Append rows to `careful_lines` through Arrow."""
     columns = list(zip(*rows, strict=True))
     types = [pa.string(), pa.int64(), pa.string(), pa.string(), pa.string()]
@@ -131,7 +138,7 @@ def insert_chunk(session, rows):
     session.unregister("careful_chunk")
 
 
-def lines_of(session, path, name, mark):
+def lines_of(session: DuckDBPyConnection, path: Path, name: str, mark: str) -> str:
     """A select of `landed_file, landed_line, mark, line, problem` over one file."""
     head = f"select {quoted(name)} as landed_file, row_number() over () as landed_line, "
     head += f"{quoted(mark)} as mark, "
@@ -151,11 +158,11 @@ def lines_of(session, path, name, mark):
     return f"{head} line, null as problem from {reader}"
 
 
-def message_columns(lines, landed_at):
+def message_columns(lines: str, landed_at: datetime) -> str:
     """A select of the table's columns over a select of lines."""
     spec = "{" + ", ".join(f'"{field}": "{kind}"' for field, kind in FIELDS.items()) + "}"
 
-    def unwrapped(field):  # an archive may hold an object as JSON text
+    def unwrapped(field: str) -> str:  # an archive may hold an object as JSON text
         return (
             f"case when json_type(m.{field}) = 'VARCHAR' and json_valid(m.{field} ->> '$') "
             f"then (m.{field} ->> '$')::json else m.{field} end as {field}"
@@ -209,7 +216,7 @@ def message_columns(lines, landed_at):
     """
 
 
-def model(dbt, session):
+def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
     """One row per landed row; see docs/architecture.md for the columns."""
     dbt.config(materialized="incremental", incremental_strategy="append")
     landing = Path(os.environ.get("TIDELINE_LANDING", "landing"))

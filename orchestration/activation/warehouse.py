@@ -380,7 +380,7 @@ def open_warehouse(environment: Mapping[str, str] = os.environ) -> Warehouse:
                 "protocol": "http",
                 "user": "fake",
                 "password": "snow",
-                "database": "TIDELINE",
+                "database": "ANALYTICS",
                 "schema": "TIDELINE",
             }
         case "snowflake":

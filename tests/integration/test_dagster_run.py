@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -48,8 +47,11 @@ class Server:
     def __init__(self, deployment):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        # Without DAGSTER_HOME the server takes the dagster.yaml of the folder it is started in.
-        shutil.copy(REPOSITORY / "dagster.yaml", deployment.folder)
+        # Without DAGSTER_HOME the server takes the dagster.yaml of the folder it is started in. Its
+        # relative paths are the repository's own: dagster-dbt changes into it for a while.
+        settings = (REPOSITORY / "dagster.yaml").read_text()
+        own = settings.replace("base_dir: .dagster", f"base_dir: {deployment.folder}/.dagster")
+        (deployment.folder / "dagster.yaml").write_text(own)
         env = {**deployment.env, "PYTHONPATH": str(REPOSITORY)}
         env.pop("DAGSTER_HOME", None)
         self.log = deployment.folder / "dagster.log"

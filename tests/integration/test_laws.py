@@ -113,7 +113,8 @@ def test_no_look_ahead(tmp_path_factory, seed):
     messages = []
     for log in range(LOGS):
         for message in random_log(chance, f"p{log}"):
-            messages.append({**message, "anonymousId": None, "userId": f"p{log}", "context": {}})
+            person = {"anonymousId": None, "userId": f"p{log}", "context": {}}
+            messages.append({**message, **person, "messageId": f"m{len(messages)}"})
     as_of = instant(3000)
     before = [message for message in messages if message["timestamp"] < as_of]
 

@@ -8,6 +8,9 @@ unit tests, which need temporary tables, and the second run of snapshots.
 
 import json
 import math
+import os
+import subprocess
+import sys
 from graphlib import TopologicalSorter
 
 import duckdb
@@ -58,7 +61,7 @@ def dbt_on_snowflake(deployment, server, *words):
         "DBT_TARGET": "fakesnow",
         "DBT_TARGET_PATH": str(deployment.folder / "snowflake"),
     }
-    deployment.run("dbt.cli.main", *words, **environment)
+    return deployment.run("dbt.cli.main", *words, **environment)
 
 
 def manifest_of(deployment):
@@ -80,6 +83,7 @@ def warehouses(shared_deployment):
     """The deployment on DuckDB, the server and the manifest, after two loads into both."""
     deployment, taken = shared_deployment, 0
     with FakesnowServer(deployment.folder / "fakesnow.log") as server:
+        dbt_on_snowflake(deployment, server, "run-operation", "create_raw_messages")
         for number, days in enumerate(LOADS):
             deployment.sample(*SAMPLE, *days)
             deployment.dbt("build", *NO_TESTS)
@@ -148,3 +152,30 @@ def test_both_warehouses_hold_the_same_rows(warehouses):
 
 def test_data_tests_pass_on_snowflake(warehouses):
     dbt_on_snowflake(*warehouses, "test", "--select", "test_type:data")
+
+
+def test_the_default_selection_leaves_the_loaded_table_alone(warehouses):
+    listed = dbt_on_snowflake(*warehouses, "list", "--resource-type", "model", "--output", "name")
+    names = {line.strip() for line in listed.splitlines()}
+    assert "landed_events" in names
+    assert LOADED not in names
+
+
+def test_the_models_read_well_in_snowflakes_dialect(tmp_path):
+    """On an empty warehouse, as `make lint` does for DuckDB: a model's first run is judged."""
+    words = ["lint", "models", "tests/dbt", "--dialect", "snowflake", "--disable-progress-bar"]
+    with FakesnowServer(tmp_path / "fakesnow.log") as server:
+        environment = server.environment | {
+            "DBT_TARGET": "fakesnow",
+            "DBT_TARGET_PATH": str(tmp_path / "target"),
+            "DBT_LOG_PATH": str(tmp_path / "logs"),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "sqlfluff", *words],
+            cwd=REPOSITORY,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,32 @@
+{#-
+    Makes the table that a load fills on Snowflake, if it is missing:
+    `dbt run-operation create_raw_messages`. On one machine the model makes it.
+-#}
+{% macro create_raw_messages() %}
+    {%- set relation = api.Relation.create(target.database, target.schema, 'raw_messages') -%}
+    {%- do adapter.create_schema(relation) -%}
+    {%- call statement('create_raw_messages') -%}
+        create table if not exists {{ relation }} (
+            landed_file varchar,
+            landed_line bigint,
+            landed_at timestamp_ntz(6),
+            landed_fingerprint varchar,
+            type varchar,
+            event varchar,
+            name varchar,
+            message_id varchar,
+            anonymous_id varchar,
+            user_id varchar,
+            sent_timestamp varchar,
+            original_timestamp varchar,
+            sent_at varchar,
+            received_at varchar,
+            context variant,
+            properties variant,
+            traits variant,
+            problem varchar,
+            original varchar
+        )
+    {%- endcall -%}
+    {%- do log('The table ' ~ relation ~ ' is there for a load to fill.', info=true) -%}
+{% endmacro %}
