@@ -21,15 +21,3 @@
     {%- endfor -%}
     {{ return(segment.spec.rule | trim) }}
 {% endmacro %}
-
-{#- The words of a rule outside its text literals, lower-cased. -#}
-{% macro rule_words(rule) %}
-    {{ return(modules.re.findall(
-        '[a-z_][a-z0-9_]*', modules.re.sub("'[^']*'", '', rule) | lower
-    )) }}
-{% endmacro %}
-
-{#- The columns that a label quotes in braces. -#}
-{% macro label_words(label) %}
-    {{ return(modules.re.findall('\\{(\\w+)\\}', label)) }}
-{% endmacro %}

@@ -1,0 +1,74 @@
+"""What `make demo` does, and does again, and does with one more day."""
+
+import json
+
+import pytest
+
+SAMPLE = ["--people", 300, "--days", 61]
+
+
+def last_run(deployment):
+    """Adds, updates and removes of the last run of the file sync."""
+    return deployment.query(
+        "select adds, updates, removes from activation_runs "
+        "where sync_name = 'segments_to_files' order by started_at desc limit 1"
+    )[0]
+
+
+def delivered(deployment):
+    """Profiles and segments that the delivered files hold."""
+    return {
+        (row["profile_id"], row["segment_name"])
+        for path in deployment.deliveries.rglob("*.jsonl")
+        for row in map(json.loads, path.read_text().splitlines())
+    }
+
+
+def desired(deployment):
+    return set(deployment.query("select profile_id, segment_name from activation_audiences"))
+
+
+def run_demo(deployment):
+    deployment.dbt("build")
+    deployment.activate()
+    return deployment.run("orchestration.summary", "--truth", deployment.folder / "truth")
+
+
+@pytest.fixture
+def demo(deployment):
+    deployment.sample(*SAMPLE, "--to-day", 60)
+    deployment.page = run_demo(deployment)
+    return deployment
+
+
+def test_the_demo_twice_and_one_day_later(demo):
+    rows = json.loads((demo.folder / "truth" / "rows.json").read_text())
+    assert f"{rows['lines']:,}, all that landed." in demo.page
+    for heading in ("Segments", "Personas", "Models", "Delivered", "Against the truth"):
+        assert heading in demo.page
+    assert "adjusted Rand index" in demo.page and "pairwise precision" in demo.page
+    quarantined = demo.value("select count(*) from events_quarantined")
+    assert quarantined == rows["plan_breaking"] + rows["not_json"]
+    repeated = rows["exact_duplicates"] + rows["resent_duplicates"]
+    assert demo.value("select count(*) from events_duplicated") == repeated
+    first = last_run(demo)
+    assert first[0] == len(desired(demo)) > 50
+    assert delivered(demo) == desired(demo)
+
+    tables = ["raw_messages", "landed_events", "int_sessions", "identity_map", "profile_segments"]
+    before = {table: demo.frame(table) for table in tables}
+    run_demo(demo)
+    assert last_run(demo) == (0, 0, 0)
+    assert {table: demo.frame(table) for table in tables} == before
+
+    demo.sample(*SAMPLE, "--from-day", 60)
+    run_demo(demo)
+    newest = "(select max(landed_at) from raw_messages)"
+    files = demo.query(f"select distinct landed_file from raw_messages where landed_at = {newest}")
+    assert files == [("events/2026-10-31.jsonl",)]
+    assert sum(last_run(demo)) < first[0]
+    assert delivered(demo) == desired(demo)
+    history = demo.query(
+        "select count(*), count_if(dbt_valid_to is null) from segment_membership_history"
+    )[0]
+    assert history[1] == len(desired(demo)) < history[0]
