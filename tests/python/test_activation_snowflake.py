@@ -17,19 +17,19 @@ def environment():
     with fakesnow.server() as address:
         settings = {"DBT_TARGET": "fakesnow", "FAKESNOW_PORT": str(address["port"])}
         with open_warehouse(settings) as warehouse:
-            warehouse.execute("create schema if not exists tideline.tideline")
+            warehouse.execute("create schema if not exists analytics.tideline")
         yield settings
 
 
 def desire(warehouse, rows):
     warehouse.execute(
-        "create or replace table tideline.tideline.activation_audiences (profile_id varchar, "
+        "create or replace table analytics.tideline.activation_audiences (profile_id varchar, "
         "segment_name varchar, score float, spent number(10, 2), details variant, "
         "entered_at timestamp_ntz, is_new boolean, born_on date, as_of timestamp_ntz)"
     )
     for profile, segment, score in rows:
         warehouse.execute(
-            "insert into tideline.tideline.activation_audiences select ?, ?, ?, 1.50, "
+            "insert into analytics.tideline.activation_audiences select ?, ?, ?, 1.50, "
             "parse_json('{\"a\": [1]}'), '2026-11-01 10:00:00.25'::timestamp_ntz, true, "
             "'2000-01-31'::date, '2026-11-19'::timestamp_ntz",
             [profile, segment, score],
