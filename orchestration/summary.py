@@ -48,6 +48,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence]) -> str:
     """Rows as text in columns; numbers to the right, with thousands separated."""
 
     def text(value: object) -> str:
+        if isinstance(value, bool):
+            return "yes" if value else "no"
         if isinstance(value, float):
             return f"{value:,.3f}"
         return f"{value:,}" if isinstance(value, int) else str("" if value is None else value)
@@ -168,6 +170,7 @@ def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
                 "order by trained_as_of desc, model_name",
             )[:4],
         ),
+        "  The baseline knows one feature: recency for churn, the value of the open cart for bundles.",
     ]
     if warehouse.exists(warehouse.schema, "activation_runs"):
         sections += [

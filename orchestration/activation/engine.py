@@ -187,7 +187,7 @@ class _Runner:
         run.check()
         if not dry_run:
             self.ledger.save(run)
-        level = logging.WARNING if run.status in ("held", "failed", "skipped") else logging.INFO
+        level = logging.WARNING if run.status in ("held", "failed") else logging.INFO
         log.log(level, "sync %s %s: %s", self.sync.name, run.status, run.message or "in step")
 
     def _run(self, allow_large_change: bool, dry_run: bool) -> None:
