@@ -34,11 +34,20 @@ def run_demo(deployment):
     return deployment.run("orchestration.summary", "--truth", deployment.folder / "truth")
 
 
-@pytest.fixture
-def demo(deployment):
-    deployment.sample(*SAMPLE, "--to-day", 60)
-    deployment.page = run_demo(deployment)
-    return deployment
+@pytest.fixture(scope="module")
+def demo(shared_deployment):
+    shared_deployment.sample(*SAMPLE, "--to-day", 60)
+    shared_deployment.page = run_demo(shared_deployment)
+    return shared_deployment
+
+
+def test_what_dbt_says_of_each_node(demo, subtests):
+    """dbt's own results, data tests and unit tests among them, in pytest's summary."""
+    results = json.loads((demo.folder / "target" / "run_results.json").read_text())["results"]
+    assert {"test", "unit_test", "model"} <= {r["unique_id"].split(".")[0] for r in results}
+    for result in results:
+        with subtests.test(result["unique_id"]):
+            assert result["status"] in ("pass", "success", "no-op"), result["message"]
 
 
 def test_the_demo_twice_and_one_day_later(demo):
