@@ -3,30 +3,35 @@ PYTHON ?= python3
 BIN := .venv/bin
 export TIDELINE_LANDING ?= landing
 export TIDELINE_WAREHOUSE ?= warehouse/warehouse.duckdb
+export TIDELINE_DELIVERIES ?= deliveries
 export DBT_PROFILES_DIR := $(CURDIR)
 EVENTS ?= 1000000
 
-.PHONY: demo test dev bench lint clean
+.PHONY: demo next-day test dev bench lint
 
 .venv/.installed: requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements.txt
 	touch $@
 
-# The sample business lands only where nothing has landed: a log of your own is not mixed with it.
+# The sample business lands only in the default folder, and only while that is empty: a log of your
+# own is not mixed with it.
 demo: .venv/.installed
-	@test -n "$$(ls $(TIDELINE_LANDING)/events 2>/dev/null)" \
-	    || $(BIN)/python -m orchestration.ingestion.sample --people 2000 --days 91 --to-day 90
+	@if [ "$$TIDELINE_LANDING" = landing ] && [ -z "$$(ls landing/events 2>/dev/null)" ]; then \
+	    $(BIN)/python -m orchestration.ingestion.sample --people 2000 --days 91 --to-day 90; fi
 	@echo "Building: raw events to segments, about a minute ..."
 	@$(BIN)/dbt --quiet build
 	@$(BIN)/python -m orchestration.activation
 	@echo
-	@$(BIN)/python -m orchestration.summary --truth warehouse/truth
+	@if [ "$$TIDELINE_LANDING" = landing ]; then truth="--truth warehouse/truth"; fi; \
+	    $(BIN)/python -m orchestration.summary $$truth
 	@echo
-	@echo "Look at: $(TIDELINE_WAREHOUSE) (schema tideline), deliveries/, and 'make dev' for the lineage."
+	@echo "Look at: $$TIDELINE_WAREHOUSE (schema tideline), $$TIDELINE_DELIVERIES/, and 'make dev' for the lineage."
 
 # One more day of the sample business; 'make demo' then takes in only that day.
 next-day: .venv/.installed
+	@if [ "$$TIDELINE_LANDING" != landing ] || [ ! -d warehouse/truth ]; then \
+	    echo "There is no sample business in the default landing folder: run 'make demo' first."; exit 1; fi
 	@$(BIN)/python -m orchestration.ingestion.sample --people 2000 --days 91 --from-day 90
 
 dev: .venv/.installed

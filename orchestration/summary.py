@@ -55,9 +55,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence]) -> str:
         return f"{value:,}" if isinstance(value, int) else str("" if value is None else value)
 
     rows = list(rows)
+    if not rows:
+        return "  none yet: too few people, or too few days"
     cells = [list(head), *([text(value) for value in row] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(head))]
-    right = [bool(rows) and isinstance(rows[0][i], int | float) for i in range(len(head))]
+    right = [isinstance(rows[0][i], int | float) for i in range(len(head))]
     return "\n".join(
         "  "
         + "  ".join(
@@ -170,7 +172,8 @@ def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
                 "order by trained_as_of desc, model_name",
             )[:4],
         ),
-        "  The baseline knows one feature: recency for churn, the value of the open cart for bundles.",
+        "  The baseline knows one feature: recency for churn, "
+        "the value of the open cart for bundles.",
     ]
     if warehouse.exists(warehouse.schema, "activation_runs"):
         sections += [
@@ -185,8 +188,8 @@ def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
                 ),
             ),
         ]
-    if truth and (truth / "people.csv").exists():
-        sections += ["Against the truth of the sample", *against_truth(warehouse, truth)]
+    if truth and (truth / "people.csv").exists() and (found := against_truth(warehouse, truth)):
+        sections += ["Against the truth of the sample", *found]
     return "\n".join(
         ("\n" if not section.startswith("  ") else "") + section for section in sections
     ).lstrip()

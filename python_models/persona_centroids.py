@@ -169,17 +169,22 @@ def name_personas(centers: pd.DataFrame, named: dict[int, str]) -> dict[int, str
     return names
 
 
-def train(logs: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
-    """Find personas and give them ids and names; `history` are the rows of former versions."""
+def train(logs: pd.DataFrame, history: pd.DataFrame, clock: pd.Timestamp) -> pd.DataFrame:
+    """Find personas and give them ids and names.
+
+    `history` are the rows of all versions. The latest up to the clock hands on its ids and names;
+    a number that any version has used is not used for another persona.
+    """
     found = find(logs)
-    former = history[history["trained_as_of"] == history["trained_as_of"].max()]
+    known = history[history["trained_as_of"] <= clock]
+    former = known[known["trained_as_of"] == known["trained_as_of"].max()]
+    used = [int(number) for number in history["persona_id"].str.extract(r"(\d+)$")[0].unique()]
     ids = match(found, former) if len(former) else {}
     old_names = dict(zip(former["persona_id"], former["persona_name"], strict=True))
     names = name_personas(
         found.pivot(index="cluster", columns="feature", values="center"),
         {cluster: old_names[persona_id] for cluster, persona_id in ids.items()},
     )
-    used = [int(number) for number in history["persona_id"].str.extract(r"(\d+)$")[0].unique()]
     for number, cluster in enumerate(sorted(set(names) - set(ids)), max(used, default=0) + 1):
         ids[cluster] = f"persona_{number}"
     return found.assign(
@@ -201,7 +206,6 @@ def model(dbt, session):
     history = pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
     if dbt.is_incremental:
         history = frame_of(session.sql(f"select * from {dbt.this}"))
-        history = history[history["trained_as_of"] <= clock]
 
     result = history.head(0)
     if is_due(history, clock, int(retrain_after_days)):
@@ -220,7 +224,7 @@ def model(dbt, session):
             )
         else:
             with threadpool_limits(1):  # sums in one order, whatever the machine
-                result = train(logs, history)
+                result = train(logs, history, clock)
             result = result.assign(
                 model_version=f"personas@{clock:%Y-%m-%dT%H:%M:%S}", trained_as_of=clock
             )

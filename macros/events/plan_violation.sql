@@ -20,7 +20,7 @@
     {%- endif -%}
     {%- if property and allowed -%}
         {%- do checks.append([
-            value ~ " not in ('" ~ allowed.split('|') | join("', '") ~ "')",
+            value ~ " not in ('" ~ allowed.replace("'", "''").split('|') | join("', '") ~ "')",
             property ~ ' is none of ' ~ allowed.replace('|', ', '),
         ]) -%}
     {%- endif -%}
@@ -31,16 +31,16 @@ cast(null as varchar)
 case
     when {{ event_name }} is null then 'no event name'
     {%- for event, checks in rules.items() %}
-    when {{ event_name }} = '{{ event }}'
+    when {{ event_name }} = '{{ event | replace("'", "''") }}'
         then
             case
                 {%- for condition, violation in checks %}
-                when {{ condition }} then '{{ event }}: {{ violation }}'
+                when {{ condition }} then '{{ (event ~ ': ' ~ violation) | replace("'", "''") }}'
                 {%- endfor %}
                 when false then ''
             end
     {%- endfor %}
-    else 'unknown event ' || {{ event_name }}
+    else 'unknown event'
 end
 {%- endif -%}
 {%- endmacro %}

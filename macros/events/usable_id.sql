@@ -6,12 +6,12 @@
 {%- set values = [] -%}
 {%- for type, part, value in seed_rows(blocklist, ['id_type', 'part', 'value'])
     if type in ['*', id_type] and part == 'whole' -%}
-    {%- do values.append("'" ~ value.strip('()').replace("'", "''") ~ "'") -%}
+    {%- do values.append("'" ~ value.strip('()[]{}<>').replace("'", "''") ~ "'") -%}
 {%- endfor -%}
 {%- if values -%}
 case
     when
-        lower(trim({{ column }}, '()')) not in (
+        lower(trim({{ column }}, '()[]{}<>')) not in (
             {{ values | unique | join(', ') }}
         )
         then {{ column }}

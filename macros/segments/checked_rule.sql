@@ -10,6 +10,17 @@
         'lower', 'upper', 'abs', 'round', 'double', 'varchar', 'distinct', 'from',
     ] -%}
     {%- do checked_keys(what, segment.spec, ['rule', 'label', 'owner', 'priority'], ['creative']) -%}
+    {%- if not modules.re.fullmatch('[a-z][a-z0-9_]*', segment.name) -%}
+        {{ exceptions.raise_compiler_error(
+            what ~ ' needs a name of lower-case letters, digits and underscores.'
+        ) }}
+    {%- elif segment.spec.rule is not string or segment.spec.label is not string -%}
+        {{ exceptions.raise_compiler_error(
+            what ~ ' needs its rule and its label as text: put them in quotes.'
+        ) }}
+    {%- elif segment.spec.priority is not integer -%}
+        {{ exceptions.raise_compiler_error(what ~ ' needs a whole number as its priority.') }}
+    {%- endif -%}
     {%- for word in rule_words(segment.spec.rule) + label_words(segment.spec.label) -%}
         {%- if attributes and word not in attributes and word not in sql_words -%}
             {{ exceptions.raise_compiler_error(

@@ -9,11 +9,11 @@
 
     An event counts from its instant on until the window has passed: a step function of time.
 -#}
-{% macro trait_columns(model_name, event_names) %}
+{% macro trait_columns(model_name, plan) %}
 {%- for trait in declared_columns(model_name, 'trait') %}
     {%- set what = 'Trait "' ~ trait.name ~ '" of ' ~ model_name -%}
     {%- set spec = trait.spec -%}
     {%- do checked_keys(what, spec, ['event', 'aggregate'], ['property', 'filter', 'window']) -%}
-    {{ trait_expression(what, spec, event_names, trait.name ~ '_met') | trim | indent(4) }} as {{ trait.name }},
+    {{ trait_expression(what, spec, plan, trait.name ~ '_met') | trim | indent(4) }} as {{ trait.name }},
 {% endfor -%}
 {% endmacro %}

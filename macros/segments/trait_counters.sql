@@ -2,11 +2,11 @@
     For each trait that asks for the most frequent value: how often this event's value was met, as
     a window over the events. A tie then goes to the value met last.
 -#}
-{% macro trait_counters(model_name, event_names) %}
+{% macro trait_counters(model_name, plan) %}
 {%- for trait in declared_columns(model_name, 'trait') if trait.spec.aggregate == 'most_frequent' %}
     {%- set what = 'Trait "' ~ trait.name ~ '" of ' ~ model_name -%}
     ,
-    sum(case when {{ trait_condition(what, trait.spec, event_names) }} then 1 else 0 end) over (
+    sum(case when {{ trait_condition(what, trait.spec, plan) }} then 1 else 0 end) over (
         partition by profile_id, {{ json_text('properties', trait.spec.property) | trim }}
     ) as {{ trait.name }}_met
 {%- endfor -%}

@@ -1,6 +1,9 @@
-{#- One trait as an aggregate expression; `counter` is its column of `trait_counters`. -#}
-{% macro trait_expression(what, spec, event_names, counter) %}
-    {%- set condition = trait_condition(what, spec, event_names) -%}
+{#-
+    One trait as an aggregate expression; `counter` is its column of `trait_counters`. Numbers are
+    rounded to the sixth digit: in which order a warehouse adds up must not show.
+-#}
+{% macro trait_expression(what, spec, plan, counter) %}
+    {%- set condition = trait_condition(what, spec, plan) -%}
     {%- set text = json_text('properties', spec.property) | trim if spec.property else none -%}
     {%- set number = try_number(text) | trim if text else none -%}
     {%- set plain = ['count', 'first_at', 'last_at'] -%}
@@ -17,13 +20,13 @@
         ) }}
     {%- endif -%}
     {%- if spec.aggregate == 'count' -%}
-        count_if({{ condition }})
+        count(case when {{ condition }} then 1 end)
     {%- elif spec.aggregate == 'count_distinct' -%}
         count(distinct case when {{ condition }} then {{ text }} end)
     {%- elif spec.aggregate == 'sum' -%}
-        coalesce(sum(case when {{ condition }} then {{ number }} end), 0)
+        round(coalesce(sum(case when {{ condition }} then {{ number }} end), 0), 6)
     {%- elif spec.aggregate in numeric -%}
-        {{ numeric[spec.aggregate] }}(case when {{ condition }} then {{ number }} end)
+        round({{ numeric[spec.aggregate] }}(case when {{ condition }} then {{ number }} end), 6)
     {%- elif spec.aggregate in ['first_at', 'last_at'] -%}
         {{ 'min' if spec.aggregate == 'first_at' else 'max' }}(
             case when {{ condition }} then occurred_at end

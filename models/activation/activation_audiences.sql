@@ -32,15 +32,20 @@ profile_personas as (
 
 anonymous_ids as (
 
+    {# A shared device that has gone over to somebody else is no address of hers any more. #}
     select
-        profile_id,
-        id_value as anonymous_id,
+        identity_map.profile_id,
+        identity_map.id_value as anonymous_id,
         row_number() over (
-            partition by profile_id
-            order by first_received_at desc, id_value asc
+            partition by identity_map.profile_id
+            order by identifiers.last_received_at desc, identity_map.id_value asc
         ) as recency_rank
-    from {{ ref('identity_map') }}
-    where id_type = 'anonymous_id'
+    from {{ ref('identity_map') }} as identity_map
+    inner join {{ ref('identifiers') }} as identifiers
+        on identity_map.identifier_id = identifiers.identifier_id
+    where
+        identity_map.id_type = 'anonymous_id'
+        and identity_map.valid_to is null
 
 )
 

@@ -1,13 +1,14 @@
 {#
     The default is the instant just after the latest arrival, so that all that has landed is before
-    it; while nothing valid has arrived, the load itself; while nothing has landed, the epoch.
+    it; while nothing valid has arrived, the load itself; while nothing has landed, the epoch. A
+    duplicate counts as an arrival, so that the clock never goes back.
 #}
 select
     {% if var('as_of') %}
-    coalesce(max(cast('{{ var("as_of") }}' as {{ type_timestamp() }})), timestamp '1970-01-01 00:00:00')
+    coalesce({{ checked_as_of() }}, max(landed_at))
     {% else %}
     coalesce(
-        max(case when status = 'valid' then received_at end) + interval '1 microsecond',
+        max(case when status <> 'quarantined' then received_at end) + interval '1 microsecond',
         max(landed_at),
         timestamp '1970-01-01 00:00:00'
     )

@@ -7,7 +7,8 @@
 }}
 
 {% set arrival_order %}
-    received_at, occurred_at, event_name, user_id, anonymous_id, cast(properties as varchar),
+    received_at, occurred_at, event_name, user_id, anonymous_id, platform,
+    cast(properties as varchar), cast(identifiers as varchar), cast(context as varchar),
     landed_file, landed_line
 {%- endset %}
 {% set blocklist = ref('identifier_blocklist') %}
@@ -45,6 +46,9 @@ judged as (
         case
             when problem is not null then problem
             when occurred_at is null then 'no readable timestamp'
+            when occurred_at < timestamp '1990-01-01 00:00:00' then 'occurred before 1990'
+            {# It would set the data clock ahead, and everybody would seem to be gone. #}
+            when received_at > landed_at + interval '1 day' then 'received in the future'
             when
                 anonymous_id is null
                 and user_id is null

@@ -1,6 +1,7 @@
 {#
     Every feature reads only events before `as_of`; windows are [as_of - N days, as_of). A session
-    counts towards durations once it is closed as of that instant, whatever came later.
+    counts towards durations once it is closed as of that instant, whatever came later. Sums are
+    rounded to the sixth digit: in which order a warehouse adds up must not show.
 #}
 with feature_spine as (
 
@@ -39,6 +40,7 @@ actions as (
         profile_timeline.event_id,
         profile_timeline.event_name,
         profile_timeline.occurred_at,
+        {{ json_text('profile_timeline.properties', 'product_id') }} as product_id,
         {{ json_text('profile_timeline.properties', 'category') }} as category,
         {{ json_text('profile_timeline.properties', 'order_id') }} as order_id,
         {{ json_text('profile_timeline.properties', 'coupon') }} as coupon,
@@ -66,7 +68,10 @@ seen as (
         actions.* exclude (profile_id),
         max(case when actions.event_name = 'purchase' then actions.occurred_at end) over (
             partition by feature_spine.profile_id, feature_spine.as_of
-        ) as last_purchase_at
+        ) as last_purchase_at,
+        max(case when actions.event_name = 'remove_from_cart' then actions.occurred_at end) over (
+            partition by feature_spine.profile_id, feature_spine.as_of, actions.product_id
+        ) as last_removed_at
     from feature_spine
     inner join actions
         on
@@ -75,14 +80,15 @@ seen as (
 
 ),
 
-{# A cart is what was put in since the last purchase, within three days. #}
+{# A cart is what was put in since the last purchase, within three days, and not taken out. #}
 carted as (
 
     select
         *,
         event_name = 'add_to_cart'
         and occurred_at >= as_of - interval '3 days'
-        and (last_purchase_at is null or occurred_at > last_purchase_at) as is_in_cart
+        and (last_purchase_at is null or occurred_at > last_purchase_at)
+        and (last_removed_at is null or occurred_at > last_removed_at) as is_in_cart
     from seen
 
 ),
@@ -182,7 +188,9 @@ from_events as (
             end
         ) as seconds_on_page_3d,
         count_if(is_in_cart) as open_cart_adds,
-        sum(case when is_in_cart then coalesce(price, 0) * quantity else 0 end) as open_cart_value,
+        round(
+            sum(case when is_in_cart then coalesce(price, 0) * quantity else 0 end), 6
+        ) as open_cart_value,
         count_if(
             event_name = 'product_view'
             {# Unknown is no: DuckDB counts nothing but unknowns as null. #}
@@ -274,15 +282,16 @@ select
     feature_spine.is_for_bundle_purchase,
     cast(feature_spine.as_of as date) - cast(from_events.last_event_at as date) as recency,
     coalesce(from_sessions.frequency_30d, 0) as frequency_30d,
-    coalesce(from_events.monetary_value_90d, 0) as monetary_value_90d,
+    round(coalesce(from_events.monetary_value_90d, 0), 6) as monetary_value_90d,
     coalesce(from_key_features.key_features_used, 0)
     / nullif(cast(key_feature_total.key_feature_count as double), 0) as feature_adoption_rate,
     coalesce(from_events.support_tickets_60d, 0) as support_tickets_60d,
-    coalesce(from_sessions.avg_session_duration, 0) as avg_session_duration,
+    round(coalesce(from_sessions.avg_session_duration, 0), 6) as avg_session_duration,
     coalesce(from_events.purchases_30d, 0) as purchases_30d,
     coalesce(from_events.purchases_90d, 0) as purchases_90d,
-    coalesce(from_events.monetary_value_90d / nullif(from_events.purchases_90d, 0), 0)
-        as avg_order_value_90d,
+    round(
+        coalesce(from_events.monetary_value_90d / nullif(from_events.purchases_90d, 0), 0), 6
+    ) as avg_order_value_90d,
     coalesce(from_events.coupons_90d, 0) as coupons_90d,
     cast(feature_spine.as_of as date) - cast(from_events.first_event_at as date) as days_known,
     from_events.active_days_30d,
@@ -295,7 +304,7 @@ select
     from_events.feature_uses_30d,
     from_events.product_views_3d,
     coalesce(from_events.top_price_viewed_3d, 0) as top_price_viewed_3d,
-    from_events.seconds_on_page_3d,
+    round(from_events.seconds_on_page_3d, 6) as seconds_on_page_3d,
     from_events.open_cart_adds,
     from_events.open_cart_value,
     from_events.views_beside_cart,

@@ -2,13 +2,15 @@
 
 On one machine this model is the loader: it takes the files of the landing folder that it has not
 taken yet. A file whose content changed since is taken again under a numbered name, so that what it
-gained is not lost; the rows it repeats are duplicates by their message id.
+gained is not lost; the rows it repeats are duplicates by their message id. A file that cannot be
+read, or is of another kind, is one row with the problem, so that it ends in quarantine.
 On Snowflake a load fills this table (docs/snowflake.md), and the default selection of selectors.yml
 leaves the model out.
 """
 
 import hashlib
 import os
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -46,13 +48,24 @@ def quoted(text: object) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
+def exactly(path: Path) -> str:
+    """The SQL literal of a path that the readers take as it is, not as a pattern."""
+    return quoted(re.sub(r"([\[\]*?])", r"[\1]", str(path)))
+
+
 def fingerprint(path: Path) -> str:
-    """Size and both ends of a file: enough to see that an append or a rewrite changed it."""
+    """Size, time of change and hash of a file."""
     with path.open("rb") as file:
-        head = file.read(65_536)
-        file.seek(max(0, path.stat().st_size - 65_536))
-        ends = hashlib.md5(head + file.read(), usedforsecurity=False).hexdigest()
-    return f"{path.stat().st_size}-{ends}"
+        digest = hashlib.file_digest(file, "md5").hexdigest()
+    return f"{path.stat().st_size}-{path.stat().st_mtime_ns}-{digest}"
+
+
+def is_known(path: Path, marks: Iterable[str]) -> bool:
+    """Whether a file has one of these fingerprints; it is read only if size or time differ."""
+    stamp = f"{path.stat().st_size}-{path.stat().st_mtime_ns}-"
+    if any(mark.startswith(stamp) for mark in marks):
+        return True
+    return fingerprint(path).split("-")[-1] in {mark.split("-")[-1] for mark in marks}
 
 
 def new_files(
@@ -62,11 +75,16 @@ def new_files(
 
     `taken` maps the landed names to their fingerprints.
     """
+    marks: dict[str, list[str]] = {}
+    for name, mark in taken.items():
+        marks.setdefault(name.rsplit("#", 1)[0], []).append(mark)
     for path in sorted(paths):
-        name, mark = path.relative_to(landing).as_posix(), fingerprint(path)
-        versions = [landed for landed in taken if landed == name or landed.startswith(name + "#")]
-        if mark not in {taken[landed] for landed in versions}:
-            yield path, name if not versions else f"{name}#{len(versions) + 1}", mark
+        name = path.relative_to(landing).as_posix()
+        versions = marks.get(name, [])
+        if not versions:
+            yield path, name, fingerprint(path)
+        elif not is_known(path, versions):
+            yield path, f"{name}#{len(versions) + 1}", fingerprint(path)
 
 
 def unreadable(session: DuckDBPyConnection, sql: str) -> str | None:
@@ -143,15 +161,20 @@ def lines_of(session: DuckDBPyConnection, path: Path, name: str, mark: str) -> s
     head = f"select {quoted(name)} as landed_file, row_number() over () as landed_line, "
     head += f"{quoted(mark)} as mark, "
     if path.suffix == ".parquet":
-        problem = unreadable(session, f"select count(*) from read_parquet({quoted(path)})")
+        # Every cell is read: a file may end well and still be damaged in the middle.
+        cells = f"select max(length(to_json(t)::varchar)) from read_parquet({exactly(path)}) as t"
+        problem = unreadable(session, cells)
         if problem:
             problem = quoted("not a readable Parquet file: " + problem)
             return f"{head} null as line, {problem} as problem"
         return (
             f"{head} to_json(t)::varchar as line, null as problem "
-            f"from read_parquet({quoted(path)}) as t"
+            f"from read_parquet({exactly(path)}) as t"
         )
-    reader = READ_LINES % quoted(path)
+    if not path.name.endswith((".jsonl", ".jsonl.gz")):
+        problem = quoted("not a kind of file that is read: *.jsonl, *.jsonl.gz or *.parquet")
+        return f"{head} null as line, {problem} as problem"
+    reader = READ_LINES % exactly(path)
     if unreadable(session, f"select max(length(line)) from {reader}"):
         land_carefully(session, path, name, mark)
         return f"select * from careful_lines where landed_file = {quoted(name)}"
@@ -181,13 +204,15 @@ def message_columns(lines: str, landed_at: datetime) -> str:
             from lines
         ),
 
+        -- A row that `land` could not read brings the problem and the original with it.
         judged as (
             select
                 * exclude (problem),
                 case
                     when problem is not null then problem
                     when m is null then 'not a JSON object'
-                    when coalesce(trim(m.messageId), '') = '' then 'no messageId'
+                    when coalesce(trim(m.messageId), '') = ''
+                        then coalesce(m.properties ->> 'problem', 'no messageId')
                 end as problem,
             from parsed
         )
@@ -211,7 +236,8 @@ def message_columns(lines: str, landed_at: datetime) -> str:
             {unwrapped("properties")},
             {unwrapped("traits")},
             problem,
-            case when problem is not null then line end as original
+            case when problem is not null then coalesce(m.properties ->> 'original', line) end
+                as original
         from judged
     """
 
@@ -221,7 +247,7 @@ def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
     dbt.config(materialized="incremental", incremental_strategy="append")
     landing = Path(os.environ.get("TIDELINE_LANDING", "landing"))
     listed = [Path(row[0]) for row in dbt.source("landing", "event_files").fetchall()]
-    paths = [path for path in listed if path.name.endswith((".jsonl", ".jsonl.gz", ".parquet"))]
+    paths = [path for path in listed if not path.name.startswith((".", "_"))]
 
     taken = {}
     if dbt.is_incremental:
@@ -244,5 +270,8 @@ def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
     ]
     nothing = "select '' as landed_file, 0 as landed_line, '' as mark, '' as line, '' as problem"
     lines = " union all ".join(selects) or f"{nothing} where false"
-    landed_at = session.execute("select now() at time zone 'UTC'").fetchall()[0][0]
+    # A later load has a later instant, even after the machine's clock was set back.
+    last = f"(select max(landed_at) from {dbt.this})" if dbt.is_incremental else "null::timestamp"
+    now = f"select greatest(now() at time zone 'UTC', {last} + interval '1 microsecond')"
+    landed_at = session.execute(now).fetchall()[0][0]
     return session.sql(message_columns(lines, landed_at))

@@ -14,7 +14,7 @@ judged as (
         profile_id,
         {% for segment in segments %}
         coalesce(
-            {{ checked_rule(segment, attributes) }},
+            ({{ checked_rule(segment, attributes) }}),
             false
         ) as {{ segment.name }},
         {% endfor %}

@@ -1,6 +1,5 @@
 {# The traits are declared beside this file, in profile_traits.yml; here they are one scan. #}
-{% set plan = ref('tracking_plan') %}
-{% set event_names = seed_rows(plan, ['event_name']) | map('first') | unique | list %}
+{% set plan = seed_rows(ref('tracking_plan'), ['event_name', 'property']) %}
 
 with events as (
 
@@ -24,13 +23,13 @@ counted as (
 
     select
         *
-        {{ trait_counters('profile_traits', event_names) | indent(8) }}
+        {{ trait_counters('profile_traits', plan) | indent(8) }}
     from events
 
 )
 
 select
-    {{ trait_columns('profile_traits', event_names) | indent(4) }}
+    {{ trait_columns('profile_traits', plan) | indent(4) }}
     profile_id
 from counted
 group by profile_id

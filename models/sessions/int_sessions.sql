@@ -6,7 +6,7 @@
         post_hook="
             {% if is_incremental() %}
             delete from {{ this }} where stream_id not in (
-                select stream_id from {{ ref('visit_events') }}
+                select stream_id from {{ ref('session_events') }}
             )
             {% endif %}
         ",
@@ -29,14 +29,14 @@ with changed_streams as (
 visits as (
 
     select
-        visit_events.*,
-        lag(visit_events.occurred_at) over (
-            partition by visit_events.stream_type, visit_events.stream_id
-            order by visit_events.occurred_at, visit_events.event_id
+        session_events.*,
+        lag(session_events.occurred_at) over (
+            partition by session_events.stream_type, session_events.stream_id
+            order by session_events.occurred_at, session_events.event_id
         ) as previous_at
-    from {{ ref('visit_events') }} as visit_events
+    from {{ ref('session_events') }} as session_events
     inner join changed_streams
-        on visit_events.stream_id = changed_streams.stream_id
+        on session_events.stream_id = changed_streams.stream_id
 
 ),
 
@@ -129,7 +129,10 @@ sessions as (
 
 )
 
+{# Sums are rounded to the sixth digit: in which order a warehouse adds up must not show. #}
 select
     md5(stream_type || ':' || stream_id || ':' || first_event_id) as session_id,
-    *
+    * exclude (cart_value, revenue),
+    round(cart_value, 6) as cart_value,
+    round(revenue, 6) as revenue
 from sessions

@@ -62,12 +62,14 @@ def test_broken_files_lose_nothing(deployment):
         ("lines.jsonl", 3),
         ("lines.jsonl", 4),
         ("lines.jsonl", 5),
+        ("notes.txt", 1),
         ("others.parquet", 1),
     ]
     reasons = {file.removeprefix("events/"): reason for file, _, reason in quarantined}
     assert reasons["cut.jsonl.gz"] == "file ends early: its gzip stream is cut here"
     assert reasons["broken.parquet"].startswith("not a readable Parquet file")
     assert reasons["others.parquet"] == "no messageId"
+    assert reasons["notes.txt"].startswith("not a kind of file that is read")
     assert deployment.value("select count(*) from fct_events") == 1 + 1 + cut_at - 1
     originals = dict(
         deployment.query(
@@ -90,6 +92,49 @@ def test_a_file_that_grew_is_taken_again_without_loss(deployment):
     assert deployment.query("select event_id, landed_file from events_duplicated") == [
         ("m1", "events/today.jsonl#2")
     ]
+
+
+def test_a_full_refresh_keeps_what_landed(deployment):
+    """The files may be gone by then: the landed rows are the archive."""
+    for number in (1, 2):
+        path = deployment.landing / "events" / f"{number}.jsonl"
+        path.write_text(good(number))
+        deployment.build_up_to("fct_events", "events_duplicated")
+        path.unlink()
+    deployment.dbt("run", "--full-refresh", "--select", "+fct_events")
+    assert deployment.query("select event_id from fct_events order by 1") == [("m1",), ("m2",)]
+
+
+def test_a_device_in_the_future_does_not_move_the_data_clock(deployment):
+    ahead = {"messageId": "ahead", "type": "page", "anonymousId": "v", "timestamp": "2099-01-01"}
+    lines = [good(1), json.dumps(ahead)]
+    (deployment.landing / "events" / "clocks.jsonl").write_text("\n".join(lines))
+    deployment.build_up_to("data_clock", "events_quarantined")
+    assert deployment.query("select event_id, reason from events_quarantined") == [
+        ("ahead", "received in the future")
+    ]
+    assert str(deployment.value("select as_of from data_clock")) == "2026-01-01 10:00:01.000001"
+
+
+def test_a_load_after_the_clock_was_set_back_is_not_missed(deployment):
+    path = deployment.landing / "events" / "one.jsonl"
+    path.write_text(good(1))
+    deployment.build_up_to("fct_events", "events_duplicated")
+    with duckdb.connect(str(deployment.warehouse)) as connection:
+        for table in ("raw_messages", "landed_events"):
+            connection.execute(
+                f"update tideline.{table} set landed_at = landed_at + interval '1 hour'"
+            )
+    path.with_name("two.jsonl").write_text(good(2))
+    deployment.build_up_to("fct_events", "events_duplicated")
+    assert deployment.value("select count(*) from fct_events") == 2
+
+
+@pytest.mark.parametrize("as_of", ["yesterday", "2026-13-01x"])
+def test_an_as_of_that_is_no_instant_stops_the_build(empty_build, as_of):
+    variables = json.dumps({"as_of": as_of})
+    output = empty_build.dbt("run", "--select", "data_clock", variables=variables, fails=True)
+    assert f'"{as_of}", which is no instant' in re.sub(r"\s+", " ", output)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +171,12 @@ def empty_build(shared_deployment):
             "aggregate: most_frequent",
             "aggregate: most_frequnt",
             ['"top_category"', '"most_frequnt"', '"most_frequent"'],
+        ),
+        (
+            "profile_traits.yml",
+            'filter: "{category} = ',
+            'filter: "{categry} = ',
+            ['"last_jacket_viewed"', '"categry"', '"category"'],
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 
+import duckdb
 import pytest
 
 SAMPLE = ["--people", 300, "--days", 61]
@@ -58,6 +59,18 @@ def test_the_demo_twice_and_one_day_later(demo):
     assert "adjusted Rand index" in demo.page and "pairwise precision" in demo.page
     quarantined = demo.value("select count(*) from events_quarantined")
     assert quarantined == rows["plan_breaking"] + rows["not_json"]
+    reasons = {reason for (reason,) in demo.query("select reason from events_quarantined")}
+    assert reasons == {
+        "not a JSON object",
+        "unknown event",
+        "feature_use: feature is missing",
+        "product_search: query is missing",
+        "product_view: product_id is missing",
+        "purchase: revenue is not a number",
+        "support_ticket: priority is none of low, normal, high, urgent",
+        "time_on_page: seconds is not a number",
+    }
+    assert demo.value("select count_if(is_bot) from fct_events") == rows["bots"]
     repeated = rows["exact_duplicates"] + rows["resent_duplicates"]
     assert demo.value("select count(*) from events_duplicated") == repeated
     first = last_run(demo)
@@ -70,8 +83,15 @@ def test_the_demo_twice_and_one_day_later(demo):
     assert last_run(demo) == (0, 0, 0)
     assert {table: demo.frame(table) for table in tables} == before
 
+    quiet = demo.value("select min(stream_id) from int_sessions where ended_at < '2026-09-15'")
+    with duckdb.connect(str(demo.warehouse)) as connection:
+        connection.execute(
+            "update tideline.int_sessions set platform = 'untouched' where stream_id = ?", [quiet]
+        )
     demo.sample(*SAMPLE, "--from-day", 60)
     run_demo(demo)
+    touched = demo.query(f"select platform from int_sessions where stream_id = '{quiet}'")
+    assert set(touched) == {("untouched",)}
     newest = "(select max(landed_at) from raw_messages)"
     files = demo.query(f"select distinct landed_file from raw_messages where landed_at = {newest}")
     assert files == [("events/2026-10-31.jsonl",)]
@@ -81,3 +101,8 @@ def test_the_demo_twice_and_one_day_later(demo):
         "select count(*), count_if(dbt_valid_to is null) from segment_membership_history"
     )[0]
     assert history[1] == len(desired(demo)) < history[0]
+    closed = demo.query(
+        "select distinct dbt_valid_to from segment_membership_history "
+        "where dbt_valid_to is not null"
+    )
+    assert closed == demo.query("select as_of from data_clock")

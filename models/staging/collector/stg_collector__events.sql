@@ -1,3 +1,10 @@
+{% set instants = {
+    'received_at': 'received',
+    'sent_at': 'sent',
+    'original_timestamp': 'original_time',
+    'sent_timestamp': 'stated_time',
+} %}
+
 with raw_messages as (
 
     select * from {{ ref('raw_messages') }}
@@ -14,10 +21,9 @@ typed as (
 
     select
         *,
-        {{ try_timestamp('received_at') }} as received,
-        {{ try_timestamp('sent_at') }} as sent,
-        {{ try_timestamp('original_timestamp') }} as original_time,
-        {{ try_timestamp('sent_timestamp') }} as stated_time,
+        {% for text, instant in instants.items() %}
+        {{ try_timestamp(text) }} as {{ instant }},
+        {% endfor %}
         {{ json_text('context', 'device.type') }} as device_type,
         {{ json_text('context', 'library.name') }} as library_name
     from raw_messages
@@ -78,7 +84,15 @@ renamed as (
         timed.landed_file,
         timed.landed_line,
         timed.landed_at,
-        timed.problem,
+        coalesce(
+            timed.problem,
+            {% for text, instant in instants.items() %}
+            case
+                when trim(timed.{{ text }}) <> '' and timed.{{ instant }} is null
+                    then '{{ text }} is no instant in ISO 8601'
+            end{{ ',' if not loop.last }}
+            {% endfor %}
+        ) as problem,
         timed.original
     from timed
     left join event_aliases

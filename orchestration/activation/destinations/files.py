@@ -135,10 +135,10 @@ class Files:
         self, path: Path, operations: Mapping[str, Operation], keep_members: bool = True
     ) -> None:
         """Put a file with `operations` applied in the place of `path`. Raises OSError."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.part")
         try:
-            with part.open("w", encoding="utf-8", newline="") as target:
+            with open(part, "w", encoding="utf-8", newline="", opener=_private) as target:
                 if self._format == "csv":
                     self._write_csv(path, operations, keep_members, target)
                 else:
@@ -227,6 +227,11 @@ def _csv_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False)
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that only its owner reads: it may hold addresses."""
+    return os.open(path, flags, 0o600)
 
 
 def _sync_folder(folder: Path) -> None:
