@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.summary import table
+from orchestration.text import table
 
 EVENTS_PER_PERSON_DAY = 1.33  # of the sample business, measured
 DAYS = 90

@@ -15,6 +15,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from orchestration.activation.errors import ActivationError
 from orchestration.activation.warehouse import Warehouse, open_warehouse
+from orchestration.text import table
 
 STAGES = {
     "landed rows": "select count(*) from {raw_messages}",
@@ -44,30 +45,10 @@ def rows_of(warehouse: Warehouse, sql: str) -> list[tuple]:
     return warehouse.query(sql.format_map(_Tables(warehouse)))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence]) -> str:
-    """Rows as text in columns; numbers to the right, with thousands separated."""
-
-    def text(value: object) -> str:
-        if isinstance(value, bool):
-            return "yes" if value else "no"
-        if isinstance(value, float):
-            return f"{value:,.3f}"
-        return f"{value:,}" if isinstance(value, int) else str("" if value is None else value)
-
+def section(head: Sequence[str], rows: Iterable[Sequence]) -> str:
+    """A table, or words for its absence."""
     rows = list(rows)
-    if not rows:
-        return "  none yet: too few people, or too few days"
-    cells = [list(head), *([text(value) for value in row] for row in rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(head))]
-    right = [isinstance(rows[0][i], int | float) for i in range(len(head))]
-    return "\n".join(
-        "  "
-        + "  ".join(
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(line, widths, right, strict=True)
-        ).rstrip()
-        for line in cells
-    )
+    return table(head, rows) if rows else "  none yet: too few people, or too few days"
 
 
 def pairs(groups: Iterable[int]) -> int:
@@ -143,12 +124,12 @@ def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
     clock = rows_of(warehouse, "select as_of from {data_clock}")[0][0]
     sections = [
         f"As of {clock:%Y-%m-%d %H:%M:%S} UTC",
-        table(["stage", "rows"], counts.items()),
+        section(["stage", "rows"], counts.items()),
         f"  events + duplicated + quarantined = {parts:,}, "
         + ("all that landed." if parts == counts["landed rows"] else "NOT all that landed!"),
         f"  Landed last: {last[0]:,} rows in {last[1]:,} files.",
         "Segments",
-        table(
+        section(
             ["segment", "profiles", "label"],
             rows_of(
                 warehouse,
@@ -156,7 +137,7 @@ def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
             ),
         ),
         "Personas",
-        table(
+        section(
             ["persona", "profiles"],
             rows_of(
                 warehouse,
@@ -164,7 +145,7 @@ def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
             ),
         ),
         "Models, on a later slice than they were trained on",
-        table(
+        section(
             ["model", "AUC", "baseline AUC", "promoted"],
             rows_of(
                 warehouse,
@@ -178,7 +159,7 @@ def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
     if warehouse.exists(warehouse.schema, "activation_runs"):
         sections += [
             "Delivered by the last run of each sync",
-            table(
+            section(
                 ["sync", "status", "adds", "updates", "removes", "accepted", "to"],
                 rows_of(
                     warehouse,

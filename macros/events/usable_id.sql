@@ -11,7 +11,7 @@
 {%- if values -%}
 case
     when
-        lower(trim({{ column }}, '()[]{}<>')) not in (
+        {{ blocklist_text(column) }} not in (
             {{ values | unique | join(', ') }}
         )
         then {{ column }}

@@ -28,7 +28,7 @@ parts as (
         identifier_id,
         id_type,
         'whole' as part,
-        translate(lower(id_value), '()[]{}<>', '') as part_value
+        {{ blocklist_text('id_value') }} as part_value
     from identifiers
 
     union all

@@ -40,6 +40,7 @@ READ_LINES = (
     "read_csv(%s, columns = {'line': 'varchar'}, header = false, auto_detect = false, "
     "delim = E'\\x01', quote = '', escape = '', nullstr = E'\\x02', max_line_size = 67108864)"
 )
+JSON_LINES = (".jsonl", ".ndjson", ".json", ".gz")
 CHUNK_LINES = 100_000
 
 
@@ -98,7 +99,7 @@ def unreadable(session: DuckDBPyConnection, sql: str) -> str | None:
 
 def careful_lines(path: Path) -> Iterator[tuple[int, str, str | None]]:
     """Yield (line number, text, problem) of a JSONL file that the fast reader refused."""
-    inflate = zlib.decompressobj(wbits=47) if path.suffix == ".gz" else None
+    inflate = zlib.decompressobj(wbits=47) if path.suffix.lower() == ".gz" else None
     rest, number, problem = b"", 0, None
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
@@ -160,7 +161,7 @@ def lines_of(session: DuckDBPyConnection, path: Path, name: str, mark: str) -> s
     """A select of `landed_file, landed_line, mark, line, problem` over one file."""
     head = f"select {quoted(name)} as landed_file, row_number() over () as landed_line, "
     head += f"{quoted(mark)} as mark, "
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         # Every cell is read: a file may end well and still be damaged in the middle.
         cells = f"select max(length(to_json(t)::varchar)) from read_parquet({exactly(path)}) as t"
         problem = unreadable(session, cells)
@@ -171,8 +172,8 @@ def lines_of(session: DuckDBPyConnection, path: Path, name: str, mark: str) -> s
             f"{head} to_json(t)::varchar as line, null as problem "
             f"from read_parquet({exactly(path)}) as t"
         )
-    if not path.name.endswith((".jsonl", ".jsonl.gz")):
-        problem = quoted("not a kind of file that is read: *.jsonl, *.jsonl.gz or *.parquet")
+    if not path.name.lower().endswith(JSON_LINES):
+        problem = quoted("not a kind of file that is read: JSON lines (*.jsonl, *.gz) or *.parquet")
         return f"{head} null as line, {problem} as problem"
     reader = READ_LINES % exactly(path)
     if unreadable(session, f"select max(length(line)) from {reader}"):

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestration.activation.engine import SyncResult, run_sync
-from orchestration.activation.errors import ActivationError, nearest
+from orchestration.activation.errors import ActivationError
 from orchestration.activation.syncs import Sync, read_syncs
 from orchestration.activation.warehouse import open_warehouse
+from orchestration.text import nearest, table
 
 HEADER = (
     "sync", "status", "adds", "updates", "removes", "resends",
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ActivationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(table(results))
+    print(report(results))
     return 1 if broken or any(result.failed for result in results) else 0
 
 
@@ -86,26 +87,18 @@ def _chosen(syncs: list[Sync], names: Sequence[str] | None) -> list[Sync]:
     return [sync for sync in syncs if not names or sync.name in names]
 
 
-def table(results: Sequence[SyncResult]) -> str:
+def report(results: Sequence[SyncResult]) -> str:
     """The results as a table of text, one line per sync, with the messages below."""
     if not results:
         return "no syncs declared: an exposure with `meta.sync` is one"
-    lines = [HEADER]
+    lines = []
     for result in results:
         run = result.run
         status = f"{run.status} (dry run)" if result.dry_run else run.status
         numbers = (*run.ops.values(), run.accepted, run.rejected, run.held, run.unknown)
-        lines.append((run.sync_name, status, *map(str, numbers), run.destination))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
-    text = [
-        "  ".join(
-            cell.rjust(width) if 2 <= column < len(HEADER) - 1 else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-    notes = [f"{r.run.sync_name}: {r.run.message}" for r in results if r.run.message]
-    return "\n".join([*text, *([""] if notes else []), *notes])
+        lines.append((run.sync_name, status, *numbers, run.destination))
+    notes = [f"  {r.run.sync_name}: {r.run.message}" for r in results if r.run.message]
+    return "\n".join([table(HEADER, lines), *([""] if notes else []), *notes])
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestration.activation.destinations import Operation
-from orchestration.activation.errors import DeclarationError, nearest
+from orchestration.activation.errors import DeclarationError
 from orchestration.activation.syncs import Sync
 from orchestration.activation.warehouse import Kind, Warehouse
+from orchestration.text import nearest
 
 BOOKKEEPING = "as_of"  # when the row was made; it changes with every run and is never sent
 

@@ -10,7 +10,8 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from orchestration.activation.destinations import DESTINATIONS
-from orchestration.activation.errors import DeclarationError, nearest
+from orchestration.activation.errors import DeclarationError
+from orchestration.text import nearest
 
 Options = TypeVar("Options")
 

@@ -18,7 +18,8 @@ from typing import Any, ClassVar, Literal
 import duckdb
 import pyarrow as pa
 
-from orchestration.activation.errors import WarehouseError, nearest
+from orchestration.activation.errors import WarehouseError
+from orchestration.text import nearest
 
 Kind = Literal["json", "timestamp", "zoned_timestamp", "date", "float", "other"]
 LEASE_SECONDS = 600
@@ -173,7 +174,7 @@ class DuckDBWarehouse(Warehouse):
         )
 
     def relation(self, schema: str, table: str) -> str:  # noqa: D102
-        # The database is named too: in tideline.duckdb, `tideline.x` would be ambiguous.
+        # The database is named too: a file named like the schema would make `tideline.x` ambiguous.
         return f'"{self._database}"."{schema}"."{table}"'
 
     def identifier(self, column: str) -> str:  # noqa: D102

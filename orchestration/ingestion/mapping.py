@@ -6,7 +6,6 @@ its `sql` runs as it stands.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from orchestration.text import nearest
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 VALUE_KEYS = ("column", "constant", "sql")
@@ -97,15 +98,6 @@ TOP_KEYS = (
     *("event_id", "user_id", "anonymous_id", "email", "time", "received_at", "event"),
     *("properties", "context", "traits", "filters", "types", "csv"),
 )
-
-
-def nearest(word: str, choices: Iterable[str]) -> str:
-    """What was probably meant, as the end of an error message; all choices if nothing is near."""
-    by_fold = {str(choice).lower(): str(choice) for choice in choices}
-    near = difflib.get_close_matches(word.lower(), by_fold, n=1, cutoff=0.5)
-    if near:
-        return f"did you mean {by_fold[near[0]]!r}?"
-    return f"there are: {', '.join(by_fold.values()) or 'none'}"
 
 
 def load_mapping(path: Path) -> LogMapping:

@@ -10,7 +10,8 @@ from pathlib import Path
 import duckdb
 
 from orchestration.ingestion.log_files import Log, identifier
-from orchestration.ingestion.mapping import Event, nearest, words
+from orchestration.ingestion.mapping import Event, words
+from orchestration.text import nearest
 
 SEEDS = Path(__file__).parents[2] / "seeds"
 MOST_NAMES = 50
@@ -148,8 +149,8 @@ def guess_event(
 ) -> list[str]:
     """The lines for `event`: its column, and an event of the tracking plan for each of its values.
 
-    What the plan does not know, or wants a property for that the log does not have, is proposed as
-    the view of a page.
+    What the plan does not know is proposed as the view of a page. A property that the plan wants
+    and the log does not have under that name is noted: without it the rows are quarantined.
     """
     if not column:
         return [
@@ -165,9 +166,8 @@ def guess_event(
         event, note = known_events().get(words(value)), f"{rows:,} rows"
         missing = sorted(required_properties().get(event or "", set()) - properties)
         if missing:
-            note += f"; {event} needs {' and '.join(missing)}"
+            note += f"; needs {' and '.join(missing)}: name the columns below"
         elif not event:
             note += "; not in the tracking plan"
-        name = event if event and not missing else "page_view"
-        out.append(f"    {quoted(value)}: {name}  # {note}")
+        out.append(f"    {quoted(value)}: {event or 'page_view'}  # {note}")
     return [*out, "  default: page_view"]

@@ -55,7 +55,7 @@ class Rig:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.path = self.folder / "tideline.duckdb"  # the default name: database = schema
+        self.path = self.folder / "warehouse.duckdb"
         self.manifest = self.folder / "manifest.json"
         self.deliveries = self.folder / "deliveries"
         self.environment = {"TIDELINE_DELIVERIES": str(self.deliveries)}

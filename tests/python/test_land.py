@@ -302,10 +302,10 @@ def test_odd_keys_of_json(tmp_path):
         ({"time": None}, "time: is missing"),
         ({"event": None}, "event: is missing"),
         ({"user_id": None}, "user_id: is missing"),
-        ({"user": "who"}, "user: unknown key; did you mean 'user_id'"),
-        ({"user_id": "whoo"}, "user_id: log.csv has no column 'whoo'; did you mean 'who'"),
-        ({"time": {"column": "at", "timzone": "UTC"}}, "time.timzone: .*'timezone'"),
-        ({"time": {"column": "at", "timezone": "Europe/Londn"}}, "did you mean 'Europe/London'"),
+        ({"user": "who"}, "user: unknown key; did you mean `user_id`"),
+        ({"user_id": "whoo"}, "user_id: log.csv has no column 'whoo'; did you mean `who`"),
+        ({"time": {"column": "at", "timzone": "UTC"}}, "time.timzone: .*`timezone`"),
+        ({"time": {"column": "at", "timezone": "Europe/Londn"}}, "did you mean `Europe/London`"),
         ({"time": {"column": "at", "unit": "min"}}, "time.unit: unknown unit 'min'"),
         ({"time": "n"}, "time: 'n' holds numbers; say unit"),
         ({"properties": {"p": 5}}, "properties.p: .*constant: 5"),
@@ -347,7 +347,7 @@ def test_command_line(tmp_path, capsys):
     said = capsys.readouterr()
     assert "1 rows read, 1 landed, 0 filtered, 0 unreadable" in said.out
     assert "'page_veiw' is not in the tracking plan" in said.err
-    assert "did you mean 'page_view'" in said.err
+    assert "did you mean `page_view`" in said.err
     # A file that is not there stops neither the others nor passes as success.
     assert main([str(tmp_path / "no.csv"), str(log), "--mapping", str(mapping), *where]) == 1
     assert "no.csv: there is no such file" in capsys.readouterr().err
@@ -367,8 +367,9 @@ def test_a_proposal_lands_as_it_is(tmp_path, capsys, header):
     assert main([str(log), "--propose", str(mapping)]) == 1  # never over an edited one
     result = land(log, load_mapping(mapping), tmp_path / "landing")
     found = messages(result.output)
-    # `view_item` wants a product_id, which the log does not have.
-    assert [m["event"] for m in found] == ["page_view", "login", "page_view"]
+    # `view_item` wants a product_id, which the log does not have: said, and not made something else.
+    assert [m["event"] for m in found] == ["product_view", "login", "page_view"]
+    assert "needs product_id" in mapping.read_text()
     assert [m["properties"]["title"] for m in found] == events
     assert {m["userId"] for m in found} == {"u1"}
     assert (result.untimed_rows, result.unreadable_rows) == (0, 0)

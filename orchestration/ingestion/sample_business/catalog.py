@@ -96,11 +96,6 @@ PRICES = _prices()  # cents, by product; rising within a category
 FIRST_EXPENSIVE_SHOE = int(np.searchsorted(PRICES[:PRODUCTS_PER_CATEGORY], EXPENSIVE_SHOES))
 
 
-def category_of(product: np.ndarray) -> np.ndarray:
-    """Index of the category of each product index; any shape."""
-    return product // PRODUCTS_PER_CATEGORY
-
-
 def _name(product: int) -> str:
     category, rank = divmod(product, PRODUCTS_PER_CATEGORY)
     last = _LAST_WORDS[category]
