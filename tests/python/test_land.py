@@ -367,7 +367,7 @@ def test_a_proposal_lands_as_it_is(tmp_path, capsys, header):
     assert main([str(log), "--propose", str(mapping)]) == 1  # never over an edited one
     result = land(log, load_mapping(mapping), tmp_path / "landing")
     found = messages(result.output)
-    # `view_item` wants a product_id, which the log does not have: said, and not made something else.
+    # `view_item` wants a product_id, which the log does not have: that is said.
     assert [m["event"] for m in found] == ["product_view", "login", "page_view"]
     assert "needs product_id" in mapping.read_text()
     assert [m["properties"]["title"] for m in found] == events
