@@ -13,8 +13,9 @@ judged as (
     select
         profile_id,
         {% for segment in segments %}
+        {# The name stands beside the rule, so that an error of the warehouse shows it. #}
         coalesce(
-            ({{ checked_rule(segment, attributes) }}),
+            /* {{ segment.name }} */ ({{ checked_rule(segment, attributes) }}),
             false
         ) as {{ segment.name }},
         {% endfor %}
