@@ -1,7 +1,7 @@
 {#
     Every feature reads only events before `as_of`; windows are [as_of - N days, as_of). A session
-    counts towards durations once it is closed as of that instant, whatever came later. Sums are
-    rounded to the sixth digit: in which order a warehouse adds up must not show.
+    counts towards durations once it is closed as of that instant, whatever came later. Sums of
+    money are rounded to the sixth digit: in which order a warehouse adds up must not show.
 #}
 with feature_spine as (
 
@@ -246,31 +246,40 @@ from_key_features as (
 
 ),
 
-from_sessions as (
+seen_sessions as (
 
     select
         feature_spine.profile_id,
         feature_spine.as_of,
-        count_if(
-            fct_sessions.started_at >= feature_spine.as_of - interval '30 days'
-        ) as frequency_30d,
-        count(*) as sessions_90d,
-        count_if(fct_sessions.platform = 'app') as app_sessions_90d,
-        avg(
-            case
-                when
-                    fct_sessions.ended_at
-                    + interval '{{ var("session_timeout_minutes") }} minutes' < feature_spine.as_of
-                    then fct_sessions.duration_seconds / 60.0
-            end
-        ) as avg_session_duration
+        fct_sessions.started_at,
+        fct_sessions.platform,
+        case
+            when
+                fct_sessions.ended_at
+                + interval '{{ var("session_timeout_minutes") }} minutes' < feature_spine.as_of
+                then datediff('microsecond', fct_sessions.started_at, fct_sessions.ended_at)
+        end as closed_microseconds
     from feature_spine
     inner join fct_sessions
         on
             feature_spine.profile_id = fct_sessions.profile_id
             and feature_spine.as_of > fct_sessions.started_at
             and fct_sessions.started_at >= feature_spine.as_of - interval '90 days'
-    group by feature_spine.profile_id, feature_spine.as_of
+
+),
+
+from_sessions as (
+
+    select
+        profile_id,
+        as_of,
+        count_if(started_at >= as_of - interval '30 days') as frequency_30d,
+        count(*) as sessions_90d,
+        count_if(platform = 'app') as app_sessions_90d,
+        cast(sum(closed_microseconds) as double) as closed_microseconds,
+        count(closed_microseconds) as closed_sessions
+    from seen_sessions
+    group by profile_id, as_of
 
 )
 
@@ -286,7 +295,9 @@ select
     coalesce(from_key_features.key_features_used, 0)
     / nullif(cast(key_feature_total.key_feature_count as double), 0) as feature_adoption_rate,
     coalesce(from_events.support_tickets_60d, 0) as support_tickets_60d,
-    round(coalesce(from_sessions.avg_session_duration, 0), 6) as avg_session_duration,
+    coalesce(
+        from_sessions.closed_microseconds / nullif(from_sessions.closed_sessions, 0), 0
+    ) / 60000000 as avg_session_duration,
     coalesce(from_events.purchases_30d, 0) as purchases_30d,
     coalesce(from_events.purchases_90d, 0) as purchases_90d,
     round(

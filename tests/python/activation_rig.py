@@ -68,8 +68,8 @@ class Rig:
 
     def desire(self, rows):
         with duckdb.connect(str(self.path)) as connection:
-            connection.execute("create schema if not exists tideline.tideline")
-            table = "tideline.tideline.activation_audiences"
+            connection.execute("create schema if not exists warehouse.tideline")
+            table = "warehouse.tideline.activation_audiences"
             connection.execute(f"create or replace table {table} ({COLUMNS})")
             if rows:
                 marks = ", ".join("?" for _ in rows[0])
@@ -89,14 +89,14 @@ class Rig:
 
     def check_sums(self):
         broken = self.sql(
-            "select * from tideline.tideline.activation_runs "
+            "select * from warehouse.tideline.activation_runs "
             "where planned <> accepted + rejected + held + unknown "
             "or planned <> adds + updates + removes + resends"
         )
         assert not broken
 
     def last_run(self, column):
-        query = f"select {column} from tideline.tideline.activation_runs order by started_at desc"
+        query = f"select {column} from warehouse.tideline.activation_runs order by started_at desc"
         return self.sql(query)[0][0]
 
     def command(self, *arguments, prelude="", environment=None):

@@ -103,7 +103,7 @@ def test_a_lost_or_shortened_file_is_written_again(filed):
 def test_files_of_a_lost_ledger_keep_no_leavers(filed):
     filed.desire([*members(4), member("x", "new")])
     filed.sync()
-    filed.sql("delete from tideline.tideline.activation_ledger")
+    filed.sql("delete from warehouse.tideline.activation_ledger")
     filed.desire(members(2))
     filed.sync()
     assert delivered(filed) == {f"new.{filed.format}": [], f"vip.{filed.format}": ["p000", "p001"]}

@@ -169,7 +169,7 @@ def test_one_bad_row_never_stops_a_batch(hooked, server, how):
     assert numbers(result) == some(add=12, accepted=10, rejected=2) and not result.failed
     assert server.rows == wanted([row for row in members(12) if row[0] not in ("p003", "p011")])
     rejections = hooked.sql(
-        "select row_key, op, reason from tideline.tideline.activation_rejections order by 1"
+        "select row_key, op, reason from warehouse.tideline.activation_rejections order by 1"
     )
     assert [json.loads(key)["profile_id"] for key, *_ in rejections] == ["p003", "p011"]
     assert all(op == "add" and reason for _, op, reason in rejections)
@@ -186,7 +186,7 @@ def test_rows_without_key_and_with_a_doubtful_key_are_rejected_and_nothing_else(
     result = hooked.sync()
     assert numbers(result) == some(add=1, update=2, accepted=1, rejected=2)
     assert server.rows == wanted([*members(2), member("p002", label="gold")])
-    reasons = hooked.sql("select reason from tideline.tideline.activation_rejections order by 1")
+    reasons = hooked.sql("select reason from warehouse.tideline.activation_rejections order by 1")
     assert [reason for (reason,) in reasons] == [
         "several different rows have this key",
         "the key column profile_id is null",
@@ -265,8 +265,8 @@ def test_a_dry_run_sends_and_records_nothing(hooked, server):
     result = hooked.sync(dry_run=True)
     assert result.counts.adds == 3 and result.run.held == 3
     assert server.state["requests"] == []
-    assert hooked.sql("select * from tideline.tideline.activation_runs") == []
-    assert hooked.sql("select * from tideline.tideline.activation_ledger") == []
+    assert hooked.sql("select * from warehouse.tideline.activation_runs") == []
+    assert hooked.sql("select * from warehouse.tideline.activation_ledger") == []
 
 
 def test_a_missing_variable_skips_the_sync_and_names_it(hooked):
@@ -281,7 +281,7 @@ def test_a_missing_table_or_column_is_said_with_the_fix(hooked):
     hooked.declare(s=WEBHOOK | {"columns": ["emial"]})
     result = hooked.sync()
     assert result.failed and "did you mean `email`?" in result.run.message
-    hooked.sql("drop table tideline.tideline.activation_audiences")
+    hooked.sql("drop table warehouse.tideline.activation_audiences")
     result = hooked.sync()
     assert result.failed and "dbt build --select +activation_audiences" in result.run.message
 
@@ -304,7 +304,7 @@ def test_hashed_columns_leave_and_are_remembered_only_as_hashes(hooked, server):
     [row] = server.state["rows"].values()
     digest = hashlib.sha256(b"ada@example.com").hexdigest()
     assert row == {"email": digest, "segment_label": "VIP"}
-    ledger = str(hooked.sql("select * from tideline.tideline.activation_ledger")).lower()
+    ledger = str(hooked.sql("select * from warehouse.tideline.activation_ledger")).lower()
     assert digest in ledger and "ada@" not in ledger
 
 
@@ -320,7 +320,7 @@ def test_logs_name_neither_people_nor_secrets(hooked, server, caplog):
         hooked.sync()
     hooked.environment["TIDELINE_WEBHOOK_URL"] = "http://127.0.0.1:9/url-0"
     hooked.sync()
-    runs = str(hooked.sql("select * from tideline.tideline.activation_runs"))
+    runs = str(hooked.sql("select * from warehouse.tideline.activation_runs"))
     assert "not through" in caplog.text
     for word in ("ada", "example.com", "token-0", "secret-0", "url-0"):
         assert word not in caplog.text + runs
@@ -388,7 +388,7 @@ def test_a_process_that_ended_without_closing_is_recorded_as_interrupted(hooked)
     assert process.returncode == -9
     hooked.sync()
     runs = hooked.sql(
-        "select status, planned, unknown from tideline.tideline.activation_runs order by started_at"
+        "select status, planned, unknown from warehouse.tideline.activation_runs order by started_at"
     )
     assert runs == [("interrupted", 3, 3), ("succeeded", 3, 0)]
 
