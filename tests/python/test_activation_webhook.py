@@ -388,7 +388,8 @@ def test_a_process_that_ended_without_closing_is_recorded_as_interrupted(hooked)
     assert process.returncode == -9
     hooked.sync()
     runs = hooked.sql(
-        "select status, planned, unknown from warehouse.tideline.activation_runs order by started_at"
+        "select status, planned, unknown from warehouse.tideline.activation_runs "
+        "order by started_at"
     )
     assert runs == [("interrupted", 3, 3), ("succeeded", 3, 0)]
 
