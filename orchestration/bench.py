@@ -1,7 +1,8 @@
 """How long each stage takes, and against what: `python -m orchestration.bench --events N`.
 
 The floor is one DuckDB statement that only reads, types, deduplicates and sorts the same landed
-events. Stages are timed by dbt itself; a model belongs to the stage of its folder. The second run
+events. Stages are timed by dbt itself; a model belongs to the stage of its folder, whose rows are
+those of its tables. The second run
 lands one more day, to show what an ordinary day costs.
 """
 
@@ -57,20 +58,35 @@ def floor_seconds(landing: Path, folder: Path) -> float:
         return time.perf_counter() - start
 
 
-def stage_seconds(target: Path) -> dict[str, float]:
-    """Seconds per folder of models in dbt's last run; tests and seeds by kind."""
+def stages_of(target: Path) -> dict[str, tuple[float, list[str]]]:
+    """Seconds and tables per folder of models in dbt's last run; tests and seeds by kind."""
     results = json.loads((target / "run_results.json").read_text())["results"]
     nodes = json.loads((target / "manifest.json").read_text())["nodes"]
-    seconds: dict[str, float] = defaultdict(float)
+    stages: dict[str, tuple[float, list[str]]] = defaultdict(lambda: (0.0, []))
     for result in results:
         node = nodes.get(result["unique_id"])
         kind = result["unique_id"].split(".")[0]
         if kind in ("operation", "exposure"):  # they do nothing that takes time
             continue
-        is_model = kind == "model" and node and len(node["fqn"]) > 2
+        is_model = kind == "model" and len(node["fqn"]) > 2
         stage = node["fqn"][1] if is_model else {"model": "python models"}.get(kind, f"{kind}s")
-        seconds[stage] += result["execution_time"]
-    return dict(seconds)
+        seconds, tables = stages[stage]
+        is_table = (
+            kind in ("model", "seed", "snapshot") and node["config"]["materialized"] != "view"
+        )
+        stages[stage] = (
+            seconds + result["execution_time"],
+            [*tables, *([node["name"]] if is_table else [])],
+        )
+    return stages
+
+
+def rows_in(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> int:
+    """Rows of several tables together."""
+    counts = (
+        connection.execute(f'select count(*) from tideline."{name}"').fetchall() for name in tables
+    )
+    return sum(count[0][0] for count in counts)
 
 
 def measure(events: int, folder: Path) -> str:
@@ -104,12 +120,19 @@ def measure(events: int, folder: Path) -> str:
                 "select count(*) from tideline.raw_messages "
                 "where landed_at = (select max(landed_at) from tideline.raw_messages)"
             ).fetchall()[0][0]
-        stages = {"sample": made, **stage_seconds(target), "all of dbt": built, "activation": sent}
+            stages = [("sample", rows, made)]
+            for stage, (seconds, tables) in stages_of(target).items():
+                stages.append((stage, rows_in(connection, tables) if tables else None, seconds))
+            stages.append(("all of dbt", rows, built))
+            stages.append(("delivery", rows_in(connection, ["activation_audiences"]), sent))
         pages += [
-            f"{title}: {rows:,} rows; floor of the first load {floor:.2f} s",
+            f"{title}: {rows:,} rows landed; floor of the first load {floor:.2f} s",
             table(
-                ["stage", "seconds", "rows per second", "times the floor"],
-                [(s, t, round(rows / max(t, 1e-3)), t / floor) for s, t in stages.items()],
+                ["stage", "rows", "seconds", "rows per second", "times the floor"],
+                [
+                    (stage, count, t, count and round(count / max(t, 1e-3)), t / floor)
+                    for stage, count, t in stages
+                ],
             ),
             "",
         ]
