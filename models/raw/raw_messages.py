@@ -1,47 +1,82 @@
-"""Read every landed file once, row by row, losing nothing.
+"""Read the rows of the files that `landed_files` lists and this table does not hold yet.
 
-On one machine this model is the loader: it takes the files of the landing folder that it has not
-taken yet. A file whose content changed since is taken again under a numbered name, so that what it
-gained is not lost; the rows it repeats are duplicates by their message id. A file that cannot be
-read, or is of another kind, is one row with the problem, so that it ends in quarantine.
+Messages of the collector become columns, rows of a source's tables one JSON record. What cannot be
+read is a row too, with the problem and the original, so that it ends in quarantine.
 On Snowflake a load fills this table (docs/snowflake.md), and the default selection of selectors.yml
 leaves the model out.
 """
 
-import hashlib
 import os
 import re
+import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
-from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 FIELDS = {
-    "type": "VARCHAR",
-    "event": "VARCHAR",
-    "name": "VARCHAR",
-    "messageId": "VARCHAR",
-    "anonymousId": "VARCHAR",
-    "userId": "VARCHAR",
-    "timestamp": "VARCHAR",
-    "originalTimestamp": "VARCHAR",
-    "sentAt": "VARCHAR",
-    "receivedAt": "VARCHAR",
-    "context": "JSON",
-    "properties": "JSON",
-    "traits": "JSON",
+    "type": "varchar",
+    "event": "varchar",
+    "name": "varchar",
+    "messageId": "varchar",
+    "anonymousId": "varchar",
+    "userId": "varchar",
+    "previousId": "varchar",
+    "groupId": "varchar",
+    "timestamp": "varchar",
+    "originalTimestamp": "varchar",
+    "sentAt": "varchar",
+    "receivedAt": "varchar",
+    "context": "json",
+    "properties": "json",
+    "traits": "json",
 }
-# A byte that JSON text cannot hold unescaped: it makes the CSV reader hand over whole lines.
-READ_LINES = (
-    "read_csv(%s, columns = {'line': 'varchar'}, header = false, auto_detect = false, "
-    "delim = E'\\x01', quote = '', escape = '', nullstr = E'\\x02', max_line_size = 67108864)"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LONGEST_LINE = 1 << 24  # bytes; a longer one is no message but an accident
+LONGEST_ORIGINAL = 1 << 16  # bytes that are kept of such a line
+CHUNK_ROWS = 50_000  # notes held in memory
+EMPTY = (
+    "select null::varchar as path, 0 as line, null::varchar as wrong, null::json as record, "
+    + ", ".join(f'null::{kind} as "{name}"' for name, kind in FIELDS.items())
+    + " where false"
 )
-JSON_LINES = (".jsonl", ".ndjson", ".json", ".gz")
-CHUNK_LINES = 100_000
+NOTES = pa.schema(
+    [("path", pa.string()), ("line", pa.int64()), ("text", pa.string()), ("wrong", pa.string())]
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a file is read: `form` is json, parquet, csv or other."""
+
+    form: str
+    is_message: bool
+    is_gzip: bool
+
+    @property
+    def is_told(self) -> str:
+        """The condition under which a row says anything."""
+        if self.is_message:
+            return "coalesce(trim(messageId), '') <> ''"
+        return "coalesce(json_type(record) = 'OBJECT', false)"
+
+
+def kind_of(path: Path, is_message: bool) -> Kind:
+    """The kind of a file, told by its name."""
+    is_gzip = path.name.lower().endswith(".gz")
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    form = {".parquet": "parquet", ".csv": "csv"}.get(suffix, "other")
+    if suffix in (".jsonl", ".ndjson", ".json") or (is_gzip and is_message):
+        form = "json"
+    if (form == "csv" and is_message) or (form == "parquet" and is_gzip):
+        form = "other"
+    return Kind(form, is_message, is_gzip)
 
 
 def quoted(text: object) -> str:
@@ -54,225 +89,288 @@ def exactly(path: Path) -> str:
     return quoted(re.sub(r"([\[\]*?])", r"[\1]", str(path)))
 
 
-def fingerprint(path: Path) -> str:
-    """Size, time of change and hash of a file."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "md5").hexdigest()
-    return f"{path.stat().st_size}-{path.stat().st_mtime_ns}-{digest}"
+def chunks_of(path: Path) -> Iterator[tuple[int, list[bytes], str | None]]:
+    """Yield (number of the first, lines, problem) of a JSONL file, chunk by chunk.
 
-
-def is_known(path: Path, marks: Iterable[str]) -> bool:
-    """Whether a file has one of these fingerprints; it is read only if size or time differ."""
-    stamp = f"{path.stat().st_size}-{path.stat().st_mtime_ns}-"
-    if any(mark.startswith(stamp) for mark in marks):
-        return True
-    return fingerprint(path).split("-")[-1] in {mark.split("-")[-1] for mark in marks}
-
-
-def new_files(
-    paths: Iterable[Path], landing: Path, taken: dict[str, str]
-) -> Iterator[tuple[Path, str, str]]:
-    """Pair each file that is new or changed with the name under which its rows are landed.
-
-    `taken` maps the landed names to their fingerprints.
+    Lines are numbered as DuckDB does, blank ones left out. With a problem comes one line, the last.
     """
-    marks: dict[str, list[str]] = {}
-    for name, mark in taken.items():
-        marks.setdefault(name.rsplit("#", 1)[0], []).append(mark)
-    for path in sorted(paths):
-        name = path.relative_to(landing).as_posix()
-        versions = marks.get(name, [])
-        if not versions:
-            yield path, name, fingerprint(path)
-        elif not is_known(path, versions):
-            yield path, f"{name}#{len(versions) + 1}", fingerprint(path)
-
-
-def unreadable(session: DuckDBPyConnection, sql: str) -> str | None:
-    """Why DuckDB cannot read something, or None when it can."""
-    try:
-        session.execute(sql).fetchall()
-    except Exception as error:  # whatever the reader says: the file is then read more carefully
-        return str(error).split("\n")[0]
-    return None
-
-
-def careful_lines(path: Path) -> Iterator[tuple[int, str, str | None]]:
-    """Yield (line number, text, problem) of a JSONL file that the fast reader refused."""
-    inflate = zlib.decompressobj(wbits=47) if path.suffix.lower() == ".gz" else None
-    rest, number, problem = b"", 0, None
+    inflate = zlib.decompressobj(wbits=47) if path.name.lower().endswith(".gz") else None
+    rest, number, problem = b"", 1, None
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
             try:
-                rest += inflate.decompress(chunk) if inflate else chunk
+                text = inflate.decompress(chunk) if inflate else chunk
                 while inflate and inflate.eof and inflate.unused_data:  # one gzip after another
                     left, inflate = inflate.unused_data, zlib.decompressobj(wbits=47)
-                    rest += inflate.decompress(left)
+                    text += inflate.decompress(left)
             except zlib.error as error:
                 problem = f"file is damaged from here on: {error}"
                 break
-            *lines, rest = rest.split(b"\n")
-            for line in filter(None, (line.rstrip(b"\r") for line in lines)):
-                number += 1
-                yield number, *decoded(line)
+            *lines, rest = (rest + text).split(b"\n")
+            lines = [line for line in lines if line and not line.isspace()]
+            yield number, lines, None
+            number += len(lines)
+            rest = rest[: LONGEST_LINE + 1]  # of an endless line no more is held
     if inflate and not inflate.eof and not problem:
         problem = "file ends early: its gzip stream is cut here"
-    if rest or problem:
-        text, wrong = decoded(rest)
-        yield number + 1, text, problem or wrong
+    if rest.strip() or problem:
+        yield number, [rest], problem
 
 
-def decoded(line: bytes) -> tuple[str, str | None]:
+def text_of(line: bytes) -> tuple[str, str | None]:
     """The text of a line, and what is wrong with its bytes."""
+    if len(line) > LONGEST_LINE:
+        return line[:LONGEST_ORIGINAL].decode("utf-8", "replace"), "longer than 16 MiB"
     try:
-        return line.decode("utf-8"), None
+        return line.strip().decode("utf-8"), None
     except UnicodeDecodeError:
         return line.decode("utf-8", "replace"), "not valid UTF-8"
 
 
-def land_carefully(session: DuckDBPyConnection, path: Path, name: str, mark: str) -> None:
-    """Put the lines of one broken file into the temporary table `careful_lines`."""
-    session.execute(
-        "create temp table if not exists careful_lines "
-        "(landed_file varchar, landed_line bigint, mark varchar, line varchar, problem varchar)"
+class JsonLines:
+    """Files of JSON lines of one kind, which DuckDB reads in one scan.
+
+    What it makes nothing of stands in the temporary table `line_notes`, with its text.
+    """
+
+    def __init__(self, session: duckdb.DuckDBPyConnection, kind: Kind, scratch: Path) -> None:
+        """`scratch` is a folder for mended copies of broken files."""
+        self.session = session
+        self.kind = kind
+        self.scratch = scratch
+        self.copies: dict[Path, Path] = {}  # a mended copy, and what it was made of
+        self.known: dict[tuple[str, int], tuple[str, str]] = {}  # what was wrong with its lines
+
+    def selects(self, paths: list[Path]) -> Iterator[str]:
+        """Selects that cover all of the files, the broken ones mended in a copy before."""
+        sound = [path for path in paths if self.is_sound(path)]
+        try:
+            yield from self.checked_selects(sound, self.kind.is_gzip)
+        except duckdb.Error:  # one of them ends in its midst or has an endless line
+            sound = [path for path in sound if self.is_readable(path)]
+            yield from self.checked_selects(sound, self.kind.is_gzip)
+        copies = [self.mended(path) for path in paths if path not in sound]
+        yield from self.checked_selects(copies, is_gzip=False)
+
+    def checked_selects(self, paths: list[Path], is_gzip: bool) -> Iterator[str]:
+        """A select over files, whose unreadable rows are noted before."""
+        if paths:
+            select = self.select(paths, is_gzip)
+            self.note_suspects(select)
+            yield select
+
+    def select(self, paths: list[Path], is_gzip: bool) -> str:
+        """A select of `path, line` and the columns; a line that cannot be read is all null.
+
+        Window functions without an order follow the files: they number rows as these stream by,
+        in one thread. So each thread is given a share of the files.
+        """
+        by_size = sorted(paths, key=lambda path: -path.stat().st_size)
+        threads = self.session.execute("select current_setting('threads')").fetchall()[0][0]
+        shares = filter(None, (by_size[first::threads] for first in range(threads)))
+        return " union all ".join(self.share(paths, is_gzip) for paths in shares)
+
+    def share(self, paths: list[Path], is_gzip: bool) -> str:
+        """The select over files that are read one after another."""
+        return f"""
+            select
+                * exclude (filename, running, starts),
+                filename as path,
+                running - max(case when starts then running end) over (
+                    rows between unbounded preceding and current row
+                ) + 1 as line,
+            from (
+                select
+                    *,
+                    row_number() over () as running,
+                    filename is distinct from lag(filename) over () as starts,
+                from read_json(
+                    [{", ".join(exactly(path) for path in paths)}],
+                    columns = {FIELDS if self.kind.is_message else {"record": "json"}},
+                    records = {self.kind.is_message}, format = 'newline_delimited',
+                    compression = '{"gzip" if is_gzip else "uncompressed"}',
+                    ignore_errors = true, filename = true, maximum_object_size = {LONGEST_LINE}
+                )
+            )
+        """
+
+    def is_sound(self, path: Path) -> bool:
+        """Whether a file has no byte order mark, which is not JSON."""
+        with path.open("rb") as file:
+            return file.read(3) != BYTE_ORDER_MARK
+
+    def is_readable(self, path: Path) -> bool:
+        """Whether DuckDB comes to the end of a file."""
+        try:
+            select = self.select([path], self.kind.is_gzip)
+            self.session.execute(f"select max(line) from ({select})").fetchall()
+        except duckdb.Error:
+            return False
+        return True
+
+    def note_suspects(self, select: str) -> None:
+        """Note the text of every row that is no message, and what is wrong with its bytes."""
+        numbers = defaultdict(set)
+        query = f"select path, line from ({select}) where not {self.kind.is_told}"
+        for path, line in self.session.execute(query).fetchall():
+            numbers[path].add(line)
+        notes = (
+            (path, number, *self.known.get((path, number), text_of(lines[number - first])))
+            for path, suspects in numbers.items()
+            for first, lines, _ in chunks_of(Path(path))
+            for number in suspects.intersection(range(first, first + len(lines)))
+        )
+        while chunk := list(islice(notes, CHUNK_ROWS)):
+            noted = pa.table([list(column) for column in zip(*chunk, strict=True)], schema=NOTES)
+            self.session.register("noted", noted)
+            self.session.execute("insert into line_notes select * from noted")
+            self.session.unregister("noted")
+
+    def mended(self, path: Path) -> Path:
+        """A copy of a broken file, `null` in place of the lines that cannot be had."""
+        copy = self.scratch / f"{len(list(self.scratch.iterdir()))}.jsonl"
+        with copy.open("wb") as file:
+            for first, lines, problem in chunks_of(path):
+                for number, line in enumerate(lines, start=first):
+                    line = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
+                    text, wrong = text_of(line)
+                    if problem or wrong:
+                        self.known[str(copy), number] = text, problem or wrong
+                    file.write(b"null\n" if problem or wrong else line.strip() + b"\n")
+        self.copies[copy] = path
+        return copy
+
+
+def select_of_records(session: duckdb.DuckDBPyConnection, path: Path, kind: Kind) -> str:
+    """A select of `path, line, record, wrong` over a file that holds no JSON lines."""
+    head = f"select {quoted(path)} as path, row_number() over () as line"
+    reader = {
+        "parquet": f"read_parquet({exactly(path)})",
+        "csv": f"read_csv({exactly(path)}, header = true, all_varchar = true)",
+    }.get(kind.form)
+    if reader is None:
+        wrong = "not a kind of file that is read: *.jsonl, *.parquet, of tables *.csv, and *.gz"
+        return f"{head}, null::json as record, {quoted(wrong)} as wrong"
+    try:  # every cell is read: a file may end well and still be damaged in the middle
+        cells = f"select max(length(to_json(t)::varchar)) from {reader} as t"
+        session.execute(cells).fetchall()
+    except duckdb.Error as error:
+        wrong = f"not a readable {kind.form} file: " + str(error).split("\n")[0]
+        return f"{head}, null::json as record, {quoted(wrong)} as wrong"
+    return f"{head}, to_json(t) as record, null as wrong from {reader} as t"
+
+
+def select_of_messages(records: str) -> str:
+    """The fields of messages beside the records that hold them."""
+    spec = "{" + ", ".join(f'"{name}": "{kind}"' for name, kind in FIELDS.items()) + "}"
+    return f"select *, unnest(from_json(record, {quoted(spec)})) from ({records})"
+
+
+def rows_of(session: duckdb.DuckDBPyConnection, files: list[tuple]) -> str:
+    """A select over all rows of new files; fills `new_files` and `line_notes`.
+
+    `files` holds (path, source, landed_file, table_name, landed_at).
+    """
+    scratch = tempfile.TemporaryDirectory(prefix="tideline-raw-", ignore_cleanup_errors=True)
+    globals()["SCRATCH"] = scratch  # dbt writes the rows later; it goes with this module
+    by_kind = defaultdict(list)
+    for path, source, *_ in files:
+        by_kind[kind_of(path, source == "collector")].append(path)
+    places = {path: place for path, *place in files}
+    selects = [EMPTY]
+    for kind, paths in by_kind.items():
+        if kind.form == "json":
+            reader = JsonLines(session, kind, Path(scratch.name))
+            selects += reader.selects(paths)
+            places |= {copy: places[path] for copy, path in reader.copies.items()}
+        else:
+            records = [select_of_records(session, path, kind) for path in paths]
+            selects += map(select_of_messages, records) if kind.is_message else records
+    for path, place in places.items():
+        session.execute("insert into new_files values (?, ?, ?, ?, ?)", [str(path), *place])
+    return " union all by name ".join(f"({select})" for select in selects)
+
+
+def unwrapped(field: str) -> str:
+    """An object, out of the text in which an archive may hold it."""
+    return (
+        f"case when starts_with({field}::varchar, '\"') and json_valid({field} ->> '$') "
+        f"then ({field} ->> '$')::json else {field} end as {field}"
     )
-    chunk = []
-    for number, text, problem in careful_lines(path):
-        chunk.append((name, number, mark, text, problem))
-        if len(chunk) == CHUNK_LINES:
-            insert_chunk(session, chunk)
-            chunk = []
-    if chunk:
-        insert_chunk(session, chunk)
 
 
-def insert_chunk(session: DuckDBPyConnection, rows: list[tuple]) -> None:
-    """Append rows to `careful_lines` through Arrow."""
-    columns = list(zip(*rows, strict=True))
-    types = [pa.string(), pa.int64(), pa.string(), pa.string(), pa.string()]
-    names = ["landed_file", "landed_line", "mark", "line", "problem"]
-    arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
-    session.register("careful_chunk", pa.table(arrays, names=names))
-    session.execute("insert into careful_lines select * from careful_chunk")
-    session.unregister("careful_chunk")
-
-
-def lines_of(session: DuckDBPyConnection, path: Path, name: str, mark: str) -> str:
-    """A select of `landed_file, landed_line, mark, line, problem` over one file."""
-    head = f"select {quoted(name)} as landed_file, row_number() over () as landed_line, "
-    head += f"{quoted(mark)} as mark, "
-    if path.suffix.lower() == ".parquet":
-        # Every cell is read: a file may end well and still be damaged in the middle.
-        cells = f"select max(length(to_json(t)::varchar)) from read_parquet({exactly(path)}) as t"
-        problem = unreadable(session, cells)
-        if problem:
-            problem = quoted("not a readable Parquet file: " + problem)
-            return f"{head} null as line, {problem} as problem"
-        return (
-            f"{head} to_json(t)::varchar as line, null as problem "
-            f"from read_parquet({exactly(path)}) as t"
-        )
-    if not path.name.lower().endswith(JSON_LINES):
-        problem = quoted("not a kind of file that is read: JSON lines (*.jsonl, *.gz) or *.parquet")
-        return f"{head} null as line, {problem} as problem"
-    reader = READ_LINES % exactly(path)
-    if unreadable(session, f"select max(length(line)) from {reader}"):
-        land_carefully(session, path, name, mark)
-        return f"select * from careful_lines where landed_file = {quoted(name)}"
-    return f"{head} line, null as problem from {reader}"
-
-
-def message_columns(lines: str, landed_at: datetime) -> str:
-    """A select of the table's columns over a select of lines."""
-    spec = "{" + ", ".join(f'"{field}": "{kind}"' for field, kind in FIELDS.items()) + "}"
-
-    def unwrapped(field: str) -> str:  # an archive may hold an object as JSON text
-        return (
-            f"case when json_type(m.{field}) = 'VARCHAR' and json_valid(m.{field} ->> '$') "
-            f"then (m.{field} ->> '$')::json else m.{field} end as {field}"
-        )
-
-    return f"""
-        with lines as ({lines}),
-
-        parsed as (
+def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+    """One row per landed row; see raw_messages.yml for the columns."""
+    dbt.config(materialized="incremental", incremental_strategy="append")
+    landing = Path(os.environ.get("TIDELINE_LANDING", "landing"))
+    landed_files = dbt.ref("landed_files")
+    taken = f"(select max(landed_at) from {dbt.this})" if dbt.is_incremental else "null"
+    new = landed_files.filter(f"landed_at > coalesce({taken}, timestamp '1970-01-01')")
+    # Each thread reads files of its own; the post-hook sets it back.
+    session.execute("set preserve_insertion_order = false")
+    columns = "path, source, landed_file, table_name, landed_at"
+    files = [(landing / path, *rest) for path, *rest in new.select(columns).fetchall()]
+    session.execute(
+        "create or replace temp table new_files (path varchar, source varchar, "
+        "landed_file varchar, table_name varchar, landed_at timestamp)"
+    )
+    session.execute(
+        "create or replace temp table line_notes "
+        "(path varchar, line bigint, text varchar, wrong varchar)"
+    )
+    rows = rows_of(session, files)
+    return session.sql(f"""
+        with judged as (
             select
-                *,
+                new_files.landed_file,
+                rows.line::bigint as landed_line,
+                new_files.landed_at,
+                new_files.source,
+                new_files.table_name,
+                rows.* exclude (path, line, wrong),
+                line_notes.text,
                 case
-                    when json_valid(line) and json_type(line) = 'OBJECT'
-                        then from_json(line, '{spec}')
-                end as m,
-            from lines
-        ),
-
-        -- A row that `land` could not read brings the problem and the original with it.
-        judged as (
-            select
-                * exclude (problem),
-                case
-                    when problem is not null then problem
-                    when m is null then 'not a JSON object'
-                    when coalesce(trim(m.messageId), '') = ''
-                        then coalesce(m.properties ->> 'problem', 'no messageId')
+                    when rows.wrong is not null then rows.wrong
+                    when line_notes.wrong is not null then line_notes.wrong
+                    when new_files.source = 'collector' and trim(rows.messageId) <> '' then null
+                    when line_notes.text is not null
+                        and try(json_type(line_notes.text)) is distinct from 'OBJECT'
+                        then 'not a JSON object'
+                    -- A row that `land` could not read brings the problem with it.
+                    when new_files.source = 'collector'
+                        then coalesce(rows.properties ->> 'problem', 'no messageId')
+                    when json_type(rows.record) = 'OBJECT' then null
+                    else 'not a JSON object'
                 end as problem,
-            from parsed
+            from ({rows}) as rows
+            inner join new_files using (path)
+            left join line_notes using (path, line)
         )
 
         select
             landed_file,
-            landed_line::bigint as landed_line,
-            {quoted(landed_at)}::timestamp as landed_at,
-            mark as landed_fingerprint,
-            m.type as type,
-            m.event as event,
-            m.name as name,
-            m.messageId as message_id,
-            m.anonymousId as anonymous_id,
-            m.userId as user_id,
-            m.timestamp as sent_timestamp,
-            m.originalTimestamp as original_timestamp,
-            m.sentAt as sent_at,
-            m.receivedAt as received_at,
+            landed_line,
+            landed_at,
+            source,
+            table_name,
+            type,
+            event,
+            name,
+            messageId as message_id,
+            anonymousId as anonymous_id,
+            userId as user_id,
+            previousId as previous_id,
+            groupId as group_id,
+            "timestamp" as sent_timestamp,
+            originalTimestamp as original_timestamp,
+            sentAt as sent_at,
+            receivedAt as received_at,
             {unwrapped("context")},
             {unwrapped("properties")},
             {unwrapped("traits")},
+            case when source <> 'collector' then record end as record,
             problem,
-            case when problem is not null then coalesce(m.properties ->> 'original', line) end
-                as original
+            case when problem is not null
+                then coalesce(properties ->> 'original', text, record::varchar) end as original,
         from judged
-    """
-
-
-def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
-    """One row per landed row; see docs/architecture.md for the columns."""
-    dbt.config(materialized="incremental", incremental_strategy="append")
-    landing = Path(os.environ.get("TIDELINE_LANDING", "landing"))
-    listed = [Path(row[0]) for row in dbt.source("landing", "event_files").fetchall()]
-    paths = [path for path in listed if not path.name.startswith((".", "_"))]
-
-    taken = {}
-    if dbt.is_incremental:
-        taken = dict(
-            session.execute(
-                f"select distinct landed_file, landed_fingerprint from {dbt.this}"
-            ).fetchall()
-        )
-    if not paths and not taken and not any((landing / "events").glob("*")):
-        raise FileNotFoundError(
-            f"Nothing has landed: {landing / 'events'} holds no *.jsonl, *.jsonl.gz or *.parquet. "
-            "Put events there in the Segment tracking format, land a log of your own "
-            "(python -m orchestration.ingestion.land FILE), or make the sample business "
-            "(python -m orchestration.ingestion.sample). TIDELINE_LANDING names another folder."
-        )
-
-    session.execute("drop table if exists careful_lines")
-    selects = [
-        lines_of(session, path, name, mark) for path, name, mark in new_files(paths, landing, taken)
-    ]
-    nothing = "select '' as landed_file, 0 as landed_line, '' as mark, '' as line, '' as problem"
-    lines = " union all ".join(selects) or f"{nothing} where false"
-    # A later load has a later instant, even after the machine's clock was set back.
-    last = f"(select max(landed_at) from {dbt.this})" if dbt.is_incremental else "null::timestamp"
-    now = f"select greatest(now() at time zone 'UTC', {last} + interval '1 microsecond')"
-    landed_at = session.execute(now).fetchall()[0][0]
-    return session.sql(message_columns(lines, landed_at))
+    """)

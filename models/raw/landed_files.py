@@ -1,0 +1,117 @@
+"""List every landed file once, so that each is read once.
+
+A file whose content changed since it was taken is taken again under a numbered name, so that what
+it gained is not lost; the rows it repeats are duplicates by their event id.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+COLLECTOR = "events"
+SCHEMA = pa.schema(
+    [
+        ("landed_file", pa.string()),
+        ("path", pa.string()),
+        ("source", pa.string()),
+        ("table_name", pa.string()),
+        ("landed_at", pa.timestamp("us")),
+        ("size_bytes", pa.int64()),
+        ("changed_ns", pa.int64()),
+        ("content_hash", pa.string()),
+    ]
+)
+
+
+def place(path: str, sources: Iterable[str]) -> tuple[str, str | None] | None:
+    """Source and table that a path below the landing folder belongs to; None if to none.
+
+    `events/**` is the collector's, `<source>/<table>/**` that of a source which is switched on.
+    What begins with `.` or `_` is somebody's bookkeeping or half-written.
+    """
+    folders = path.split("/")
+    if any(part.startswith((".", "_")) for part in folders):
+        return None
+    if folders[0] == COLLECTOR:
+        return "collector", None
+    if len(folders) > 2 and folders[0] in sources:
+        return folders[0], folders[1]
+    return None
+
+
+def content_hash(path: Path) -> str:
+    """Hash of what a file holds."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha1", _bufsize=1 << 20).hexdigest()
+
+
+def new_files(
+    landing: Path, paths: Iterable[str], sources: Iterable[str], taken: dict[str, list[tuple]]
+) -> Iterator[dict[str, Any]]:
+    """A row for each file that is new or changed.
+
+    `taken` maps paths to the (size, time of change, hash) of what was taken of them; a file is
+    read only where size or time differ from all of these.
+    """
+    for path in sorted(paths):
+        owner = place(path, sources)
+        if owner is None:
+            continue
+        try:
+            about = (landing / path).stat()
+            versions = taken.get(path, [])
+            if (about.st_size, about.st_mtime_ns) in {version[:2] for version in versions}:
+                continue
+            digest = content_hash(landing / path)
+        except FileNotFoundError:  # gone since it was listed
+            continue
+        except OSError as error:
+            raise OSError(f"{landing / path} cannot be read ({error.strerror}).") from error
+        if digest in {version[2] for version in versions}:
+            continue
+        yield {
+            "landed_file": f"{path}#{len(versions) + 1}" if versions else path,
+            "path": path,
+            "source": owner[0],
+            "table_name": owner[1],
+            "size_bytes": about.st_size,
+            "changed_ns": about.st_mtime_ns,
+            "content_hash": digest,
+        }
+
+
+def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
+    """One row per landed file; see landed_files.yml for the columns."""
+    dbt.config(materialized="incremental", incremental_strategy="append")
+    landing = Path(os.environ.get("TIDELINE_LANDING", "landing"))
+    places = json.loads(dbt.config.meta_get("sources"))
+    sources = [source for source, place in places.items() if place == "landing"]
+    files = dbt.source("landing", "event_files")
+    paths = [Path(row[0]).relative_to(landing).as_posix() for row in files.fetchall()]
+
+    taken: dict[str, list[tuple]] = {}
+    if dbt.is_incremental:
+        query = f"select path, size_bytes, changed_ns, content_hash from {dbt.this}"
+        for path, *version in session.execute(query).fetchall():
+            taken.setdefault(path, []).append(tuple(version))
+    if not taken and not any(place(path, sources) for path in paths):
+        raise FileNotFoundError(
+            f"Nothing has landed: {landing / COLLECTOR} holds no *.jsonl, *.jsonl.gz or *.parquet. "
+            "Put events there in the Segment tracking format, land a log of your own "
+            "(python -m orchestration.ingestion.land FILE), or make the sample business "
+            "(python -m orchestration.ingestion.sample). TIDELINE_LANDING names another folder."
+        )
+
+    # A later load has a later instant, even after the machine's clock was set back: by a second,
+    # since rows that are judged again (landed_events) count on in microseconds.
+    last = f"(select max(landed_at) from {dbt.this})" if dbt.is_incremental else "null::timestamp"
+    now = f"select greatest(now() at time zone 'UTC', {last} + interval '1 second')"
+    landed_at = session.execute(now).fetchall()[0][0]
+    rows = [{**row, "landed_at": landed_at} for row in new_files(landing, paths, sources, taken)]
+    return session.from_arrow(pa.Table.from_pylist(rows, schema=SCHEMA))
