@@ -1,44 +1,51 @@
 {#-
     The first rule of the tracking plan that an event breaks, as text, else null.
-    One case per event name, so that a row is held only against the rules of its own event.
-    An empty plan forbids nothing.
+    One case per event name, so that a row is held only against the rules of its own event, and its
+    properties are parsed once for all of them (once more where something is nested: text may be
+    anything that is not). An empty plan forbids nothing.
 -#}
 {% macro plan_violation(plan, event_name, properties) %}
-{%- set columns = ['event_name', 'property', 'property_type', 'is_required', 'allowed_values'] -%}
-{%- set rules = {} -%}
-{%- for event, property, type, is_required, allowed in seed_rows(plan, columns) -%}
-    {%- set value = json_text(properties, property) if property else none -%}
-    {%- set checks = rules.setdefault(event, []) -%}
-    {%- if property and is_required -%}
-        {%- do checks.append([value ~ ' is null', property ~ ' is missing']) -%}
-    {%- endif -%}
-    {%- if property and type == 'number' -%}
-        {%- do checks.append([
-            value ~ ' is not null and ' ~ try_number(value) ~ ' is null',
-            property ~ ' is not a number',
-        ]) -%}
-    {%- endif -%}
-    {%- if property and allowed -%}
-        {%- do checks.append([
-            value ~ " not in ('" ~ allowed.replace("'", "''").split('|') | join("', '") ~ "')",
-            property ~ ' is none of ' ~ allowed.replace('|', ', '),
-        ]) -%}
-    {%- endif -%}
-{%- endfor -%}
-{%- if not rules -%}
+{%- set plan_rules = plan_rules(plan) -%}
+{%- if not plan_rules -%}
 cast(null as varchar)
 {%- else -%}
 case
     when {{ event_name }} is null then 'no event name'
-    {%- for event, checks in rules.items() %}
+    {%- for event, rules in plan_rules.items() %}
+    {%- set texts_of = rules | selectattr('type', 'equalto', 'text') | list %}
     when {{ event_name }} = '{{ event | replace("'", "''") }}'
-        then
+        {%- if not rules %}
+        then null
+        {%- else %}
+        then coalesce(
+            {% call(texts) with_json_texts(properties, rules | map(attribute='property')) -%}
             case
-                {%- for condition, violation in checks %}
-                when {{ condition }} then '{{ (event ~ ': ' ~ violation) | replace("'", "''") }}'
+                {%- for rule in rules %}
+                {%- set text = texts[loop.index0] %}
+                {%- set breach = event ~ ': ' ~ rule['property'] ~ ' ' %}
+                {%- if rule['is_required'] %}
+                when {{ text }} is null then '{{ (breach ~ "is missing") | replace("'", "''") }}'
+                {%- endif %}
+                {%- for condition, violation in broken_rules(rule, text) %}
+                when {{ condition }} then '{{ (breach ~ violation) | replace("'", "''") }}'
+                {%- endfor %}
                 {%- endfor %}
                 when false then ''
             end
+            {%- endcall %}
+            {%- if texts_of %},
+            {% call(types) with_json_types(properties, texts_of | map(attribute='property')) -%}
+            case
+                {%- for rule in texts_of %}
+                when {{ types[loop.index0] }} in ('OBJECT', 'ARRAY')
+                    then '{{ (event ~ ": " ~ rule["property"] ~ " is not text") | replace("'", "''") }}'
+                {%- endfor %}
+            end
+            {%- endcall %}
+            {%- else %}, null
+            {%- endif %}
+        )
+        {%- endif %}
     {%- endfor %}
     else 'unknown event'
 end

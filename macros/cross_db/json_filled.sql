@@ -1,0 +1,65 @@
+{% macro json_filled(json, sources) -%}
+    {{ return(adapter.dispatch('json_filled', 'tideline')(json, sources)) }}
+{%- endmacro %}
+
+{#
+    A search for the names in the text spares the objects that have none of them the parsing. The
+    inner patch drops what is null; what the object itself holds is kept as it is, nulls included.
+#}
+{% macro duckdb__json_filled(json, sources) -%}
+    {%- set names = [] -%}
+    {%- set paths = [] -%}
+    {%- set pairs = {} -%}
+    {%- for key, others in sources.items() -%}
+        {%- set values = [] -%}
+        {%- for path in [key] + others -%}
+            {%- do paths.append("'$." ~ tideline.json_path(path) ~ "'") -%}
+            {%- do values.append("nullif(found[" ~ paths | length ~ "], 'null')") -%}
+        {%- endfor -%}
+        {%- for path in others -%}
+            {%- do names.append(modules.re.split('[.[]', path)[0].replace("'", "''")) -%}
+        {%- endfor -%}
+        {%- do pairs.update({key: values}) -%}
+    {%- endfor -%}
+    case
+        when
+            {% for name in names | unique -%}
+            {{ 'or ' if not loop.first }}contains(cast({{ json }} as varchar), '"{{ name }}"')
+            {% endfor -%}
+            then list_transform(
+                [json_extract({{ json }}, [{{ paths | join(', ') }}])],
+                lambda found: case
+                    when
+                        {% for values in pairs.values() -%}
+                        {{ 'or ' if not loop.first -}}
+                        ({{ values[0] }} is null and coalesce({{ values[1:] | join(', ') }}, null) is not null)
+                        {% endfor -%}
+                        then json_merge_patch({{ json }}, json_merge_patch('{}', json_object(
+                            {%- for key, values in pairs.items() %}
+                            '{{ key }}', coalesce({{ values | join(', ') }}){{ ',' if not loop.last }}
+                            {%- endfor %}
+                        )))
+                    else {{ json }}
+                end
+            )[1]
+        else {{ json }}
+    end
+{%- endmacro %}
+
+{% macro snowflake__json_filled(json, sources) -%}
+    {%- set filled = namespace(sql='as_object(' ~ json ~ ')') -%}
+    {%- for key, others in sources.items() -%}
+        {%- set values = [] -%}
+        {%- for path in [key] + others -%}
+            {%- do values.append(
+                'strip_null_value(get_path(' ~ json ~ ", '" ~ tideline.json_path(path) ~ "'))"
+            ) -%}
+        {%- endfor -%}
+        {%- set value = 'coalesce(' ~ values | join(', ') ~ ')' -%}
+        {%- set filled.sql = 'object_insert(' ~ filled.sql ~ ", '" ~ key ~ "', " ~ value ~ ', true)' -%}
+    {%- endfor -%}
+    case
+        when is_object({{ json }}) then to_variant({{ filled.sql }})
+        else {{ json }}
+    end
+{%- endmacro %}

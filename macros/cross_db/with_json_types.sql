@@ -1,0 +1,31 @@
+{% macro with_json_types(json, paths) -%}
+    {{ return(adapter.dispatch('with_json_types', 'tideline')(json, paths, caller)) }}
+{%- endmacro %}
+
+{# Parsed once, as in `with_json_texts`, and only where anything is nested: a flat object has neither
+   a second brace nor a bracket. #}
+{% macro duckdb__with_json_types(json, paths, body) -%}
+    {%- set types = [] -%}
+    {%- set quoted = [] -%}
+    {%- for path in paths -%}
+        {%- do types.append('types[' ~ loop.index ~ ']') -%}
+        {%- do quoted.append("'$." ~ tideline.json_path(path) ~ "'") -%}
+    {%- endfor -%}
+    case
+        when
+            contains(cast({{ json }} as varchar), '[')
+            or contains(substr(cast({{ json }} as varchar), 2), '{')
+            then list_transform(
+                [json_type({{ json }}, [{{ quoted | join(', ') }}])],
+                lambda types: {{ body(types) }}
+            )[1]
+    end
+{%- endmacro %}
+
+{% macro snowflake__with_json_types(json, paths, body) -%}
+    {%- set types = [] -%}
+    {%- for path in paths -%}
+        {%- do types.append('typeof(get_path(' ~ json ~ ", '" ~ tideline.json_path(path) ~ "'))") -%}
+    {%- endfor -%}
+    {{ body(types) }}
+{%- endmacro %}
