@@ -6,5 +6,6 @@
         'date': date,
         'unzoned': date ~ '(' ~ time ~ ')?',
         'zoned': date ~ time ~ zone,
+        'epoch': '[0-9]{9,17}([.][0-9]{1,6})?',
     }[part] -}}
 {%- endmacro %}

@@ -1,9 +1,14 @@
-{#- The instant up to which this incremental model has taken in its arrivals, less the overlap. -#}
+{#-
+    The instant up to which this incremental model has taken in its arrivals, less the overlap. It is
+    looked up when the model is compiled: a literal lets the warehouse skip what lies before it.
+-#}
 {% macro arrival_watermark(column) -%}
-(
-    select
-        coalesce(max({{ column }}), timestamp '1970-01-01 00:00:00')
-        - interval '{{ var("arrival_overlap_minutes") }} minutes'
-    from {{ this }}
-)
+    {%- set query -%}
+        select
+            coalesce(max({{ column }}), timestamp '1970-01-01 00:00:00')
+            - interval '{{ var("arrival_overlap_minutes") }} minutes' as watermark
+        from {{ this }}
+    {%- endset -%}
+    {%- set watermark = run_query(query).rows[0][0] if execute else '1970-01-01 00:00:00' -%}
+    timestamp '{{ watermark }}'
 {%- endmacro %}

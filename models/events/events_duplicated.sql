@@ -7,6 +7,7 @@ select
     received_at,
     landed_file,
     landed_line,
+    landed_part,
     landed_at
 from {{ ref('landed_events') }}
 where status = 'duplicate'

@@ -3,6 +3,7 @@
 select
     landed_file,
     landed_line,
+    landed_part,
     landed_at,
     reason,
     event_id,

@@ -7,6 +7,7 @@ select
     anonymous_id,
     user_id,
     occurred_at,
+    is_time_clamped,
     received_at,
     platform,
     context,
@@ -17,6 +18,7 @@ select
     is_bot,
     landed_file,
     landed_line,
+    landed_part,
     landed_at,
     updated_at
 from {{ ref('landed_events') }}

@@ -1,4 +1,7 @@
-{# raw = events + duplicated + quarantined, file by file. #}
+{#
+    Every landed row is accounted for, file by file: raw = events + duplicated + quarantined. A row
+    may say several things; each of these is accounted for too.
+#}
 with landed as (
 
     select
@@ -9,31 +12,65 @@ with landed as (
 
 ),
 
-accounted as (
-
-    select landed_file from {{ ref('fct_events') }}
-    union all
-    select landed_file from {{ ref('events_duplicated') }}
-    union all
-    select landed_file from {{ ref('events_quarantined') }}
-
-),
-
-counted as (
+judged as (
 
     select
         landed_file,
-        count(*) as row_count
-    from accounted
+        count(distinct landed_line) as row_count,
+        count(*) as part_count
+    from {{ ref('judged_events') }}
+    group by landed_file
+
+),
+
+parts as (
+
+    select
+        landed_file,
+        landed_line
+    from {{ ref('fct_events') }}
+
+    union all
+
+    select
+        landed_file,
+        landed_line
+    from {{ ref('events_duplicated') }}
+
+    union all
+
+    select
+        landed_file,
+        landed_line
+    from {{ ref('events_quarantined') }}
+
+),
+
+accounted as (
+
+    select
+        landed_file,
+        count(distinct landed_line) as row_count,
+        count(*) as part_count
+    from parts
     group by landed_file
 
 )
 
 select
-    landed.landed_file,
+    coalesce(landed.landed_file, judged.landed_file, accounted.landed_file) as landed_file,
     landed.row_count as landed_rows,
-    counted.row_count as accounted_rows
-from landed
-full outer join counted
-    on landed.landed_file = counted.landed_file
-where landed.row_count is distinct from counted.row_count
+    judged.row_count as judged_rows,
+    judged.part_count as judged_parts,
+    accounted.row_count as accounted_rows,
+    accounted.part_count as accounted_parts
+from judged
+full outer join accounted
+    on judged.landed_file = accounted.landed_file
+full outer join landed
+    on coalesce(judged.landed_file, accounted.landed_file) = landed.landed_file
+where
+    judged.row_count is distinct from accounted.row_count
+    or judged.part_count is distinct from accounted.part_count
+    {# What a loader keeps in the warehouse is not among the landed files. #}
+    or (landed.row_count is not null and landed.row_count is distinct from judged.row_count)

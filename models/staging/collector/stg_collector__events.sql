@@ -5,15 +5,16 @@
     'sent_timestamp': 'stated_time',
 } %}
 
-with raw_messages as (
+with messages as (
 
     select * from {{ ref('raw_messages') }}
+    where source = 'collector'
 
 ),
 
 event_aliases as (
 
-    select * from {{ ref('event_aliases') }}
+    {{ event_alias_keys(ref('event_aliases')) | indent(4) }}
 
 ),
 
@@ -24,9 +25,8 @@ typed as (
         {% for text, instant in instants.items() %}
         {{ try_timestamp(text) }} as {{ instant }},
         {% endfor %}
-        {{ json_text('context', 'device.type') }} as device_type,
-        {{ json_text('context', 'library.name') }} as library_name
-    from raw_messages
+        {{ event_key('event') }} as event_key
+    from messages
 
 ),
 
@@ -42,7 +42,12 @@ timed as (
                     'received', "-datediff('microsecond', original_time, sent)"
                 ) }}
             else coalesce(stated_time, original_time, sent, received)
-        end as happened
+        end as happened,
+        coalesce(
+            {{ json_text('traits', 'email') }},
+            {{ json_text('context', 'traits.email') }},
+            {{ json_text('properties', 'email') }}
+        ) as email
     from typed
 
 ),
@@ -51,52 +56,49 @@ renamed as (
 
     select
         timed.message_id as event_id,
-        coalesce(
-            event_aliases.event_name,
-            case
-                when timed.type in ('page', 'screen') then 'page_view'
-                when timed.type in ('identify', 'group', 'alias') then timed.type
-                else lower(replace(trim(timed.event), ' ', '_'))
-            end
-        ) as event_name,
+        case
+            when timed.type in ('page', 'screen') then 'page_view'
+            when timed.type in ('identify', 'group', 'alias') then timed.type
+            else coalesce(event_aliases.event_name, timed.event_key)
+        end as event_name,
         'collector' as source,
-        nullif(trim(timed.anonymous_id), '') as anonymous_id,
+        coalesce(
+            nullif(trim(timed.anonymous_id), ''),
+            {# An alias call names the other id of the person. #}
+            case when timed.type = 'alias' then nullif(trim(timed.previous_id), '') end
+        ) as anonymous_id,
         nullif(trim(timed.user_id), '') as user_id,
-        {# Nothing happens after it was received: a clock that says so is ahead of its time. #}
-        case
-            when timed.happened > timed.arrived then timed.arrived
-            else timed.happened
-        end as occurred_at,
+        timed.happened as occurred_at,
         timed.arrived as received_at,
+        {% call(texts) with_json_texts('timed.context', ['device.type', 'library.name']) -%}
         case
-            when lower(timed.device_type) in ('ios', 'android') or timed.type = 'screen' then 'app'
-            when timed.library_name like '%server%' then 'server'
+            when lower({{ texts[0] }}) in ('ios', 'android') or timed.type = 'screen' then 'app'
+            when {{ texts[1] }} like '%server%' then 'server'
             else 'web'
-        end as platform,
+        end
+        {%- endcall %} as platform,
         timed.context,
         coalesce(timed.properties, timed.traits) as properties,
-        {{ json_object({
-            'email': 'coalesce('
-                ~ json_text('timed.traits', 'email') ~ ', '
-                ~ json_text('timed.context', 'traits.email') ~ ', '
-                ~ json_text('timed.properties', 'email') ~ ')',
-        }) }} as identifiers,
+        case
+            when timed.email is not null then {{ json_object({'email': 'timed.email'}) }}
+        end as identifiers,
         timed.landed_file,
         timed.landed_line,
+        cast(1 as bigint) as landed_part,
         timed.landed_at,
         coalesce(
             timed.problem,
             {% for text, instant in instants.items() %}
             case
                 when trim(timed.{{ text }}) <> '' and timed.{{ instant }} is null
-                    then '{{ text }} is no instant in ISO 8601'
+                    then '{{ text }} is no instant'
             end{{ ',' if not loop.last }}
             {% endfor %}
         ) as problem,
         timed.original
     from timed
     left join event_aliases
-        on timed.event = event_aliases.alias
+        on timed.event_key = event_aliases.event_key
 
 )
 

@@ -1,0 +1,97 @@
+{{ config(materialized='view') }}
+
+{% set blocklist = ref('identifier_blocklist') %}
+{% set bot_patterns = seed_rows(ref('bot_user_agents'), ['pattern']) | map('first') | join('|') %}
+
+with staged as (
+
+    {% for source in ['collector'] + var('sources') | list %}
+    select
+        event_id,
+        event_name,
+        source,
+        anonymous_id,
+        user_id,
+        occurred_at,
+        received_at,
+        platform,
+        context,
+        properties,
+        identifiers,
+        landed_file,
+        landed_line,
+        landed_part,
+        landed_at,
+        problem,
+        original
+    from {{ ref('stg_' ~ source ~ '__events') }}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+
+),
+
+{#
+    Nothing happens after it was received, and no shop of today was open before 1990: a clock that
+    says so is wrong, and the arrival is the best that is known.
+#}
+clamped as (
+
+    select
+        * exclude (occurred_at, properties),
+        case
+            when occurred_at > received_at or occurred_at < timestamp '1990-01-01 00:00:00'
+                then received_at
+            else occurred_at
+        end as occurred_at,
+        coalesce(
+            occurred_at > received_at + interval '{{ var("clock_tolerance_seconds") }} seconds'
+            or occurred_at < timestamp '1990-01-01 00:00:00',
+            false
+        ) as is_time_clamped,
+        {{ aliased_properties(
+            ref('property_aliases'), ref('tracking_plan'), 'source', 'event_name', 'properties'
+        ) | indent(8) }} as properties,
+        {{ usable_id('anonymous_id', 'anonymous_id', blocklist) | indent(8) }}
+            as usable_anonymous_id,
+        {{ usable_id('user_id', 'user_id', blocklist) | indent(8) }} as usable_user_id
+    from staged
+
+)
+
+select
+    event_id,
+    event_name,
+    source,
+    anonymous_id,
+    user_id,
+    occurred_at,
+    is_time_clamped,
+    received_at,
+    platform,
+    context,
+    properties,
+    identifiers,
+    case
+        when usable_anonymous_id is not null then 'anonymous_id'
+        when usable_user_id is not null then 'user_id'
+    end as stream_type,
+    coalesce(usable_anonymous_id, usable_user_id) as stream_id,
+    {{ matches(json_text('context', 'userAgent'), bot_patterns) if bot_patterns else 'false' }}
+        as is_bot,
+    landed_file,
+    landed_line,
+    landed_part,
+    landed_at,
+    original,
+    case
+        when problem is not null then problem
+        when event_id is null then 'no event id'
+        when occurred_at is null or received_at is null then 'no readable timestamp'
+        when occurred_at < timestamp '1990-01-01 00:00:00' then 'occurred before 1990'
+        {# It would set the data clock ahead, and everybody would seem to be gone. #}
+        when received_at > landed_at + interval '1 day' then 'received in the future'
+        when anonymous_id is null and user_id is null and identifiers is null
+            then 'no identifier'
+        else {{ plan_violation(ref('tracking_plan'), 'event_name', 'properties') | indent(8) }}
+    end as reason
+from clamped
