@@ -3,7 +3,7 @@
 {%- endmacro %}
 
 {#
-    A search for the names in the text spares the objects that have none of them the parsing. The
+    One search for all names in the text spares the objects that have none of them the parsing. The
     inner patch drops what is null; what the object itself holds is kept as it is, nulls included.
 #}
 {% macro duckdb__json_filled(json, sources) -%}
@@ -17,15 +17,12 @@
             {%- do values.append("nullif(found[" ~ paths | length ~ "], 'null')") -%}
         {%- endfor -%}
         {%- for path in others -%}
-            {%- do names.append(modules.re.split('[.[]', path)[0].replace("'", "''")) -%}
+            {%- do names.append(modules.re.escape(modules.re.split('[.[]', path)[0])) -%}
         {%- endfor -%}
         {%- do pairs.update({key: values}) -%}
     {%- endfor -%}
     case
-        when
-            {% for name in names | unique -%}
-            {{ 'or ' if not loop.first }}contains(cast({{ json }} as varchar), '"{{ name }}"')
-            {% endfor -%}
+        when regexp_matches(cast({{ json }} as varchar), '"({{ names | unique | join("|") }})"')
             then list_transform(
                 [json_extract({{ json }}, [{{ paths | join(', ') }}])],
                 lambda found: case

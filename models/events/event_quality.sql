@@ -1,0 +1,124 @@
+{% set weeks %}
+    partition by source, event_name, dayofweek(day) order by day
+    range between interval '28 days' preceding and interval '7 days' preceding
+{%- endset %}
+{% set days %}
+    partition by source, event_name order by day
+    range between interval '28 days' preceding and interval '1 day' preceding
+{%- endset %}
+
+with int_event_counts as (
+
+    select * from {{ ref('int_event_counts') }}
+
+),
+
+planned_events as (
+
+    select distinct event_name from {{ ref('tracking_plan') }}
+
+),
+
+{# What has landed of anything, up to here: an event that is not sent has no rows of its own. #}
+last_day as (
+
+    select max(day) as day
+    from int_event_counts
+    where status = 'valid'
+
+),
+
+daily as (
+
+    select
+        day,
+        source,
+        event_name,
+        cast(sum(landed) as bigint) as landed,
+        cast(sum(case when status = 'valid' then landed else 0 end) as bigint) as valid,
+        cast(sum(case when status = 'duplicate' then landed else 0 end) as bigint) as duplicated,
+        cast(sum(case when status = 'quarantined' then landed else 0 end) as bigint)
+            as quarantined,
+        lead(day) over (partition by source, event_name order by day) as next_day
+    from int_event_counts
+    group by day, source, event_name
+
+),
+
+{# Days on which an event did not come count as none of it, for four weeks after it last came. #}
+silent as (
+
+    select
+        daily.source,
+        daily.event_name,
+        daily.day + cast(days.generated_number as integer) as day
+    from daily
+    cross join last_day
+    inner join ({{ dbt.generate_series(28) }}) as days
+        on
+            daily.day + cast(days.generated_number as integer)
+            < coalesce(daily.next_day, last_day.day + 1)
+
+),
+
+complete as (
+
+    select
+        day,
+        source,
+        event_name,
+        landed,
+        valid,
+        duplicated,
+        quarantined
+    from daily
+
+    union all
+
+    select
+        day,
+        source,
+        event_name,
+        0 as landed,
+        0 as valid,
+        0 as duplicated,
+        0 as quarantined
+    from silent
+
+),
+
+measured as (
+
+    select
+        *,
+        valid + quarantined as volume,
+        case when count(*) over ({{ weeks }}) >= 2 then avg(valid + quarantined) over ({{ weeks }}) end
+            as usual_volume,
+        cast(quarantined as double) / nullif(valid + quarantined, 0) as quarantined_share,
+        cast(sum(quarantined) over ({{ days }}) as double)
+        / nullif(sum(valid + quarantined) over ({{ days }}), 0) as usual_quarantined_share
+    from complete
+
+)
+
+select
+    measured.day,
+    measured.source,
+    measured.event_name,
+    measured.landed,
+    measured.valid,
+    measured.duplicated,
+    measured.quarantined,
+    case
+        when planned_events.event_name is null and measured.event_name <> '(none)'
+            then measured.quarantined
+        else 0
+    end as unknown,
+    measured.volume,
+    measured.usual_volume,
+    measured.volume / nullif(measured.usual_volume, 0) - 1 as volume_drift,
+    measured.quarantined_share,
+    measured.usual_quarantined_share
+from measured
+left join planned_events
+    on measured.event_name = planned_events.event_name

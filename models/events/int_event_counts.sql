@@ -1,0 +1,101 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key=['day'],
+    )
+}}
+
+{% set plan = ref('tracking_plan') %}
+{% set plan_version = local_md5(plan_rules(plan) | tojson) %}
+{% set kept_groups = 500 %}
+
+with landed_events as (
+
+    select
+        *,
+        cast(coalesce(received_at, landed_at) as date) as day
+    from {{ ref('landed_events') }}
+
+),
+
+{#
+    A day that an arrival touches is counted again as a whole, for rows also change their status;
+    and so is each day that was counted under another plan.
+#}
+touched as (
+
+    select distinct day
+    from landed_events
+    {% if is_incremental() %}
+    where updated_at > {{ arrival_watermark('updated_at') }}
+
+    union
+
+    select distinct day
+    from {{ this }}
+    where plan_version <> '{{ plan_version }}'
+    {% endif %}
+
+),
+
+{# Few different marks stand for many rows: what reads this does not depend on their number. #}
+marked as (
+
+    select
+        day,
+        source,
+        substr(coalesce(event_name, '(none)'), 1, 100) as event_name,
+        status,
+        substr(reason, 1, 200) as reason,
+        case
+            when status <> 'duplicate'
+                then {{ plan_marks(plan, 'event_name', 'properties') | indent(20) }}
+        end as marks,
+        updated_at
+    from landed_events
+    where day in (select touched.day from touched)
+
+),
+
+counted as (
+
+    select
+        day,
+        source,
+        event_name,
+        status,
+        reason,
+        marks,
+        count(*) as landed,
+        max(updated_at) as updated_at
+    from marked
+    group by day, source, event_name, status, reason, marks
+
+),
+
+{# Anything may be sent as a name: what is quarantined takes a bounded number of rows a day. #}
+ranked as (
+
+    select
+        *,
+        status <> 'quarantined' or row_number() over (
+            partition by day, source, status
+            order by landed desc, event_name, reason, marks
+        ) <= {{ kept_groups }} as is_kept
+    from counted
+
+)
+
+select
+    day,
+    source,
+    case when is_kept then event_name else '(other)' end as event_name,
+    status,
+    case when is_kept then reason else '(other)' end as reason,
+    case when is_kept then marks end as marks,
+    cast(sum(landed) as bigint) as landed,
+    '{{ plan_version }}' as plan_version,
+    max(updated_at) as updated_at
+from ranked
+group by 1, 2, 3, 4, 5, 6
