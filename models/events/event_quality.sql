@@ -94,6 +94,8 @@ measured as (
         valid + quarantined as volume,
         case when count(*) over ({{ weeks }}) >= 2 then avg(valid + quarantined) over ({{ weeks }}) end
             as usual_volume,
+        case when count(*) over ({{ weeks }}) >= 2 then min(valid + quarantined) over ({{ weeks }}) end
+            as low_volume,
         cast(quarantined as double) / nullif(valid + quarantined, 0) as quarantined_share,
         cast(sum(quarantined) over ({{ days }}) as double)
         / nullif(sum(valid + quarantined) over ({{ days }}), 0) as usual_quarantined_share
@@ -116,6 +118,7 @@ select
     end as unknown,
     measured.volume,
     measured.usual_volume,
+    measured.low_volume,
     measured.volume / nullif(measured.usual_volume, 0) - 1 as volume_drift,
     measured.quarantined_share,
     measured.usual_quarantined_share

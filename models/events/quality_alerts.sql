@@ -59,7 +59,7 @@ from event_quality
 where
     day < today
     and usual_volume >= {{ limits.least_volume }}
-    and volume < usual_volume * (1 - {{ limits.volume_fall }})
+    and volume < low_volume * (1 - {{ limits.volume_fall }})
 
 union all
 
