@@ -7,7 +7,7 @@
 }}
 
 {% set plan = ref('tracking_plan') %}
-{% set plan_version = local_md5(plan_rules(plan) | tojson) %}
+{% set rules_version = rules_version() %}
 {% set kept_groups = 500 %}
 
 with landed_events as (
@@ -21,7 +21,7 @@ with landed_events as (
 
 {#
     A day that an arrival touches is counted again as a whole, for rows also change their status;
-    and so is each day that was counted under another plan.
+    and so is each day that was counted under another plan or other aliases.
 #}
 touched as (
 
@@ -34,7 +34,7 @@ touched as (
 
     select distinct day
     from {{ this }}
-    where plan_version <> '{{ plan_version }}'
+    where rules_version <> '{{ rules_version }}'
     {% endif %}
 
 ),
@@ -95,7 +95,7 @@ select
     case when is_kept then reason else '(other)' end as reason,
     case when is_kept then marks end as marks,
     cast(sum(landed) as bigint) as landed,
-    '{{ plan_version }}' as plan_version,
+    '{{ rules_version }}' as rules_version,
     max(updated_at) as updated_at
 from ranked
 group by 1, 2, 3, 4, 5, 6
