@@ -43,8 +43,9 @@
     end
 {%- endmacro %}
 
+{# What is found is written behind the rest: of a key that stands there twice the last one holds. #}
 {% macro snowflake__json_filled(json, sources) -%}
-    {%- set filled = namespace(sql='as_object(' ~ json ~ ')') -%}
+    {%- set filled = [] -%}
     {%- for key, others in sources.items() -%}
         {%- set values = [] -%}
         {%- for path in [key] + others -%}
@@ -52,11 +53,21 @@
                 'strip_null_value(get_path(' ~ json ~ ", '" ~ tideline.json_path(path) ~ "'))"
             ) -%}
         {%- endfor -%}
-        {%- set value = 'coalesce(' ~ values | join(', ') ~ ')' -%}
-        {%- set filled.sql = 'object_insert(' ~ filled.sql ~ ", '" ~ key ~ "', " ~ value ~ ', true)' -%}
+        {%- do filled.append(
+            'case when ' ~ values[0] ~ ' is null then \',"' ~ key ~ '":\' || to_json(coalesce('
+            ~ values[1:] | join(', ') ~ ', null)) end'
+        ) -%}
     {%- endfor -%}
     case
-        when is_object({{ json }}) then to_variant({{ filled.sql }})
+        when coalesce({{ filled | join(', ') }}, null) is not null
+            then parse_json(
+                left(to_json({{ json }}), length(to_json({{ json }})) - 1)
+                {% for pair in filled -%}
+                || coalesce({{ pair }}, '')
+                {% endfor -%}
+                || '}',
+                'd'
+            )
         else {{ json }}
     end
 {%- endmacro %}

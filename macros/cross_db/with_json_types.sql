@@ -25,7 +25,10 @@
 {% macro snowflake__with_json_types(json, paths, body) -%}
     {%- set types = [] -%}
     {%- for path in paths -%}
-        {%- do types.append('typeof(get_path(' ~ json ~ ", '" ~ tideline.json_path(path) ~ "'))") -%}
+        {%- set value = 'get_path(' ~ json ~ ", '" ~ tideline.json_path(path) ~ "')" -%}
+        {%- do types.append(
+            'case left(to_json(' ~ value ~ "), 1) when '{' then 'OBJECT' when '[' then 'ARRAY' end"
+        ) -%}
     {%- endfor -%}
     {{ body(types) }}
 {%- endmacro %}

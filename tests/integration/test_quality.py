@@ -122,7 +122,7 @@ def literal(value):
     return "null" if value is None else "'" + str(value).replace("'", "''") + "'"
 
 
-def case_tables(kind, parse):
+def case_tables(kind, parse, backslash="\\"):
     """Statements that make the two tables of cases."""
     for name, cases in (
         ("plan_cases", [("s", event, properties) for event, properties, _ in PLAN_CASES]),
@@ -131,7 +131,7 @@ def case_tables(kind, parse):
         rows = " union all ".join(
             f"select {number} as number, {literal(source)} as source, "
             f"cast({literal(event)} as varchar) as event_name, "
-            f"{parse}({literal(json.dumps(properties))}) as properties"
+            f"{parse}({literal(json.dumps(properties)).replace(chr(92), backslash)}) as properties"
             for number, (source, event, properties) in enumerate(cases)
         )
         yield f"create {kind} table {name} as {rows}"
@@ -166,6 +166,6 @@ def test_plan_and_aliases_on_snowflake(deployment, tmp_path):
         environment = {"DBT_TARGET": "fakesnow", **server.environment}
         deployment.run("dbt.cli.main", *SEEDS, **environment)
         queries = [compiled(deployment, sql, **environment) for sql in (JUDGED, MARKED, FILLED)]
-        for statement in case_tables("", "parse_json"):
+        for statement in case_tables("", "parse_json", backslash="\\\\"):
             server.execute(statement)
         assert_judged(server.execute, *queries)
