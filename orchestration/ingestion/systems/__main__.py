@@ -39,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         or (not options.systems and system.is_configured(os.environ))
     ]
     if not chosen:
-        print("No system has credentials in the environment (docs/source_systems.md).")
-    failed = False
+        print("error: no system has credentials (docs/source_systems.md)", file=sys.stderr)
+    failed = not chosen
     for system in chosen:
         try:
             for table, rows in load(system, options.landing, os.environ).items():

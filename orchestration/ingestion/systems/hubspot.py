@@ -110,7 +110,11 @@ def resources(window: Window, environment: Mapping[str, str]) -> list[dict[str, 
 
 HUBSPOT = System(
     name="hubspot",
-    tables=("contacts", "email_events", "form_submissions"),
+    tables={
+        "contacts": "One row per state of a contact.",
+        "email_events": "One row per thing that became of a mail: sent, opened, clicked, bounced.",
+        "form_submissions": "One row per form that somebody sent.",
+    },
     logins=((TOKEN,),),
     auth=lambda url, environment: Token(environment[TOKEN]),
     url="https://api.hubapi.com",

@@ -59,6 +59,7 @@ def _load(
     system: System, landing: Path, state: Path, address: str, environment: Mapping[str, str]
 ) -> dict[str, int]:
     started = time.time()
+    _tidy(state / system.name)
     pipeline = _pipeline(system, state)
     if pipeline.has_pending_data:
         pipeline.run()
@@ -98,9 +99,20 @@ def _quiet(folder: Path) -> None:
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "RUNTIME__LOG_LEVEL": "CRITICAL",  # its messages may quote rows; errors are raised as well
         "LOAD__DELETE_COMPLETED_JOBS": "true",  # else it keeps a copy of everything
+        "RESTORE_FROM_DESTINATION": "false",  # what it remembers stands beside what it landed
         "DLT_DATA_DIR": str(folder),
         "DLT_PROJECT_DIR": str(folder),
     }
+
+
+def _tidy(working: Path) -> None:
+    """Remove what dlt leaves in its working folder: rows of broken loads, traces of complete ones.
+
+    `normalize/extracted` holds the loads that were fetched whole and wait to be landed.
+    """
+    for folder in [*working.glob("normalize/*/"), *working.glob("load/loaded/*/")]:
+        if folder.name != "extracted":
+            shutil.rmtree(folder)
 
 
 @contextmanager
@@ -136,7 +148,9 @@ def http_session() -> requests.Session:
 def _pipeline(system: System, state: Path) -> Pipeline:
     import dlt
     from dlt.destinations import filesystem
+    from dlt.pipeline import trace
 
+    trace.TRACKING_MODULES = []  # even without telemetry they write an id to the home folder
     return dlt.pipeline(
         pipeline_name=system.name,
         pipelines_dir=str(state),

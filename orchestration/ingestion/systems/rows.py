@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,8 +28,11 @@ def as_text(value: object) -> str | None:
 
 
 def text_row(row: Mapping[str, Any]) -> dict[str, str | None]:
-    """A record with every value as text."""
-    return {name: as_text(value) for name, value in row.items()}
+    """A record with every value as text.
+
+    dlt makes the names snake_case, but keeps double underscores: they mean a path to it.
+    """
+    return {re.sub("__+", "_", name): as_text(value) for name, value in row.items()}
 
 
 def instant(value: object) -> int | None:

@@ -107,7 +107,12 @@ def resources(window: Window, environment: Mapping[str, str]) -> list[dict[str, 
 
 SALESFORCE = System(
     name="salesforce",
-    tables=tuple(OBJECTS),
+    tables={
+        "contacts": "One row per state of a contact of the CRM.",
+        "leads": "One row per state of a lead: somebody who is no contact yet.",
+        "accounts": "One row per state of an account: a firm.",
+        "opportunities": "One row per state of an opportunity: a deal in the making.",
+    },
     logins=(
         (f"{PREFIX}CLIENT_ID", f"{PREFIX}CLIENT_SECRET"),
         (f"{PREFIX}CLIENT_ID", f"{PREFIX}REFRESH_TOKEN"),

@@ -86,7 +86,12 @@ def resources(window: Window, environment: Mapping[str, str]) -> list[dict[str, 
 
 STRIPE = System(
     name="stripe",
-    tables=tuple(TABLES.values()),
+    tables={
+        "customers": "One row per state of a customer.",
+        "charges": "One row per state of a charge: an attempt to collect money.",
+        "subscriptions": "One row per state of a subscription.",
+        "invoices": "One row per state of an invoice.",
+    },
     logins=((API_KEY,),),
     auth=lambda url, environment: Token(environment[API_KEY]),
     url="https://api.stripe.com",

@@ -28,15 +28,15 @@ class NotConfigured(LoadError):
 class System:
     """A source system: where it is, how to log in, which tables it has.
 
-    `logins` are alternatives, each the variables that must be set together; the first that is
-    complete is taken. `url` is the address, `<NAME>_URL` in the environment overrides it; without
-    an address of its own the variable is needed. `auth` makes the login out of the address and the
-    environment, `resources` what dlt's `rest_api` source calls resources. `change_log` is how long
-    the system tells of changes: after a longer pause everything is fetched anew.
+    `tables` has their descriptions. `logins` are alternatives, each the variables that must be set
+    together; the first that is complete is taken. `url` is the address; the variable `url_variable`
+    overrides it, and is needed where there is none. `auth` makes the login out of the address and
+    the environment, `resources` what dlt's `rest_api` source calls resources. `change_log` is how
+    long the system tells of changes: after a longer pause everything is fetched anew.
     """
 
     name: str
-    tables: tuple[str, ...]
+    tables: Mapping[str, str]
     logins: tuple[tuple[str, ...], ...]
     auth: Callable[[str, Mapping[str, str]], AuthBase]
     resources: Callable[[Window, Mapping[str, str]], list[dict[str, Any]]]

@@ -11,7 +11,10 @@ from orchestration.ingestion.systems.login import Token
 from orchestration.ingestion.systems.rows import Window, text_row
 from orchestration.ingestion.systems.system import System
 
-TABLES = ("users", "tickets")
+TABLES = {
+    "users": "One row per state of a user of the support desk, people and agents.",
+    "tickets": "One row per state of a ticket.",
+}
 EMAIL, API_TOKEN, ACCESS_TOKEN = (
     f"TIDELINE_ZENDESK_{name}" for name in ("EMAIL", "API_TOKEN", "ACCESS_TOKEN")
 )
