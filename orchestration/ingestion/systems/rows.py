@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -69,8 +69,13 @@ class Window:
         """Up to this instant (ms) all that happened can be seen by now."""
         return self.now - OVERLAP_MS
 
-    def since(self, field: str, convert: Any, **more: Any) -> dict[str, Any]:
+    def since(
+        self, field: str, key: str | list[str], convert: Callable[[int], Any], **more: Any
+    ) -> dict[str, Any]:
         """The `incremental` of a resource: go on at the latest `field` seen, or where it settled.
+
+        `key` tells which rows of that very instant have landed. `convert` makes of the instant (ms)
+        what the system calls one.
 
         A record that changes while a load runs may be passed over by it, though a later one is
         seen. It is not lost, as no load begins after the instant at which the last one settled.
@@ -86,6 +91,7 @@ class Window:
             "initial_value": 0,
             "last_value_func": latest,
             "on_cursor_value_missing": "include",
+            "primary_key": key,
             "convert": convert,
             **more,
         }

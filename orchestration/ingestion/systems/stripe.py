@@ -67,9 +67,7 @@ def resources(window: Window, environment: Mapping[str, str]) -> list[dict[str, 
                 "params": {"limit": 100, **parameters},
                 "data_selector": "data",
                 "paginator": LastRowPaginator(),
-                "incremental": window.since(
-                    field, seconds, start_param="created[gte]", primary_key=key
-                ),
+                "incremental": window.since(field, key, seconds, start_param="created[gte]"),
             },
             "processing_steps": [{"map": step}],
         }
