@@ -41,7 +41,7 @@ class Translator(DagsterDbtTranslator):
         """The asset of a dbt node; those in Python show what they are made with."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         node = self.get_resource_props(manifest, unique_id)
-        if node["name"] == "raw_messages":  # it reads them as files, unknown to dbt
+        if node["name"] == "landed_files":  # it lists their files, unknown to dbt
             spec = spec.replace_attributes(deps=[*spec.deps, *landed_tables])
         if node.get("language") != "python":
             return spec

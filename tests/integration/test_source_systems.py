@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -175,7 +176,9 @@ def changes(system):
                 },
             )
         case "zendesk":
-            changed = records.zendesk("tickets", 3, 6, requester_id="three", satisfaction_rating={})
+            changed = records.zendesk(
+                "tickets", 3, 6, requester_id="three", satisfaction_rating={}, created_at="soon"
+            )
             return {"tickets": [changed]}, {"tickets": {"3"}}
         case "stripe":
             gone = records.stripe("subscription", 2, 2, status="canceled", canceled_at=1709400000)
@@ -258,6 +261,7 @@ def assert_changed_fields_keep_their_names(system, loads, before):
         case "zendesk":
             [row] = loads.rows(system, "tickets", but=before)
             assert row["requester_id"] == "three" and row["satisfaction_rating"] == "{}"
+            assert row["created_at"] == "soon" and row["updated_at"] == records.iso(6)
         case "stripe":
             [row] = loads.rows(system, "customers", but=before)
             assert (row["balance"], row["metadata"], row["plan"]) == ("none", "none", "[1]")
@@ -463,8 +467,10 @@ def test_nothing_is_left_elsewhere(loads):
     status = subprocess.run(
         ["git", "status", "--porcelain"], cwd=REPOSITORY, capture_output=True, text=True
     )
+    homes = [loads.home, Path("/var/dlt")]  # the second one is dlt's for the user root
+    before = [sorted(home.glob("*")) for home in homes]
     loads.load(*SYSTEMS)
-    assert not list(loads.home.iterdir())
+    assert [sorted(home.glob("*")) for home in homes] == before
     assert sorted(path.name for path in loads.landing.iterdir()) == [
         "_state", "events", *sorted(SYSTEMS)
     ]  # fmt: skip
@@ -474,6 +480,21 @@ def test_nothing_is_left_elsewhere(loads):
         ["git", "status", "--porcelain"], cwd=REPOSITORY, capture_output=True, text=True
     )
     assert again.stdout == status.stdout
+
+
+def test_the_graph_reads_what_has_landed(loads):
+    loads.load("stripe", "zendesk")
+    loads.deployment.build_up_to(
+        "raw_messages", variables='{"sources": {"stripe": "landing", "zendesk": "landing"}}'
+    )
+    rows = loads.deployment.query(
+        "select source, table_name, count(*), count(distinct record ->> 'id'), count(problem) "
+        "from raw_messages group by all"
+    )
+    assert {row[:2] for row in rows} == {
+        (system, table) for system in ("stripe", "zendesk") for table in SYSTEMS[system].tables
+    }
+    assert {row[2:] for row in rows} == {(5, 5, 0)}
 
 
 def test_the_search_of_hubspot_keeps_to_its_specification(loads, vendors):

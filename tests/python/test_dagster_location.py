@@ -78,7 +78,7 @@ def test_every_data_test_is_a_check_of_its_table(graph, manifest):
 
 
 def test_the_lineage_runs_from_the_landed_files_to_each_sync(graph, syncs):
-    assert graph.get(dg.AssetKey("raw_messages")).parent_keys == {LANDED, *SYSTEM_TABLES}
+    assert graph.get(dg.AssetKey("landed_files")).parent_keys == {LANDED, *SYSTEM_TABLES}
     for sync in syncs:
         assert graph.get(sync).parent_keys == {AUDIENCES}
         assert LANDED in graph.get_ancestor_asset_keys(sync)
