@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dlt.extract import DltSource
 
 STATE = "_state"
+LAST_LOAD = "last_load"  # when the last complete load began, in seconds since 1970
 ATTEMPTS = 5  # of one request; the waits between them grow: 1, 2, 4, 8 s
 LONGEST_WAIT = 120  # seconds, also when the system asks for more
 TIMEOUT = 60  # seconds without a byte
@@ -69,28 +70,16 @@ def _load(
         pipeline = _pipeline(system, state)
     pipeline.run(_source(system, address, environment, Window(int(started * 1000))))
     landed += _publish(system, state, landing)
-    complete = _complete(state)
-    complete.touch()
-    os.utime(complete, (started, started))
+    (state / LAST_LOAD).write_text(str(started))
     return {table: landed[table] for table in system.tables}
-
-
-def last_load(system: System, landing: Path) -> float | None:
-    """When the last complete load began, in seconds since 1970."""
-    complete = _complete(landing / STATE / system.name)
-    return complete.stat().st_mtime if complete.exists() else None
-
-
-def _complete(state: Path) -> Path:
-    return state / "complete"
 
 
 def _has_forgotten(system: System, state: Path) -> bool:
     """Whether the system no longer tells of changes since the last load."""
-    complete = _complete(state)
-    if system.change_log is None or not complete.exists():
+    last = state / LAST_LOAD
+    if system.change_log is None or not last.exists():
         return False
-    return time.time() - complete.stat().st_mtime > system.change_log.total_seconds()
+    return time.time() - float(last.read_text()) > system.change_log.total_seconds()
 
 
 def _quiet(folder: Path) -> None:
