@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestration.ingestion.systems.login import Token
 from orchestration.ingestion.systems.rows import Window, text_row
+from orchestration.ingestion.systems.session import Token
 from orchestration.ingestion.systems.system import System
 
 TOKEN = "TIDELINE_HUBSPOT_TOKEN"

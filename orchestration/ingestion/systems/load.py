@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import requests
 
 from orchestration.ingestion.systems.rows import Window
+from orchestration.ingestion.systems.session import ATTEMPTS, http_session
 from orchestration.ingestion.systems.system import LoadError, System
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 
 STATE = "_state"
 LAST_LOAD = "last_load"  # when the last complete load began, in seconds since 1970
-ATTEMPTS = 5  # of one request; the waits between them grow: 1, 2, 4, 8 s
-LONGEST_WAIT = 120  # seconds, also when the system asks for more
-TIMEOUT = 60  # seconds without a byte
 LAYOUT = "{table_name}/{load_id}.{file_id}.{ext}"
 # The names of its tables and files for its own use start like this.
 BOOKKEEPING = "_dlt"
@@ -79,7 +77,11 @@ def _has_forgotten(system: System, state: Path) -> bool:
     last = state / LAST_LOAD
     if system.change_log is None or not last.exists():
         return False
-    return time.time() - float(last.read_text()) > system.change_log.total_seconds()
+    try:
+        age = time.time() - float(last.read_text())
+    except ValueError:  # a load was killed while it wrote this
+        return True
+    return age > system.change_log.total_seconds()
 
 
 def _quiet(folder: Path) -> None:
@@ -117,21 +119,6 @@ def _alone(system: System, folder: Path) -> Iterator[None]:
                 f"{system.name}: another load of it is running ({path}); wait until it has ended"
             ) from None
         yield
-
-
-def http_session() -> requests.Session:
-    """A session that tries again when a system is busy, broken or away.
-
-    It waits as `Retry-After` says.
-    """
-    from dlt.sources.helpers.requests import Client
-
-    return Client(
-        request_timeout=TIMEOUT,
-        raise_for_status=False,
-        request_max_attempts=ATTEMPTS,
-        request_max_retry_delay=LONGEST_WAIT,
-    ).session
 
 
 def _pipeline(system: System, state: Path) -> Pipeline:

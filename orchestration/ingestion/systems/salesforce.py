@@ -7,8 +7,8 @@ from typing import Any
 
 import requests
 
-from orchestration.ingestion.systems.login import Token
 from orchestration.ingestion.systems.rows import Window, iso, text_row
+from orchestration.ingestion.systems.session import Token, http_session
 from orchestration.ingestion.systems.system import LoadError, System
 
 VERSION = "v62.0"
@@ -33,8 +33,6 @@ def login(url: str, environment: Mapping[str, str]) -> Token:
     grant = "refresh_token" if "refresh_token" in form else "client_credentials"
 
     def renew() -> str:
-        from orchestration.ingestion.systems.load import http_session
-
         answer = http_session().post(
             f"{url}/services/oauth2/token", data={"grant_type": grant, **form}
         )

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from orchestration.ingestion.systems.login import Token
 from orchestration.ingestion.systems.rows import Window, text_row
+from orchestration.ingestion.systems.session import Token
 from orchestration.ingestion.systems.system import System
 
 API_KEY = "TIDELINE_STRIPE_API_KEY"

@@ -7,8 +7,8 @@ from typing import Any
 
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from orchestration.ingestion.systems.login import Token
 from orchestration.ingestion.systems.rows import Window, text_row
+from orchestration.ingestion.systems.session import Token
 from orchestration.ingestion.systems.system import System
 
 TABLES = {

@@ -1,12 +1,31 @@
-"""Logins: tokens that stay, and tokens that are renewed when they expire."""
+"""HTTP: sessions that try again, and tokens that are renewed when they expire."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from requests import PreparedRequest, Response
+from requests import PreparedRequest, Response, Session
 from requests.auth import AuthBase
+
+ATTEMPTS = 5  # of one request; the waits between them grow: 1, 2, 4, 8 s
+LONGEST_WAIT = 120  # seconds, also when the system asks for more
+TIMEOUT = 60  # seconds without a byte
+
+
+def http_session() -> Session:
+    """A session that tries again when a system is busy, broken or away.
+
+    It waits as `Retry-After` says.
+    """
+    from dlt.sources.helpers.requests import Client
+
+    return Client(
+        request_timeout=TIMEOUT,
+        raise_for_status=False,
+        request_max_attempts=ATTEMPTS,
+        request_max_retry_delay=LONGEST_WAIT,
+    ).session
 
 
 class Token(AuthBase):
