@@ -337,17 +337,21 @@ def test_a_broken_answer_and_a_cut_connection_are_asked_for_again(loads, vendors
     assert {each["fault"] for each in vendors.requests()} == {"ok", "error", "drop"}
 
 
+IMPATIENT = """
+import sys
+from orchestration.ingestion.systems import __main__, session
+session.ATTEMPTS = 2
+sys.exit(__main__.main())
+"""
+
+
 def test_a_system_that_stays_down_fails_and_the_others_go_on(loads, vendors):
-    with_stripe = {**vendors.secrets["stripe"], "TIDELINE_ZENDESK_URL": "http://localhost:9"}
-    code = (
-        "import sys; from orchestration.ingestion.systems import __main__, session; "
-        "session.ATTEMPTS = 2; sys.exit(__main__.main())"
-    )
-    zendesk = {**vendors.secrets["zendesk"], "TIDELINE_ZENDESK_URL": "http://localhost:9"}
+    secrets = vendors.secrets["zendesk"] | vendors.secrets["stripe"]
+    secrets["TIDELINE_ZENDESK_URL"] = "http://localhost:9"
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", IMPATIENT],
         cwd=REPOSITORY,
-        env={**loads.deployment.env, **with_stripe, **zendesk},
+        env={**loads.deployment.env, **secrets},
         capture_output=True,
         text=True,
         timeout=60,
@@ -358,9 +362,20 @@ def test_a_system_that_stays_down_fails_and_the_others_go_on(loads, vendors):
     assert line.startswith("error: zendesk: localhost could not be reached")
 
 
-def test_an_expired_token_of_salesforce_is_renewed_once(loads, vendors):
+@pytest.mark.parametrize(
+    "grant",
+    [
+        {},
+        {
+            "TIDELINE_SALESFORCE_CLIENT_SECRET": "",
+            "TIDELINE_SALESFORCE_REFRESH_TOKEN": "sf-refresh",
+        },
+    ],
+    ids=["client_credentials", "refresh_token"],
+)
+def test_an_expired_token_of_salesforce_is_renewed_once(grant, loads, vendors):
     vendors.fault(PAGED["salesforce"], "expire")
-    loads.load("salesforce", TIDELINE_SALESFORCE_ACCESS_TOKEN="sf-token-1")
+    loads.load("salesforce", TIDELINE_SALESFORCE_ACCESS_TOKEN="sf-token-1", **grant)
     assert_all_landed_once(loads, "salesforce")
     assert len(vendors.requests("/services/oauth2/token")) == 1
 
