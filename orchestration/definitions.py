@@ -4,15 +4,21 @@ import dagster as dg
 
 from orchestration.activation.assets import sync_assets
 from orchestration.ingestion.assets import event_files
+from orchestration.ingestion.systems.assets import load_assets
 from orchestration.project import dbt, prepared_manifest
-from orchestration.schedules import daily, whole_graph
+from orchestration.schedules import (
+    daily,
+    source_systems,
+    source_systems_daily,
+    whole_graph,
+)
 from orchestration.sensors import new_files
 from orchestration.transform import dbt_build
 
 defs = dg.Definitions(
-    assets=[event_files, dbt_build, *sync_assets(prepared_manifest())],
-    jobs=[whole_graph],
-    schedules=[daily],
+    assets=[event_files, *load_assets, dbt_build, *sync_assets(prepared_manifest())],
+    jobs=[source_systems, whole_graph],
+    schedules=[source_systems_daily, daily],
     sensors=[new_files],
     resources={"dbt": dbt},
     # The steps take turns at one warehouse; a process for each would only cost its start.

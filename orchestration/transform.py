@@ -16,6 +16,7 @@ from dagster_dbt import (
     dbt_assets,
 )
 
+from orchestration.ingestion.systems.assets import landed_tables
 from orchestration.project import WRITER_POOL, prepared_manifest, project
 
 # What the folders outside `models/` are called in the picture.
@@ -40,6 +41,8 @@ class Translator(DagsterDbtTranslator):
         """The asset of a dbt node; those in Python show what they are made with."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         node = self.get_resource_props(manifest, unique_id)
+        if node["name"] == "landed_files":  # it lists their files, unknown to dbt
+            spec = spec.replace_attributes(deps=[*spec.deps, *landed_tables])
         if node.get("language") != "python":
             return spec
         library = {"scikitlearn"} if "sklearn" in node["raw_code"] else set()

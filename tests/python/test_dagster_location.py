@@ -10,9 +10,15 @@ import dagster as dg
 import pytest
 import yaml
 
+from orchestration.ingestion.systems import SYSTEMS
 from tests.conftest import REPOSITORY
 
 LANDED = dg.AssetKey(["landing", "event_files"])
+SYSTEM_TABLES = {
+    dg.AssetKey(["landing", system.name, table])
+    for system in SYSTEMS.values()
+    for table in system.tables
+}
 AUDIENCES = dg.AssetKey("activation_audiences")
 POOL = "duckdb_writer"
 
@@ -55,7 +61,7 @@ def test_every_table_file_and_sync_is_an_asset(graph, manifest, syncs):
         if node["resource_type"] in ("model", "seed", "snapshot")
     }
     assert len(tables) > 40 and len(syncs) >= 2
-    assert graph.materializable_asset_keys == tables | {LANDED, *syncs}
+    assert graph.materializable_asset_keys == tables | {LANDED, *SYSTEM_TABLES, *syncs}
 
 
 def test_every_data_test_is_a_check_of_its_table(graph, manifest):
@@ -72,7 +78,7 @@ def test_every_data_test_is_a_check_of_its_table(graph, manifest):
 
 
 def test_the_lineage_runs_from_the_landed_files_to_each_sync(graph, syncs):
-    assert graph.get(dg.AssetKey("raw_messages")).parent_keys == {LANDED}
+    assert graph.get(dg.AssetKey("landed_files")).parent_keys == {LANDED, *SYSTEM_TABLES}
     for sync in syncs:
         assert graph.get(sync).parent_keys == {AUDIENCES}
         assert LANDED in graph.get_ancestor_asset_keys(sync)
@@ -105,7 +111,7 @@ def test_assets_say_who_answers_for_them_and_what_they_are(graph):
 
 
 def test_all_that_opens_the_warehouse_takes_turns(graph, syncs):
-    for key in graph.materializable_asset_keys - {LANDED}:
+    for key in graph.materializable_asset_keys - {LANDED, *SYSTEM_TABLES}:
         assert graph.get(key).pools == {POOL}, key
     settings = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
     assert settings["concurrency"]["pools"]["default_limit"] == 1

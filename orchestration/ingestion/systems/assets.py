@@ -1,0 +1,63 @@
+"""The landed tables of source systems as assets, all those of a system loaded together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.ingestion.systems import SYSTEMS
+from orchestration.ingestion.systems.load import load
+from orchestration.ingestion.systems.system import LoadError, NotConfigured, System
+from orchestration.project import environment
+
+
+def table_keys(system: System) -> list[dg.AssetKey]:
+    """The assets of a system, e.g. `landing/stripe/charges`."""
+    return [dg.AssetKey(["landing", system.name, table]) for table in system.tables]
+
+
+def _loaded(system: System) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=f"load_{system.name}",
+        specs=[
+            dg.AssetSpec(
+                key,
+                group_name="landing",
+                kinds={"dlt", system.name},
+                description=system.tables[key.path[-1]],
+            )
+            for key in table_keys(system)
+        ],
+        pool=f"load_{system.name}",  # a second load would be refused; so it waits
+    )
+    def load_system() -> Iterator[dg.MaterializeResult]:
+        """Land what is new. Fails, saying what to set, if there are no credentials."""
+        landing = Path(environment()["TIDELINE_LANDING"])
+        try:
+            rows = load(system, landing, os.environ)
+        except LoadError as error:
+            # Not `from error`: the errors behind it may quote rows.
+            can_pass = not isinstance(error, NotConfigured)
+            raise dg.Failure(str(error), allow_retries=can_pass) from None
+        for key in table_keys(system):
+            table = key.path[-1]
+            folder = landing / system.name / table
+            yield dg.MaterializeResult(
+                asset_key=key,
+                metadata={"rows landed": rows[table], "folder": dg.MetadataValue.path(folder)},
+            )
+
+    return load_system
+
+
+load_assets = [_loaded(system) for system in SYSTEMS.values()]
+landed_tables = [key for system in SYSTEMS.values() for key in table_keys(system)]
+
+
+def configured_tables() -> list[dg.AssetKey]:
+    """The tables of the systems that have credentials now."""
+    chosen = [system for system in SYSTEMS.values() if system.is_configured(os.environ)]
+    return [key for system in chosen for key in table_keys(system)]
