@@ -17,7 +17,7 @@
         {%- for column in columns %}
         '{{ column.name | lower | replace("'", "''") }}',
         {% if column.dtype.upper().startswith('TIMESTAMP') -%}
-        to_varchar({{ utc_timestamp(column) }}, 'YYYY-MM-DD"T"HH24:MI:SS.FF6"Z"')
+        to_varchar({{ utc_timestamp(column) }}, 'YYYY-MM-DD HH24:MI:SS.FF6')
         {%- else -%}
         {{ adapter.quote(column.name) }}
         {%- endif %}{{ ',' if not loop.last }}
