@@ -1,3 +1,5 @@
+{{ config(enabled='hubspot' in var('sources')) }}
+
 {% set texts = {
     'id': ['id', 'vid'],
     'email': hubspot_property('email'),

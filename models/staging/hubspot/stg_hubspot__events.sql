@@ -1,3 +1,5 @@
+{{ config(enabled='hubspot' in var('sources')) }}
+
 select * from {{ ref('stg_hubspot__contacts') }}
 union all
 select * from {{ ref('stg_hubspot__email_events') }}

@@ -1,3 +1,5 @@
+{{ config(enabled='hubspot' in var('sources')) }}
+
 {% set tables = ['form_submissions', 'form_submission', 'contact_form_submission'] %}
 {% set texts = {
     'conversion_id': ['conversion_id', 'conversionid'],

@@ -1,3 +1,5 @@
+{{ config(enabled='salesforce' in var('sources')) }}
+
 select * from {{ ref('stg_salesforce__contacts') }}
 union all
 select * from {{ ref('stg_salesforce__leads') }}

@@ -1,3 +1,5 @@
+{{ config(enabled='salesforce' in var('sources')) }}
+
 {% set texts = {
     'id': ['id'],
     'name': ['name'],

@@ -1,3 +1,5 @@
+{{ config(enabled='stripe' in var('sources')) }}
+
 select * from {{ ref('stg_stripe__customers') }}
 union all
 select * from {{ ref('stg_stripe__charges') }}

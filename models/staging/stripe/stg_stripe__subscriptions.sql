@@ -1,3 +1,5 @@
+{{ config(enabled='stripe' in var('sources')) }}
+
 {% set texts = {
     'id': ['id'],
     'livemode': ['livemode'],

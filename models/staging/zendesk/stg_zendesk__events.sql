@@ -1,3 +1,5 @@
+{{ config(enabled='zendesk' in var('sources')) }}
+
 select * from {{ ref('stg_zendesk__users') }}
 union all
 select * from {{ ref('stg_zendesk__tickets') }}

@@ -1,3 +1,5 @@
+{{ config(enabled='zendesk' in var('sources')) }}
+
 {% set texts = {
     'id': ['id'],
     'email': ['email'],
