@@ -115,9 +115,7 @@ facts as (
             when 'trial_start' then counted.trials
             when 'subscription_start' then counted.starts
             when 'subscription_cancel' then counted.cancels
-            when
-                'identify'
-                then 1 - sign(counted.trials + counted.starts + counted.cancels)
+            else cast(counted.trials + counted.starts + counted.cancels = 0 as integer)
         end = 1
 
 )
