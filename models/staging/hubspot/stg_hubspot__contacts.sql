@@ -45,7 +45,8 @@ select
         'country': 'country',
         'lifecycle_stage': 'lifecycle_stage',
     }) }} as properties,
-    {{ json_object({'hubspot_id': 'id', 'email': 'email', 'phone': 'phone'}) }} as identifiers,
+    {{ identifier_object({'hubspot_id': 'id', 'email': 'email', 'phone': 'phone'}) | indent(4) }}
+        as identifiers,
     landed_file,
     landed_line,
     cast(1 as bigint) as landed_part,

@@ -64,7 +64,7 @@ select
             'status': "case when event_name = 'email_delivery' then lower(type) end",
         }) | indent(12) }}
     end as properties,
-    {{ json_object({'email': 'email'}) }} as identifiers,
+    {{ identifier_object({'email': 'email'}) | indent(4) }} as identifiers,
     landed_file,
     landed_line,
     cast(1 as bigint) as landed_part,

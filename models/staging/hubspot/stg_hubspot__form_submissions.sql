@@ -49,7 +49,8 @@ select
     'web' as platform,
     {{ json_object({}) }} as context,
     {{ json_object({'form': 'form', 'url': 'url'}) }} as properties,
-    {{ json_object({'hubspot_id': 'contact_id', 'email': 'email'}) }} as identifiers,
+    {{ identifier_object({'hubspot_id': 'contact_id', 'email': 'email'}) | indent(4) }}
+        as identifiers,
     landed_file,
     landed_line,
     cast(1 as bigint) as landed_part,

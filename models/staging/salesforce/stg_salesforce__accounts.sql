@@ -52,11 +52,11 @@ select
         'employees': 'employees',
         'country': 'country',
     }) }} as properties,
-    {{ json_object({
+    {{ identifier_object({
         'salesforce_account_id': 'id',
         'salesforce_id': 'contact_id',
         'email': 'email',
-    }) }} as identifiers,
+    }) | indent(4) }} as identifiers,
     landed_file,
     landed_line,
     cast(1 as bigint) as landed_part,

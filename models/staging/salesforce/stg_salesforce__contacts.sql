@@ -55,7 +55,8 @@ select
             'country': 'country',
         }) | indent(12) }}
     end as properties,
-    {{ json_object({'salesforce_id': 'id', 'email': 'email', 'phone': 'phone'}) }} as identifiers,
+    {{ identifier_object({'salesforce_id': 'id', 'email': 'email', 'phone': 'phone'}) | indent(4) }}
+        as identifiers,
     landed_file,
     landed_line,
     cast(landed_part as bigint) as landed_part,

@@ -49,12 +49,12 @@ select
         'company': 'company',
         'status': 'status',
     }) }} as properties,
-    {{ json_object({
+    {{ identifier_object({
         'salesforce_lead_id': 'id',
         'salesforce_id': 'contact_id',
         'email': 'email',
         'phone': 'phone',
-    }) }} as identifiers,
+    }) | indent(4) }} as identifiers,
     landed_file,
     landed_line,
     cast(1 as bigint) as landed_part,

@@ -65,8 +65,10 @@ select
             }) | indent(16) }}
         else {{ json_object({'group_id': 'account_id'}) }}
     end as properties,
-    {{ json_object({'salesforce_account_id': 'account_id', 'salesforce_id': 'contact_id'}) }}
-        as identifiers,
+    {{ identifier_object({
+        'salesforce_account_id': 'account_id',
+        'salesforce_id': 'contact_id',
+    }) | indent(4) }} as identifiers,
     landed_file,
     landed_line,
     cast(1 as bigint) as landed_part,

@@ -113,7 +113,8 @@ select
                 'reason': 'reason',
             }) | indent(16) }}
     end as properties,
-    {{ json_object({'stripe_id': 'customer_id', 'email': 'email'}) }} as identifiers,
+    {{ identifier_object({'stripe_id': 'customer_id', 'email': 'email'}) | indent(4) }}
+        as identifiers,
     landed_file,
     landed_line,
     cast(landed_part as bigint) as landed_part,

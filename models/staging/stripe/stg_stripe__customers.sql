@@ -25,7 +25,7 @@ described as (
     select
         *,
         coalesce(updated_at, created_at) as known_at,
-        {{ json_object({'stripe_id': 'id', 'email': 'email', 'phone': 'phone'}) | indent(8) }}
+        {{ identifier_object({'stripe_id': 'id', 'email': 'email', 'phone': 'phone'}) | indent(8) }}
             as identifiers,
         {{ json_object({'name': 'name', 'country': 'country'}) | indent(8) }} as properties
     from customers

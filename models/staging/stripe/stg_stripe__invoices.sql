@@ -66,8 +66,11 @@ select
             }) | indent(16) }}
         else {{ json_object({'name': 'name'}) | indent(12) }}
     end as properties,
-    {{ json_object({'stripe_id': 'customer_id', 'email': 'email', 'phone': 'phone'}) }}
-        as identifiers,
+    {{ identifier_object({
+        'stripe_id': 'customer_id',
+        'email': 'email',
+        'phone': 'phone',
+    }) | indent(4) }} as identifiers,
     landed_file,
     landed_line,
     cast(1 as bigint) as landed_part,

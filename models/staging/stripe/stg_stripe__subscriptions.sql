@@ -149,7 +149,7 @@ select
                 'reason': 'reason',
             }) | indent(16) }}
     end as properties,
-    {{ json_object({'stripe_id': 'customer_id'}) }} as identifiers,
+    {{ identifier_object({'stripe_id': 'customer_id'}) | indent(4) }} as identifiers,
     landed_file,
     landed_line,
     cast(landed_part as bigint) as landed_part,

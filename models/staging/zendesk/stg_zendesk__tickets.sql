@@ -39,7 +39,7 @@ select
         'ticket_type': 'ticket_type',
         'channel': 'channel',
     }) }} as properties,
-    {{ json_object({'zendesk_id': 'requester_id'}) }} as identifiers,
+    {{ identifier_object({'zendesk_id': 'requester_id'}) | indent(4) }} as identifiers,
     landed_file,
     landed_line,
     cast(1 as bigint) as landed_part,

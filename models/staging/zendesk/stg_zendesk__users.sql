@@ -41,7 +41,11 @@ select
     'server' as platform,
     {{ json_object({}) }} as context,
     {{ json_object({'name': 'name', 'role': 'role', 'locale': 'locale'}) }} as properties,
-    {{ json_object({'zendesk_id': 'id', 'email': 'email', 'phone': 'own_phone'}) }} as identifiers,
+    {{ identifier_object({
+        'zendesk_id': 'id',
+        'email': 'email',
+        'phone': 'own_phone',
+    }) | indent(4) }} as identifiers,
     landed_file,
     landed_line,
     cast(1 as bigint) as landed_part,
