@@ -11,6 +11,8 @@
     loaded_at=['_fivetran_synced', '_airbyte_extracted_at', '_airbyte_emitted_at', '_dlt_load_id']
 ) %}
 {%- set tables = [table] if table is string else table -%}
+{#- In either mode a model of the same place in the graph. -#}
+{%- set raw_messages = ref('raw_messages') -%}
 {%- set place = var('sources').get(source, 'landing') -%}
 {%- if place == 'landing' -%}
 select
@@ -20,7 +22,7 @@ select
     record,
     problem,
     original
-from {{ ref('raw_messages') }}
+from {{ raw_messages }}
 where
     source = '{{ source }}'
     and table_name in ('{{ tables | join("', '") }}')
