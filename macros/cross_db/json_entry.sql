@@ -10,10 +10,10 @@
 {%- endmacro %}
 
 {% macro snowflake__json_entry(json, name) -%}
-    {#- Its own text of a JSON object has the keys in order and no blanks. -#}
+    {#- The text of a JSON object has its keys in order. -#}
     regexp_substr(
         cast({{ json }} as varchar),
-        '"name":"{{ name }}"[^}]*"value":"([^"]*)"',
+        '"name": ?"{{ name }}"[^}]*"value": ?"([^"]*)"',
         1, 1, 'e', 1
     )
 {%- endmacro %}
