@@ -35,6 +35,10 @@
     'plan_amount': ['plan.amount', 'plan__amount', 'plan_amount'],
     'interval_count': ['plan.interval_count', 'plan__interval_count', 'plan_interval_count'],
 } %}
+{% set statuses = [
+    'trialing', 'active', 'past_due', 'unpaid', 'paused', 'canceled', 'incomplete',
+    'incomplete_expired',
+] %}
 {% set tables = ['subscriptions', 'subscription', 'subscription_history'] %}
 
 with subscriptions as (
@@ -157,11 +161,7 @@ select
     coalesce(
         {{ test_mode_problem() }},
         case
-            when status in (
-                'trialing', 'active', 'past_due', 'unpaid', 'paused', 'canceled', 'incomplete',
-                'incomplete_expired'
-            )
-                then null
+            when status in ('{{ statuses | join("', '") }}') then null
             else 'subscriptions: status is not one that Stripe documents'
         end
     ) as problem,
