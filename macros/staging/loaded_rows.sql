@@ -1,0 +1,38 @@
+{#-
+    The rows of a table that a loader fills, as `source_rows` gives them. A load is what has one
+    load instant. Its rows are numbered in the order of their content, each load by itself, so that
+    a reader who wants the newest loads need not number them all.
+-#}
+{% macro loaded_rows(source, relation, loaded_at) %}
+{%- set columns = adapter.get_columns_in_relation(relation) -%}
+{%- set by_name = {} -%}
+{%- for column in columns -%}
+    {%- do by_name.update({column.name | lower: column}) -%}
+{%- endfor -%}
+{%- set candidates = [loaded_at] if loaded_at is string else loaded_at -%}
+{%- set load_column = by_name.get(candidates | select('in', by_name) | first) -%}
+{%- if not load_column -%}
+    {{ exceptions.raise_compiler_error(
+        'The var sources says that ' ~ source ~ ' is in ' ~ relation ~ ', which has no column '
+        ~ candidates | join(' or ') ~ ' to tell when a row was loaded. It has: '
+        ~ by_name | join(', ') ~ '. Name a schema whose loader writes one.'
+    ) }}
+{%- endif -%}
+{%- set load_text = json_text('record', load_column.name | lower) -%}
+select
+    '{{ relation.schema | lower }}.{{ relation.identifier | lower }}/'
+    || coalesce({{ load_text }}, 'unknown') as landed_file,
+    row_number() over (partition by landed_at order by cast(record as varchar)) as landed_line,
+    landed_at,
+    record,
+    case
+        when {{ load_text }} is null then 'no {{ load_column.name | lower }}'
+    end as problem,
+    cast(null as varchar) as original
+from (
+    select
+        {{ row_object(columns) | indent(8) }} as record,
+        coalesce({{ column_instant(load_column) }}, timestamp '1970-01-01 00:00:00') as landed_at
+    from {{ relation }}
+) as loads
+{% endmacro %}

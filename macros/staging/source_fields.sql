@@ -1,0 +1,60 @@
+{#-
+    `source_rows` of a table with the fields that its staging model reads: each under one name,
+    found under any of the names that loaders give it. `problem` also says what is missing of
+    `required` and which instant or number cannot be read; `original` then shows the row.
+-#}
+{% macro source_fields(source, table, texts, instants, numbers={}, required=['id']) %}
+{%- set fields = dict(texts) -%}
+{%- set problems = [] -%}
+{%- for field in required -%}
+    {%- do problems.append([field ~ ' is null', 'no ' ~ texts[field][0]]) -%}
+{%- endfor -%}
+{%- for field, names in instants.items() -%}
+    {%- do fields.update({field ~ '_text': names}) -%}
+    {%- do problems.append([
+        field ~ '_text is not null and ' ~ field ~ ' is null', names[0] ~ ' is no instant'
+    ]) -%}
+{%- endfor -%}
+{%- for field, names in numbers.items() -%}
+    {%- do fields.update({field ~ '_text': names}) -%}
+    {%- do problems.append([
+        field ~ '_text is not null and ' ~ field ~ ' is null', names[0] ~ ' is no number'
+    ]) -%}
+{%- endfor -%}
+select
+    * exclude (problem, original),
+    problem,
+    case when problem is not null then coalesce(original, cast(record as varchar)) end as original
+from (
+    select
+        * exclude (problem),
+        coalesce(
+            problem,
+            case
+                {%- for condition, words in problems %}
+                when {{ condition }} then '{{ table[0] }}: {{ words }}'
+                {%- endfor %}
+            end
+        ) as problem
+    from (
+        select
+            *
+            {%- for field in instants %},
+            {{ try_timestamp(field ~ '_text') | indent(12) }} as {{ field }}
+            {%- endfor %}
+            {%- for field in numbers %},
+            {{ try_number(field ~ '_text') | indent(12) }} as {{ field }}
+            {%- endfor %}
+        from (
+            select
+                *,
+                {%- for field, names in fields.items() %}
+                {{ first_text('record', names) | indent(16) }} as {{ field }}{{ ',' if not loop.last }}
+                {%- endfor %}
+            from (
+                {{ source_rows(source, table) | indent(16) }}
+            ) as rows_of_source
+        ) as named
+    ) as typed
+) as checked
+{% endmacro %}

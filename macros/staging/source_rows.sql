@@ -1,0 +1,42 @@
+{#-
+    The rows of one table of a source, however they came: landed as files, or filled by a loader in
+    a schema of the warehouse (var `sources`). One select with `landed_file, landed_line, landed_at,
+    record, problem, original`; without rows while nothing has landed or the table does not exist.
+    `table` and `loaded_at` are a name or the names that loaders give them; of several tables all are
+    read, of several columns the first that is there.
+-#}
+{% macro source_rows(
+    source,
+    table,
+    loaded_at=['_fivetran_synced', '_airbyte_extracted_at', '_airbyte_emitted_at', '_dlt_load_id']
+) %}
+{%- set tables = [table] if table is string else table -%}
+{#- In either mode a model of the same place in the graph. -#}
+{%- set raw_messages = ref('raw_messages') -%}
+{%- set place = var('sources').get(source, 'landing') -%}
+{%- if place == 'landing' -%}
+select
+    landed_file,
+    landed_line,
+    landed_at,
+    record,
+    problem,
+    original
+from {{ raw_messages }}
+where
+    source = '{{ source }}'
+    and table_name in ('{{ tables | join("', '") }}')
+{%- else -%}
+{%- set selects = [] -%}
+{%- for name in tables if execute -%}
+    {%- set relation = loaded_relation(place, name) -%}
+    {%- if relation -%}
+        {%- do selects.append(loaded_rows(source, relation, loaded_at)) -%}
+    {%- endif -%}
+{%- endfor -%}
+{%- if not selects -%}
+    {%- do selects.append(no_source_rows()) -%}
+{%- endif -%}
+{{ selects | join('\nunion all\n') }}
+{%- endif -%}
+{% endmacro %}

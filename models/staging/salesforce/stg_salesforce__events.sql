@@ -1,0 +1,13 @@
+{{ config(enabled='salesforce' in var('sources')) }}
+
+select * from {{ ref('stg_salesforce__contacts') }}
+union all
+select * from {{ ref('stg_salesforce__leads') }}
+union all
+select * from {{ ref('stg_salesforce__accounts') }}
+union all
+select * from {{ ref('stg_salesforce__opportunities') }}
+union all
+{{ unread_rows('salesforce', [
+    'contacts', 'contact', 'leads', 'lead', 'accounts', 'account', 'opportunities', 'opportunity',
+]) }}

@@ -1,0 +1,230 @@
+"""Records of source systems become events of the person they speak of, whoever loads them."""
+
+import json
+import re
+
+import duckdb
+import pytest
+
+from tests.fixtures import source_systems as ada
+from tests.integration.test_bad_input import good
+
+SOURCES = {"sources": dict.fromkeys(ada.SYSTEMS, "landing")}
+CHANGED_CONTACT = ada.API["salesforce", "contacts"][0] | {
+    "Email": "ada@new.example",
+    "SystemModstamp": ada.iso(9),
+}
+EARLIER_STATES = {
+    ("stripe", "subscriptions"): [ada.subscription(3, "incomplete", 12)],
+    ("stripe", "charges"): [ada.charge(5, 15)],
+    ("zendesk", "tickets"): [
+        ada.API["zendesk", "tickets"][0] | {"priority": "low", "updated_at": ada.iso(9)}
+    ],
+}
+BROKEN = {
+    ("stripe", "charges"): [
+        ada.charge(1, 1, id=None),
+        ada.charge(2, 1, created="yesterday"),
+        ada.charge(3, 1, amount="a lot"),
+        ada.charge(4, 1, status="melted"),
+        ada.charge(5, 1, livemode=False),
+        ada.charge(6, 1, customer=None, billing_details=None),
+    ],
+    ("stripe", "subscriptions"): [ada.subscription(1, "melted", 1)],
+    ("stripe", "invoices"): [ada.invoice(1, None, 1)],
+    ("stripe", "refunds"): [{"id": "re_1"}],
+    ("zendesk", "tickets"): [
+        {"id": 1, "requester_id": 2, "priority": "loud", "created_at": ada.iso(1)}
+    ],
+    ("hubspot", "email_events"): [
+        ada.email_event(91, "EXPLODED", 1),
+        ada.email_event(92, None, 1),
+    ],
+    ("hubspot", "form_submissions"): [{"formId": "f", "submittedAt": "soon", "values": "{"}],
+}
+
+
+def land(deployment, load, tables):
+    """Land rows as dlt does."""
+    for (system, table), rows in tables.items():
+        path = deployment.landing / system / table / f"{load}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(ada.dlt(row)) + "\n" for row in rows))
+
+
+def visit(deployment):
+    """Ada's visit to the shop, so that the collector has landed something too."""
+    message = json.loads(good(1)) | {"type": "identify", "traits": {"email": ada.EMAIL}}
+    (deployment.landing / "events" / "visit.jsonl").write_text(json.dumps(message) + "\n")
+
+
+def stored_events(deployment):
+    """Event id (of a customer without the hash of what is known) to name, instant, identifiers."""
+    rows = deployment.query(
+        "select event_id, event_name, occurred_at, identifiers::varchar from fct_events "
+        "where source <> 'collector'"
+    )
+    return {
+        re.sub("(cus_1:identify):.*", r"\1", event_id): (name, occurred_at, json.loads(identifiers))
+        for event_id, name, occurred_at, identifiers in rows
+    }
+
+
+def expected_events(more=None):
+    """The same as it should be."""
+    return {
+        event_id: (name, ada.instant(day), identifiers)
+        for event_id, (name, day, identifiers) in (ada.EVENTS | (more or {})).items()
+    }
+
+
+@pytest.fixture(scope="module")
+def built(shared_deployment):
+    """All records landed, then the same again with earlier and later states of some."""
+    visit(shared_deployment)
+    land(shared_deployment, "first", ada.API)
+    land(shared_deployment, "broken", BROKEN)
+    unreadable = shared_deployment.landing / "stripe" / "customers" / "broken.jsonl"
+    unreadable.write_text("{not json\n[1]\n")
+    for again in (False, True):
+        if again:
+            land(shared_deployment, "again", ada.API)
+            land(shared_deployment, "earlier", EARLIER_STATES)
+            land(shared_deployment, "later", {("salesforce", "contacts"): [CHANGED_CONTACT]})
+        shared_deployment.build_up_to(
+            "profile_timeline",
+            "events_quarantined",
+            "events_duplicated",
+            "assert_nothing_is_lost",
+            variables=json.dumps(SOURCES),
+        )
+    return shared_deployment
+
+
+def test_landed_records_become_events_once(built):
+    """Whatever lands again, and in whatever order: what is new is another event."""
+    later = {
+        f"salesforce:contact:003A:identify:{ada.seconds(9) * ada.US}": (
+            "identify",
+            9,
+            ada.CONTACT | {"email": "ada@new.example"},
+        ),
+        "stripe:subscription:sub_3:identify": ("identify", 12, ada.STRIPE),
+    }
+    assert stored_events(built) == expected_events(later)
+    count = "select count(*) from fct_events where source <> 'collector'"
+    assert built.value(count) == len(ada.EVENTS | later)
+
+
+def test_of_several_states_the_earliest_known_is_the_event(built):
+    ticket = "select properties ->> 'priority' from fct_events where event_name = 'support_ticket'"
+    assert built.query(ticket) == [("low",)]
+
+
+def test_broken_records_are_accounted_for_with_reasons(built):
+    quarantined = built.query(
+        "select landed_file, landed_line, reason from events_quarantined "
+        "where landed_file like '%/broken.jsonl'"
+    )
+    reasons = {
+        f"{file.removesuffix('/broken.jsonl')}:{line}": reason for file, line, reason in quarantined
+    }
+    status = "email_delivery: status is none of sent, "
+    assert reasons.pop("hubspot/email_events:1").startswith(status)
+    assert reasons == {
+        "stripe/charges:1": "charges: no id",
+        "stripe/charges:2": "charges: created is no instant",
+        "stripe/charges:3": "charges: amount_captured is no number",
+        "stripe/charges:4": "charges: status is none of succeeded, pending, failed",
+        "stripe/charges:5": "livemode is false",
+        "stripe/charges:6": "no identifier",
+        "stripe/subscriptions:1": "subscriptions: status is not one that Stripe documents",
+        "stripe/invoices:1": "invoices: status is none of draft, open, paid, uncollectible, void",
+        "stripe/refunds:1": "no model reads the table refunds",
+        "stripe/customers:1": "not a JSON object",
+        "stripe/customers:2": "not a JSON object",
+        "zendesk/tickets:1": "support_ticket: priority is none of low, normal, high, urgent",
+        "hubspot/email_events:2": "email_events: no type",
+        "hubspot/form_submissions:1": "form_submissions: submitted_at is no instant",
+    }
+    originals = "select original from events_quarantined where landed_file like '%/broken.jsonl'"
+    assert None not in {
+        original for (original,) in built.query(originals + " and reason like '%:%'")
+    }
+
+
+def test_what_hubspot_filters_out_is_quarantined(built):
+    reason = "select reason from events_quarantined where landed_file like '%/first.jsonl'"
+    assert built.query(reason) == [
+        ("email_events: HubSpot filtered it out, such as what a machine did",)
+    ]
+
+
+def test_all_that_a_person_left_behind_is_one_profile(built):
+    identifiers = dict(
+        built.query("select id_type || ':' || id_value, profile_id from identity_map")
+    )
+    assert identifiers.keys() >= {
+        "anonymous_id:visitor",
+        "user_id:u1",
+        f"email:{ada.EMAIL}",
+        f"email:{ada.LEAD_EMAIL}",
+        "phone:+44123",
+        "salesforce_id:003A",
+        "salesforce_lead_id:00QA",
+        "hubspot_id:501",
+        "zendesk_id:9001",
+        "stripe_id:cus_1",
+    }
+    assert len(set(identifiers.values())) == 1
+    tickets = "select profile_id from profile_timeline where event_name = 'support_ticket'"
+    assert built.query(tickets) == [(identifiers[f"email:{ada.EMAIL}"],)]
+
+
+def test_a_company_is_nobody(built):
+    """Else all who work there would be one person."""
+    assert not built.query("select * from identity_map where id_value = '001X'")
+    account = "select count(*) from profile_timeline where event_id like 'salesforce:account:%'"
+    assert built.value(account) == 0
+
+
+def test_money_is_counted_where_it_moved(built):
+    revenues = built.query(
+        "select properties ->> 'order_id', (properties ->> 'revenue')::double "
+        "from profile_timeline where event_name = 'purchase' order by 1"
+    )
+    assert revenues == [("o1", 19.99), ("pi_3", 500.0), ("pi_5", 19.99)]
+    other = "select properties ->> 'revenue' from fct_events where event_name <> 'purchase'"
+    assert {revenue for (revenue,) in built.query(other)} == {None}
+
+
+@pytest.mark.parametrize("loader", ada.LOADERS)
+def test_loaders_in_the_warehouse_say_the_same(deployment, loader):
+    shape, load_column, table_name = ada.LOADERS[loader]
+    with duckdb.connect(str(deployment.warehouse)) as connection:
+        for (system, table), rows in ada.API.items():
+            path = deployment.folder / "rows.jsonl"
+            loaded = [{**shape(row), load_column: "2026-02-01T00:00:00Z"} for row in rows]
+            path.write_text("\n".join(map(json.dumps, loaded)))
+            connection.execute(f"create schema if not exists {loader}_{system}")
+            connection.execute(
+                f"create table {loader}_{system}.{table_name(table)} as from read_json('{path}')"
+            )
+    visit(deployment)
+    variables = json.dumps({"sources": {s: f"{loader}_{s}" for s in ada.SYSTEMS}})
+    tests = ("--exclude-resource-types", "test", "--exclude-resource-types", "unit_test")
+    deployment.dbt("build", *tests, "--select", "+fct_events", variables=variables)
+    expected = expected_events()
+    if loader == "fivetran":
+        name, occurred_at, _ = expected["hubspot:form_submission:c1"]
+        expected["hubspot:form_submission:c1"] = (name, occurred_at, {"hubspot_id": "501"})
+    assert stored_events(deployment) == expected
+
+    with duckdb.connect(str(deployment.warehouse)) as connection:
+        table = f"{loader}_zendesk.{table_name('users')}"
+        connection.execute(f"create or replace table {table} as select 1 as id")
+    compiled = ("compile", "--select", "stg_zendesk__users")
+    output = deployment.dbt(*compiled, variables=variables, fails=True)
+    words = re.sub(r"\s+", " ", output)
+    assert f'"{table_name("users")}", which has no column _fivetran_synced' in words
+    assert "It has: id." in words
