@@ -50,7 +50,7 @@ select
     stream_id,
     is_bot,
     is_internal,
-    not {{ excluded_traffic() }} as is_counted,
+    {{ is_counted() }} as is_counted,
     landed_file,
     landed_line,
     landed_part,

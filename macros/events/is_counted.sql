@@ -1,7 +1,7 @@
-{#- Whether an event is of the traffic that the var `excluded_traffic` leaves out, as SQL. -#}
-{% macro excluded_traffic() %}
+{#- Whether an event is of no traffic that the var `excluded_traffic` leaves out, as SQL. -#}
+{% macro is_counted() %}
     {%- set columns = {'bot': 'is_bot', 'internal': 'is_internal'} -%}
-    {%- set found = [] -%}
+    {%- set conditions = [] -%}
     {%- for traffic in var('excluded_traffic') -%}
         {%- if traffic not in columns -%}
             {{ exceptions.raise_compiler_error(
@@ -9,7 +9,7 @@
                 ~ columns | join(', ') ~ ', or [] to leave nothing out.'
             ) }}
         {%- endif -%}
-        {%- do found.append(columns[traffic]) -%}
+        {%- do conditions.append('not ' ~ columns[traffic]) -%}
     {%- endfor -%}
-    {{ return('(' ~ found | join(' or ') ~ ')' if found else 'false') }}
+    {{ return(conditions | join(' and ') or 'true') }}
 {% endmacro %}
