@@ -140,8 +140,7 @@ def test_on_duckdb(deployment, seen):
     rows, expected = seen
     select = compiled(deployment)
     with duckdb.connect() as connection:
-        connection.execute("create table seen (user_agent varchar, ip varchar)")
-        connection.executemany("insert into seen values (?, ?)", rows)
+        connection.register("seen", pd.DataFrame(rows, columns=["user_agent", "ip"], dtype=object))
         assert found(connection.execute(select).fetchall()) == expected
 
 
