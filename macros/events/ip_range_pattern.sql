@@ -13,7 +13,7 @@
     {%- set places = 32 if is_ipv6 else 4 -%}
     {%- set address, slash, length = cidr.partition('/') -%}
     {%- set is_address = modules.re.fullmatch(
-        ipv6_pattern() if is_ipv6 else '(' ~ octet ~ '[.]){3}' ~ octet, address.lower()
+        ipv6_pattern() if is_ipv6 else '(' ~ octet ~ '[.]){3}' ~ octet, address
     ) -%}
     {%- if not is_address or not modules.re.fullmatch('0|[1-9][0-9]{0,2}', length)
         or length | int > width * places -%}

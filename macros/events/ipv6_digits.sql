@@ -1,5 +1,5 @@
 {#-
-    The 32 hexadecimal digits of an IPv6 address, null for any other text. A `::` becomes as many
+    The 32 hexadecimal digits (lower case) of an IPv6 address, null for any other text. A `::` becomes as many
     groups of zeros as there are colons too few; an empty group at either end is filled up as well.
 -#}
 {% macro ipv6_digits(ip) %}
@@ -8,8 +8,10 @@
 case
     when contains({{ ip }}, ':') and {{ matches_whole(ip, ipv6_pattern()) }}
         then
-            {%- for number in range(1, 9) %}
-            {{ '|| ' if not loop.first }}lpad(split_part({{ groups }}, ':', {{ number }}), 4, '0')
-            {%- endfor %}
+            lower(
+                {%- for number in range(1, 9) %}
+                {{ '|| ' if not loop.first }}lpad(split_part({{ groups }}, ':', {{ number }}), 4, '0')
+                {%- endfor %}
+            )
 end
 {%- endmacro %}

@@ -27,16 +27,23 @@
     {%- for word in words -%}
         {%- do found.append('contains(lower(' ~ user_agent ~ "), '" ~ word ~ "')") -%}
     {%- endfor -%}
-    {%- do checks.append('coalesce(' ~ found | join(' or ') ~ ', false)') -%}
+    {%- do checks.append(found | join('\n    or ')) -%}
 {%- endif -%}
 {%- if patterns -%}
     {%- do checks.append(matches(user_agent, patterns | join('|'))) -%}
 {%- endif -%}
 {%- if ipv4 -%}
-    {%- do checks.append(matches_whole(ip, '(::ffff:)?(' ~ ipv4 | join('|') ~ ')')) -%}
+    {%- do checks.append(matches_whole(ip, '(::[fF]{4}:)?(' ~ ipv4 | join('|') ~ ')')) -%}
 {%- endif -%}
 {%- if ipv6 -%}
     {%- do checks.append(matches_whole(ipv6_digits(ip), ipv6 | join('|'))) -%}
 {%- endif -%}
-({{ checks | join('\n    or ') if checks else 'false' }})
+{%- if checks -%}
+coalesce(
+    {{ checks | join('\n    or ') }},
+    false
+)
+{%- else -%}
+false
+{%- endif -%}
 {%- endmacro %}
