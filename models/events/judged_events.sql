@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
 {% set blocklist = ref('identifier_blocklist') %}
-{% set bot_patterns = seed_rows(ref('bot_user_agents'), ['pattern']) | map('first') | join('|') %}
+{% set traffic_rules = ref('traffic_rules') %}
 
 with staged as (
 
@@ -53,7 +53,9 @@ clamped as (
         ) | indent(8) }} as properties,
         {{ usable_id('anonymous_id', 'anonymous_id', blocklist) | indent(8) }}
             as usable_anonymous_id,
-        {{ usable_id('user_id', 'user_id', blocklist) | indent(8) }} as usable_user_id
+        {{ usable_id('user_id', 'user_id', blocklist) | indent(8) }} as usable_user_id,
+        {{ json_text('context', 'userAgent') }} as user_agent,
+        {{ json_text('context', 'ip') }} as ip
     from staged
 
 )
@@ -76,8 +78,8 @@ select
         when usable_user_id is not null then 'user_id'
     end as stream_type,
     coalesce(usable_anonymous_id, usable_user_id) as stream_id,
-    {{ matches(json_text('context', 'userAgent'), bot_patterns) if bot_patterns else 'false' }}
-        as is_bot,
+    {{ traffic_by_row('bot', traffic_rules, 'user_agent', 'ip') | indent(4) }} as is_bot,
+    {{ traffic_by_row('internal', traffic_rules, 'user_agent', 'ip') | indent(4) }} as is_internal,
     landed_file,
     landed_line,
     landed_part,

@@ -22,6 +22,7 @@
     stream_type,
     stream_id,
     is_bot,
+    is_internal,
     landed_file,
     landed_line,
     landed_part,

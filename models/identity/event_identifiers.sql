@@ -2,9 +2,44 @@
 
 {% set own_columns = ['user_id', 'anonymous_id'] %}
 
-with landed_events as (
+with fct_events as (
+
+    select * from {{ ref('fct_events') }}
+
+),
+
+landed_events as (
 
     select * from {{ ref('landed_events') }}
+
+),
+
+landed as (
+
+    select
+        event_id,
+        user_id,
+        anonymous_id,
+        identifiers,
+        is_counted as is_evidence,
+        occurred_at,
+        received_at,
+        updated_at
+    from fct_events
+
+    union all
+
+    select
+        event_id,
+        user_id,
+        anonymous_id,
+        identifiers,
+        false as is_evidence,
+        occurred_at,
+        received_at,
+        updated_at
+    from landed_events
+    where status <> 'valid'
 
 ),
 
@@ -17,24 +52,24 @@ identifier_rules as (
 found as (
 
     select
-        landed_events.event_id,
+        landed.event_id,
         identifier_rules.id_type,
         identifier_rules.priority,
         identifier_rules.is_lower_cased,
         trim(case identifier_rules.id_type
             {%- for column in own_columns %}
-            when '{{ column }}' then landed_events.{{ column }}
+            when '{{ column }}' then landed.{{ column }}
             {%- endfor %}
             {%- for (id_type,) in seed_rows(ref('identifier_rules'), ['id_type'])
                 if id_type not in own_columns %}
-            when '{{ id_type }}' then {{ json_text('landed_events.identifiers', id_type) }}
+            when '{{ id_type }}' then {{ json_text('landed.identifiers', id_type) }}
             {%- endfor %}
         end) as id_text,
-        landed_events.status = 'valid' and not landed_events.is_bot as is_evidence,
-        landed_events.occurred_at,
-        landed_events.received_at,
-        landed_events.updated_at
-    from landed_events
+        landed.is_evidence,
+        landed.occurred_at,
+        landed.received_at,
+        landed.updated_at
+    from landed
     cross join identifier_rules
 
 ),

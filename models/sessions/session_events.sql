@@ -1,11 +1,11 @@
 {{ config(materialized='view') }}
 
-{# What somebody did in a visit: no machines, nothing that merely happened to a person. #}
+{# What somebody did in a visit: no excluded traffic, nothing that merely happened to a person. #}
 select *
 from {{ ref('fct_events') }}
 where
     stream_id is not null
-    and not is_bot
+    and is_counted
     and event_name not in (
         {{ passive_events() | indent(8) }}
     )

@@ -199,7 +199,13 @@ MODELS = {
             since <= {{ env_var('LOAD') }}
             and (until is null or until > {{ env_var('LOAD') }})
     """,
-    "fct_events": "select * from {{ ref('landed_events') }} where status = 'valid'",
+    "fct_events": """
+        select
+            *,
+            not is_bot as is_counted
+        from {{ ref('landed_events') }}
+        where status = 'valid'
+    """,
 }
 TABLES = {
     "identifiers": "* exclude (updated_at)",

@@ -1,0 +1,89 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key=['stream_type', 'stream_id', 'minute_at'],
+    )
+}}
+
+{% set allowed = events_per_minute(ref('traffic_rules')) %}
+
+{#
+    Repeats count towards a row's being here, since they never get fewer: so a minute that was a
+    burst until its events turned out to be repeats stays, and tells its events that it is none.
+#}
+with landed as (
+
+    select
+        stream_type,
+        stream_id,
+        date_trunc('minute', occurred_at) as minute_at,
+        occurred_at,
+        status,
+        updated_at
+    from {{ ref('landed_events') }}
+    where
+        stream_id is not null
+        and status <> 'quarantined'
+
+),
+
+{% if is_incremental() %}
+touched as (
+
+    select distinct
+        stream_type,
+        stream_id,
+        minute_at
+    from landed
+    where updated_at > {{ arrival_watermark('updated_at') }}
+
+),
+{% endif %}
+
+counted as (
+
+    select
+        stream_type,
+        stream_id,
+        minute_at,
+        cast(count_if(status = 'valid') as bigint) as event_count,
+        max(updated_at) as updated_at
+    from landed
+    {% if is_incremental() %}
+    where
+        occurred_at >= (select min(touched.minute_at) from touched)
+        and occurred_at < (select max(touched.minute_at) from touched) + interval '1 minute'
+        and exists (
+            select 1 from touched
+            where
+                touched.stream_type = landed.stream_type
+                and touched.stream_id = landed.stream_id
+                and touched.minute_at = landed.minute_at
+        )
+    {% endif %}
+    group by stream_type, stream_id, minute_at
+    having count(*) > {{ allowed }}
+
+)
+
+select
+    stream_type,
+    stream_id,
+    minute_at,
+    event_count,
+    event_count > {{ allowed }} as is_burst,
+    updated_at
+from counted
+
+union all
+
+{# Says how far the model has looked, since most runs find no busy minute. #}
+select
+    '' as stream_type,
+    '' as stream_id,
+    timestamp '1970-01-01 00:00:00' as minute_at,
+    cast(0 as bigint) as event_count,
+    false as is_burst,
+    coalesce(max(updated_at), timestamp '1970-01-01 00:00:00') as updated_at
+from {{ ref('landed_events') }}
