@@ -9,6 +9,7 @@
 {%- if not plan_rules -%}
 cast(null as varchar)
 {%- else -%}
+{% call(bound) with_value(properties) -%}
 case
     when {{ event_name }} is null then 'no event name'
     {%- for event, rules in plan_rules.items() %}
@@ -18,7 +19,7 @@ case
         then null
         {%- else %}
         then coalesce(
-            {% call(texts) with_json_texts(properties, rules | map(attribute='property')) -%}
+            {% call(texts) with_json_texts(bound, rules | map(attribute='property')) -%}
             case
                 {%- for rule in rules %}
                 {%- set text = texts[loop.index0] %}
@@ -34,7 +35,7 @@ case
             end
             {%- endcall %}
             {%- if texts_of %},
-            {% call(types) with_json_types(properties, texts_of | map(attribute='property')) -%}
+            {% call(types) with_json_types(bound, texts_of | map(attribute='property')) -%}
             case
                 {%- for rule in texts_of %}
                 when {{ types[loop.index0] }} in ('OBJECT', 'ARRAY')
@@ -49,5 +50,6 @@ case
     {%- endfor %}
     else 'unknown event'
 end
+{%- endcall -%}
 {%- endif -%}
 {%- endmacro %}
