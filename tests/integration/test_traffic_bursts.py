@@ -26,7 +26,7 @@ RULES = [
     ("internal", "ip_range", "192.0.2.0/24"),
 ]
 # What tells when a row came to this warehouse differs by design between one load and several.
-BOOKKEEPING = {"landed_file", "landed_line", "landed_at", "updated_at", "landed_fingerprint"}
+BOOKKEEPING = {"landed_file", "landed_line", "landed_at", "judged_at", "updated_at"}
 BUILT = ["events_duplicated", "traffic_bursts", "fct_sessions", "profile_timeline", "dim_profiles"]
 TABLES = ["fct_events", "int_busy_minutes", "traffic_bursts", "int_sessions", "fct_sessions"]
 TABLES += ["identifiers", "identity_edges", "identity_map", "profile_timeline", "dim_profiles"]
