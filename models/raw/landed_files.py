@@ -100,7 +100,9 @@ def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
         query = f"select path, size_bytes, changed_ns, content_hash from {dbt.this}"
         for path, *version in session.execute(query).fetchall():
             taken.setdefault(path, []).append(tuple(version))
-    if not taken and not any(place(path, sources) for path in paths):
+    # `dbt build --empty` lists no files, whatever there is.
+    is_empty = not paths and not any((landing / COLLECTOR).glob("*"))
+    if not taken and (is_empty or (paths and not any(place(path, sources) for path in paths))):
         raise FileNotFoundError(
             f"Nothing has landed: {landing / COLLECTOR} holds no *.jsonl, *.jsonl.gz or *.parquet. "
             "Put events there in the Segment tracking format, land a log of your own "
