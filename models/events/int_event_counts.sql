@@ -81,21 +81,36 @@ ranked as (
         *,
         status <> 'quarantined' or row_number() over (
             partition by day, source, status
-            order by landed desc, event_name, reason, marks
+            order by landed desc, event_name asc, reason asc, marks asc
         ) <= {{ kept_groups }} as is_kept
     from counted
+
+),
+
+bounded as (
+
+    select
+        day,
+        source,
+        case when is_kept then event_name else '(other)' end as event_name,
+        status,
+        case when is_kept then reason else '(other)' end as reason,
+        case when is_kept then marks end as marks,
+        landed,
+        updated_at
+    from ranked
 
 )
 
 select
     day,
     source,
-    case when is_kept then event_name else '(other)' end as event_name,
+    event_name,
     status,
-    case when is_kept then reason else '(other)' end as reason,
-    case when is_kept then marks end as marks,
+    reason,
+    marks,
     cast(sum(landed) as bigint) as landed,
     '{{ rules_version }}' as rules_version,
     max(updated_at) as updated_at
-from ranked
-group by 1, 2, 3, 4, 5, 6
+from bounded
+group by day, source, event_name, status, reason, marks
