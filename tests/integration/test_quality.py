@@ -303,7 +303,9 @@ def test_runs_in_any_order_end_as_a_rebuild(tmp_path):
         }
         for row in chance.sample(rows, 40)
     ]
-    rows += [{**row, "receivedAt": "2999-01-01T00:00:00Z"} for row in chance.sample(rows, 5)]
+    for year in ("0000", "2999", "9999"):
+        odd = {"receivedAt": f"{year}-12-31T23:59:59.999999Z"}
+        rows += [{**row, **odd} for row in chance.sample(rows, 4)]
     rows += [{"type": "track"}, {"messageId": "x"}]
     chance.shuffle(rows)
     deployment = Deployment(tmp_path)
