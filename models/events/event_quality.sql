@@ -92,10 +92,14 @@ measured as (
     select
         *,
         valid + quarantined as volume,
-        case when count(*) over ({{ weeks }}) >= 2 then avg(valid + quarantined) over ({{ weeks }}) end
-            as usual_volume,
-        case when count(*) over ({{ weeks }}) >= 2 then min(valid + quarantined) over ({{ weeks }}) end
-            as low_volume,
+        case
+            when count(*) over ({{ weeks }}) >= 2
+                then avg(valid + quarantined) over ({{ weeks }})
+        end as usual_volume,
+        case
+            when count(*) over ({{ weeks }}) >= 2
+                then min(valid + quarantined) over ({{ weeks }})
+        end as low_volume,
         cast(quarantined as double) / nullif(valid + quarantined, 0) as quarantined_share,
         cast(sum(quarantined) over ({{ days }}) as double)
         / nullif(sum(valid + quarantined) over ({{ days }}), 0) as usual_quarantined_share

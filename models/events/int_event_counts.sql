@@ -10,31 +10,53 @@
 {% set rules_version = rules_version() %}
 {% set kept_groups = 500 %}
 
+{% set day_of_arrival %}cast(coalesce(received_at, landed_at) as date){% endset %}
+
+{#
+    A day that an arrival touches is counted again as a whole, for rows also change their status;
+    and so is each day that was counted under another plan or other aliases. The days are looked up
+    when the model is compiled: literals let the warehouse skip all others.
+#}
+{% if is_incremental() %}
+{% set touched %}
+    select cast(days.day as varchar) as day_text
+    from (
+        select {{ day_of_arrival }} as day
+        from {{ ref('landed_events') }}
+        where updated_at > {{ arrival_watermark('updated_at') }}
+        union
+        select day
+        from {{ this }}
+        where rules_version <> '{{ rules_version }}'
+    ) as days
+    order by days.day
+{% endset %}
+{% set days = run_query(touched).columns[0].values() %}
+{% endif %}
+
 with landed_events as (
 
     select
         *,
-        cast(coalesce(received_at, landed_at) as date) as day
+        {{ day_of_arrival }} as day
     from {{ ref('landed_events') }}
-
-),
-
-{#
-    A day that an arrival touches is counted again as a whole, for rows also change their status;
-    and so is each day that was counted under another plan or other aliases.
-#}
-touched as (
-
-    select distinct day
-    from landed_events
-    {% if is_incremental() %}
-    where updated_at > {{ arrival_watermark('updated_at') }}
-
-    union
-
-    select distinct day
-    from {{ this }}
-    where rules_version <> '{{ rules_version }}'
+    {% if is_incremental() and days %}
+    where
+        {{ day_of_arrival }} in (
+            {% for day in days -%}
+            date '{{ day }}'{{ ',' if not loop.last }}
+            {% endfor %}
+        )
+        and (
+            received_at is null
+            or (
+                received_at >= cast(date '{{ days | first }}' as timestamp)
+                and received_at
+                <= cast(date '{{ days | last }}' as timestamp) + interval '86399999999 microseconds'
+            )
+        )
+    {% elif is_incremental() %}
+    where false
     {% endif %}
 
 ),
@@ -54,7 +76,6 @@ marked as (
         end as marks,
         updated_at
     from landed_events
-    where day in (select touched.day from touched)
 
 ),
 
@@ -81,21 +102,36 @@ ranked as (
         *,
         status <> 'quarantined' or row_number() over (
             partition by day, source, status
-            order by landed desc, event_name, reason, marks
+            order by landed desc, event_name asc, reason asc, marks asc
         ) <= {{ kept_groups }} as is_kept
     from counted
+
+),
+
+bounded as (
+
+    select
+        day,
+        source,
+        case when is_kept then event_name else '(other)' end as event_name,
+        status,
+        case when is_kept then reason else '(other)' end as reason,
+        case when is_kept then marks end as marks,
+        landed,
+        updated_at
+    from ranked
 
 )
 
 select
     day,
     source,
-    case when is_kept then event_name else '(other)' end as event_name,
+    event_name,
     status,
-    case when is_kept then reason else '(other)' end as reason,
-    case when is_kept then marks end as marks,
+    reason,
+    marks,
     cast(sum(landed) as bigint) as landed,
     '{{ rules_version }}' as rules_version,
     max(updated_at) as updated_at
-from ranked
-group by 1, 2, 3, 4, 5, 6
+from bounded
+group by day, source, event_name, status, reason, marks

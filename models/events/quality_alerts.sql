@@ -41,7 +41,8 @@ select
 from event_quality
 where
     volume >= {{ limits.least_volume }}
-    and quarantined_share > coalesce(usual_quarantined_share, 0) + {{ limits.quarantined_share_rise }}
+    and quarantined_share - coalesce(usual_quarantined_share, 0)
+    > {{ limits.quarantined_share_rise }}
 
 union all
 

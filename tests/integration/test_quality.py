@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pytest
 
-from tests.conftest import REPOSITORY, Deployment
+from tests.conftest import Deployment
 from tests.integration.fakesnow_server import FakesnowServer
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 BUILT = ("event_quality_reasons", "quality_alerts")
+NO_TESTS = ("--exclude-resource-types", "test", "--exclude-resource-types", "unit_test")
 TABLES = ("int_event_counts", "event_quality", "event_quality_reasons", "property_quality")
 
 # (event, its properties, what the plan says of them); None: nothing is wrong.
@@ -94,13 +95,17 @@ ALIAS_CASES = [
 ]
 
 
-def compiled(deployment, sql, **environment):
+def compiled(deployment, **environment):
+    """The three queries, compiled at once."""
+    sql = NEXT.join((JUDGED, MARKED, FILLED))
     output = deployment.run(
         "dbt.cli.main", "compile", "--quiet", "--output", "json", "--inline", sql, **environment
     )
-    return json.loads(re.search(r"^\{.*^\}", output, re.DOTALL | re.MULTILINE)[0])["compiled"]
+    found = re.search(r"^\{.*^\}", output, re.DOTALL | re.MULTILINE)[0]
+    return json.loads(found)["compiled"].split(NEXT)
 
 
+NEXT = "/* next */"
 JUDGED = """
     select number, {{ plan_violation(ref('tracking_plan'), 'event_name', 'properties') }}
     from plan_cases order by number
@@ -154,7 +159,7 @@ def assert_judged(execute, judged, marked, filled):
 
 def test_plan_and_aliases_on_duckdb(deployment):
     deployment.dbt(*SEEDS)
-    queries = [compiled(deployment, sql) for sql in (JUDGED, MARKED, FILLED)]
+    queries = compiled(deployment)
     with duckdb.connect() as connection:
         for statement in case_tables("temp", "json"):
             connection.execute(statement)
@@ -165,7 +170,158 @@ def test_plan_and_aliases_on_snowflake(deployment, tmp_path):
     with FakesnowServer(tmp_path / "fakesnow.log") as server:
         environment = {"DBT_TARGET": "fakesnow", **server.environment}
         deployment.run("dbt.cli.main", *SEEDS, **environment)
-        queries = [compiled(deployment, sql, **environment) for sql in (JUDGED, MARKED, FILLED)]
+        queries = compiled(deployment, **environment)
         for statement in case_tables("", "parse_json", backslash="\\\\"):
             server.execute(statement)
         assert_judged(server.execute, *queries)
+
+
+def instant(day, second=0):
+    return (START + timedelta(days=day, seconds=second)).isoformat()
+
+
+def message(event, number, day, properties, **more):
+    at = instant(day, number)
+    return {
+        "type": "track",
+        "event": event,
+        "messageId": f"{event}-{day}-{number}",
+        "userId": "u",
+        "timestamp": at,
+        "receivedAt": at,
+        "properties": properties,
+        **more,
+    }
+
+
+def usual_day(day):
+    """200 logins, 120 purchases, 1 of them broken, an error and a few of an unknown event."""
+    rows = [message("login", n, day, {"method": "sso"} if n % 2 else {}) for n in range(200)]
+    for n in range(120):
+        revenue = "?" if n == 0 else n
+        order = {"order_id": f"{day}-{n}", "revenue": revenue, "currency": "EUR"}
+        rows.append(message("purchase", n, day, order))
+    return rows + [message("hover", n, day, {}) for n in range(3)]
+
+
+def land(deployment, name, rows):
+    path = deployment.landing / "events" / f"{name}.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def alerts(deployment):
+    return deployment.query(
+        "select cast(day as varchar), alert, event_name, property, "
+        "round(value, 2), round(usual_value, 2) from quality_alerts order by all"
+    )
+
+
+def warnings(output):
+    """What the build says of quality, a line each."""
+    return sorted(re.findall(r"(20\S+ collector .*? from [0-9.]+)[.] Look at", output))
+
+
+@pytest.fixture(scope="module")
+def shop(shared_deployment):
+    """Three usual weeks, and one day after them."""
+    for day in range(22):
+        land(shared_deployment, f"day-{day:02}", usual_day(day))
+    output = shared_deployment.build_up_to(*BUILT)
+    return shared_deployment, output
+
+
+def test_usual_days_are_quiet(shop):
+    deployment, output = shop
+    assert not alerts(deployment)
+    assert not warnings(output)
+    assert deployment.query(
+        "select landed, valid, quarantined, unknown, volume, usual_volume, volume_drift "
+        "from event_quality where event_name = 'hover' and day = '2026-03-23'"
+    ) == [(3, 0, 3, 3, 3, 3, 0)]
+    assert deployment.query(
+        "select event_name, reason, quarantined from event_quality_reasons "
+        "where day = '2026-03-23' order by 1"
+    ) == [("hover", "unknown event", 3), ("purchase", "purchase: revenue is not a number", 1)]
+    assert deployment.query(
+        "select property, volume, filled, invalid, fill_rate from property_quality "
+        "where day = '2026-03-23' and event_name in ('login', 'purchase') and filled > 0 order by 1"
+    ) == [
+        ("currency", 120, 120, 0, 1),
+        ("method", 200, 100, 0, 0.5),
+        ("order_id", 120, 120, 0, 1),
+        ("revenue", 120, 120, 1, 1),
+    ]
+
+
+def test_a_broken_day_is_loud(shop, tmp_path):
+    """The volume of a day is judged once it has ended, so the clock stands at the next."""
+    usual, _ = shop
+    broken = Deployment(tmp_path)
+    shutil.copy(usual.warehouse, broken.warehouse)
+    shutil.copytree(usual.landing, broken.landing, dirs_exist_ok=True)
+    rows = [row for row in usual_day(22) if row["event"] != "login"]
+    for row in rows[:60]:
+        row["properties"]["revenue"] = None
+    for row in rows[:119]:
+        row["properties"].pop("currency")
+    land(broken, "day-22", rows)
+    land(broken, "day-23", usual_day(23))
+    output = broken.build_up_to(*BUILT)
+    assert alerts(broken) == [
+        ("2026-03-24", "fill rate fell", "purchase", "currency", 0.01, 1.0),
+        ("2026-03-24", "fill rate fell", "purchase", "revenue", 0.5, 1.0),
+        ("2026-03-24", "quarantined share rose", "purchase", None, 0.5, 0.01),
+        ("2026-03-24", "volume fell", "login", None, 0.0, 200.0),
+    ]
+    assert warnings(output) == [
+        "2026-03-24 collector login: volume fell to 0 from 200",
+        "2026-03-24 collector purchase.currency: fill rate fell to 0.008 from 1.000",
+        "2026-03-24 collector purchase.revenue: fill rate fell to 0.500 from 1.000",
+        "2026-03-24 collector purchase: quarantined share rose to 0.500 from 0.008",
+    ]
+    assert "WARN=1 " in output
+
+
+def test_runs_in_any_order_end_as_a_rebuild(tmp_path):
+    """Late days, repetitions of other days, rows without a time; then a changed plan."""
+    chance = random.Random(5)
+    rows = []
+    for day in range(6):
+        for n in range(30):
+            event = chance.choice(["login", "purchase", "Order Completed", "hover", "page_view"])
+            properties = chance.choice(
+                [{}, {"orderId": "1", "total": 2}, {"url": [1]}, {"url": "/"}]
+            )
+            rows.append(message(event, n, day, properties))
+    # The first to arrive of the same event takes the place of a row that was valid on another day.
+    rows += [
+        {
+            **row,
+            "receivedAt": (
+                datetime.fromisoformat(row["receivedAt"]) - timedelta(days=2)
+            ).isoformat(),
+        }
+        for row in chance.sample(rows, 40)
+    ]
+    for year in ("0000", "2999", "9999"):
+        odd = {"receivedAt": f"{year}-12-31T23:59:59.999999Z"}
+        rows += [{**row, **odd} for row in chance.sample(rows, 4)]
+    rows += [{"type": "track"}, {"messageId": "x"}]
+    chance.shuffle(rows)
+    deployment = Deployment(tmp_path)
+    for number in range(2):
+        land(deployment, f"batch-{number}", rows[number::2])
+        deployment.dbt("build", *NO_TESTS, "--select", *[f"+{model}" for model in BUILT])
+    landed = deployment.value("select count(*) from landed_events")
+    assert deployment.value("select sum(landed) from int_event_counts") == landed == len(rows)
+
+    # Another plan than the one under which the days were counted, as after an edit of the seed.
+    with duckdb.connect(str(deployment.warehouse)) as connection:
+        connection.execute(
+            "update tideline.int_event_counts set rules_version = 'another', marks = '+'"
+        )
+    deployment.dbt("run", "--select", *TABLES)
+    found = {table: deployment.frame(table) for table in TABLES}
+    deployment.dbt("run", "--full-refresh", "--select", "landed_events", *TABLES)
+    for table in TABLES:
+        assert deployment.frame(table) == found[table], table
