@@ -161,7 +161,11 @@ select
     coalesce(
         {{ test_mode_problem() }},
         case
-            when status in ('{{ statuses | join("', '") }}') then null
+            when
+                status in (
+                    '{{ statuses | join("',\n                    '") }}'
+                )
+                then null
             else 'subscriptions: status is not one that Stripe documents'
         end
     ) as problem,
