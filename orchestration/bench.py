@@ -2,8 +2,7 @@
 
 The floor is one DuckDB statement that only reads, types, deduplicates and sorts the same landed
 events. Stages are timed by dbt itself; a model belongs to the stage of its folder, whose rows are
-those of its tables. The second run
-lands one more day, to show what an ordinary day costs.
+those of its tables. The second run lands one more day, to show what an ordinary day costs.
 """
 
 import argparse
