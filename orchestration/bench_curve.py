@@ -57,7 +57,11 @@ def load(env: dict[str, str]) -> tuple[float, int]:
     words = ["dbt.cli.main", "build", "--select", "+fct_events"]
     words += ["--exclude-resource-types", "test", "--exclude-resource-types", "unit_test"]
     process = subprocess.Popen(
-        [sys.executable, "-m", *words], env=env, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", *words],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
