@@ -51,12 +51,12 @@ silent as (
     select
         daily.source,
         daily.event_name,
-        daily.day + cast(days.generated_number as integer) as day
+        cast({{ dbt.dateadd('day', 'days.generated_number', 'daily.day') }} as date) as day
     from daily
     cross join last_day
     inner join ({{ dbt.generate_series(28) }}) as days
         on
-            daily.day + cast(days.generated_number as integer)
+            cast({{ dbt.dateadd('day', 'days.generated_number', 'daily.day') }} as date)
             < coalesce(daily.next_day, last_day.day + 1)
 
 ),
