@@ -1,9 +1,10 @@
 {#-
     `source_rows` of a table with the fields that its staging model reads: each under one name,
     found under any of the names that loaders give it. `problem` also says what is missing of
-    `required` and which instant or number cannot be read; `original` then shows the row.
+    `required`, which instant or number cannot be read, and the first of `refusals` (condition to
+    words) that is met; `original` then shows the row.
 -#}
-{% macro source_fields(source, table, texts, instants, numbers={}, required=['id']) %}
+{% macro source_fields(source, table, texts, instants, numbers={}, refusals={}, required=['id']) %}
 {%- set fields = dict(texts) -%}
 {%- set problems = [] -%}
 {%- for field in required -%}
@@ -20,6 +21,9 @@
     {%- do problems.append([
         field ~ '_text is not null and ' ~ field ~ ' is null', names[0] ~ ' is no number'
     ]) -%}
+{%- endfor -%}
+{%- for condition, words in refusals.items() -%}
+    {%- do problems.append([condition, words]) -%}
 {%- endfor -%}
 select
     * exclude (problem, original),

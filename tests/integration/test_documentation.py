@@ -21,7 +21,9 @@ PASSES_ON = {
 def built(shared_deployment):
     message = {"messageId": "m", "type": "page", "anonymousId": "a", "timestamp": "2026-01-01"}
     (shared_deployment.landing / "events" / "one.jsonl").write_text(json.dumps(message))
-    shared_deployment.dbt("build", "--empty")
+    sources = {folder.name: "landing" for folder in (REPOSITORY / "models/staging").iterdir()}
+    sources.pop("collector")  # it is never off
+    shared_deployment.dbt("build", "--empty", variables=json.dumps({"sources": sources}))
     return shared_deployment
 
 

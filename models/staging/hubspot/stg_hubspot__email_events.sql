@@ -14,11 +14,15 @@
 {% set instants = {
     'created_at': ['created'],
 } %}
+{% set refusals = {
+    is_true('filtered'): 'HubSpot filtered it out, such as what a machine did',
+} %}
+{% set tables = ['email_events', 'email_event'] %}
 
 with email_events as (
 
     {{ source_fields(
-        'hubspot', ['email_events', 'email_event'], texts, instants, required=['id', 'type']
+        'hubspot', tables, texts, instants, refusals=refusals, required=['id', 'type']
     ) | indent(4) }}
 
 ),
@@ -69,14 +73,6 @@ select
     landed_line,
     cast(1 as bigint) as landed_part,
     landed_at,
-    coalesce(
-        problem,
-        case
-            when {{ is_true('filtered') }}
-                then 'email_events: HubSpot filtered it out, such as what a machine did'
-        end
-    ) as problem,
-    case
-        when {{ is_true('filtered') }} then cast(record as varchar) else original
-    end as original
+    problem,
+    original
 from named

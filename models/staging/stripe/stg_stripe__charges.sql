@@ -36,10 +36,16 @@
     'amount_asked': ['amount'],
     'amount_refunded': ['amount_refunded'],
 } %}
+{% set refusals = {
+    "livemode = 'false'": 'livemode is false, so it is a test',
+    "coalesce(status, '') not in ('succeeded', 'pending', 'failed')":
+        'status is none of succeeded, pending, failed',
+} %}
+{% set tables = ['charges', 'charge'] %}
 
 with charges as (
 
-    {{ source_fields('stripe', ['charges', 'charge'], texts, instants, numbers) | indent(4) }}
+    {{ source_fields('stripe', tables, texts, instants, numbers, refusals) | indent(4) }}
 
 ),
 
@@ -119,12 +125,6 @@ select
     landed_line,
     cast(landed_part as bigint) as landed_part,
     landed_at,
-    coalesce(
-        {{ test_mode_problem() }},
-        case
-            when event_name is null
-                then 'charges: status is none of succeeded, pending, failed'
-        end
-    ) as problem,
+    problem,
     original
 from facts

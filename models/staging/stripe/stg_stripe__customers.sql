@@ -13,10 +13,13 @@
     'created_at': ['created'],
     'updated_at': ['updated'],
 } %}
+{% set refusals = {"livemode = 'false'": 'livemode is false, so it is a test'} %}
 
 with customers as (
 
-    {{ source_fields('stripe', ['customers', 'customer'], texts, instants) | indent(4) }}
+    {{ source_fields(
+        'stripe', ['customers', 'customer'], texts, instants, refusals=refusals
+    ) | indent(4) }}
 
 ),
 
@@ -51,6 +54,6 @@ select
     landed_line,
     cast(1 as bigint) as landed_part,
     landed_at,
-    {{ test_mode_problem() }} as problem,
+    problem,
     original
 from described

@@ -21,10 +21,16 @@
 {% set numbers = {
     'amount_due': ['amount_due'],
 } %}
+{% set refusals = {
+    "livemode = 'false'": 'livemode is false, so it is a test',
+    "coalesce(status, '') not in ('draft', 'open', 'paid', 'uncollectible', 'void')":
+        'status is none of draft, open, paid, uncollectible, void',
+} %}
+{% set tables = ['invoices', 'invoice'] %}
 
 with invoices as (
 
-    {{ source_fields('stripe', ['invoices', 'invoice'], texts, instants, numbers) | indent(4) }}
+    {{ source_fields('stripe', tables, texts, instants, numbers, refusals) | indent(4) }}
 
 ),
 
@@ -75,12 +81,6 @@ select
     landed_line,
     cast(1 as bigint) as landed_part,
     landed_at,
-    coalesce(
-        {{ test_mode_problem() }},
-        case
-            when status in ('draft', 'open', 'paid', 'uncollectible', 'void') then null
-            else 'invoices: status is none of draft, open, paid, uncollectible, void'
-        end
-    ) as problem,
+    problem,
     original
 from facts
