@@ -7,7 +7,7 @@ export TIDELINE_DELIVERIES ?= deliveries
 export DBT_PROFILES_DIR := $(CURDIR)
 EVENTS ?= 1000000
 
-.PHONY: demo next-day test dev bench lint
+.PHONY: demo next-day forget test dev bench lint
 
 .venv/.installed: requirements.txt
 	$(PYTHON) -m venv .venv
@@ -33,6 +33,11 @@ next-day: .venv/.installed
 	@if [ "$$TIDELINE_LANDING" != landing ] || [ ! -d warehouse/truth ]; then \
 	    echo "There is no sample business in the default landing folder: run 'make demo' first."; exit 1; fi
 	@$(BIN)/python -m orchestration.ingestion.sample --people 2000 --days 91 --from-day 90
+
+# Forgets a person everywhere: make forget ID=email:ann@example.org. Without an ID it finishes what
+# was begun. docs/privacy.md tells how, and what is left to do by hand.
+forget: .venv/.installed
+	@$(BIN)/python -m orchestration.privacy "$$ID"
 
 dev: .venv/.installed
 	$(BIN)/dagster dev
