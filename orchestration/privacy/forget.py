@@ -212,8 +212,10 @@ def _hash(text: str) -> str:
 
 
 def _nothing(table: PersonalTable) -> str:
-    """The assignments that empty the marked columns of a table."""
-    return ", ".join(f"{column} = null" for column in table.columns)
+    """The assignments that empty the marked columns of a table, as building it anew would."""
+    return ", ".join(
+        f"{column} = {'false' if column.startswith('is_') else 'null'}" for column in table.columns
+    )
 
 
 def _repeated(warehouse: Warehouse) -> bool:
@@ -290,8 +292,9 @@ def note(requests: Sequence[Request], status: str, project: Project) -> None:
 
 def rebuild(project: Project, is_full: bool) -> None:
     """Build what is derived from the events; all of it, if an event has to be judged anew."""
-    words = ["build", "--select", "landed_events+", "--exclude-resource-types", "test"]
-    words += ["--exclude-resource-types", "unit_test"]
+    words = ["build", "--select", "judged_events", "landed_events+"]
+    for kind in ("test", "unit_test"):
+        words += ["--exclude-resource-types", kind]
     project.dbt(*words, *(["--full-refresh"] if is_full else []))
 
 
