@@ -188,7 +188,7 @@ def ask(text: str, warehouse: Warehouse, marks: Marks) -> str:
             f"where {PLACES}"
         )
         quarantined = warehouse.execute(
-            f"update {events} set status = 'quarantined', reason = 'forgotten', "
+            f"update {events} set status = 'quarantined', reason = 'forgotten', event_name = null, "
             f"updated_at = cast(? as timestamp) where {PLACES}",
             [now.isoformat()],
         )
