@@ -8,7 +8,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 EVENTS ?= 1000000
 CURVE ?= 1
 
-.PHONY: demo next-day test dev bench lint
+.PHONY: demo next-day forget test dev bench lint
 
 .venv/.installed: requirements.txt
 	$(PYTHON) -m venv .venv
@@ -34,6 +34,11 @@ next-day: .venv/.installed
 	@if [ "$$TIDELINE_LANDING" != landing ] || [ ! -d warehouse/truth ]; then \
 	    echo "There is no sample business in the default landing folder: run 'make demo' first."; exit 1; fi
 	@$(BIN)/python -m orchestration.ingestion.sample --people 2000 --days 91 --from-day 90
+
+# Forgets a person everywhere: make forget ID=email:ann@example.org. Without an ID it finishes what
+# was begun. docs/privacy.md tells how, and what is left to do by hand.
+forget: .venv/.installed
+	@$(BIN)/python -m orchestration.privacy "$$ID"
 
 dev: .venv/.installed
 	$(BIN)/dagster dev

@@ -10,7 +10,12 @@
 {% set rules_version = rules_version() %}
 {% set kept_groups = 500 %}
 
-{% set day_of_arrival %}cast(coalesce(received_at, landed_at) as date){% endset %}
+{# What was forgotten says no day: it counts on the day its row landed. #}
+{% set day_of_arrival %}
+cast(
+    case when received_at is null or reason = 'forgotten' then landed_at else received_at end as date
+)
+{%- endset %}
 
 {#
     A day that an arrival touches is counted again as a whole, for rows also change their status;
@@ -24,6 +29,13 @@
         select {{ day_of_arrival }} as day
         from {{ ref('landed_events') }}
         where updated_at > {{ arrival_watermark('updated_at') }}
+        union
+        select cast(received_at as date) as day
+        from {{ ref('landed_events') }}
+        where
+            reason = 'forgotten'
+            and received_at is not null
+            and updated_at > {{ arrival_watermark('updated_at') }}
         union
         select day
         from {{ this }}

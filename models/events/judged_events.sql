@@ -30,6 +30,12 @@ with staged as (
 
 ),
 
+remembered as (
+
+    {{ unless_forgotten('staged') | indent(4) }}
+
+),
+
 {#
     Nothing happens after it was received, and no shop of today was open before 1990: a clock that
     says so is wrong, and the arrival is the best that is known.
@@ -56,7 +62,7 @@ clamped as (
         {{ usable_id('user_id', 'user_id', blocklist) | indent(8) }} as usable_user_id,
         {{ json_text('context', 'userAgent') }} as user_agent,
         {{ json_text('context', 'ip') }} as ip
-    from staged
+    from remembered
 
 )
 

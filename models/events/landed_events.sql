@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key=['landed_file', 'landed_line', 'landed_part'],
+        post_hook="{{ empty_forgotten(ref('raw_messages')) }}",
     )
 }}
 

@@ -24,7 +24,9 @@ landed as (
         is_counted as is_evidence,
         occurred_at,
         received_at,
-        updated_at
+        updated_at,
+        landed_file,
+        landed_line
     from fct_events
 
     union all
@@ -37,7 +39,9 @@ landed as (
         false as is_evidence,
         occurred_at,
         received_at,
-        updated_at
+        updated_at,
+        landed_file,
+        landed_line
     from landed_events
     where status <> 'valid'
 
@@ -68,7 +72,9 @@ found as (
         landed.is_evidence,
         landed.occurred_at,
         landed.received_at,
-        landed.updated_at
+        landed.updated_at,
+        landed.landed_file,
+        landed.landed_line
     from landed
     cross join identifier_rules
 
@@ -93,5 +99,7 @@ select
     is_evidence,
     occurred_at,
     received_at,
-    updated_at
+    updated_at,
+    landed_file,
+    landed_line
 from normalized

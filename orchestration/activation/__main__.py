@@ -6,12 +6,11 @@ import argparse
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 from orchestration.activation.engine import SyncResult, run_sync
-from orchestration.activation.errors import ActivationError
+from orchestration.activation.errors import ActivationError, told
 from orchestration.activation.syncs import Sync, read_syncs
 from orchestration.activation.warehouse import open_warehouse
 from orchestration.text import nearest, table
@@ -63,20 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     )
                 except Exception as error:  # one sync must not stop the others
                     broken = True
-                    print(f"sync `{sync.name}` failed: {_told(error)}", file=sys.stderr)
+                    print(f"sync `{sync.name}` failed: {told(error)}", file=sys.stderr)
     except ActivationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(report(results))
     return 1 if broken or any(result.failed for result in results) else 0
-
-
-def _told(error: Exception) -> str:
-    """An error in words; of an unexpected one only kind and place, as its text may quote rows."""
-    if isinstance(error, ActivationError):
-        return str(error)
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"unexpected {type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
 
 
 def _chosen(syncs: list[Sync], names: Sequence[str] | None) -> list[Sync]:

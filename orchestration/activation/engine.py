@@ -133,24 +133,32 @@ def run_sync(
     *,
     allow_large_change: bool = False,
     dry_run: bool = False,
+    forgotten: Sequence[str] = (),
     environment: Mapping[str, str] = os.environ,
     pace: Pace | None = None,
 ) -> SyncResult:
     """Bring the destination of one sync to its desired state and record the run.
 
-    With `dry_run` nothing is sent or recorded, and the result says what would be. Raises
+    With `dry_run` nothing is sent or recorded, and the result says what would be. With `forgotten`,
+    row keys as in the ledger, only these are removed, and no guard is asked. Raises
     ActivationError where no record can be kept (warehouse in use, no ledger); everything after
     that ends in the record: `held` and `failed` runs say in `message` what to do.
     """
     with warehouse.lock():
-        return _Runner(sync, warehouse, environment, pace).run(allow_large_change, dry_run)
+        runner = _Runner(sync, warehouse, environment, pace, forgotten)
+        return runner.run(allow_large_change, dry_run)
 
 
 class _Runner:
     """One run, while it lasts."""
 
     def __init__(
-        self, sync: Sync, warehouse: Warehouse, environment: Mapping[str, str], pace: Pace | None
+        self,
+        sync: Sync,
+        warehouse: Warehouse,
+        environment: Mapping[str, str],
+        pace: Pace | None,
+        forgotten: Sequence[str],
     ) -> None:
         self.sync = sync
         self.warehouse = warehouse
@@ -161,6 +169,7 @@ class _Runner:
         self.counts = Counts()
         self.problem = ""  # why not everything came through
         self.stopped = False
+        self.forgotten = forgotten
 
     def run(self, allow_large_change: bool, dry_run: bool) -> SyncResult:
         run = self.run_record
@@ -204,13 +213,20 @@ class _Runner:
             self._send(destination, resent=True)
 
         held_rows, unknown_rows = self.ledger.counts()
-        may_look = not dry_run and not unknown_rows
+        may_look = not dry_run and not unknown_rows and not self.forgotten
         if may_look and (lost := destination.repair(self.ledger.groups())):
             log.warning("sync %s: sent again whole, because lost: %s", sync.name, lost)
             self.ledger.forget(lost)
             held_rows, _ = self.ledger.counts()
 
-        self.counts = counts = plan_changes(warehouse, sync, desired, run.run_id)
+        if self.forgotten:
+            warehouse.execute(
+                "create or replace temporary table activation_forgotten (row_key varchar)"
+            )
+            warehouse.insert("activation_forgotten", {"row_key": list(self.forgotten)})
+        self.counts = counts = plan_changes(
+            warehouse, sync, desired, run.run_id, only_forgotten=bool(self.forgotten)
+        )
         for op, rows in (
             ("add", counts.adds),
             ("update", counts.updates),
@@ -218,10 +234,16 @@ class _Runner:
         ):
             run.plan(op, rows)
         objection = reason_to_hold(sync, counts, held_rows, desired.rows)
-        if allow_large_change:
+        if allow_large_change or self.forgotten:
             objection = None
+        withheld = ""
+        if desired.withheld:
+            withheld = (
+                f"{desired.withheld} rows withheld, whose profiles have not agreed to "
+                f"`{sync.limits.consent}`"
+            )
         if dry_run:
-            run.status, run.message = ("held", objection) if objection else ("succeeded", "")
+            run.status, run.message = ("held", objection) if objection else ("succeeded", withheld)
             return
         self.ledger.save(run)
         if counts.unsendable:
@@ -234,7 +256,7 @@ class _Runner:
             run.status = "failed" if run.held or run.unknown else "succeeded"
         if run.status == "succeeded" and run.rejected:
             self.problem = f"{run.rejected} rows refused; `activation_rejections` says why"
-        run.message = self.problem
+        run.message = "; ".join(filter(None, [self.problem, withheld]))
 
     def _send(self, destination: Destination, resent: bool = False) -> None:
         """Send the plan, batch by batch, until it is through or the destination is down."""

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 
 class ActivationError(Exception):
     """Something a person has to change; the message names the thing, the place and the fix."""
+
+
+def told(error: Exception) -> str:
+    """An error in words; of an unexpected one only kind and place, as its text may quote rows."""
+    if isinstance(error, ActivationError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"unexpected {type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
 
 
 class DeclarationError(ActivationError):

@@ -1,8 +1,8 @@
 """Guards: what a plan must pass before anything is sent.
 
 Each guard looks at the whole plan and returns the reason to hold it, or nothing. Guards that take
-single rows out of a plan (consent at send time, holdout) belong into the `compared` step of
-`plan.py`, where the rows are; they will count as held.
+single rows out of a plan belong into `plan.py`, where the rows are: without the consent that a sync
+asks for, a row is not desired (`Desired.condition`), neither added nor kept.
 """
 
 from __future__ import annotations

@@ -66,7 +66,10 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
                 "running, succeeded, held (a person has to decide), failed, skipped (not "
                 "configured) or interrupted (the process died).",
             ),
-            "message": ("varchar", "Why the run is not a plain success, and what to do."),
+            "message": (
+                "varchar",
+                "Why the run is not a plain success, and what to do; rows that consent withheld.",
+            ),
             "adds": ("bigint", "Rows planned to be added."),
             "updates": ("bigint", "Rows planned to be updated."),
             "removes": ("bigint", "Rows planned to be removed."),
@@ -93,6 +96,16 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "rejected_at": ("timestamp", "Wall clock, UTC."),
         },
     ),
+}
+
+# Their columns with personal data, as `config.meta.personal` says it of a model's; see privacy.
+PERSONAL: dict[str, dict[str, str]] = {
+    "activation_ledger": {
+        "row_key": "content",
+        "payload": "content",
+        "sent_payload": "content",
+    },
+    "activation_rejections": {"row_key": "content", "reason": "content"},
 }
 
 

@@ -7,7 +7,7 @@ The plan is the temporary table `activation_plan`, one row per operation, number
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,6 +40,9 @@ class Desired:
     null_key: str  # SQL: the first key column that is null
     as_of: datetime | None
     rows: int
+    condition: str = "true"  # SQL: whether a row may be sent, with `parameters` bound
+    parameters: tuple[str, ...] = ()
+    withheld: int = 0  # rows for which the condition does not hold
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,10 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
     group = warehouse.identifier(sync.group_by) if sync.group_by else "null"
     clock = f"max({warehouse.identifier(BOOKKEEPING)})" if BOOKKEEPING in kinds else "null"
     as_of, rows = warehouse.query(f"select {clock}, count(*) from {table}")[0]
+    condition, parameters = _consent(warehouse, sync, kinds)
+    withheld = warehouse.query(
+        f"select count(*) from {table} where not coalesce({condition}, false)", parameters
+    )[0][0]
     return Desired(
         table=table,
         key=limits.key,
@@ -111,6 +118,31 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
         null_key=f"case {nulls} end",
         as_of=_instant(as_of, kinds.get(BOOKKEEPING)),
         rows=rows,
+        condition=condition,
+        parameters=parameters,
+        withheld=withheld,
+    )
+
+
+def _consent(
+    warehouse: Warehouse, sync: Sync, kinds: Mapping[str, Kind]
+) -> tuple[str, tuple[str, ...]]:
+    """The condition that the person of a row has agreed to be sent, and its bound parameters."""
+    if sync.consents is None or sync.limits.consent is None:
+        return "true", ()
+    if "profile_id" not in kinds:
+        raise DeclarationError(
+            f"exposure `{sync.name}`, meta.sync: key `consent` needs the column `profile_id`, "
+            f"which the table `{sync.table}` does not have"
+        )
+    consents = warehouse.relation(*sync.consents)
+    warehouse.columns(consents)  # says how to make the table if it is missing
+    among, said = (
+        ("not in", "not is_granted") if sync.limits.silence_is_consent else ("in", "is_granted")
+    )
+    return (
+        f"profile_id {among} (select profile_id from {consents} where purpose = ? and {said})",
+        (sync.limits.consent,),
     )
 
 
@@ -133,14 +165,23 @@ def plan_resends(warehouse: Warehouse, sync: Sync) -> int:
     return warehouse.query("select count(*) from activation_plan")[0][0]
 
 
-def plan_changes(warehouse: Warehouse, sync: Sync, desired: Desired, run_id: str) -> Counts:
+def plan_changes(
+    warehouse: Warehouse, sync: Sync, desired: Desired, run_id: str, only_forgotten: bool = False
+) -> Counts:
     """Plan what brings the destination from what the ledger knows to the desired rows.
+
+    With `only_forgotten` just the removal of rows whose key is in `activation_forgotten`.
 
     Rows of unknown fate are left alone. Rows that cannot be sent (no key, or a key that several
     different rows share) come last, with a `problem`; what the destination holds of them stays.
     """
     warehouse.execute(_PLAN)
     unit = "|| chr(31) ||"  # between the parts of the idempotency key, which contain no such sign
+    chosen = (
+        "hashed.row_key is null and ledger.row_key in (select row_key from activation_forgotten)"
+        if only_forgotten
+        else "true"
+    )
     key = warehouse.sha256(f"? {unit} ? {unit} op {unit} row_key {unit} coalesce(payload_hash, '')")
     warehouse.execute(
         f"""
@@ -152,6 +193,7 @@ def plan_changes(warehouse: Warehouse, sync: Sync, desired: Desired, run_id: str
                 {desired.payload} as payload,
                 {desired.null_key} as null_key
             from {desired.table}
+            where {desired.condition}
         ),
         keyed as (
             select
@@ -196,6 +238,7 @@ def plan_changes(warehouse: Warehouse, sync: Sync, desired: Desired, run_id: str
                     or ledger.row_key is null
                     or hashed.payload_hash <> ledger.payload_hash
                 )
+                and {chosen}
         )
         select
             row_number() over (
@@ -208,7 +251,7 @@ def plan_changes(warehouse: Warehouse, sync: Sync, desired: Desired, run_id: str
             op, row_key, group_name, payload, payload_hash, {key}, known, problem
         from compared
         """,
-        [sync.name, sync.name, run_id],
+        [*desired.parameters, sync.name, sync.name, run_id],
     )
     counted = {
         op: rows

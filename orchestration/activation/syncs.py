@@ -14,6 +14,7 @@ from orchestration.activation.errors import DeclarationError
 from orchestration.text import nearest
 
 Options = TypeVar("Options")
+CONSENTS = "profile_consents"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,9 @@ class Limits:
     - `max_attempts`: how often a batch is sent before it is left to the next run.
     - `max_change_share`, `guard_min_rows`: a plan that updates and removes more than this share of
       the rows held, and more than this many rows, is held.
+    - `consent`: a purpose of `profile_consents`; only profiles that have agreed to it are sent, the
+      others are removed.
+    - `silence_is_consent`: whether who never spoke about that purpose counts as having agreed.
     """
 
     destination: str
@@ -39,6 +43,8 @@ class Limits:
     max_attempts: int = 5
     max_change_share: float = 0.5
     guard_min_rows: int = 1000
+    consent: str | None = None
+    silence_is_consent: bool = False
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -54,6 +60,8 @@ class Limits:
             )
         if self.guard_min_rows < 0:
             raise ValueError(f"`guard_min_rows` is {self.guard_min_rows}; it must not be below 0")
+        if self.silence_is_consent and self.consent is None:
+            raise ValueError("`silence_is_consent` says nothing without `consent`, the purpose")
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,7 @@ class Sync:
     table: str
     limits: Limits
     options: Any  # the destination's own `Options`
+    consents: tuple[str, str] | None = None  # schema and table of `profile_consents`, if it asks
 
     @property
     def batch_rows(self) -> int:
@@ -140,20 +149,28 @@ def _sync(exposure: Mapping[str, Any], manifest: Mapping[str, Any]) -> Sync:
             f"{place}: key `group_by` says `{group_by}`, which is not part of `key`; "
             f"{nearest(group_by, limits.key)}"
         )
-    model = _model(exposure, manifest, place)
-    return Sync(name, model["schema"], model.get("alias") or model["name"], limits, options)
-
-
-def _model(
-    exposure: Mapping[str, Any], manifest: Mapping[str, Any], place: str
-) -> Mapping[str, Any]:
-    nodes = (exposure.get("depends_on") or {}).get("nodes", [])
+    nodes = list((exposure.get("depends_on") or {}).get("nodes", []))
+    consents = None
+    if limits.consent is not None:
+        asked = [node for node in nodes if node.split(".")[-1] == CONSENTS]
+        if not asked:
+            raise DeclarationError(
+                f"{place}: key `consent` reads the model `{CONSENTS}`, which `depends_on` does not "
+                f"name; add `ref('{CONSENTS}')` to it"
+            )
+        nodes.remove(asked[0])
+        consents = _relation(manifest["nodes"][asked[0]])
     if len(nodes) != 1 or nodes[0] not in manifest.get("nodes", {}):
         raise DeclarationError(
             f"{place}: a sync reads exactly one model, `depends_on` names "
             f"{', '.join(nodes) or 'none'}; write `depends_on: [ref('activation_audiences')]`"
         )
-    return manifest["nodes"][nodes[0]]
+    return Sync(name, *_relation(manifest["nodes"][nodes[0]]), limits, options, consents)
+
+
+def _relation(node: Mapping[str, Any]) -> tuple[str, str]:
+    """Schema and name of a model's table."""
+    return node["schema"], node.get("alias") or node["name"]
 
 
 def _read(options: type[Options], values: Mapping[str, Any], place: str) -> Options:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import threading
 import uuid
 from abc import ABC, abstractmethod
@@ -81,6 +82,10 @@ class Warehouse(ABC):
         """Say that the holder of the lock is alive. Raises WarehouseError if it has lost it."""
 
     @abstractmethod
+    def rewrite(self) -> None:
+        """Leave no bytes of deleted rows in what stores the tables; ends the connection."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close the connection."""
 
@@ -116,6 +121,7 @@ class DuckDBWarehouse(Warehouse):
     def __init__(self, path: Path, schema: str = "tideline") -> None:
         """Open the file. Raises WarehouseError if it is missing or in use."""
         self.schema = schema
+        self._path = path
         self._turn = self._running.setdefault(path.resolve(), threading.Lock())
         self._frame = f"frame_{uuid.uuid4().hex}"
         if not path.is_file():
@@ -220,6 +226,31 @@ class DuckDBWarehouse(Warehouse):
 
     def renew_lock(self) -> None:
         """Nothing to do: the file stays ours until the process ends."""
+
+    def rewrite(self) -> None:
+        """Copy what the tables hold to a new file and put it in the place of this one.
+
+        DuckDB frees the blocks of deleted rows without clearing them. The file stays locked until
+        the new one is in its place, so that nobody writes to the old one meanwhile. Raises
+        WarehouseError if there is no room; the file is then as it was.
+        """
+        copy = self._path.with_name(f"{self._path.name}.part")
+        copy.unlink(missing_ok=True)
+        try:
+            self.execute(f"attach {_literal(str(copy))} as rewritten")
+            self.execute(f'copy from database "{self._database}" to rewritten')
+            self.execute("detach rewritten")  # writes all of it down
+            self.execute("checkpoint")  # no log of the old file is left to be taken for the new's
+            shutil.copymode(self._path, copy)
+            copy.replace(self._path)
+        except (duckdb.Error, OSError) as error:
+            self.close()
+            copy.unlink(missing_ok=True)
+            raise WarehouseError(
+                f"the warehouse {self._path} cannot be written anew ({type(error).__name__}); it "
+                "needs as much room again on its disk. Run this again"
+            ) from None
+        self.close()
 
     def close(self) -> None:  # noqa: D102
         self._connection.close()
@@ -358,6 +389,10 @@ class SnowflakeWarehouse(Warehouse):
                 "this sync has lost its lease to another one (it stood still for more than "
                 f"{LEASE_SECONDS // 60} minutes) and stops; run it again when the other has ended"
             )
+
+    def rewrite(self) -> None:
+        """Only close: Snowflake's Time Travel and Fail-safe end by themselves."""
+        self.close()
 
     def close(self) -> None:  # noqa: D102
         self._connection.close()

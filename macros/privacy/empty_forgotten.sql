@@ -1,0 +1,22 @@
+{#-
+    Takes the content of rows judged forgotten out of the archive: every column marked `personal`. A
+    row of a person who was forgotten may land again, and the archive keeps what lands.
+-#}
+{% macro empty_forgotten(archive) %}
+{%- if execute and has_rows(this, "reason = 'forgotten'") -%}
+update {{ archive }} set
+    {%- for column in declared_columns('raw_messages', 'personal') %}
+    {{ column.name }} = null,
+    {%- endfor %}
+    problem = 'forgotten'
+where
+    problem is distinct from 'forgotten'
+    and (landed_file, landed_line) in (
+        select
+            landed_file,
+            landed_line
+        from {{ this }}
+        where reason = 'forgotten'
+    )
+{%- endif -%}
+{% endmacro %}

@@ -1,0 +1,1 @@
+"""Privacy: which columns hold personal data, and forgetting a person everywhere."""

@@ -1,0 +1,415 @@
+"""A person is forgotten on the whole graph: in every table, at each destination, byte by byte.
+
+Ann has two devices of her own, shares a tablet with Bob, and is a member of a segment that files
+and a webhook have heard of. Carl's request is cut off again and again.
+"""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import duckdb
+import pytest
+
+from orchestration.activation.warehouse import DuckDBWarehouse
+from orchestration.privacy.forget import locate
+from orchestration.privacy.marks import read_marks
+from orchestration.privacy.person import PrivacyError
+from tests.conftest import REPOSITORY
+
+pytest_plugins = ["tests.python.activation_fixtures"]
+
+EMAIL, ACCOUNT = "ann.o'hara+shop@example.org", "ann-4711"
+LAPTOP, PHONE, TABLET = "a-laptop-of-ann", "a-phone-of-ann", "kitchen-tablet"
+HERS = (EMAIL, quote(EMAIL).lower(), ACCOUNT, LAPTOP, PHONE)
+# What the whole log says of somebody, and what speaks of runs, differs by right.
+NOT_COMPARED = {"segments", "personas", "activation_runs", "int_event_counts", "quality_alerts"}
+NOT_COMPARED |= {"event_quality", "event_quality_reasons", "property_quality"}
+BOOKKEEPING = {"updated_at"}
+
+
+class Log:
+    """Messages in the Segment format, a minute apart, later than those of the sample."""
+
+    def __init__(self, deployment):
+        self.folder = deployment.landing / "events"
+        last = max(path.stem for path in self.folder.glob("2*.jsonl"))
+        self.now = datetime.fromisoformat(last).replace(tzinfo=UTC) + timedelta(days=1)
+        self.lines = []
+
+    def say(self, message_id=None, event="support_ticket", email=None, at=None, **fields):
+        self.now += timedelta(minutes=1)
+        instant = (at or self.now).isoformat(timespec="milliseconds")
+        number = f"{self.now.timestamp():.0f}"
+        message = {
+            "type": "track",
+            "event": event,
+            "messageId": message_id or f"told-{number}",
+            "timestamp": instant,
+            "receivedAt": instant,
+            "properties": {"ticket_id": f"ticket-{number}"},
+            "context": {"traits": {"email": email}} if email else {},
+            **fields,
+        }
+        self.lines.append(json.dumps(message, ensure_ascii=False))
+
+    def land(self, name):
+        (self.folder / name).write_text("\n".join(self.lines) + "\n")
+        self.lines = []
+
+
+def told_of_ann(log):
+    for device in (LAPTOP, PHONE, TABLET):
+        log.say(userId=ACCOUNT, anonymousId=device, email=EMAIL)
+    log.say(anonymousId=TABLET)  # her interval
+    log.say(
+        anonymousId=LAPTOP,
+        event="consent_change",
+        properties={
+            "purpose": "marketing",
+            "is_granted": True,
+        },
+    )
+    log.lines.append(log.lines[0])  # landed twice
+    log.say(userId=ACCOUNT, event="never_heard_of")
+    log.say(userId=ACCOUNT, context={"userAgent": "Googlebot/2.1"})
+    log.say(context={"page": {"url": f"https://x.example/?email={quote(EMAIL)}&a=1"}})
+    log.lines.append('{"userId": "ann-4711", "cut off')
+
+
+def told_of_others(log):
+    for _ in range(3):
+        log.say(userId="bob-0815", anonymousId="a-phone-of-bob", email="bob@example.org")
+    log.say(userId="bob-0815", anonymousId=TABLET)
+    log.say(anonymousId=TABLET, message_id="bobs-evening")
+    for device in ("d-one", "d-two", "d-three"):
+        log.say(userId="carl-1", anonymousId=device, email="carl@example.org")
+    log.say(anonymousId="joe-1", context={"page": {"title": "jocarl@example.org"}})
+    log.say(message_id="told-by-two", userId="carl-1")
+    log.say(message_id="told-by-two", userId="dora-2")
+
+
+def rows_of(path):
+    """Every table and view as rows of (column, text), without bookkeeping."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        connection.execute("set search_path = 'tideline'")
+        names = connection.execute(
+            "select table_name from information_schema.tables where table_schema = 'tideline'"
+        ).fetchall()
+        tables = {}
+        for (name,) in names:
+            found = connection.execute(f"select columns(*)::varchar from {name}")
+            columns = [column for column, *_ in found.description]
+            tables[name] = [
+                tuple(pair for pair in zip(columns, row, strict=True) if pair[0] not in BOOKKEEPING)
+                for row in found.fetchall()
+            ]
+        return tables
+
+
+def says(row, words):
+    return any(word in (cell or "").lower() for _, cell in row for word in words)
+
+
+def files_with(folder, word):
+    found = []
+    for path in folder.rglob("*"):
+        if path.is_file() and word.encode() in path.read_bytes().lower():
+            found.append(path.relative_to(folder).as_posix())
+    return found
+
+
+def profile_of(deployment, user_id):
+    return deployment.value(f"select profile_id from dim_profiles where user_id = '{user_id}'")
+
+
+def members(deployment):
+    return "".join(path.read_text() for path in deployment.deliveries.rglob("*.jsonl"))
+
+
+@pytest.fixture(scope="module")
+def known(shared_deployment, server_process):
+    """A business that knows everybody, and whose destinations do."""
+    deployment = shared_deployment
+    deployment.env["TIDELINE_WEBHOOK_URL"] = server_process.url
+    server_process.reset()
+    deployment.sample("--people", "40", "--days", "60")
+    log = Log(deployment)
+    told_of_others(log)
+    log.land("others.jsonl")
+    told_of_ann(log)  # hers are the latest, so the data clock stands where she left it
+    log.land("ann.jsonl")
+    deployment.dbt(
+        "build", "--exclude-resource-types", "test", "--exclude-resource-types", "unit_test"
+    )
+    deployment.activate()
+    return deployment
+
+
+@pytest.fixture(scope="module")
+def before(known, server_process):
+    """The warehouse as it was."""
+    ann = profile_of(known, ACCOUNT)
+    assert EMAIL in members(known)
+    assert ann in {profile for profile, _ in server_process.rows}
+    assert files_with(known.warehouse.parent, EMAIL)
+    copy = known.folder / "before" / "before.duckdb"
+    copy.parent.mkdir()
+    shutil.copy(known.warehouse, copy)
+    return copy, ann
+
+
+@pytest.fixture(scope="module")
+def forgotten(known, before):
+    """The same after Ann was forgotten; with what the command said."""
+    return known, known.run("orchestration.privacy", f"email:{EMAIL.upper()}")
+
+
+def test_every_column_with_personal_data_is_marked(known, before):
+    marks = read_marks(known.folder / "target" / "manifest.json")
+    values = {
+        row[0]
+        for row in known.query(
+            "select id_value from identifiers "
+            "where lower(id_value) not in (select value from identifier_blocklist)"
+        )
+    }
+    values |= {row[0] for row in known.query("select profile_id from dim_profiles")}
+    names = known.query("select distinct json_extract_string(traits, '$.name') from raw_messages")
+    values |= {name for (name,) in names if name}
+    word = re.compile("|".join(map(re.escape, sorted(values, key=len, reverse=True))))
+    seeds = {path.stem for path in (REPOSITORY / "seeds").glob("*.csv")}
+    unmarked = {
+        f"{table}.{column}"
+        for table, rows in rows_of(known.warehouse).items()
+        if table not in seeds
+        for row in rows
+        for column, cell in row
+        if cell
+        and column not in (marks[table].columns if table in marks else ())
+        and word.search(cell)
+    }
+    assert not unmarked
+    listed = known.run("orchestration.privacy", "--columns")
+    assert re.search(r"dim_profiles +email +identifier", listed)
+    assert re.search(r"activation_ledger +payload +content", listed)
+
+
+def test_no_table_no_log_and_no_byte_knows_her(forgotten, before):
+    deployment, _ = forgotten
+    words = (*HERS, before[1])
+    assert not [
+        (table, row)
+        for table, rows in rows_of(deployment.warehouse).items()
+        for row in rows
+        if says(row, words)
+    ]
+    for word in words:
+        for folder in ("warehouse", "logs", "target", "deliveries"):
+            assert not files_with(deployment.folder / folder, word), (folder, word)
+
+
+def test_everybody_else_is_as_before(forgotten, before):
+    deployment, _ = forgotten
+    words = (*HERS, before[1], TABLET, "ann.jsonl")
+    after = rows_of(deployment.warehouse)
+    differing = {}
+    for table, rows in rows_of(before[0]).items():
+        if table in NOT_COMPARED or table.startswith(("forget", "forgotten")):
+            continue
+        kept = sorted((row for row in rows if not says(row, words)), key=repr)
+        now = sorted(
+            (row for row in after[table] if not says(row, [TABLET, "ann.jsonl"])), key=repr
+        )
+        if kept != now:
+            differing[table] = set(kept) ^ set(now)
+    assert not differing
+    # On the shared tablet only her time is gone.
+    bobs = deployment.query(
+        f"select event_id from profile_timeline where anonymous_id = '{TABLET}'"
+    )
+    assert ("bobs-evening",) in bobs and len(bobs) == 2
+
+
+def test_counts_stay_true(forgotten, before):
+    deployment, _ = forgotten
+    deployment.dbt("test", "--select", "test_type:singular", "privacy", "landed_events")
+    with duckdb.connect(str(before[0]), read_only=True) as connection:
+        counted = connection.execute("select count(*) from tideline.raw_messages").fetchall()
+    assert deployment.query("select count(*) from raw_messages") == counted
+    assert deployment.query("select sum(landed)::bigint from event_quality") == counted
+    reasons = dict(
+        deployment.query("select reason, count(*) from events_quarantined group by reason")
+    )
+    assert reasons["forgotten"] == 10
+    clocks = "select as_of from data_clock"
+    with duckdb.connect(str(before[0]), read_only=True) as connection:
+        connection.execute("set search_path = 'tideline'")
+        assert connection.execute(clocks).fetchall() == deployment.query(clocks)
+
+
+def test_destinations_and_ledger_have_let_her_go(forgotten, before, server_process):
+    deployment, _ = forgotten
+    assert before[1] not in {profile for profile, _ in server_process.rows}
+    assert "bob@example.org" in members(deployment)
+    assert deployment.activate().count("succeeded") == 2  # and there is nothing more to send
+    last = "select adds, updates, removes from activation_runs order by started_at desc limit 2"
+    assert deployment.query(last) == [(0, 0, 0)] * 2
+
+
+def test_receipt(forgotten):
+    deployment, output = forgotten
+    receipt = dict(deployment.query("select kind || ' ' || name, row_count from forget_receipts"))
+    assert receipt["emptied raw_messages"] == 10
+    assert receipt["landed file events/ann.jsonl"] == 10
+    assert receipt["deleted dim_profiles"] == 1
+    assert receipt["deleted segment_membership_history"] == 1
+    assert (
+        receipt["destination segments_to_files"] == receipt["destination segments_to_webhook"] == 1
+    )
+    assert "yours to remove" in output
+    assert not any(word in output for word in HERS)
+    states = "select distinct status, finished_at is not null from forget_requests"
+    assert deployment.query(states) == [("finished", True)]
+
+
+def test_once_more_there_is_nothing_to_do(forgotten):
+    deployment, output = forgotten
+    tables = {n: r for n, r in rows_of(deployment.warehouse).items() if n != "activation_runs"}
+    again = deployment.run("orchestration.privacy", f"user_id:{ACCOUNT}")
+    assert again == output
+    assert tables == {n: r for n, r in rows_of(deployment.warehouse).items() if n in tables}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("user_id:nobody-at-all", "nobody here is known"),
+        ("bob@example.org", "write it as <type>:<value>"),
+        ("e_mail:bob@example.org", "did you mean `email`"),
+        ("user_id:", "this is no identifier"),
+        ("anonymous_id:'; drop table dim_profiles; --", "nobody here is known"),
+        ("anonymous_id:shared-till", "shared by 2 people"),
+    ],
+)
+def test_a_wrong_request_says_what_is_wrong(tmp_path, text, message):
+    path = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("""
+            create schema tideline; set search_path = 'tideline';
+            create table identifier_rules as
+                select * from (values ('user_id', false), ('anonymous_id', false), ('email', true))
+                as rules (id_type, is_lower_cased);
+            create table identity_map as select 'anonymous_id:shared-till' as identifier_id,
+                'anonymous_id' as id_type, 'shared-till' as id_value, profile_id,
+                null::timestamp as valid_from, null::timestamp as valid_to
+                from (values ('p'), ('q')) as people (profile_id);
+            create table identity_blocked (rule varchar, left_type varchar, left_value varchar);
+            create table landed_events (landed_file varchar, landed_line bigint, reason varchar,
+                original varchar);
+            create table event_identifiers (landed_file varchar, landed_line bigint,
+                identifier_id varchar, id_type varchar, occurred_at timestamp);
+            create table forgotten_identifiers (request_id varchar, identifier_hash varchar,
+                requested_at timestamp);
+        """)
+    marks = dict.fromkeys(("raw_messages", "landed_events"))
+    with DuckDBWarehouse(path) as warehouse:
+        warehouse.execute("set search_path = 'tideline'")
+        with pytest.raises(PrivacyError, match=re.escape(message)) as error:
+            locate(text, warehouse, marks)
+    assert "bob" not in str(error.value)
+
+
+def test_one_run_at_a_time(forgotten):
+    deployment, _ = forgotten
+    folder = os.open(deployment.warehouse.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        output = deployment.run("orchestration.privacy", "user_id:bob-0815", fails=True)
+    finally:
+        os.close(folder)
+    assert "another run is forgetting somebody" in output
+
+
+def test_what_lands_again_stays_out_and_what_is_new_comes_in(forgotten, before):
+    deployment, _ = forgotten
+    shutil.copy(
+        deployment.landing / "events" / "ann.jsonl", deployment.landing / "events" / "r.jsonl"
+    )
+    with (deployment.landing / "events" / "r.jsonl").open("a") as file:
+        file.write("\n")  # a copy alone would not be read again
+    log = Log(deployment)
+    log.say(userId=ACCOUNT, anonymousId=LAPTOP, email=EMAIL, at=datetime.now(UTC))
+    log.land("zz-new.jsonl")
+    deployment.dbt(
+        "build",
+        "--indirect-selection",
+        "buildable",
+        "--select",
+        "+dim_profiles",
+        "+assert_nothing_is_lost",
+    )
+    again = "landed_file = 'events/r.jsonl'"
+    assert deployment.query(
+        f"select status, reason, count(*) from landed_events where {again} and event_id is null "
+        "and reason = 'forgotten' group by all"
+    ) == [("quarantined", "forgotten", 8)]
+    for column in ("anonymous_id", "user_id", "traits"):
+        assert not deployment.value(
+            f"select count(*) from raw_messages where {again} and problem = 'forgotten' "
+            f"and {column} is not null"
+        )
+    assert deployment.query(
+        f"select event_count from dim_profiles where user_id = '{ACCOUNT}'"
+    ) == [(1,)]
+
+
+def cut_off(deployment, step, *words):
+    """Run the command and kill it where a step begins."""
+    code = (
+        "import os, sys, orchestration.privacy.forget as steps\n"
+        f"steps.{step} = lambda *_: os._exit(9)\n"
+        "from orchestration.privacy.__main__ import main\nsys.exit(main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=REPOSITORY, env=deployment.env, check=False
+    )
+    assert done.returncode == 9
+
+
+def test_a_request_that_was_cut_off_is_finished(forgotten):
+    """Killed before each step; the event that Dora repeats after Carl becomes hers."""
+    deployment, _ = forgotten
+    carl = profile_of(deployment, "carl-1")
+    status = "select status from forget_requests order by requested_at desc limit 1"
+    cut_off(deployment, "rebuild", "user_id:carl-1", "email:carl@example.org")
+    assert deployment.value(status) == "asked"
+    assert not deployment.value(f"select count(*) from dim_profiles where profile_id = '{carl}'")
+
+    url = deployment.env.pop("TIDELINE_WEBHOOK_URL")
+    untold = deployment.run("orchestration.privacy", fails=True)
+    assert "set TIDELINE_WEBHOOK_URL" in untold and "run this again" in untold
+    assert deployment.value(status) == "rebuilt"
+    deployment.env["TIDELINE_WEBHOOK_URL"] = url
+    cut_off(deployment, "rewrite")
+    assert deployment.value(status) == "purged"
+    assert files_with(deployment.folder / "warehouse", "carl-1")
+    finished = deployment.run("orchestration.privacy")
+    assert "deleted" in finished and "landed file" in finished
+    assert deployment.value(status) == "finished"
+    for word in ("carl-1", "d-three", carl):
+        assert not files_with(deployment.folder / "warehouse", word)
+    assert deployment.query("select count(*) from fct_events where anonymous_id = 'joe-1'") == [
+        (1,)
+    ]
+    repeated = "select user_id, status from landed_events where event_id = 'told-by-two'"
+    assert deployment.query(repeated) == [("dora-2", "valid")]
+    assert deployment.query("select count(*) from activation_runs where status = 'running'") == [
+        (0,)
+    ]
