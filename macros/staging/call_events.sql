@@ -42,7 +42,7 @@ with call_rows as (
 
 event_aliases as (
 
-    select * from {{ ref('event_aliases') }}
+    {{ event_alias_keys(ref('event_aliases')) | indent(4) }}
 
 ),
 
@@ -146,6 +146,6 @@ select
     end as original
 from judged as calls
 left join event_aliases
-    on {{ event_key('calls.sent_name') }} = {{ event_key('event_aliases.alias') }}
+    on {{ event_key('calls.sent_name') }} = event_aliases.event_key
     and calls.call_name is null
 {% endmacro %}

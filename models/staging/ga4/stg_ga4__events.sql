@@ -28,7 +28,7 @@ with ga4_rows as (
 
 event_aliases as (
 
-    select * from {{ ref('event_aliases') }}
+    {{ event_alias_keys(ref('event_aliases')) | indent(4) }}
 
 ),
 
@@ -140,7 +140,7 @@ select
     end as original
 from described
 left join event_aliases
-    on {{ event_key('described.sent_name') }} = {{ event_key('event_aliases.alias') }}
+    on {{ event_key('described.sent_name') }} = event_aliases.event_key
 
 union all
 

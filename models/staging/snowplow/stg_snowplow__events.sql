@@ -19,7 +19,7 @@ with snowplow_rows as (
 
 event_aliases as (
 
-    select * from {{ ref('event_aliases') }}
+    {{ event_alias_keys(ref('event_aliases')) | indent(4) }}
 
 ),
 
@@ -163,7 +163,7 @@ select
     end as original
 from judged
 left join event_aliases
-    on {{ event_key('judged.sent_name') }} = {{ event_key('event_aliases.alias') }}
+    on {{ event_key('judged.sent_name') }} = event_aliases.event_key
 
 union all
 
