@@ -45,7 +45,7 @@
     ~ aliased_properties(ref('property_aliases'), plan, 'source', 'event_name', 'properties')
     ~ seed_rows(ref('event_aliases'), ['alias', 'event_name'])
 ) %}
-{% set refused_before %}status = 'quarantined' and rules_version <> '{{ rules }}'{% endset %}
+{% set refused_before %}reason is not null and rules_version <> '{{ rules }}'{% endset %}
 {% set has_refused = is_incremental() and has_rows(this, refused_before) %}
 
 {% set watermark = arrival_watermark('landed_at') if is_incremental() %}
@@ -140,29 +140,26 @@ candidates as (
         judged_at
     from {{ this }}
     where
-        status <> 'quarantined'
-        and landed_at <= {{ watermark }}
+        landed_at <= {{ watermark }}
         and event_id in (select repeated.event_id from repeated)
+        and not ({{ refused_before }})
     {% endif %}
 
 ),
 
 {#
-    The row received first is the event, the others repeat it; between rows received at the same
-    instant their content decides, not the file they came in. `repeated_since` is when the first
-    better row came: then this one's status changed.
+    The row received first of those that keep the rules is the event, the others repeat it; between
+    rows received at the same instant their content decides, not the file they came in. A row that
+    breaks the rules is quarantined only where no other is the event. `repeated_since` is when the
+    first better row came: then this one's status changed.
 -#}
 ranked as (
 
     select
         *,
-        row_number() over (
-            partition by event_id, reason is null
-            order by {{ arrival_order }}
-        ) as arrival_rank,
-        min(judged_at) over (
-            partition by event_id, reason is null
-            order by {{ arrival_order }}
+        min(case when reason is null then judged_at end) over (
+            partition by event_id
+            order by reason is not null, {{ arrival_order }}
             rows between unbounded preceding and 1 preceding
         ) as repeated_since
     from candidates
@@ -177,14 +174,14 @@ from alone
 union all
 
 select
-    * exclude (arrival_rank, repeated_since),
+    * exclude (repeated_since),
     case
+        when repeated_since is not null then 'duplicate'
         when reason is not null then 'quarantined'
-        when arrival_rank = 1 then 'valid'
-        else 'duplicate'
+        else 'valid'
     end as status,
     case
-        when reason is null and repeated_since > judged_at then repeated_since
+        when repeated_since > judged_at then repeated_since
         else judged_at
     end as updated_at,
     '{{ rules }}' as rules_version

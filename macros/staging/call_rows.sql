@@ -1,0 +1,32 @@
+{#-
+    The rows of all tables of calls of Segment or RudderStack: the columns of `source_rows`, and
+    `table_name`. Which tables there are is in the data, for each event has one of its own. So landed
+    files are taken whole, and in a schema the tables are found by their columns (`call_tables`).
+    A list of schemas is one place too: both trackers fill one for each site and app.
+-#}
+{% macro call_rows(source, loaded_at) %}
+{%- set place = var('sources').get(source, 'landing') -%}
+{%- if place == 'landing' -%}
+select
+    lower(table_name) as table_name,
+    landed_file,
+    landed_line,
+    landed_at,
+    record,
+    problem,
+    original
+from {{ ref('raw_messages') }}
+where source = '{{ source }}'
+{%- else -%}
+{%- set selects = ['select null as table_name, * from (' ~ no_source_rows() ~ ') as nothing'] -%}
+{%- for schema_name in ([place] if place is string else place) if execute -%}
+    {%- for table in call_tables(source, schema_name) -%}
+        {%- set rows = loaded_rows(source, loaded_relation(schema_name, table), loaded_at) -%}
+        {%- do selects.append(
+            "select '" ~ table.lower() ~ "' as table_name, * from (" ~ rows ~ ') as calls'
+        ) -%}
+    {%- endfor -%}
+{%- endfor -%}
+{{ (selects[1:] or selects) | join('\nunion all\n') }}
+{%- endif -%}
+{% endmacro %}

@@ -1,0 +1,3 @@
+{{ config(enabled='rudderstack' in var('sources')) }}
+
+{{ call_events('rudderstack') }}

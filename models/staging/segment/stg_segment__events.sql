@@ -1,0 +1,3 @@
+{{ config(enabled='segment' in var('sources')) }}
+
+{{ call_events('segment') }}

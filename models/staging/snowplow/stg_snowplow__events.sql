@@ -1,0 +1,170 @@
+{{ config(enabled='snowplow' in var('sources')) }}
+
+{% set text = field_texts('record', [
+    'app_id', 'br_lang', 'collector_tstamp', 'derived_tstamp', 'domain_userid',
+    'dvce_created_tstamp', 'dvce_type', 'event', 'event_id', 'event_name', 'mkt_campaign',
+    'mkt_content', 'mkt_medium', 'mkt_source', 'mkt_term', 'os_name', 'os_timezone',
+    'page_referrer', 'page_title', 'page_url', 'page_urlpath', 'page_urlquery', 'platform',
+    'pp_yoffset_max', 'se_action', 'se_category', 'se_label', 'se_property', 'se_value',
+    'ti_orderid', 'ti_sku', 'tr_currency', 'tr_orderid', 'tr_total', 'user_id',
+    'user_ipaddress', 'useragent', 'v_tracker',
+]) %}
+{% set instants = ['collector_tstamp', 'dvce_created_tstamp', 'derived_tstamp'] %}
+
+with snowplow_rows as (
+
+    {{ source_rows('snowplow', 'events', ['load_tstamp', 'etl_tstamp']) | indent(4) }}
+
+),
+
+event_aliases as (
+
+    {{ event_alias_keys(ref('event_aliases')) | indent(4) }}
+
+),
+
+{# The event's own data and its entities are JSON in columns of their own; each is read once. #}
+opened as (
+
+    select
+        *,
+        {{ text.event_id }} as sent_id,
+        {{ text.event }} as kind,
+        {% for instant in instants %}
+        {{ try_timestamp(text[instant]) }} as {{ instant }},
+        {% endfor %}
+        {{ json_first(json_starting('record', 'unstruct_event_')) }} as event_data,
+        {{ shop_entity('record', 'product') }} as product,
+        {{ shop_entity('record', 'transaction') }} as purchase,
+        {{ shop_entity('record', 'cart') }} as cart,
+        {{ shop_entity('record', 'user') }} as shopper
+    from snowplow_rows
+
+),
+
+named as (
+
+    select
+        *,
+        {# A structured event is called after its action, one of the shop after its type. #}
+        case
+            when kind = 'struct' then {{ text.se_action }}
+            when {{ text.event_name }} = 'snowplow_ecommerce_action'
+                then {{ json_text('event_data', 'type') }}
+            else coalesce({{ text.event_name }}, kind)
+        end as sent_name,
+        {{ first_text('shopper', ['email']) }} as email
+    from opened
+
+),
+
+judged as (
+
+    select
+        * exclude (problem),
+        coalesce(
+            problem,
+            case when sent_id is null then 'no event id' end,
+            {% for instant in instants %}
+            case
+                when {{ text[instant] }} is not null and {{ instant }} is null
+                    then '{{ instant }} is no instant'
+            end{{ ',' if not loop.last }}
+            {% endfor %}
+        ) as problem
+    from named
+
+)
+
+select
+    judged.sent_id as event_id,
+    coalesce(event_aliases.event_name, {{ event_key('judged.sent_name') }}) as event_name,
+    'snowplow' as source,
+    {# Not `network_userid`: where the collector is another site its cookie is made anew with every
+       event, and one cookie stands for many visitors. #}
+    {{ text.domain_userid }} as anonymous_id,
+    {{ text.user_id }} as user_id,
+    coalesce(judged.derived_tstamp, judged.dvce_created_tstamp, judged.collector_tstamp)
+        as occurred_at,
+    coalesce(judged.collector_tstamp, judged.derived_tstamp, judged.dvce_created_tstamp)
+        as received_at,
+    case
+        when {{ text.platform }} = 'web' then 'web'
+        when {{ text.platform }} = 'srv' then 'server'
+        when {{ text.platform }} is not null then 'app'
+        else 'web'
+    end as platform,
+    {{ json_object({
+        'userAgent': text.useragent,
+        'ip': text.user_ipaddress,
+        'locale': text.br_lang,
+        'timezone': text.os_timezone,
+        'page': json_object({
+            'url': text.page_url,
+            'path': text.page_urlpath,
+            'title': text.page_title,
+            'referrer': text.page_referrer,
+            'search': text.page_urlquery,
+        }),
+        'campaign': json_object({
+            'source': text.mkt_source,
+            'medium': text.mkt_medium,
+            'name': text.mkt_campaign,
+            'term': text.mkt_term,
+            'content': text.mkt_content,
+        }),
+        'device': json_object({'type': text.dvce_type}),
+        'os': json_object({'name': text.os_name}),
+        'app': json_object({'name': text.app_id}),
+        'library': json_object({'version': text.v_tracker}),
+    }) | indent(4) }} as context,
+    case
+        when {{ text.event_name }} = 'snowplow_ecommerce_action'
+            or judged.event_data is null
+            then {{ json_object({
+                'url': text.page_url,
+                'path': text.page_urlpath,
+                'title': text.page_title,
+                'scroll_depth': text.pp_yoffset_max,
+                'category': 'coalesce('
+                    ~ json_text('judged.product', 'category') ~ ', ' ~ text.se_category ~ ')',
+                'label': text.se_label,
+                'property': text.se_property,
+                'value': 'coalesce('
+                    ~ json_text('judged.cart', 'total_value') ~ ', ' ~ text.se_value ~ ')',
+                'product_id': 'coalesce('
+                    ~ json_text('judged.product', 'id') ~ ', ' ~ text.ti_sku ~ ')',
+                'name': json_text('judged.product', 'name'),
+                'price': json_text('judged.product', 'price'),
+                'quantity': json_text('judged.product', 'quantity'),
+                'order_id': 'coalesce('
+                    ~ json_text('judged.purchase', 'transaction_id') ~ ', '
+                    ~ text.tr_orderid ~ ', ' ~ text.ti_orderid ~ ')',
+                'revenue': 'coalesce('
+                    ~ json_text('judged.purchase', 'revenue') ~ ', ' ~ text.tr_total ~ ')',
+                'currency': 'coalesce('
+                    ~ json_text('judged.purchase', 'currency') ~ ', '
+                    ~ json_text('judged.product', 'currency') ~ ', ' ~ text.tr_currency ~ ')',
+                'coupon': json_text('judged.purchase', 'discount_code'),
+            }) | indent(12) }}
+        else judged.event_data
+    end as properties,
+    case
+        when judged.email is not null then {{ json_object({'email': 'judged.email'}) | indent(12) }}
+    end as identifiers,
+    judged.landed_file,
+    judged.landed_line,
+    cast(1 as bigint) as landed_part,
+    judged.landed_at,
+    judged.problem,
+    case
+        when judged.problem is not null
+            then coalesce(judged.original, cast(judged.record as varchar))
+    end as original
+from judged
+left join event_aliases
+    on {{ event_key('judged.sent_name') }} = event_aliases.event_key
+
+union all
+
+{{ unread_rows('snowplow', ['events']) }}
