@@ -255,7 +255,8 @@ def select_of_records(session: duckdb.DuckDBPyConnection, path: Path, kind: Kind
         cells = f"select max(length(to_json(t)::varchar)) from {reader} as t"
         session.execute(cells).fetchall()
     except duckdb.Error as error:
-        wrong = f"not a readable {kind.form} file: " + str(error).split("\n")[0]
+        name = {"parquet": "Parquet", "csv": "CSV"}[kind.form]
+        wrong = f"not a readable {name} file: " + str(error).split("\n")[0]
         return f"{head}, null::json as record, {quoted(wrong)} as wrong"
     return f"{head}, to_json(t) as record, null as wrong from {reader} as t"
 

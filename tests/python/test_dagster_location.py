@@ -95,7 +95,7 @@ def test_groups_follow_the_folders_in_one_direction(graph):
     flow = ["landing", "raw", "staging", "events", "identity", "features", "training", "scores"]
     flow += ["segments", "activation", "destinations"]
     assert [group for group in order if group in flow] == flow
-    assert set(order) - set(flow) == {"declarations", "sessions", "personas", "history"}
+    assert set(order) - set(flow) == {"declarations", "sessions", "personas", "history", "privacy"}
 
 
 def test_assets_say_who_answers_for_them_and_what_they_are(graph):
