@@ -211,6 +211,8 @@ def test_loaders_in_the_warehouse_say_the_same(deployment, loader):
         for (system, table), rows in ada.API.items():
             path = deployment.folder / "rows.jsonl"
             loaded = [{**shape(row), load_column: "2026-02-01T00:00:00Z"} for row in rows]
+            if table == "users":
+                loaded.append(loaded[0] | {"id": 9002, load_column: None})
             path.write_text("\n".join(map(json.dumps, loaded)))
             connection.execute(f"create schema if not exists {loader}_{system}")
             connection.execute(
@@ -225,6 +227,13 @@ def test_loaders_in_the_warehouse_say_the_same(deployment, loader):
         name, occurred_at, _ = expected["hubspot:form_submission:c1"]
         expected["hubspot:form_submission:c1"] = (name, occurred_at, {"hubspot_id": "501"})
     assert stored_events(deployment) == expected
+    refused = "select reason from landed_events where status <> 'valid' order by 1"
+    assert [reason for (reason,) in deployment.query(refused)] == [
+        "email_events: HubSpot filtered it out, such as what a machine did",
+        f"no {load_column}",
+    ]
+    places = "select count(distinct (landed_file, landed_line, landed_part)) from landed_events"
+    assert deployment.value(places) == deployment.value("select count(*) from landed_events")
 
     with duckdb.connect(str(deployment.warehouse)) as connection:
         table = f"{loader}_zendesk.{table_name('users')}"
