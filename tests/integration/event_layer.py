@@ -56,13 +56,11 @@ class Model:
     watermark: str  # the column
     stand_in: str
 
-    def broken(self, *edits: tuple[str, str]) -> "Model":
-        """The model with texts replaced, each of which must be there."""
-        later = self.later
-        for text, other in edits:
-            assert text in later, f"{self.name} no longer holds {text!r}"
-            later = later.replace(text, other)
-        return replace(self, later=later)
+    def broken(self, text: str, other: str) -> "Model":
+        """The model with a text, which must be there, replaced."""
+        assert text in self.later, f"{self.name} no longer holds {text!r}"
+        first, later = (sql.replace(text, other) for sql in (self.first, self.later))
+        return replace(self, first=first, later=later)
 
 
 def compile_layer(folder: Path) -> tuple[Path, dict[str, Model]]:
