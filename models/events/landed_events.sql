@@ -32,7 +32,7 @@
     reason
 {%- endset %}
 {% set arrival_order %}
-    received_at, occurred_at, event_name, user_id, anonymous_id, platform,
+    received_at, occurred_at, is_time_clamped, event_name, user_id, anonymous_id, platform, source,
     cast(properties as varchar), cast(identifiers as varchar), cast(context as varchar),
     landed_file, landed_line, landed_part
 {%- endset %}

@@ -1,0 +1,169 @@
+"""The event layer without dbt's start: what dbt compiled, run in a DuckDB of this process.
+
+dbt builds the layer over one message and compiles its incremental models twice, for their first run
+and for a later one. A later run's SQL holds as a literal how far the model has looked. Here that is
+a date which nothing else has, and each run puts the one of its own table in its place.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from tests.conftest import REPOSITORY, Deployment
+
+OVERLAP = 60  # minutes; with it the watermarks are compiled
+ALLOWED = 3  # events of a stream in one minute, so that bursts come and go often
+VIEWS = ["fct_events", "events_duplicated", "events_quarantined", "data_clock", "traffic_bursts"]
+# Incremental models in the order they run; the column of the watermark, and its stand-in.
+WATERMARKS = {
+    "landed_events": ("landed_at", datetime(2041, 1, 1, 1, 11, 11, 111111)),
+    "int_busy_minutes": ("updated_at", datetime(2042, 2, 2, 2, 22, 22, 222222)),
+    "int_event_counts": ("updated_at", datetime(2043, 3, 3, 3, 33, 33, 333333)),
+}
+DRIVER = """
+import json, sys
+from dbt.cli.main import dbtRunner
+models, variables, seeds = sys.argv[1].split(), sys.argv[2], sys.argv[3:]
+words = ["compile", "--quiet", "--vars", variables, "--select", *models]
+found = []
+for more in ([], ["--full-refresh"]):
+    done = dbtRunner().invoke([*words, *more])
+    if not done.success:
+        sys.exit(f"{done.exception}")
+    nodes = [r.node for r in done.result.results if r.node.resource_type == "model"]
+    found.append({
+        node.name: [node.compiled_code, node.config.unique_key] for node in nodes
+    })
+print("COMPILED " + json.dumps(found))
+"""
+MESSAGE = {"messageId": "m", "type": "page", "anonymousId": "v", "timestamp": "2026-01-01"}
+
+
+@dataclass(frozen=True)
+class Model:
+    """An incremental model as dbt compiled it."""
+
+    name: str
+    first: str  # the SQL of its first run
+    later: str  # the SQL of a later run, with `stand_in` for the watermark
+    unique_key: list[str]
+    watermark: str  # the column
+    stand_in: str
+
+    def broken(self, text: str, other: str) -> "Model":
+        """The model with a text, which must be there, replaced."""
+        assert text in self.later, f"{self.name} no longer holds {text!r}"
+        first, later = (sql.replace(text, other) for sql in (self.first, self.later))
+        return replace(self, first=first, later=later)
+
+
+def compile_layer(folder: Path) -> tuple[Path, dict[str, Model]]:
+    """Build the layer over one message; the warehouse, and the models compiled."""
+    deployment = Deployment(folder)
+    (deployment.landing / "events" / "one.jsonl").write_text(json.dumps(MESSAGE))
+    variables = f"{{arrival_overlap_minutes: {OVERLAP}}}"
+    selected = [f"+{name}" for name in (*VIEWS, *WATERMARKS)]
+    words = ["--exclude-resource-types", "test", "--exclude-resource-types", "unit_test"]
+    deployment.dbt("build", *words, "--select", *selected, variables=variables)
+    with duckdb.connect(str(deployment.warehouse)) as connection:
+        connection.execute("set search_path = 'tideline'")
+        connection.execute(
+            f"update traffic_rules set value = '{ALLOWED}' where part = 'events_per_minute'"
+        )
+        for model, (column, stand_in) in WATERMARKS.items():
+            connection.execute(f"update {model} set {column} = ?", [stand_in])
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, " ".join(WATERMARKS), variables],
+        cwd=REPOSITORY,
+        env=deployment.env,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.startswith("COMPILED "))
+    later, first = json.loads(line.removeprefix("COMPILED "))
+    models = {}
+    for name, (column, stand_in) in WATERMARKS.items():
+        literal = f"timestamp '{stand_in - timedelta(minutes=OVERLAP)}'"
+        sql, unique_key = later[name]
+        assert literal in sql, f"{name} does not look at {column} less the overlap"
+        models[name] = Model(name, first[name][0], sql, unique_key, column, literal)
+    return deployment.warehouse, models
+
+
+class EventLayer:
+    """The tables of the event layer in memory."""
+
+    def __init__(self, warehouse: Path, models: dict[str, Model], overlap: int = 0) -> None:
+        """`overlap`: minutes behind the newest arrival that a later run looks again."""
+        self.models = models
+        self.overlap = overlap
+        self.connection = duckdb.connect()
+        self.connection.execute("set timezone = 'UTC'")
+        self.catalog = catalog = warehouse.stem
+        self.connection.execute(f"attach '{warehouse}' as built (read_only)")
+        self.connection.execute(f"attach ':memory:' as {catalog}")
+        self.connection.execute(f"copy from database built to {catalog}")
+        self.connection.execute("detach built")
+        self.connection.execute(f"use {catalog}.tideline")
+        self.is_built = False
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what has landed."""
+        self.connection.execute("truncate raw_messages")
+        self.is_built = False
+
+    def land(self, rows: list[dict]) -> None:
+        """Take in landed rows: columns of `raw_messages`; JSON as text, instants as they are."""
+        columns = [name for name, *_ in self.query("describe raw_messages")]
+        texts = {"landed_line": pa.int64(), "landed_at": pa.timestamp("us")}
+        schema = pa.schema([(name, texts.get(name, pa.string())) for name in columns])
+        self.connection.register("landing", pa.Table.from_pylist(rows, schema=schema))
+        self.connection.execute("insert into raw_messages by name select * from landing")
+        self.connection.unregister("landing")
+
+    def run(self, full_refresh: bool = False) -> None:
+        """Run the incremental models as dbt does.
+
+        The view `judged_events` is read once: to plan it takes longer than to run it.
+        """
+        self.connection.execute("create or replace temp table judged as from judged_events")
+        for model in self.models.values():
+            if full_refresh or not self.is_built:
+                self.connection.execute(
+                    f"create or replace table {model.name} as {self.read_once(model.first)}"
+                )
+                continue
+            seen = self.query(
+                f"select max({model.watermark}) - interval '{self.overlap} minutes' "
+                f"from {model.name}"
+            )[0][0]
+            sql = model.later.replace(model.stand_in, f"timestamp '{seen}'")
+            self.connection.execute(
+                f"create or replace temp table arrived as {self.read_once(sql)}"
+            )
+            key = ", ".join(model.unique_key)
+            self.connection.execute(
+                f"delete from {model.name} where ({key}) in (select distinct {key} from arrived)"
+            )
+            self.connection.execute(f"insert into {model.name} by name select * from arrived")
+        self.is_built = True
+
+    def read_once(self, sql: str) -> str:
+        """SQL that reads the table instead of the view."""
+        return sql.replace(f'"{self.catalog}"."tideline"."judged_events"', "judged")
+
+    def query(self, sql: str) -> list[tuple]:
+        """Rows of a query."""
+        return self.connection.execute(sql).fetchall()
+
+    def value(self, sql: str) -> object:
+        """The one value of a query."""
+        return self.query(sql)[0][0]

@@ -1,0 +1,403 @@
+"""Laws 1 and 2 for the event layer on thousands of random logs, and that broken SQL breaks them.
+
+What dbt compiled runs in this process (see `event_layer`). A case is eighty small logs side by
+side, each with identifiers and days of its own, so that none hides what another touches.
+"""
+
+import json
+import random
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.integration.event_layer import OVERLAP, WATERMARKS, EventLayer, compile_layer
+
+CASES, LOGS = 28, 80
+DAYS_OF_A_LOG = 5
+START = datetime(2001, 1, 1, 12)
+LANDED, APART = datetime(2030, 1, 1, 12), timedelta(minutes=15)
+KEY = "landed_file, landed_line, landed_part"
+# When and where a row landed differs by design where the same rows land in other loads or files.
+BOOKKEEPING = {"landed_file", "landed_line", "landed_at", "judged_at", "updated_at"}
+COMPARED = [*WATERMARKS, "fct_events", "events_duplicated", "events_quarantined", "data_clock"]
+COMPARED += ["traffic_bursts"]
+EVENTS = ["login", "login", " Logged-In", "purchase", "support_ticket", "Product Viewed", "No plan"]
+AGENTS = ["Googlebot/2.1", *["Mozilla/5.0"] * 6]
+CONTEXTS = [None, {}, [], "text", 7]
+
+
+def instant(seconds):
+    return (START + timedelta(seconds=seconds)).isoformat(timespec="milliseconds") + "Z"
+
+
+def random_row(chance, prefix, number, begins):
+    """A landed row as columns of `raw_messages`: likely, or late, skewed, contradictory, broken."""
+    occurred = begins + chance.choice([0, 0, 59.999, 60, 3600, 90_000])
+    received = begins + chance.choice([0, 60, 60, 61, 4000, 90_001, 200_000])
+    row = {
+        "log": prefix,
+        "source": "collector",
+        "type": chance.choice(["track", "track", "track", "page", "identify", "alias", None]),
+        "event": chance.choice([*EVENTS, None]),
+        "message_id": f"{prefix}-{chance.randint(0, number // 2 + 1)}",
+        "anonymous_id": chance.choice([None, f"{prefix}-a", f"{prefix}-a", "anonymous", " "]),
+        "user_id": chance.choice([None, None, f"{prefix}-u", "null"]),
+        "sent_timestamp": instant(occurred),
+        "received_at": instant(received),
+    }
+    properties = {"order_id": f"o{chance.randint(0, 1)}", "ticket_id": "t", "product_id": "p"}
+    if chance.random() < 0.8:
+        properties["revenue"] = chance.choice([1, "1.5", 0.1, "ten", None])
+    row["properties"] = json.dumps(properties)
+    if chance.random() < 0.5:
+        context = {
+            "userAgent": chance.choice(AGENTS),
+            "ip": chance.choice(["192.0.2.1", "8.8.8.8"]),
+        }
+        if chance.random() < 0.5:
+            context["traits"] = {"email": f"{prefix}@{chance.choice('xy')}.org"}
+        row["context"] = json.dumps(context)
+    elif chance.random() < 0.3:
+        row["context"] = json.dumps(chance.choice(CONTEXTS))
+    wrong = chance.random()
+    if wrong < 0.03:
+        row |= {"message_id": None, "problem": "no messageId", "original": "{}"}
+    elif wrong < 0.05:
+        row |= {"problem": "not valid UTF-8", "original": "?"}
+    elif wrong < 0.07:
+        row["received_at"] = chance.choice([None, "yesterday", "2099-01-01T00:00:00Z", "7"])
+    elif wrong < 0.10:
+        row["sent_timestamp"] = chance.choice([None, "1970-01-01", instant(received + 9000)])
+    elif wrong < 0.16:
+        skewed = occurred + chance.choice([-(10**9), 5, 10**9])
+        row |= {"original_timestamp": instant(skewed), "sent_at": instant(skewed + 30)}
+    return row
+
+
+def busy_row(chance, prefix, begins):
+    """A sound row of one device, likely in the same minute as others."""
+    return {
+        "log": prefix,
+        "source": "collector",
+        "type": "page",
+        "message_id": f"{prefix}-{chance.randint(0, 6)}",
+        "anonymous_id": f"{prefix}-{chance.choice('aaaab')}",
+        "sent_timestamp": instant(begins + chance.choice([0, 1, 2, 3, 61])),
+        "received_at": instant(begins + chance.randint(60, 99)),
+    }
+
+
+def random_log(seed, log):
+    """Rows of a few people, some of them copies and some copies but for one field."""
+    chance = random.Random(seed)
+    prefix, begins = f"p{log}", log * DAYS_OF_A_LOG * 86_400
+    if chance.random() < 0.3:
+        return [busy_row(chance, prefix, begins) for _ in range(chance.randint(6, 14))]
+    rows = [random_row(chance, prefix, n, begins) for n in range(chance.randint(1, 12))]
+    for row in chance.choices(rows, k=chance.randint(0, 4)):
+        rows.append(dict(row))
+        kind = chance.random()
+        if kind < 0.1:  # the same but for a clock that is ahead: both count from their arrival
+            rows[-1]["sent_timestamp"] = row["received_at"]
+            rows.append(row | {"sent_timestamp": "2020-01-01T00:00:00Z"})
+        elif kind < 0.7:
+            field = chance.choice(
+                ["user_id", "sent_timestamp", "received_at", "properties", "type"]
+            )
+            rows[-1][field] = random_row(chance, prefix, 1, begins).get(field)
+    return rows
+
+
+def spread(chance, rows, loads):
+    """The rows in a random order over loads, each in up to three files; a list of loads."""
+    chance.shuffle(rows)
+    landed = [[] for _ in range(loads)]
+    lines = {}
+    for row in rows:
+        load = chance.randrange(loads)
+        file = f"events/{chance.choice('abc')}-{load}.jsonl"
+        lines[file] = lines.get(file, 0) + 1
+        landed_at = LANDED + load * APART
+        place = {"landed_file": file, "landed_line": lines[file], "landed_at": landed_at}
+        landed[load].append(row | place)
+    return landed
+
+
+def first_difference(layer, table, other, excluded):
+    """Rows that only one of two tables has, or None."""
+    columns = [name for name, *_ in layer.query(f"describe {other}") if name not in excluded]
+    listed = ", ".join(columns)
+    only = [
+        layer.query(f"select {listed} from {one} except all select {listed} from {two}")
+        for one, two in ((table, other), (other, table))
+    ]
+    return (table, columns, *only) if any(only) else None
+
+
+def assert_all_accounted_for(layer, count):
+    """Law 1: raw = events + duplicated + quarantined, each row once."""
+    parts = ["fct_events", "events_duplicated", "events_quarantined"]
+    places = " union all ".join(f"select {KEY} from {part}" for part in parts)
+    landed = "select landed_file, landed_line, 1 as landed_part from raw_messages"
+    assert layer.value("select count(*) from raw_messages") == count
+    assert layer.value(f"select count(*) from ({places})") == count
+    assert not layer.query(f"({landed}) except all ({places})")
+
+
+def assert_the_first_received_is_the_event(layer):
+    """Of the rows that share an id and are sound, one is the event, and none came before it."""
+    sound = "select event_id, status, received_at from landed_events where reason is null"
+    wrong = f"""
+        select event_id from ({sound}) group by event_id
+        having count_if(status = 'valid') <> 1
+            or min(received_at) <> min(received_at) filter (where status = 'valid')
+    """
+    assert not layer.query(wrong)
+
+
+def assert_changes_are_told(layer):
+    """What reads only rows whose `updated_at` is new has the rows that a whole read has."""
+    for table in ("landed_events", "fct_events"):
+        difference = first_difference(layer, table, f"mirror_of_{table}", set())
+        assert not difference, difference
+
+
+def mirror(layer, since):
+    """Follow the tables by `updated_at` alone; the newest one."""
+    since -= timedelta(minutes=layer.overlap)
+    changed = " union ".join(
+        f"select {KEY} from {table} where updated_at > timestamp '{since}'"
+        for table in ("landed_events", "fct_events")
+    )
+    for table in ("landed_events", "fct_events"):
+        copy = f"mirror_of_{table}"
+        layer.query(f"create temp table if not exists {copy} as from {table} limit 0")
+        layer.query(f"create or replace temp table changed as {changed}")
+        layer.query(f"delete from {copy} where ({KEY}) in (from changed)")
+        layer.query(f"insert into {copy} from {table} where ({KEY}) in (from changed)")
+    return layer.value("select max(updated_at) from landed_events")
+
+
+def assert_laws(layer, loads, again):
+    """Loads one after another end as one full refresh of them, and of the same rows elsewhere.
+
+    `again` holds the rows of `loads` in another order, in other files and in one load.
+    """
+    count = sum(map(len, loads))
+    layer.clear()
+    for table in ("landed_events", "fct_events"):
+        layer.query(f"drop table if exists mirror_of_{table}")
+    since = datetime(1970, 1, 1)
+    for load in loads:
+        layer.land(load)
+        layer.run()
+        since = mirror(layer, since)
+    assert_all_accounted_for(layer, count)
+    assert_the_first_received_is_the_event(layer)
+    assert_changes_are_told(layer)
+    for table in COMPARED:
+        layer.query(f"create or replace temp table later_{table} as from {table}")
+
+    layer.run(full_refresh=True)
+    assert_all_accounted_for(layer, count)
+    for table in COMPARED:
+        difference = first_difference(layer, table, f"later_{table}", set())
+        assert not difference, difference
+
+    layer.clear()
+    layer.land(again)
+    layer.run()
+    assert_all_accounted_for(layer, count)
+    for table in COMPARED:
+        difference = first_difference(layer, table, f"later_{table}", BOOKKEEPING)
+        assert not difference, difference
+
+
+def case(seeds):
+    """Loads of the logs of these seeds, and the same rows in another single load."""
+    rows = [row for log, seed in enumerate(seeds) for row in random_log(seed, log)]
+    chance = random.Random(repr(seeds))
+    return spread(chance, rows, chance.choice([1, 2, 3, 3, 4])), spread(chance, rows, 1)[0]
+
+
+def cases(seed, count=3):
+    """A few cases of their own."""
+    chance = random.Random(seed)
+    for _ in range(count):
+        yield case([chance.randrange(2**32) for _ in range(LOGS)])
+
+
+def of_logs(rows, logs):
+    return [row for row in rows if row["log"] in logs]
+
+
+def assert_case(layer, loads, again):
+    """The laws; where they fail, the rows of as few logs as fail."""
+    try:
+        assert_laws(layer, loads, again)
+        return
+    except AssertionError as error:
+        failure = error
+    logs = sorted({row["log"] for row in again})
+    while len(logs) > 1:
+        for half in (logs[: len(logs) // 2], logs[len(logs) // 2 :]):
+            try:
+                assert_laws(layer, [of_logs(load, half) for load in loads], of_logs(again, half))
+            except AssertionError as error:
+                logs, failure = half, error
+                break
+        else:
+            break
+    loads = [of_logs(load, logs) for load in loads]
+    raise AssertionError(f"{failure}\nloads: {loads}\nagain: {of_logs(again, logs)}") from failure
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """The warehouse and its models, compiled once."""
+    return compile_layer(tmp_path_factory.mktemp("layer"))
+
+
+@pytest.fixture(scope="module")
+def layer(compiled):
+    return EventLayer(*compiled)
+
+
+# Hypothesis would shrink for minutes; a case that fails is narrowed to one log instead.
+QUIET = settings(
+    max_examples=CASES, derandomize=True, database=None, deadline=None, phases=[Phase.generate]
+)
+SEEDS = st.lists(st.integers(0, 2**32 - 1), min_size=LOGS, max_size=LOGS, unique=True)
+
+
+@QUIET
+@given(seeds=SEEDS)
+def test_order_and_batches_do_not_matter(layer, seeds):
+    assert_case(layer, *case(seeds))
+
+
+def late(loads):
+    """The loads as they commit where loaders run side by side: the first begun is the last."""
+    return [*loads[1:], loads[0]]
+
+
+def test_loads_that_commit_late_are_taken_in_within_the_overlap(compiled):
+    layer = EventLayer(*compiled, overlap=OVERLAP)
+    for loads, again in cases("late"):
+        assert_case(layer, late(loads), again)
+
+
+def test_a_load_later_than_the_overlap_waits_for_a_full_refresh(compiled):
+    """And the data test `assert_nothing_is_lost` says that it is missing."""
+    layer = EventLayer(*compiled, overlap=OVERLAP)
+    place = {"landed_file": "events/a.jsonl", "landed_line": 1, "landed_at": LANDED}
+    row = random_row(random.Random(1), "p", 1, 0) | place
+    beyond = LANDED - timedelta(minutes=OVERLAP)
+    layer.land([row])
+    layer.run()
+    layer.land([row | {"landed_file": "events/b.jsonl", "landed_at": beyond}])
+    layer.run()
+    with pytest.raises(AssertionError):
+        assert_all_accounted_for(layer, 2)
+    layer.run(full_refresh=True)
+    assert_all_accounted_for(layer, 2)
+
+
+# What a careless hand might write: (model, text, other text). Each must break a law.
+BREAKS = {
+    "history is not looked at for repeats": (
+        "landed_events",
+        "where event_id in (select arrivals.event_id from arrivals)",
+        "where false",
+    ),
+    "repeats within a load are not looked for": (
+        "landed_events",
+        "having count(*) > 1",
+        "having count(*) > 99",
+    ),
+    "held rows are not ranked again": (
+        "landed_events",
+        "where\n        status <> 'quarantined'",
+        "where\n        false and status <> 'quarantined'",
+    ),
+    "held rows that are quarantined are ranked too": (
+        "landed_events",
+        "partition by event_id, reason is null",
+        "partition by event_id",
+    ),
+    "what a row holds does not decide a tie": (
+        "landed_events",
+        "cast(properties as varchar), cast(identifiers as varchar), cast(context as varchar),",
+        "",
+    ),
+    "who it is does not decide a tie": (
+        "landed_events",
+        "user_id, anonymous_id, platform",
+        "platform",
+    ),
+    "of equal rows one whose clock is wrong may win": (
+        "landed_events",
+        "occurred_at, is_time_clamped, event_name, user_id",
+        "occurred_at, event_name, user_id",
+    ),
+    "the last to be received is the event": (
+        "landed_events",
+        "received_at, occurred_at",
+        "received_at desc, occurred_at",
+    ),
+    "a row whose status changed does not say so": (
+        "landed_events",
+        "when reason is null and repeated_since > judged_at",
+        "when false",
+    ),
+    "rows without an id are dropped": (
+        "landed_events",
+        "event_id is null\n            or event_id not in",
+        "event_id not in",
+    ),
+    "a minute that is no burst any more is forgotten": (
+        "int_busy_minutes",
+        "status <> 'quarantined'",
+        "status = 'valid'",
+    ),
+    "only the last minute that was touched is counted": (
+        "int_busy_minutes",
+        "select min(touched.minute_at)",
+        "select max(touched.minute_at)",
+    ),
+    "only rows that landed touch a day": (
+        "int_event_counts",
+        "where updated_at >",
+        "where landed_at >",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_the_laws_notice_what_is_broken(compiled, name):
+    warehouse, models = compiled
+    model, text, other = BREAKS[name]
+    layer = EventLayer(warehouse, models | {model: models[model].broken(text, other)})
+    with pytest.raises(AssertionError):
+        for loads, again in cases("broken"):
+            assert_laws(layer, loads, again)
+
+
+def test_the_laws_notice_that_the_overlap_is_left_out(compiled):
+    layer = EventLayer(*compiled)
+    with pytest.raises(AssertionError):
+        for loads, again in cases("late"):
+            assert_laws(layer, late(loads), again)
+
+
+@pytest.mark.parametrize("model", ["landed_events", "int_busy_minutes"])
+def test_the_laws_notice_a_key_that_is_too_wide(compiled, model):
+    warehouse, models = compiled
+    narrower = replace(models[model], unique_key=models[model].unique_key[:1])
+    layer = EventLayer(warehouse, models | {model: narrower})
+    with pytest.raises(AssertionError):
+        for loads, again in cases("broken"):
+            assert_laws(layer, loads, again)
