@@ -47,26 +47,10 @@
 ) %}
 {% set refused_before %}reason is not null and rules_version <> '{{ rules }}'{% endset %}
 {% set has_refused = is_incremental() and has_rows(this, refused_before) %}
-
-{% set watermark = arrival_watermark('landed_at') if is_incremental() %}
-{# The instant of this run for what is judged again: just after all that has happened before. #}
-{% set judged_again_at %}
-(select max(updated_at) + interval '1 microsecond' from {{ this }})
-{%- endset %}
-
-{% set judged_at %}
-{%- if has_refused -%}
-case when reason is null and landed_at <= {{ watermark }} then {{ judged_again_at }} else landed_at end
-{%- else -%}
-landed_at
-{%- endif -%}
-{%- endset %}
+{% set newly_landed = newly_landed() if is_incremental() else 'true' %}
 {% set is_arrival %}
 (
-    {%- if not is_incremental() %}
-    true
-    {%- else %}
-    landed_at > {{ watermark }}
+    {{ newly_landed }}
     {%- if has_refused %}
     or (landed_file, landed_line, landed_part) in (
         select
@@ -77,8 +61,22 @@ landed_at
         where {{ refused_before }}
     )
     {%- endif %}
-    {%- endif %}
 )
+{%- endset %}
+
+{#
+    A row is judged when it lands. What is judged later, because a loader was late or the rules have
+    changed, is judged just after all that was judged before: who follows `updated_at` sees it.
+#}
+{% set judged_at %}
+{%- if is_incremental() -%}
+case
+    when landed_at > (select max(updated_at) from {{ this }}) then landed_at
+    else (select max(updated_at) + interval '1 microsecond' from {{ this }})
+end
+{%- else -%}
+landed_at
+{%- endif -%}
 {%- endset %}
 
 with arrivals as (
@@ -140,7 +138,7 @@ candidates as (
         judged_at
     from {{ this }}
     where
-        landed_at <= {{ watermark }}
+        not ({{ newly_landed }})
         and event_id in (select repeated.event_id from repeated)
         and not ({{ refused_before }})
     {% endif %}

@@ -121,7 +121,7 @@ def test_a_load_after_the_clock_was_set_back_is_not_missed(deployment):
     path.write_text(good(1))
     deployment.build_up_to("fct_events", "events_duplicated")
     with duckdb.connect(str(deployment.warehouse)) as connection:
-        for table in ("raw_messages", "landed_events"):
+        for table in ("landed_files", "raw_messages", "landed_events"):
             connection.execute(
                 f"update tideline.{table} set landed_at = landed_at + interval '1 hour'"
             )
