@@ -23,15 +23,15 @@ EARLIER_STATES = {
 }
 BROKEN = {
     ("stripe", "charges"): [
-        ada.charge(1, 1, id=None),
-        ada.charge(2, 1, created="yesterday"),
-        ada.charge(3, 1, amount="a lot"),
-        ada.charge(4, 1, status="melted"),
-        ada.charge(5, 1, livemode=False),
-        ada.charge(6, 1, customer=None, billing_details=None),
+        ada.charge(91, 1, id=None),
+        ada.charge(92, 1, created="yesterday"),
+        ada.charge(93, 1, amount="a lot"),
+        ada.charge(94, 1, status="melted"),
+        ada.charge(95, 1, livemode=False),
+        ada.charge(96, 1, customer=None, billing_details=None),
     ],
-    ("stripe", "subscriptions"): [ada.subscription(1, "melted", 1)],
-    ("stripe", "invoices"): [ada.invoice(1, None, 1)],
+    ("stripe", "subscriptions"): [ada.subscription(91, "melted", 1)],
+    ("stripe", "invoices"): [ada.invoice(91, None, 1)],
     ("stripe", "refunds"): [{"id": "re_1"}],
     ("zendesk", "tickets"): [
         {"id": 1, "requester_id": 2, "priority": "loud", "created_at": ada.iso(1)}
