@@ -1,9 +1,9 @@
 """The event layer without dbt's start: what dbt compiled, run in a DuckDB of this process.
 
-dbt builds the layer over two messages and compiles its incremental models twice, for a first and for
-a later run. A later run's SQL holds as a literal how far the model has looked. Here that is a date
-which nothing else has, and each run puts the one of its own table in its place. So it is with the
-days that `int_event_counts` looks up before it counts them again.
+dbt builds the layer over two messages and compiles its incremental models twice, for a first run
+and for a later one. A later run's SQL holds as a literal how far the model has looked. Here that is
+a date which nothing else has, and each run puts the one of its own table in its place. So it is
+with the days that `int_event_counts` looks up before it counts them again.
 """
 
 import json
