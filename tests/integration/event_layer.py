@@ -1,11 +1,13 @@
 """The event layer without dbt's start: what dbt compiled, run in a DuckDB of this process.
 
-dbt builds the layer over one message and compiles its incremental models twice, for their first run
+dbt builds the layer over two messages and compiles its incremental models twice, for a first run
 and for a later one. A later run's SQL holds as a literal how far the model has looked. Here that is
-a date which nothing else has, and each run puts the one of its own table in its place.
+a date which nothing else has, and each run puts the one of its own table in its place. So it is
+with the days that `int_event_counts` looks up before it counts them again.
 """
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -26,23 +28,33 @@ WATERMARKS = {
     "int_busy_minutes": ("updated_at", datetime(2042, 2, 2, 2, 22, 22, 222222)),
     "int_event_counts": ("updated_at", datetime(2043, 3, 3, 3, 33, 33, 333333)),
 }
+# Days of the two messages, so that a run which touches them is compiled.
+FIRST_DAY, LAST_DAY = "1998-01-03", "1998-02-05"
+MESSAGES = [
+    {"messageId": day, "type": "page", "anonymousId": "v", "timestamp": day}
+    for day in (FIRST_DAY, LAST_DAY)
+]
+# Prints the models as compiled for a later and for a first run, and what was looked up meanwhile.
 DRIVER = """
 import json, sys
 from dbt.cli.main import dbtRunner
-models, variables, seeds = sys.argv[1].split(), sys.argv[2], sys.argv[3:]
-words = ["compile", "--quiet", "--vars", variables, "--select", *models]
-found = []
+lookups = []
+def note(event):
+    if event.info.name == "SQLQuery":
+        lookups.append([event.data.node_info.node_name, event.data.sql])
+words = ["compile", "--quiet", "--vars", sys.argv[2], "--select", *sys.argv[1].split()]
+compiled = []
 for more in ([], ["--full-refresh"]):
-    done = dbtRunner().invoke([*words, *more])
+    done = dbtRunner(callbacks=[note] if not more else []).invoke([*words, *more])
     if not done.success:
         sys.exit(f"{done.exception}")
-    nodes = [r.node for r in done.result.results if r.node.resource_type == "model"]
-    found.append({
-        node.name: [node.compiled_code, node.config.unique_key] for node in nodes
+    nodes = [result.node for result in done.result.results]
+    compiled.append({
+        node.name: [node.compiled_code, node.config.unique_key]
+        for node in nodes if node.resource_type == "model"
     })
-print("COMPILED " + json.dumps(found))
+print("COMPILED " + json.dumps([*compiled, lookups]))
 """
-MESSAGE = {"messageId": "m", "type": "page", "anonymousId": "v", "timestamp": "2026-01-01"}
 
 
 @dataclass(frozen=True)
@@ -55,18 +67,25 @@ class Model:
     unique_key: list[str]
     watermark: str  # the column
     stand_in: str
+    days: str | None = None  # the query of the days that a later run counts, if it looks them up
 
     def broken(self, text: str, other: str) -> "Model":
         """The model with a text, which must be there, replaced."""
-        assert text in self.later, f"{self.name} no longer holds {text!r}"
-        first, later = (sql.replace(text, other) for sql in (self.first, self.later))
-        return replace(self, first=first, later=later)
+        assert text in self.later + (self.days or ""), f"{self.name} no longer holds {text!r}"
+        return replace(
+            self,
+            first=self.first.replace(text, other),
+            later=self.later.replace(text, other),
+            days=self.days and self.days.replace(text, other),
+        )
 
 
 def compile_layer(folder: Path) -> tuple[Path, dict[str, Model]]:
-    """Build the layer over one message; the warehouse, and the models compiled."""
+    """Build the layer over two messages; the warehouse, and the models compiled."""
     deployment = Deployment(folder)
-    (deployment.landing / "events" / "one.jsonl").write_text(json.dumps(MESSAGE))
+    (deployment.landing / "events" / "one.jsonl").write_text(
+        "\n".join(json.dumps(message) for message in MESSAGES)
+    )
     variables = f"{{arrival_overlap_minutes: {OVERLAP}}}"
     selected = [f"+{name}" for name in (*VIEWS, *WATERMARKS)]
     words = ["--exclude-resource-types", "test", "--exclude-resource-types", "unit_test"]
@@ -76,6 +95,7 @@ def compile_layer(folder: Path) -> tuple[Path, dict[str, Model]]:
         connection.execute(
             f"update traffic_rules set value = '{ALLOWED}' where part = 'events_per_minute'"
         )
+        connection.execute("update landed_events set updated_at = timestamp '2050-01-01'")
         for model, (column, stand_in) in WATERMARKS.items():
             connection.execute(f"update {model} set {column} = ?", [stand_in])
     done = subprocess.run(
@@ -87,13 +107,14 @@ def compile_layer(folder: Path) -> tuple[Path, dict[str, Model]]:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     line = next(line for line in done.stdout.splitlines() if line.startswith("COMPILED "))
-    later, first = json.loads(line.removeprefix("COMPILED "))
+    later, first, lookups = json.loads(line.removeprefix("COMPILED "))
     models = {}
     for name, (column, stand_in) in WATERMARKS.items():
         literal = f"timestamp '{stand_in - timedelta(minutes=OVERLAP)}'"
         sql, unique_key = later[name]
-        assert literal in sql, f"{name} does not look at {column} less the overlap"
-        models[name] = Model(name, first[name][0], sql, unique_key, column, literal)
+        days = [query for node, query in lookups if node == name and "day_text" in query]
+        assert literal in sql + "".join(days), f"{name} does not look at {column} less the overlap"
+        models[name] = Model(name, first[name][0], sql, unique_key, column, literal, *days)
     return deployment.warehouse, models
 
 
@@ -146,6 +167,9 @@ class EventLayer:
                 f"from {model.name}"
             )[0][0]
             sql = model.later.replace(model.stand_in, f"timestamp '{seen}'")
+            if model.days:
+                query = model.days.replace(model.stand_in, f"timestamp '{seen}'")
+                sql = self.with_days(sql, [day for (day, *_) in self.query(query)])
             self.connection.execute(
                 f"create or replace temp table arrived as {self.read_once(sql)}"
             )
@@ -155,6 +179,15 @@ class EventLayer:
             )
             self.connection.execute(f"insert into {model.name} by name select * from arrived")
         self.is_built = True
+
+    def with_days(self, sql: str, days: list[str]) -> str:
+        """SQL that counts these days instead of the two it was compiled for."""
+        listed = re.compile(f"date '{FIRST_DAY}',\\s+date '{LAST_DAY}'")
+        assert listed.search(sql), "the days are no longer a list of literals"
+        if not days:
+            return f"select * from ({sql}) where false"
+        sql = listed.sub(", ".join(f"date '{day}'" for day in days), sql)
+        return sql.replace(FIRST_DAY, days[0]).replace(LAST_DAY, days[-1])
 
     def read_once(self, sql: str) -> str:
         """SQL that reads the table instead of the view."""

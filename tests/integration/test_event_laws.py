@@ -320,13 +320,13 @@ BREAKS = {
     ),
     "held rows are not ranked again": (
         "landed_events",
-        "where\n        status <> 'quarantined'",
-        "where\n        false and status <> 'quarantined'",
+        "where\n        landed_at <=",
+        "where\n        false and landed_at <=",
     ),
-    "held rows that are quarantined are ranked too": (
+    "what breaks the rules may be the event": (
         "landed_events",
-        "partition by event_id, reason is null",
-        "partition by event_id",
+        "order by reason is not null, ",
+        "order by ",
     ),
     "what a row holds does not decide a tie": (
         "landed_events",
@@ -350,7 +350,7 @@ BREAKS = {
     ),
     "a row whose status changed does not say so": (
         "landed_events",
-        "when reason is null and repeated_since > judged_at",
+        "when repeated_since > judged_at",
         "when false",
     ),
     "rows without an id are dropped": (
@@ -372,6 +372,11 @@ BREAKS = {
         "int_event_counts",
         "where updated_at >",
         "where landed_at >",
+    ),
+    "the last day that was touched is left out": (
+        "int_event_counts",
+        "86399999999 microseconds",
+        "0 microseconds",
     ),
 }
 
