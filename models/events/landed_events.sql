@@ -65,13 +65,19 @@
 {%- endset %}
 
 {#
-    A row is judged when it lands. What is judged later, because a loader was late or the rules have
-    changed, is judged just after all that was judged before: who follows `updated_at` sees it.
+    A row is judged when it lands. What is judged later than the overlap allows for, because a loader
+    was late or the rules have changed, is judged just after all that was judged before: so who follows
+    `updated_at` sees it.
 #}
 {% set judged_at %}
 {%- if is_incremental() -%}
 case
-    when landed_at > (select max(updated_at) from {{ this }}) then landed_at
+    when
+        landed_at > (
+            select max(updated_at) - interval '{{ var("arrival_overlap_minutes") }} minutes'
+            from {{ this }}
+        )
+        then landed_at
     else (select max(updated_at) + interval '1 microsecond' from {{ this }})
 end
 {%- else -%}
