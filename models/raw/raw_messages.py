@@ -6,6 +6,7 @@ On Snowflake a load fills this table (docs/snowflake.md), and the default select
 leaves the model out.
 """
 
+import gzip
 import os
 import re
 import tempfile
@@ -106,6 +107,8 @@ def chunks_of(path: Path) -> Iterator[tuple[int, list[bytes], str | None]]:
             except zlib.error as error:
                 problem = f"file is damaged from here on: {error}"
                 break
+            if number == 1 and not rest:
+                text = text.removeprefix(BYTE_ORDER_MARK)
             *lines, rest = (rest + text).split(b"\n")
             lines = [line for line in lines if line and not line.isspace()]
             yield number, lines, None
@@ -195,9 +198,17 @@ class JsonLines:
         """
 
     def is_sound(self, path: Path) -> bool:
-        """Whether a file has no byte order mark, which is not JSON."""
-        with path.open("rb") as file:
-            return file.read(3) != BYTE_ORDER_MARK
+        """Whether a file begins as DuckDB reads it.
+
+        A byte order mark is no JSON, and of a file that holds one byte it makes no row.
+        """
+        opened = gzip.open if self.kind.is_gzip else open
+        try:
+            with opened(path, "rb") as file:
+                head = file.read(3)
+        except (OSError, EOFError, zlib.error):  # no gzip
+            return False
+        return len(head) != 1 and head != BYTE_ORDER_MARK
 
     def is_readable(self, path: Path) -> bool:
         """Whether DuckDB comes to the end of a file."""
@@ -232,7 +243,6 @@ class JsonLines:
         with copy.open("wb") as file:
             for first, lines, problem in chunks_of(path):
                 for number, line in enumerate(lines, start=first):
-                    line = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
                     text, wrong = text_of(line)
                     if problem or wrong:
                         self.known[str(copy), number] = text, problem or wrong
