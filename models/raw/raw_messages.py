@@ -152,7 +152,8 @@ def chunks_of(path: Path) -> Iterator[tuple[int, list[bytes], str | None]]:
 def csv_names(path: Path, is_gzip: bool) -> tuple[list[str], str]:
     """The names in the first line of a CSV file, each once, and what stands between them."""
     with csv_text(path, is_gzip) as file:
-        header = file.readline(LONGEST_LINE)
+        header = file.readline(LONGEST_LINE).encode("utf-8", "surrogateescape")
+    header = header.decode("utf-8", "replace")
     delimiter = max(",;\t|", key=header.count)
     names: list[str] = []
     for name in next(csv.reader([header], delimiter=delimiter, strict=True), []):
