@@ -9,10 +9,11 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import pyarrow as pa
-from duckdb import DuckDBPyConnection, DuckDBPyRelation
+from duckdb import DuckDBPyConnection, DuckDBPyRelation, Error
 
 COLLECTOR = "events"
 SCHEMA = pa.schema(
@@ -57,18 +58,22 @@ def new_files(
     """A row for each file that is new or changed.
 
     `taken` maps paths to the (size, time of change, hash) of what was taken of them; a file is
-    read only where size or time differ from all of these.
+    read only where size or time differ from all of these. A name that is not UTF-8 is listed with
+    its bytes escaped.
     """
-    for path in sorted(paths):
+    for name in sorted(paths):
+        path = os.fsencode(name).decode("utf-8", "backslashreplace")
         owner = place(path, sources)
         if owner is None:
             continue
         try:
-            about = (landing / path).stat()
+            about = (landing / name).stat()
             versions = taken.get(path, [])
             if (about.st_size, about.st_mtime_ns) in {version[:2] for version in versions}:
                 continue
-            digest = content_hash(landing / path)
+            if not S_ISREG(about.st_mode):  # to read a pipe would wait for ever
+                continue
+            digest = content_hash(landing / name)
         except FileNotFoundError:  # gone since it was listed
             continue
         except OSError as error:
@@ -93,7 +98,11 @@ def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
     places = json.loads(dbt.config.meta_get("sources"))
     sources = [source for source, place in places.items() if place == "landing"]
     files = dbt.source("landing", "event_files")
-    paths = [Path(row[0]).relative_to(landing).as_posix() for row in files.fetchall()]
+    try:
+        names = [Path(name) for (name,) in files.fetchall()]
+    except Error:  # DuckDB lists nothing where one name is not UTF-8
+        names = [Path(folder, name) for folder, _, names in os.walk(landing) for name in names]
+    paths = [name.relative_to(landing).as_posix() for name in names]
 
     taken: dict[str, list[tuple]] = {}
     if dbt.is_incremental:

@@ -6,16 +6,20 @@ On Snowflake a load fills this table (docs/snowflake.md), and the default select
 leaves the model out.
 """
 
+import contextlib
+import csv
+import gzip
+import json
 import os
 import re
 import tempfile
 import zlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import duckdb
 import pyarrow as pa
@@ -40,7 +44,11 @@ FIELDS = {
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LONGEST_LINE = 1 << 24  # bytes; a longer one is no message but an accident
 LONGEST_ORIGINAL = 1 << 16  # bytes that are kept of such a line
+BROKEN_CSV = (csv.Error, OSError, EOFError, UnicodeError, zlib.error)
+CSV_LINES = 100  # over which a quoted value is followed where a CSV file is broken
 CHUNK_ROWS = 50_000  # notes held in memory
+UNKNOWN = "not a kind of file that is read: *.jsonl, *.parquet, of tables *.csv, and *.gz"
+GONE = "file was gone before it was read, or its name is not UTF-8: land it under another name"
 EMPTY = (
     "select null::varchar as path, 0 as line, null::varchar as wrong, null::json as record, "
     + ", ".join(f'null::{kind} as "{name}"' for name, kind in FIELDS.items())
@@ -89,32 +97,127 @@ def exactly(path: Path) -> str:
     return quoted(re.sub(r"([\[\]*?])", r"[\1]", str(path)))
 
 
+def pieces_of(path: Path) -> Iterator[tuple[bytes, str | None]]:
+    """Yield (content, problem) of a file piece by piece, unpacked; a problem is the end."""
+    with path.open("rb") as file:
+        chunks = iter(lambda: file.read(1 << 20), b"")
+        if not path.name.lower().endswith(".gz"):
+            yield from ((chunk, None) for chunk in chunks)
+            return
+        inflate = zlib.decompressobj(wbits=31)
+        for chunk in chunks:
+            while chunk := chunk.lstrip(b"\0") if inflate.eof else chunk:  # a gzip may be padded
+                if inflate.eof:  # one gzip after another
+                    inflate = zlib.decompressobj(wbits=31)
+                before = inflate.copy()
+                try:
+                    text = inflate.decompress(chunk)
+                except zlib.error as error:
+                    yield sound_part(before, chunk), f"file is damaged from here on: {error}"
+                    return
+                chunk = inflate.unused_data
+                yield text, None
+        if not inflate.eof:
+            yield b"", "file ends early: its gzip stream is cut here"
+
+
+def sound_part(inflate: Any, chunk: bytes) -> bytes:
+    """What can be unpacked of a damaged chunk: all up to the byte that makes no sense."""
+    text = b""
+    with contextlib.suppress(zlib.error):
+        for byte in range(len(chunk)):
+            text += inflate.decompress(chunk[byte : byte + 1])
+    return text
+
+
 def chunks_of(path: Path) -> Iterator[tuple[int, list[bytes], str | None]]:
     """Yield (number of the first, lines, problem) of a JSONL file, chunk by chunk.
 
     Lines are numbered as DuckDB does, blank ones left out. With a problem comes one line, the last.
     """
-    inflate = zlib.decompressobj(wbits=47) if path.name.lower().endswith(".gz") else None
-    rest, number, problem = b"", 1, None
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            try:
-                text = inflate.decompress(chunk) if inflate else chunk
-                while inflate and inflate.eof and inflate.unused_data:  # one gzip after another
-                    left, inflate = inflate.unused_data, zlib.decompressobj(wbits=47)
-                    text += inflate.decompress(left)
-            except zlib.error as error:
-                problem = f"file is damaged from here on: {error}"
-                break
-            *lines, rest = (rest + text).split(b"\n")
-            lines = [line for line in lines if line and not line.isspace()]
-            yield number, lines, None
-            number += len(lines)
-            rest = rest[: LONGEST_LINE + 1]  # of an endless line no more is held
-    if inflate and not inflate.eof and not problem:
-        problem = "file ends early: its gzip stream is cut here"
+    rest, number, problem, is_begun = b"", 1, None, False
+    for text, ended in pieces_of(path):
+        problem = ended
+        text = text if is_begun else text.removeprefix(BYTE_ORDER_MARK)
+        is_begun = True
+        *lines, rest = (rest + text).split(b"\n")
+        lines = [line for line in lines if line and not line.isspace()]
+        yield number, lines, None
+        number += len(lines)
+        rest = rest[: LONGEST_LINE + 1]  # of an endless line no more is held
     if rest.strip() or problem:
         yield number, [rest], problem
+
+
+def csv_names(path: Path, is_gzip: bool) -> tuple[list[str], str]:
+    """The names in the first line of a CSV file, each once, and what stands between them."""
+    with csv_text(path, is_gzip) as file:
+        header = file.readline(LONGEST_LINE).encode("utf-8", "surrogateescape")
+    header = header.decode("utf-8", "replace")
+    delimiter = max(",;\t|", key=header.count)
+    names: list[str] = []
+    for name in next(csv.reader([header], delimiter=delimiter, strict=True), []):
+        name = name or f"column{len(names)}"
+        number, once = 0, name
+        while once.lower() in map(str.lower, names):
+            number += 1
+            once = f"{name}_{number}"
+        names.append(once)
+    return names, delimiter
+
+
+def csv_text(path: Path, is_gzip: bool) -> TextIO:
+    """A CSV file as text, bytes that are no UTF-8 marked."""
+    opened = gzip.open if is_gzip else open
+    return opened(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def csv_rows(path: Path, is_gzip: bool) -> Iterator[tuple[str, str | None]]:
+    """Yield (row as JSON, None) or (line, problem) of a CSV file that has broken rows.
+
+    A quoted value may go on for some lines; if it never ends, only its first line is broken.
+    """
+    csv.field_size_limit(LONGEST_LINE)
+    try:
+        names, delimiter = csv_names(path, is_gzip)
+        with csv_text(path, is_gzip) as file:
+            file.readline(LONGEST_LINE)
+            ahead: deque[str] = deque()
+            while line := ahead.popleft() if ahead else file.readline(LONGEST_LINE):
+                lines, cells, problem = [line], [], None
+                while len(lines) <= CSV_LINES:
+                    try:
+                        cells = next(csv.reader(lines, delimiter=delimiter, strict=True))
+                        break
+                    except csv.Error as error:
+                        problem = str(error)
+                        more = ahead.popleft() if ahead else file.readline(LONGEST_LINE)
+                        if "unexpected end" not in problem or not more:
+                            ahead.extendleft([more] if more else [])
+                            break
+                        lines.append(more)
+                if not cells and problem is None:  # DuckDB leaves out blank lines likewise
+                    if len(names) > 1:
+                        continue
+                    cells = [""]
+                if len(cells) == len(names):
+                    text, problem = "".join(lines), None
+                else:
+                    ahead.extendleft(reversed(lines[1:]))
+                    text = line
+                    problem = f"{len(cells)} values, not {len(names)}" if cells else problem
+                try:
+                    text.encode()
+                except UnicodeEncodeError:
+                    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+                    problem = "not valid UTF-8"
+                if problem:
+                    yield text.rstrip("\r\n"), f"not a row of the CSV file: {problem}"
+                else:
+                    row = zip(names, (cell or None for cell in cells), strict=True)
+                    yield json.dumps(dict(row)), None
+    except BROKEN_CSV as error:
+        yield "", f"not a readable CSV file from here on: {error}"
 
 
 def text_of(line: bytes) -> tuple[str, str | None]:
@@ -127,8 +230,16 @@ def text_of(line: bytes) -> tuple[str, str | None]:
         return line.decode("utf-8", "replace"), "not valid UTF-8"
 
 
+def json_rows(path: Path) -> Iterator[tuple[str, str | None]]:
+    """Yield (line, problem) of a JSONL file."""
+    for _, lines, problem in chunks_of(path):
+        for line in lines:
+            text, wrong = text_of(line)
+            yield text, problem or wrong
+
+
 class JsonLines:
-    """Files of JSON lines of one kind, which DuckDB reads in one scan.
+    """Files of JSON lines of one kind, which DuckDB reads in one scan; of others mended copies.
 
     What it makes nothing of stands in the temporary table `line_notes`, with its text.
     """
@@ -143,7 +254,7 @@ class JsonLines:
 
     def selects(self, paths: list[Path]) -> Iterator[str]:
         """Selects that cover all of the files, the broken ones mended in a copy before."""
-        sound = [path for path in paths if self.is_sound(path)]
+        sound = [path for path in paths if self.kind.form == "json" and self.is_sound(path)]
         try:
             yield from self.checked_selects(sound, self.kind.is_gzip)
         except duckdb.Error:  # one of them ends in its midst or has an endless line
@@ -195,9 +306,17 @@ class JsonLines:
         """
 
     def is_sound(self, path: Path) -> bool:
-        """Whether a file has no byte order mark, which is not JSON."""
-        with path.open("rb") as file:
-            return file.read(3) != BYTE_ORDER_MARK
+        """Whether a file begins as DuckDB reads it.
+
+        A byte order mark is no JSON, and of a file that holds one byte it makes no row.
+        """
+        opened = gzip.open if self.kind.is_gzip else open
+        try:
+            with opened(path, "rb") as file:
+                head = file.read(3)
+        except (OSError, EOFError, zlib.error):  # no gzip
+            return False
+        return len(head) != 1 and head != BYTE_ORDER_MARK
 
     def is_readable(self, path: Path) -> bool:
         """Whether DuckDB comes to the end of a file."""
@@ -229,36 +348,52 @@ class JsonLines:
     def mended(self, path: Path) -> Path:
         """A copy of a broken file, `null` in place of the lines that cannot be had."""
         copy = self.scratch / f"{len(list(self.scratch.iterdir()))}.jsonl"
-        with copy.open("wb") as file:
-            for first, lines, problem in chunks_of(path):
-                for number, line in enumerate(lines, start=first):
-                    line = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
-                    text, wrong = text_of(line)
-                    if problem or wrong:
-                        self.known[str(copy), number] = text, problem or wrong
-                    file.write(b"null\n" if problem or wrong else line.strip() + b"\n")
+        rows = csv_rows(path, self.kind.is_gzip) if self.kind.form == "csv" else json_rows(path)
+        with copy.open("w", encoding="utf-8", newline="\n") as file:
+            for number, (text, wrong) in enumerate(rows, start=1):
+                if wrong:
+                    self.known[str(copy), number] = text, wrong
+                file.write("null\n" if wrong else text + "\n")
         self.copies[copy] = path
         return copy
 
 
-def select_of_records(session: duckdb.DuckDBPyConnection, path: Path, kind: Kind) -> str:
-    """A select of `path, line, record, wrong` over a file that holds no JSON lines."""
+def select_of_records(session: duckdb.DuckDBPyConnection, path: Path, kind: Kind) -> str | None:
+    """A select of `path, line, record, wrong` over a file that holds no JSON lines.
+
+    None if it is a CSV file with a broken row: DuckDB reads all rows of it or none.
+    """
     head = f"select {quoted(path)} as path, row_number() over () as line"
-    reader = {
-        "parquet": f"read_parquet({exactly(path)})",
-        "csv": f"read_csv({exactly(path)}, header = true, all_varchar = true)",
-    }.get(kind.form)
-    if reader is None:
-        wrong = "not a kind of file that is read: *.jsonl, *.parquet, of tables *.csv, and *.gz"
-        return f"{head}, null::json as record, {quoted(wrong)} as wrong"
-    try:  # every cell is read: a file may end well and still be damaged in the middle
-        cells = f"select max(length(to_json(t)::varchar)) from {reader} as t"
-        session.execute(cells).fetchall()
-    except duckdb.Error as error:
-        name = {"parquet": "Parquet", "csv": "CSV"}[kind.form]
-        wrong = f"not a readable {name} file: " + str(error).split("\n")[0]
-        return f"{head}, null::json as record, {quoted(wrong)} as wrong"
-    return f"{head}, to_json(t) as record, null as wrong from {reader} as t"
+    nothing = f"{head}, null::json as record"
+    if not path.is_file():
+        return f"{nothing}, {quoted(GONE)} as wrong"
+    if kind.form == "other":
+        return f"{nothing}, {quoted(UNKNOWN)} as wrong"
+    try:
+        reader = csv_reader(path, kind) if kind.form == "csv" else f"read_parquet({exactly(path)})"
+        # Every cell is read: a file may end well and still be damaged in the middle.
+        record = 'to_json("the row")'
+        query = f'select max(length({record}::varchar)) from {reader} as "the row"'
+        session.execute(query).fetchall()
+    except (duckdb.Error, RuntimeError, *BROKEN_CSV) as error:
+        if kind.form == "csv":
+            return None
+        wrong = "not a readable Parquet file: " + str(error).split("\n")[0]
+        return f"{nothing}, {quoted(wrong.replace(str(path), path.name))} as wrong"
+    return f'{head}, {record} as record, null as wrong from {reader} as "the row"'
+
+
+def csv_reader(path: Path, kind: Kind) -> str:
+    """The call that reads a CSV file and fails at a broken row; left to guess, DuckDB skips it."""
+    names, delimiter = csv_names(path, kind.is_gzip)
+    if not names:
+        raise csv.Error("no header")
+    columns = "{" + ", ".join(f"{quoted(name)}: 'varchar'" for name in names) + "}"
+    return (
+        f"read_csv({exactly(path)}, auto_detect = false, columns = {columns}, header = true, "
+        f"delim = {quoted(delimiter)}, quote = '\"', escape = '\"', strict_mode = true, "
+        f"compression = '{'gzip' if kind.is_gzip else 'none'}', max_line_size = {LONGEST_LINE})"
+    )
 
 
 def select_of_messages(records: str) -> str:
@@ -276,17 +411,19 @@ def rows_of(session: duckdb.DuckDBPyConnection, files: list[tuple]) -> str:
     globals()["SCRATCH"] = scratch  # dbt writes the rows later; it goes with this module
     by_kind = defaultdict(list)
     for path, source, *_ in files:
-        by_kind[kind_of(path, source == "collector")].append(path)
+        kind = kind_of(path, source == "collector")
+        by_kind[kind if path.is_file() else replace(kind, form="other")].append(path)
     places = {path: place for path, *place in files}
     selects = [EMPTY]
     for kind, paths in by_kind.items():
-        if kind.form == "json":
-            reader = JsonLines(session, kind, Path(scratch.name))
-            selects += reader.selects(paths)
-            places |= {copy: places[path] for copy, path in reader.copies.items()}
-        else:
-            records = [select_of_records(session, path, kind) for path in paths]
-            selects += map(select_of_messages, records) if kind.is_message else records
+        if kind.form != "json":
+            records = {path: select_of_records(session, path, kind) for path in paths}
+            found = filter(None, records.values())
+            selects += map(select_of_messages, found) if kind.is_message else found
+            paths = [path for path, select in records.items() if select is None]
+        reader = JsonLines(session, kind, Path(scratch.name))
+        selects += reader.selects(paths)
+        places |= {copy: places[path] for copy, path in reader.copies.items()}
     for path, place in places.items():
         session.execute("insert into new_files values (?, ?, ?, ?, ?)", [str(path), *place])
     return " union all by name ".join(f"({select})" for select in selects)

@@ -163,7 +163,7 @@ class EventLayer:
                 )
                 continue
             seen = self.query(
-                f"select max({model.watermark}) - interval '{self.overlap} minutes' "
+                f"select coalesce(max({model.watermark}), timestamp '1970-01-01') - interval '{self.overlap} minutes' "
                 f"from {model.name}"
             )[0][0]
             sql = model.later.replace(model.stand_in, f"timestamp '{seen}'")
