@@ -88,6 +88,7 @@ def told_of_others(log):
         log.say(userId="bob-0815", anonymousId="a-phone-of-bob", email="bob@example.org")
     log.say(userId="bob-0815", anonymousId=TABLET)
     log.say(anonymousId=TABLET, message_id="bobs-evening")
+    log.say(userId="bob-0815", anonymousId="a-phone-of-bob")  # what he is reached by, then as now
     for device in ("d-one", "d-two", "d-three"):
         log.say(userId="carl-1", anonymousId=device, email="carl@example.org")
     log.say(anonymousId="joe-1", context={"page": {"title": "jocarl@example.org"}})
@@ -345,7 +346,7 @@ def test_what_lands_again_stays_out_and_what_is_new_comes_in(forgotten, before):
     with (deployment.landing / "events" / "r.jsonl").open("a") as file:
         file.write("\n")  # a copy alone would not be read again
     log = Log(deployment)
-    log.say(userId=ACCOUNT, anonymousId=LAPTOP, email=EMAIL, at=datetime.now(UTC))
+    log.say("anew", userId=ACCOUNT, anonymousId=LAPTOP, email=EMAIL, at=datetime.now(UTC))
     log.land("zz-new.jsonl")
     deployment.dbt(
         "build",
