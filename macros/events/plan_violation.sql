@@ -3,13 +3,15 @@
     One case per event name, so that a row is held only against the rules of its own event, and its
     properties are parsed once for all of them (once more where something is nested: text may be
     anything that is not). An empty plan forbids nothing.
+    With aliases the properties are those that were sent: they are filled here, event by event, since
+    an expression over a column of a subquery is written out wherever that column is used.
 -#}
-{% macro plan_violation(plan, event_name, properties) %}
+{% macro plan_violation(plan, event_name, properties, aliases=none, source=none) %}
 {%- set plan_rules = plan_rules(plan) -%}
+{%- set alias_rules = alias_rules(aliases, plan) if aliases else {} -%}
 {%- if not plan_rules -%}
 cast(null as varchar)
 {%- else -%}
-{% call(bound) with_value(properties) -%}
 case
     when {{ event_name }} is null then 'no event name'
     {%- for event, rules in plan_rules.items() %}
@@ -19,7 +21,8 @@ case
         then null
         {%- else %}
         then coalesce(
-            {% call(texts) with_json_texts(bound, rules | map(attribute='property')) -%}
+            {% set filled = filled_properties(alias_rules.get(event, []), source, properties) -%}
+            {% call(texts) with_json_texts(filled, rules | map(attribute='property')) -%}
             case
                 {%- for rule in rules %}
                 {%- set text = texts[loop.index0] %}
@@ -35,7 +38,7 @@ case
             end
             {%- endcall %}
             {%- if texts_of %},
-            {% call(types) with_json_types(bound, texts_of | map(attribute='property')) -%}
+            {% call(types) with_json_types(properties, texts_of | map(attribute='property')) -%}
             case
                 {%- for rule in texts_of %}
                 when {{ types[loop.index0] }} in ('OBJECT', 'ARRAY')
@@ -50,6 +53,5 @@ case
     {%- endfor %}
     else 'unknown event'
 end
-{%- endcall -%}
 {%- endif -%}
 {%- endmacro %}

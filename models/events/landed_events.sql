@@ -41,28 +41,16 @@
 
 {# What decides which rows are events. What it refused is judged again when it has changed. #}
 {% set rules = local_md5(
-    plan_violation(plan, 'event_name', 'properties')
-    ~ aliased_properties(ref('property_aliases'), plan, 'source', 'event_name', 'properties')
+    plan_violation(plan, 'event_name', 'properties', ref('property_aliases'), 'source')
     ~ seed_rows(ref('event_aliases'), ['alias', 'event_name'])
 ) %}
 {% set refused_before %}reason is not null and rules_version <> '{{ rules }}'{% endset %}
 {% set has_refused = is_incremental() and has_rows(this, refused_before) %}
 {% set newly_landed = newly_landed() if is_incremental() else 'true' %}
-{% set is_arrival %}
-(
-    {{ newly_landed }}
-    {%- if has_refused %}
-    or (landed_file, landed_line, landed_part) in (
-        select
-            landed_file,
-            landed_line,
-            landed_part
-        from {{ this }}
-        where {{ refused_before }}
-    )
-    {%- endif %}
-)
-{%- endset %}
+{% set is_arrival = newly_landed if not has_refused else
+    newly_landed ~ ' or (landed_file, landed_line, landed_part) in ('
+    ~ 'select landed_file, landed_line, landed_part from ' ~ this ~ ' where ' ~ refused_before ~ ')'
+%}
 
 {#
     A row is judged when it lands. What is judged later than the overlap allows for, because a loader
@@ -88,7 +76,7 @@ landed_at
 with arrivals as (
 
     select event_id from {{ judged_events }}
-    where {{ is_arrival | indent(4) }}
+    where {{ is_arrival }}
 
 ),
 
@@ -118,7 +106,7 @@ alone as (
         {{ judged_at }} as updated_at
     from {{ judged_events }}
     where
-        {{ is_arrival | indent(8) }}
+        ({{ is_arrival }})
         and (
             event_id is null
             or event_id not in (select repeated.event_id from repeated)
@@ -133,7 +121,7 @@ candidates as (
         {{ judged_at | indent(8) }} as judged_at
     from {{ judged_events }}
     where
-        {{ is_arrival | indent(8) }}
+        ({{ is_arrival }})
         and event_id in (select repeated.event_id from repeated)
 
     {% if is_incremental() %}

@@ -33,7 +33,8 @@ def built_nodes(manifest):
     return {
         key: node
         for key, node in manifest["nodes"].items()
-        if node["resource_type"] in ("model", "seed", "snapshot") and node["name"] not in ON_ONE_MACHINE
+        if node["resource_type"] in ("model", "seed", "snapshot")
+        and node["name"] not in ON_ONE_MACHINE
     }
 
 
