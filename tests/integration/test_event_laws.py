@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.integration.event_layer import OVERLAP, WATERMARKS, EventLayer
 
-CASES, LOGS = 28, 80
+CASES, LOGS = 25, 80
 DAYS_OF_A_LOG = 5
 START = datetime(2001, 1, 1, 12)
 LANDED, APART = datetime(2030, 1, 1, 12), timedelta(minutes=15)
