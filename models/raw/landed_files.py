@@ -91,6 +91,20 @@ def new_files(
         }
 
 
+def is_any(files: DuckDBPyRelation) -> bool:
+    """Whether dbt lists files; with `--empty` it lists none."""
+    try:
+        return bool(files.limit(1).fetchall())
+    except Error:  # there is a name that is not UTF-8
+        return True
+
+
+def listed(landing: Path) -> list[str]:
+    """Paths of the files below the landing folder, whatever bytes they are called by."""
+    files = [Path(folder, name) for folder, _, names in os.walk(landing) for name in names]
+    return [path.relative_to(landing).as_posix() for path in files]
+
+
 def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
     """One row per landed file; see landed_files.yml for the columns."""
     dbt.config(materialized="incremental", incremental_strategy="append")
@@ -98,11 +112,7 @@ def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
     places = json.loads(dbt.config.meta_get("sources"))
     sources = [source for source, place in places.items() if place == "landing"]
     files = dbt.source("landing", "event_files")
-    try:
-        names = [Path(name) for (name,) in files.fetchall()]
-    except Error:  # DuckDB lists nothing where one name is not UTF-8
-        names = [Path(folder, name) for folder, _, names in os.walk(landing) for name in names]
-    paths = [name.relative_to(landing).as_posix() for name in names]
+    paths = listed(landing) if is_any(files) else []
 
     taken: dict[str, list[tuple]] = {}
     if dbt.is_incremental:

@@ -162,10 +162,10 @@ class EventLayer:
                     f"create or replace table {model.name} as {self.read_once(model.first)}"
                 )
                 continue
-            seen = self.query(
-                f"select coalesce(max({model.watermark}), timestamp '1970-01-01') - interval '{self.overlap} minutes' "
-                f"from {model.name}"
-            )[0][0]
+            seen = self.value(
+                f"select coalesce(max({model.watermark}), timestamp '1970-01-01') "
+                f"- interval '{self.overlap} minutes' from {model.name}"
+            )
             sql = model.later.replace(model.stand_in, f"timestamp '{seen}'")
             if model.days:
                 query = model.days.replace(model.stand_in, f"timestamp '{seen}'")

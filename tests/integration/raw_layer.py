@@ -69,6 +69,6 @@ class RawLayer:
                 source=lambda *_: connection.sql(f"from glob('{pattern}/**')"),
             )
             with patch.dict(os.environ, {"TIDELINE_LANDING": str(self.landing)}):
-                arrived = module.model(dbt, connection)  # noqa: F841, read by its name
-                connection.execute(f"insert into {name} by name select * from arrived")
+                taken_in = module.model(dbt, connection)  # noqa: F841, read by its name
+                connection.execute(f"insert into {name} by name select * from taken_in")
         connection.execute("set preserve_insertion_order = true")

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.event_layer import OVERLAP, WATERMARKS, EventLayer, compile_layer
+from tests.integration.event_layer import OVERLAP, WATERMARKS, EventLayer
 
-CASES, LOGS = 28, 80
+CASES, LOGS = 25, 80
 DAYS_OF_A_LOG = 5
 START = datetime(2001, 1, 1, 12)
 LANDED, APART = datetime(2030, 1, 1, 12), timedelta(minutes=15)
@@ -258,12 +258,6 @@ def assert_case(layer, loads, again):
             break
     loads = [of_logs(load, logs) for load in loads]
     raise AssertionError(f"{failure}\nloads: {loads}\nagain: {of_logs(again, logs)}") from failure
-
-
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory):
-    """The warehouse and its models, compiled once."""
-    return compile_layer(tmp_path_factory.mktemp("layer"))
 
 
 @pytest.fixture(scope="module")
