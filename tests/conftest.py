@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared"
@@ -88,6 +89,12 @@ class Deployment:
     def frame(self, table):
         """A whole table as sorted rows, whatever the order they were written in."""
         return sorted(self.query(f"select * from {table}"), key=repr)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hypothesis_elsewhere(tmp_path_factory):
+    """What hypothesis writes to speed itself up does not stay in the repository."""
+    set_hypothesis_home_dir(tmp_path_factory.mktemp("hypothesis"))
 
 
 @pytest.fixture
