@@ -10,7 +10,8 @@
 
 {#
     Repeats count towards a row's being here, since they never get fewer: so a minute that was a
-    burst until its events turned out to be repeats stays, and tells its events that it is none.
+    burst until its events turned out to be repeats stays, and tells its events that it is none. So do
+    events that were just forgotten, which say their minute until `make forget` purges them.
 #}
 with landed as (
 
@@ -24,7 +25,7 @@ with landed as (
     from {{ ref('landed_events') }}
     where
         stream_id is not null
-        and status <> 'quarantined'
+        and (status <> 'quarantined' or reason = 'forgotten')
 
 ),
 

@@ -141,6 +141,25 @@ def landed(tmp_path_factory):
     return messages, batches, said, whole
 
 
+def test_a_burst_ends_when_an_event_of_it_is_forgotten(tmp_path):
+    """Somebody else's event that named the person: the minute has fewer events then."""
+    deployment = deployed(tmp_path)
+    message = {"type": "track", "event": "login", "anonymousId": "bob"}
+    message |= {"timestamp": START.isoformat(), "receivedAt": START.isoformat()}
+    write(deployment, "a", [{**message, "messageId": f"m{i}"} for i in range(ALLOWED + 1)])
+    build(deployment, "fct_events")
+    assert set(flags(deployment).values()) == {(True, False)}
+    with duckdb.connect(str(deployment.warehouse)) as connection:  # as `make forget` begins
+        connection.execute(
+            "update tideline.landed_events set status = 'quarantined', reason = 'forgotten', "
+            "event_name = null, updated_at = updated_at + interval '1 second' "
+            "where event_id = 'm0'"
+        )
+    build(deployment, "fct_events")
+    assert flags(deployment) == {f"m{i}": (False, False) for i in range(1, ALLOWED + 1)}
+    assert not deployment.value("select count_if(is_burst) from int_busy_minutes")
+
+
 def test_what_is_flagged_follows_the_rules_after_every_batch(landed):
     messages, _, said, whole = landed
     for batch in range(BATCHES):
