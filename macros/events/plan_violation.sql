@@ -38,7 +38,7 @@ case
             end
             {%- endcall %}
             {%- if texts_of %},
-            {% call(types) with_json_types(properties, texts_of | map(attribute='property')) -%}
+            {% call(types) with_json_types(filled, texts_of | map(attribute='property')) -%}
             case
                 {%- for rule in texts_of %}
                 when {{ types[loop.index0] }} in ('OBJECT', 'ARRAY')

@@ -34,6 +34,7 @@ PLAN_CASES = [
         "purchase: coupon is not text",
     ),
     ("purchase", {"order_id": ["1"], "revenue": 1}, "purchase: order_id is not text"),
+    ("purchase", {"orderId": {"a": 1}, "revenue": 1}, "purchase: order_id is not text"),
     ("purchase", {"order_id": "1", "revenue": 1, "coupon": "[SALE] {10}"}, None),
     ("purchase", {"order_id": "1", "revenue": 1, "currency": "eur"}, None),
     (
@@ -107,11 +108,15 @@ def compiled(deployment, **environment):
 
 NEXT = "/* next */"
 JUDGED = """
-    select number, {{ plan_violation(ref('tracking_plan'), 'event_name', 'properties') }}
+    select number, {{ plan_violation(
+        ref('tracking_plan'), 'event_name', 'properties', ref('property_aliases'), 'source'
+    ) }}
     from plan_cases order by number
 """
 MARKED = """
-    select number, {{ plan_marks(ref('tracking_plan'), 'event_name', 'properties') }}
+    select number, {{ plan_marks(ref('tracking_plan'), 'event_name', aliased_properties(
+        ref('property_aliases'), ref('tracking_plan'), 'source', 'event_name', 'properties'
+    )) }}
     from plan_cases order by number
 """
 FILLED = """
