@@ -55,18 +55,18 @@
 {#
     A row is judged when it lands. What is judged later than the overlap allows for, because a loader
     was late or the rules have changed, is judged just after all that was judged before: so who follows
-    `updated_at` sees it.
+    `updated_at` sees it. While nothing was judged, as after a run on an empty file, nobody follows yet.
 #}
 {% set judged_at %}
 {%- if is_incremental() -%}
 case
     when
-        landed_at > (
+        landed_at <= (
             select max(updated_at) - interval '{{ var("arrival_overlap_minutes") }} minutes'
             from {{ this }}
         )
-        then landed_at
-    else (select max(updated_at) + interval '1 microsecond' from {{ this }})
+        then (select max(updated_at) + interval '1 microsecond' from {{ this }})
+    else landed_at
 end
 {%- else -%}
 landed_at

@@ -94,6 +94,19 @@ def test_a_file_that_grew_is_taken_again_without_loss(deployment):
     ]
 
 
+def test_a_run_on_an_empty_file_spoils_nothing(deployment):
+    """Also what a Snowflake warehouse does that is built before its first load."""
+    events = deployment.landing / "events"
+    (events / "empty.jsonl").touch()
+    for number in (1, 2):
+        deployment.build_up_to("int_event_counts", "int_sessions")
+        (events / f"{number}.jsonl").write_text(good(number))
+    deployment.build_up_to("int_event_counts", "int_sessions")
+    assert deployment.value("select count(updated_at) from landed_events") == 2
+    assert deployment.value("select sum(landed) from int_event_counts") == 2
+    assert deployment.value("select sum(event_count) from int_sessions") == 2
+
+
 def test_a_full_refresh_keeps_what_landed(deployment):
     """The files may be gone by then: the landed rows are the archive."""
     for number in (1, 2):
