@@ -447,7 +447,9 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelati
     # Each thread reads files of its own; the post-hook sets it back.
     session.execute("set preserve_insertion_order = false")
     columns = "path, source, landed_file, table_name, landed_at"
-    files = [(landing / path, *rest) for path, *rest in new.select(columns).fetchall()]
+    # A file that changed after a run which listed it and failed is listed twice, and read once.
+    listed = {path: rest for path, *rest in new.order("landed_at").select(columns).fetchall()}
+    files = [(landing / path, *rest) for path, rest in listed.items()]
     session.execute(
         "create or replace temp table new_files (path varchar, source varchar, "
         "landed_file varchar, table_name varchar, landed_at timestamp)"
@@ -467,6 +469,9 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelati
                 new_files.table_name,
                 rows.* exclude (path, line, wrong),
                 line_notes.text,
+                -- A row that `land` could not read brings the problem with it, and no call. In a
+                -- message these words may be anybody's.
+                case when rows.type is null then rows.properties end as told,
                 case
                     when rows.wrong is not null then rows.wrong
                     when line_notes.wrong is not null then line_notes.wrong
@@ -474,9 +479,8 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelati
                     when line_notes.text is not null
                         and try(json_type(line_notes.text)) is distinct from 'OBJECT'
                         then 'not a JSON object'
-                    -- A row that `land` could not read brings the problem with it.
                     when new_files.source = 'collector'
-                        then coalesce(rows.properties ->> 'problem', 'no messageId')
+                        then coalesce(told ->> 'problem', 'no messageId')
                     when json_type(rows.record) = 'OBJECT' then null
                     else 'not a JSON object'
                 end as problem,
@@ -509,6 +513,6 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelati
             case when source <> 'collector' then record end as record,
             problem,
             case when problem is not null
-                then coalesce(properties ->> 'original', text, record::varchar) end as original,
+                then coalesce(told ->> 'original', text, record::varchar) end as original,
         from judged
     """)

@@ -326,6 +326,34 @@ def test_a_file_that_is_gone_before_it_is_read(landing):
     assert outcomes(rows["events/b.jsonl"]) == ["m2"]
 
 
+def test_words_of_a_message_are_no_reason(landing):
+    """A message without an id may have a `problem` of its own, which may name anybody."""
+    told = {"problem": "I am ann@example.org", "original": "my card", "line": 1, "file": "f"}
+    line = sound(0, messageId=None, type="track", event="login", properties=told)
+    (landing.events / "a.jsonl").write_bytes(line)
+    (landing.events / "land.jsonl").write_bytes(json.dumps({"properties": told}).encode())
+    rows = landing.take()
+    ((_, _, problem, original),) = rows["events/a.jsonl"]
+    assert (problem, original) == ("no messageId", line.decode())
+    ((_, _, problem, original),) = rows["events/land.jsonl"]
+    assert (problem, original) == (told["problem"], told["original"])
+
+
+def test_a_file_that_changes_before_it_is_read(landing):
+    """Between the two models, in a run that fails there: it is listed twice and read once."""
+    path = landing.events / "a.jsonl"
+    path.write_bytes(b"\n".join([sound(1), b"broken"]))
+    listing, reading = landing.raw.modules
+    landing.raw.modules = [listing]
+    landing.raw.run()
+    path.write_bytes(b"\n".join([sound(1), b"broken", sound(2)]))
+    landing.raw.modules = [listing, reading]
+    rows = landing.take()
+    assert outcomes(rows["events/a.jsonl#2"]) == ["m1", "not a JSON object", "m2"]
+    assert len(rows) == 1
+    assert landing.take() == rows
+
+
 # What each load finds a file to hold, and the ids that are landed of it in the end.
 CHANGES = [
     ([[1], [1], [1]], [["m1"]]),
