@@ -75,7 +75,12 @@ landed_at
 
 with arrivals as (
 
-    select event_id from {{ judged_events }}
+    select
+        event_id,
+        landed_file,
+        landed_line,
+        landed_part
+    from {{ judged_events }}
     where {{ is_arrival }}
 
 ),
@@ -125,6 +130,7 @@ candidates as (
         and event_id in (select repeated.event_id from repeated)
 
     {% if is_incremental() %}
+    {# A loader overwrites rows, and those of a load move up: one may stand here at another place. #}
     union all
 
     select
@@ -132,7 +138,13 @@ candidates as (
         judged_at
     from {{ this }}
     where
-        not ({{ newly_landed }})
+        (landed_file, landed_line, landed_part) not in (
+            select
+                arrivals.landed_file,
+                arrivals.landed_line,
+                arrivals.landed_part
+            from arrivals
+        )
         and event_id in (select repeated.event_id from repeated)
         and not ({{ refused_before }})
     {% endif %}

@@ -70,7 +70,17 @@ full outer join accounted
 full outer join landed
     on coalesce(judged.landed_file, accounted.landed_file) = landed.landed_file
 where
-    judged.row_count is distinct from accounted.row_count
-    or judged.part_count is distinct from accounted.part_count
-    {# What a loader keeps in the warehouse is not among the landed files. #}
-    or (landed.row_count is not null and landed.row_count is distinct from judged.row_count)
+    coalesce(judged.row_count, 0) > coalesce(accounted.row_count, 0)
+    or coalesce(judged.part_count, 0) > coalesce(accounted.part_count, 0)
+    {#
+        What a loader keeps in the warehouse is not among the landed files, and is overwritten there:
+        more may have been taken in than it still holds.
+    #}
+    or (
+        landed.row_count is not null
+        and (
+            landed.row_count is distinct from judged.row_count
+            or judged.row_count is distinct from accounted.row_count
+            or judged.part_count is distinct from accounted.part_count
+        )
+    )

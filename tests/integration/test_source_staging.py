@@ -243,3 +243,28 @@ def test_loaders_in_the_warehouse_say_the_same(deployment, loader):
     words = re.sub(r"\s+", " ", output)
     assert f'"{table_name("users")}", which has no column _fivetran_synced' in words
     assert "It has: id." in words
+
+
+PARTS = ("events_duplicated", "events_quarantined")  # with these `assert_nothing_is_lost` runs
+
+
+def test_a_row_that_a_loader_overwrites_is_counted_once(deployment):
+    """The rows of its load move up, within the time that a run looks at again."""
+    with duckdb.connect(str(deployment.warehouse)) as connection:
+        connection.execute("create schema ft")
+        connection.execute(
+            "create table ft.customers as select 'cus_' || i as id, i || '@x.example' as email, "
+            "1767225600 + i as created, timestamp '2026-02-01 10:00:00' as _fivetran_synced "
+            "from range(1, 3) as r(i)"
+        )
+    visit(deployment)
+    variables = json.dumps({"sources": {"stripe": "ft"}, "arrival_overlap_minutes": 60})
+    deployment.build_up_to("fct_events", *PARTS, variables=variables)
+    with duckdb.connect(str(deployment.warehouse)) as connection:
+        connection.execute(
+            "update ft.customers set email = 'new@x.example', "
+            "_fivetran_synced = timestamp '2026-02-01 10:30:00' where id = 'cus_1'"
+        )
+    deployment.build_up_to("fct_events", *PARTS, variables=variables)
+    events = "select count(*), count(distinct event_id) from fct_events where source = 'stripe'"
+    assert deployment.query(events) == [(2, 2)]
