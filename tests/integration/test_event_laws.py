@@ -319,8 +319,8 @@ BREAKS = {
     ),
     "held rows are not ranked again": (
         "landed_events",
-        "where\n        not (",
-        "where\n        false and not (",
+        "where\n        (landed_file, landed_line, landed_part) not in (",
+        "where\n        false and (landed_file, landed_line, landed_part) not in (",
     ),
     "what breaks the rules may be the event": (
         "landed_events",
