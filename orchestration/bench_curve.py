@@ -112,6 +112,7 @@ def measure(millions: Sequence[int], folder: Path) -> str:
             )
         )
         shutil.rmtree(place)
+        print(f"{size} million: done", file=sys.stderr)
     return table(
         [
             "history",
