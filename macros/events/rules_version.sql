@@ -9,7 +9,7 @@
     } -%}
     {%- set rows = [] -%}
     {%- for seed, columns in seeds.items() -%}
-        {%- do rows.append(seed_rows(seed, columns)) -%}
+        {%- do rows.extend(seed_rows(seed, columns) | map('join', '|') | sort) -%}
     {%- endfor -%}
-    {{ return(local_md5(rows | string)) }}
+    {{ return(local_md5(rows | join('; '))) }}
 {% endmacro %}

@@ -36,14 +36,10 @@
     cast(properties as varchar), cast(identifiers as varchar), cast(context as varchar),
     landed_file, landed_line, landed_part
 {%- endset %}
-{% set plan = ref('tracking_plan') %}
 {% set judged_events = ref('judged_events') %}
 
 {# What decides which rows are events. What it refused is judged again when it has changed. #}
-{% set rules = local_md5(
-    plan_violation(plan, 'event_name', 'properties', ref('property_aliases'), 'source')
-    ~ seed_rows(ref('event_aliases'), ['alias', 'event_name'])
-) %}
+{% set rules = rules_version() %}
 {% set refused_before %}reason is not null and rules_version <> '{{ rules }}'{% endset %}
 {% set has_refused = is_incremental() and has_rows(this, refused_before) %}
 {% set newly_landed = newly_landed() if is_incremental() else 'true' %}
