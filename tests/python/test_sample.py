@@ -124,7 +124,7 @@ def test_every_clean_message_keeps_to_the_tracking_plan(tmp_path, plan, aliases)
     assert len({m["messageId"] for m in messages}) == len(messages)
     names = {
         CALLS.get(m["type"]) or aliases.get(m["event"], m["event"]) for m in messages
-    }  # everything that the shop and its app can tell; the rest comes from other trackers and systems
+    }  # all that the shop and its app can tell; other trackers and systems tell the rest
     others = {"group", "alias", "page_ping", "link_click", "scroll", "session_start", "first_visit"}
     others |= {"user_engagement", "payment_failed", "order_refund", "email_delivery"}
     assert names == set(plan) - others - {"consent_change"}
