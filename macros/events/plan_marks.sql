@@ -1,7 +1,7 @@
 {#-
     What an event's properties are worth, one character for each property of its plan in the order
-    of their names: `+` filled, `-` filled against the plan, `.` not filled. Where anything is
-    nested as many follow again, `-` for an object or array where text belongs.
+    of their names: `+` filled, `-` filled against the plan, `.` not filled. Where an object or array
+    stands in place of a text as many follow again, `-` for each of these.
     Null for an event that the plan does not know or that has no properties.
 -#}
 {% macro plan_marks(plan, event_name, properties) %}
@@ -23,7 +23,7 @@ case
             end
             {% endfor -%}
             {%- endcall %}
-            || coalesce(
+            || coalesce(nullif(
                 {% call(types) with_json_types(properties, rules | map(attribute='property')) -%}
                 {%- for rule in rules -%}
                 {{- '|| ' if not loop.first -}}
@@ -34,8 +34,8 @@ case
                 {%- endif %}
                 {% endfor -%}
                 {%- endcall %},
-                ''
-            )
+                '{{ '.' * (rules | length) }}'
+            ), '')
     {%- endfor %}
     when false then ''
 end

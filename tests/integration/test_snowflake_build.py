@@ -145,7 +145,9 @@ def test_both_warehouses_hold_the_same_rows(warehouses):
         pairs = zip(ours, theirs, strict=False)
         first = next((pair for pair in pairs if not is_same(*pair)), None)
         if first or len(ours) != len(theirs):
-            differing[name] = (len(ours), len(theirs), columns, first)
+            cells = zip(columns, *(first or ((), ())), strict=False)
+            unequal = [(column, a, b) for (column, _), a, b in cells if a != b]
+            differing[name] = (len(ours), len(theirs), unequal)
         if not ours:
             empty.add(name)
     assert not differing
