@@ -83,7 +83,7 @@ class FakesnowServer:
             "protocol": "http",
             "user": "fake",
             "password": "snow",
-            "network_timeout": 60,
+            "network_timeout": 300,  # it translates a long statement slowly
             "session_parameters": {"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False},
         }
 
