@@ -171,6 +171,7 @@ def test_plan_and_aliases_on_duckdb(deployment):
         assert_judged(lambda sql: connection.execute(sql).fetchall(), *queries)
 
 
+@pytest.mark.skip(reason="fakesnow takes minutes to translate the filled plan; see issue 3")
 def test_plan_and_aliases_on_snowflake(deployment, tmp_path):
     with FakesnowServer(tmp_path / "fakesnow.log") as server:
         environment = {"DBT_TARGET": "fakesnow", **server.environment}
