@@ -114,10 +114,14 @@ JUDGED = """
     from plan_cases order by number
 """
 MARKED = """
-    select number, {{ plan_marks(ref('tracking_plan'), 'event_name', aliased_properties(
-        ref('property_aliases'), ref('tracking_plan'), 'source', 'event_name', 'properties'
-    )) }}
-    from plan_cases order by number
+    select number, {{ plan_marks(ref('tracking_plan'), 'event_name', 'filled') }}
+    from (
+        select number, event_name, {{ aliased_properties(
+            ref('property_aliases'), ref('tracking_plan'), 'source', 'event_name', 'properties'
+        ) }} as filled
+        from plan_cases
+    ) as cases
+    order by number
 """
 FILLED = """
     select number, cast({{ aliased_properties(
@@ -171,7 +175,6 @@ def test_plan_and_aliases_on_duckdb(deployment):
         assert_judged(lambda sql: connection.execute(sql).fetchall(), *queries)
 
 
-@pytest.mark.skip(reason="fakesnow takes minutes to translate the filled plan; see issue 3")
 def test_plan_and_aliases_on_snowflake(deployment, tmp_path):
     with FakesnowServer(tmp_path / "fakesnow.log") as server:
         environment = {"DBT_TARGET": "fakesnow", **server.environment}
