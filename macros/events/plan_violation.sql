@@ -3,12 +3,9 @@
     One case per event name, so that a row is held only against the rules of its own event, and its
     properties are parsed once for all of them (once more where something is nested: text may be
     anything that is not). An empty plan forbids nothing.
-    With aliases the properties are those that were sent: they are filled here, event by event, since
-    an expression over a column of a subquery is written out wherever that column is used.
 -#}
-{% macro plan_violation(plan, event_name, properties, aliases=none, source=none) %}
+{% macro plan_violation(plan, event_name, properties) %}
 {%- set plan_rules = plan_rules(plan) -%}
-{%- set alias_rules = alias_rules(aliases, plan) if aliases else {} -%}
 {%- if not plan_rules -%}
 cast(null as varchar)
 {%- else -%}
@@ -21,8 +18,7 @@ case
         then null
         {%- else %}
         then coalesce(
-            {% set filled = filled_properties(alias_rules.get(event, []), source, properties) -%}
-            {% call(texts) with_json_texts(filled, rules | map(attribute='property')) -%}
+            {% call(texts) with_json_texts(properties, rules | map(attribute='property')) -%}
             case
                 {%- for rule in rules %}
                 {%- set text = texts[loop.index0] %}
@@ -38,7 +34,7 @@ case
             end
             {%- endcall %}
             {%- if texts_of %},
-            {% call(types) with_json_types(filled, texts_of | map(attribute='property')) -%}
+            {% call(types) with_json_types(properties, texts_of | map(attribute='property')) -%}
             case
                 {%- for rule in texts_of %}
                 when {{ types[loop.index0] }} in ('OBJECT', 'ARRAY')

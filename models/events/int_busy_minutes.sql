@@ -8,6 +8,19 @@
 
 {% set allowed = events_per_minute(ref('traffic_rules')) %}
 
+{% if is_incremental() %}
+{% set touched_minutes %}
+    select distinct
+        stream_type,
+        stream_id,
+        date_trunc('minute', occurred_at) as minute_at
+    from {{ ref('landed_events') }}
+    where
+        stream_id is not null
+        and updated_at > {{ arrival_watermark('updated_at') }}
+{% endset %}
+{% endif %}
+
 {#
     Repeats count towards a row's being here, since they never get fewer: so a minute that was a
     burst until its events turned out to be repeats stays, and tells its events that it is none. So do
@@ -19,25 +32,22 @@ with landed as (
         stream_type,
         stream_id,
         date_trunc('minute', occurred_at) as minute_at,
-        occurred_at,
         status,
         updated_at
     from {{ ref('landed_events') }}
     where
         stream_id is not null
         and (status <> 'quarantined' or reason = 'forgotten')
+    {% if is_incremental() %}
+        and {{ within('occurred_at', touched_minutes, 'minute_at', '1 minute') }}
+    {% endif %}
 
 ),
 
 {% if is_incremental() %}
 touched as (
 
-    select distinct
-        stream_type,
-        stream_id,
-        minute_at
-    from landed
-    where updated_at > {{ arrival_watermark('updated_at') }}
+    {{ touched_minutes }}
 
 ),
 {% endif %}
@@ -53,9 +63,7 @@ counted as (
     from landed
     {% if is_incremental() %}
     where
-        occurred_at >= (select min(touched.minute_at) from touched)
-        and occurred_at < (select max(touched.minute_at) from touched) + interval '1 minute'
-        and exists (
+        exists (
             select 1 from touched
             where
                 touched.stream_type = landed.stream_type

@@ -44,7 +44,6 @@ clamped as (
 
     select
         * exclude (occurred_at, properties),
-        properties as sent_properties,
         case
             when occurred_at > received_at or occurred_at < timestamp '1990-01-01 00:00:00'
                 then received_at
@@ -102,7 +101,7 @@ select
         when anonymous_id is null and user_id is null and identifiers is null
             then 'no identifier'
         else {{ plan_violation(
-            ref('tracking_plan'), 'event_name', 'sent_properties', ref('property_aliases'), 'source'
+            ref('tracking_plan'), 'event_name', 'properties'
         ) | indent(8) }}
     end as reason
 from clamped

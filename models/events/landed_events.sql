@@ -36,7 +36,6 @@
     cast(properties as varchar), cast(identifiers as varchar), cast(context as varchar),
     landed_file, landed_line, landed_part
 {%- endset %}
-{% set judged_events = ref('judged_events') %}
 
 {# What decides which rows are events. What it refused is judged again when it has changed. #}
 {% set rules = rules_version() %}
@@ -69,22 +68,38 @@ landed_at
 {%- endif -%}
 {%- endset %}
 
-with arrivals as (
+{#
+    An ordinary run holds its arrivals while it compares them. On a first load everything is an
+    arrival: that is too much to hold, and is judged as it streams by.
+#}
+{% set arrivals = 'arrivals' if is_incremental() else ref('judged_events') %}
 
-    select
-        event_id,
-        landed_file,
-        landed_line,
-        landed_part
-    from {{ judged_events }}
+with
+
+{% if is_incremental() %}
+arrivals as (
+
+    select * from {{ ref('judged_events') }}
     where {{ is_arrival }}
 
 ),
 
+{# One look at one column of history; of what is wide it is read below where one was found. #}
+known as (
+
+    select event_id from arrivals
+    where event_id in (
+        select history.event_id from {{ this }} as history
+        where history.event_id in (select arrivals.event_id from arrivals)
+    )
+
+),
+{% endif %}
+
 {# Only rows whose event id has come more than once need to be compared with each other. #}
 repeated as (
 
-    select event_id from arrivals
+    select event_id from {{ arrivals }}
     where event_id is not null
     group by event_id
     having count(*) > 1
@@ -92,8 +107,7 @@ repeated as (
     {% if is_incremental() %}
     union distinct
 
-    select event_id from {{ this }}
-    where event_id in (select arrivals.event_id from arrivals)
+    select event_id from known
     {% endif %}
 
 ),
@@ -104,14 +118,11 @@ alone as (
         {{ columns | indent(4) }},
         {{ judged_at | indent(8) }} as judged_at,
         case when reason is null then 'valid' else 'quarantined' end as status,
-        {{ judged_at }} as updated_at
-    from {{ judged_events }}
+        {{ judged_at | indent(8) }} as updated_at
+    from {{ arrivals }}
     where
-        ({{ is_arrival }})
-        and (
-            event_id is null
-            or event_id not in (select repeated.event_id from repeated)
-        )
+        event_id is null
+        or event_id not in (select repeated.event_id from repeated)
 
 ),
 
@@ -120,28 +131,26 @@ candidates as (
     select
         {{ columns | indent(4) }},
         {{ judged_at | indent(8) }} as judged_at
-    from {{ judged_events }}
-    where
-        ({{ is_arrival }})
-        and event_id in (select repeated.event_id from repeated)
+    from {{ arrivals }}
+    where event_id in (select repeated.event_id from repeated)
 
     {% if is_incremental() %}
-    {# A loader overwrites rows, and those of a load move up: one may stand here at another place. #}
     union all
 
+    {# A loader overwrites rows, and those of a load move up: one may stand here at another place. #}
     select
         {{ columns | indent(4) }},
         judged_at
     from {{ this }}
     where
-        (landed_file, landed_line, landed_part) not in (
+        event_id in (select known.event_id from known)
+        and (landed_file, landed_line, landed_part) not in (
             select
                 arrivals.landed_file,
                 arrivals.landed_line,
                 arrivals.landed_part
             from arrivals
         )
-        and event_id in (select repeated.event_id from repeated)
         and not ({{ refused_before }})
     {% endif %}
 

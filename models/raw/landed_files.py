@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
@@ -46,10 +47,21 @@ def place(path: str, sources: Iterable[str]) -> tuple[str, str | None] | None:
     return None
 
 
-def content_hash(path: Path) -> str:
-    """Hash of what a file holds."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha1", _bufsize=1 << 20).hexdigest()
+def content_hash(path: Path) -> str | None:
+    """Hash of what a file holds; None if it is gone since it was listed."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha1", _bufsize=1 << 20).hexdigest()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> OSError:
+    """The error of a file that is there and cannot be read."""
+    name = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return OSError(f"{name} cannot be read ({error.strerror}).")
 
 
 def new_files(
@@ -61,6 +73,7 @@ def new_files(
     read only where size or time differ from all of these. A name that is not UTF-8 is listed with
     its bytes escaped.
     """
+    changed = []
     for name in sorted(paths):
         path = os.fsencode(name).decode("utf-8", "backslashreplace")
         owner = place(path, sources)
@@ -71,14 +84,16 @@ def new_files(
             versions = taken.get(path, [])
             if (about.st_size, about.st_mtime_ns) in {version[:2] for version in versions}:
                 continue
-            if not S_ISREG(about.st_mode):  # to read a pipe would wait for ever
-                continue
-            digest = content_hash(landing / name)
         except FileNotFoundError:  # gone since it was listed
             continue
         except OSError as error:
-            raise OSError(f"{landing / path} cannot be read ({error.strerror}).") from error
-        if digest in {version[2] for version in versions}:
+            raise unreadable(landing / name, error) from error
+        if S_ISREG(about.st_mode):  # to read a pipe would wait for ever
+            changed.append((name, path, owner, about, versions))
+    with ThreadPoolExecutor() as pool:
+        digests = list(pool.map(content_hash, [landing / name for name, *_ in changed]))
+    for (_, path, owner, about, versions), digest in zip(changed, digests, strict=True):
+        if digest is None or digest in {version[2] for version in versions}:
             continue
         yield {
             "landed_file": f"{path}#{len(versions) + 1}" if versions else path,

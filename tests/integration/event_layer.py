@@ -3,7 +3,8 @@
 dbt builds the layer over two messages and compiles its incremental models twice, for a first run
 and for a later one. A later run's SQL holds as a literal how far the model has looked. Here that is
 a date which nothing else has, and each run puts the one of its own table in its place. So it is
-with the days that `int_event_counts` looks up before it counts them again.
+with the days that `int_event_counts` looks up before it counts them again, and with the span of the
+minutes of `int_busy_minutes`.
 """
 
 import json
@@ -67,16 +68,16 @@ class Model:
     unique_key: list[str]
     watermark: str  # the column
     stand_in: str
-    days: str | None = None  # the query of the days that a later run counts, if it looks them up
+    lookup: str | None = None  # the query of the instants that a later run counts, if it looks
 
     def broken(self, text: str, other: str) -> "Model":
         """The model with a text, which must be there, replaced."""
-        assert text in self.later + (self.days or ""), f"{self.name} no longer holds {text!r}"
+        assert text in self.later + (self.lookup or ""), f"{self.name} no longer holds {text!r}"
         return replace(
             self,
             first=self.first.replace(text, other),
             later=self.later.replace(text, other),
-            days=self.days and self.days.replace(text, other),
+            lookup=self.lookup and self.lookup.replace(text, other),
         )
 
 
@@ -112,9 +113,15 @@ def compile_layer(folder: Path) -> tuple[Path, dict[str, Model]]:
     for name, (column, stand_in) in WATERMARKS.items():
         literal = f"timestamp '{stand_in - timedelta(minutes=OVERLAP)}'"
         sql, unique_key = later[name]
-        days = [query for node, query in lookups if node == name and "day_text" in query]
-        assert literal in sql + "".join(days), f"{name} does not look at {column} less the overlap"
-        models[name] = Model(name, first[name][0], sql, unique_key, column, literal, *days)
+        looked = [
+            query
+            for node, query in lookups
+            if node == name and ("day_text" in query or "first_at" in query)
+        ]
+        assert literal in sql + "".join(looked), (
+            f"{name} does not look at {column} less the overlap"
+        )
+        models[name] = Model(name, first[name][0], sql, unique_key, column, literal, *looked)
     return deployment.warehouse, models
 
 
@@ -167,9 +174,10 @@ class EventLayer:
                 f"- interval '{self.overlap} minutes' from {model.name}"
             )
             sql = model.later.replace(model.stand_in, f"timestamp '{seen}'")
-            if model.days:
-                query = model.days.replace(model.stand_in, f"timestamp '{seen}'")
-                sql = self.with_days(sql, [day for (day, *_) in self.query(query)])
+            if model.lookup:
+                found = self.query(model.lookup.replace(model.stand_in, f"timestamp '{seen}'"))
+                is_span = "first_at" in model.lookup
+                sql = self.within(sql, found) if is_span else self.with_days(sql, found)
             self.connection.execute(
                 f"create or replace temp table arrived as {self.read_once(sql)}"
             )
@@ -180,8 +188,18 @@ class EventLayer:
             self.connection.execute(f"insert into {model.name} by name select * from arrived")
         self.is_built = True
 
-    def with_days(self, sql: str, days: list[str]) -> str:
+    def within(self, sql: str, spans: list[tuple]) -> str:
+        """SQL that looks at this span instead of the one it was compiled for, if at any."""
+        compiled = f">= timestamp '{FIRST_DAY} 00:00:00'", f"< timestamp '{LAST_DAY} 00:01:00'"
+        for literal, instant in zip(compiled, spans[0] if spans else (None, None), strict=True):
+            assert literal in sql, "the span is no longer two literals"
+            text = f"timestamp '{instant}'" if instant else "null"
+            sql = sql.replace(literal, f"{literal.split()[0]} {text}")
+        return sql
+
+    def with_days(self, sql: str, found: list[tuple]) -> str:
         """SQL that counts these days instead of the two it was compiled for."""
+        days = [day for (day, *_) in found]
         listed = re.compile(f"date '{FIRST_DAY}',\\s+date '{LAST_DAY}'")
         assert listed.search(sql), "the days are no longer a list of literals"
         if not days:

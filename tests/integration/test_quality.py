@@ -107,14 +107,7 @@ def compiled(deployment, **environment):
 
 
 NEXT = "/* next */"
-JUDGED = """
-    select number, {{ plan_violation(
-        ref('tracking_plan'), 'event_name', 'properties', ref('property_aliases'), 'source'
-    ) }}
-    from plan_cases order by number
-"""
-MARKED = """
-    select number, {{ plan_marks(ref('tracking_plan'), 'event_name', 'filled') }}
+FILLED_CASES = """
     from (
         select number, event_name, {{ aliased_properties(
             ref('property_aliases'), ref('tracking_plan'), 'source', 'event_name', 'properties'
@@ -122,6 +115,14 @@ MARKED = """
         from plan_cases
     ) as cases
     order by number
+"""
+JUDGED = f"""
+    select number, {{{{ plan_violation(ref('tracking_plan'), 'event_name', 'filled') }}}}
+    {FILLED_CASES}
+"""
+MARKED = f"""
+    select number, {{{{ plan_marks(ref('tracking_plan'), 'event_name', 'filled') }}}}
+    {FILLED_CASES}
 """
 FILLED = """
     select number, cast({{ aliased_properties(
