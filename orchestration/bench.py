@@ -52,6 +52,7 @@ def run(*words: str, env: dict[str, str]) -> float:
 def floor_seconds(landing: Path, folder: Path) -> float:
     """Seconds of the floor over the landed files, into a fresh database file."""
     with duckdb.connect(str(folder / "floor.duckdb")) as connection:
+        connection.execute("set enable_progress_bar = false")
         start = time.perf_counter()
         connection.execute(FLOOR, [f"{landing}/events/*.jsonl"]).fetchall()
         return time.perf_counter() - start

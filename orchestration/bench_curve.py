@@ -19,10 +19,9 @@ from datetime import datetime
 from multiprocessing import get_context
 from pathlib import Path
 
-from orchestration.bench import EVENTS_PER_PERSON_DAY, floor_seconds, run
+from orchestration.bench import DAYS, EVENTS_PER_PERSON_DAY, floor_seconds, run
 from orchestration.text import table
 
-DAYS = 90
 MILLION = 1_000_000
 ARRIVALS = 10_000  # events of the fixed arrival, on any history
 PEOPLE = round(MILLION / DAYS / EVENTS_PER_PERSON_DAY)

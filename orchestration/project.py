@@ -8,13 +8,9 @@ from pathlib import Path
 
 from dagster_dbt import DbtCliResource, DbtProject
 
+from orchestration.paths import PATHS, path_of
+
 ROOT = Path(__file__).parents[1]
-# Each variable names a path; here with the default that the rest of the project has for it.
-PATHS = {
-    "TIDELINE_LANDING": "landing",
-    "TIDELINE_WAREHOUSE": "warehouse/warehouse.duckdb",
-    "TIDELINE_DELIVERIES": "deliveries",
-}
 TARGET = os.environ.get("DBT_TARGET") or "duckdb"
 # A DuckDB file takes one writer at a time; `dagster.yaml` limits each pool to one.
 WRITER_POOL = "duckdb_writer" if TARGET == "duckdb" else None
@@ -26,7 +22,7 @@ dbt = DbtCliResource(project, dbt_executable=str(Path(sys.executable).with_name(
 
 def environment() -> dict[str, str]:
     """The environment with absolute paths: relative ones start at the repository, as in dbt."""
-    paths = {name: str(ROOT / (os.environ.get(name) or path)) for name, path in PATHS.items()}
+    paths = {variable: str(ROOT / path_of(variable)) for variable in PATHS}
     return {**os.environ, **paths}
 
 

@@ -40,9 +40,9 @@ class Desired:
     null_key: str  # SQL: the first key column that is null
     as_of: datetime | None
     rows: int
-    condition: str = "true"  # SQL: whether a row may be sent, with `parameters` bound
-    parameters: tuple[str, ...] = ()
-    withheld: int = 0  # rows for which the condition does not hold
+    condition: str  # SQL: whether a row may be sent, with `parameters` bound
+    parameters: tuple[str, ...]
+    withheld: int  # rows for which the condition does not hold
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from orchestration.activation.errors import WarehouseError
+from orchestration.paths import path_of
 from orchestration.text import nearest
 
 Kind = Literal["json", "timestamp", "zoned_timestamp", "date", "float", "other"]
@@ -406,8 +407,7 @@ def open_warehouse(environment: Mapping[str, str] = os.environ) -> Warehouse:
     target = environment.get("DBT_TARGET") or "duckdb"
     match target:
         case "duckdb":
-            path = environment.get("TIDELINE_WAREHOUSE") or "warehouse/warehouse.duckdb"
-            return DuckDBWarehouse(Path(path))
+            return DuckDBWarehouse(path_of("TIDELINE_WAREHOUSE", environment))
         case "fakesnow":
             settings: dict[str, Any] = {
                 "account": "fakesnow",

@@ -9,7 +9,6 @@ file twice writes the same file again. Without `--mapping` it proposes one.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -39,6 +38,7 @@ from orchestration.ingestion.mapping import (
     nearest,
 )
 from orchestration.ingestion.propose import propose, unknown_events
+from orchestration.paths import path_of
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", *FLOATS)
 CALLS = ("identify", "group", "alias")
@@ -373,7 +373,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--landing",
         type=Path,
-        default=Path(os.environ.get("TIDELINE_LANDING") or "landing"),
+        default=path_of("TIDELINE_LANDING"),
         help="landing folder (default: TIDELINE_LANDING, else landing)",
     )
     options = parser.parse_args(arguments)

@@ -7,12 +7,12 @@ plan from what has landed. How to work with the plan: docs/tracking_plan.md.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from orchestration.ingestion.plan_check import COLUMNS, SEEDS, check, properties_of, read
 from orchestration.ingestion.plan_infer import InferError, infer, written
+from orchestration.paths import path_of
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,8 +59,8 @@ def check_seeds(folder: Path) -> int:
 
 def propose_rows(options: argparse.Namespace) -> int:
     """Print or write the proposed rows; returns the exit code."""
-    warehouse = Path(os.environ.get("TIDELINE_WAREHOUSE") or "warehouse/warehouse.duckdb")
-    landing = options.landing or Path(os.environ.get("TIDELINE_LANDING") or "landing")
+    warehouse = path_of("TIDELINE_WAREHOUSE")
+    landing = options.landing or path_of("TIDELINE_LANDING")
     try:
         if options.write and options.write.exists():
             raise InferError(f"{options.write}: exists; choose another name")

@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 
 from orchestration.ingestion.sample_business import Business, Dirt, generate
+from orchestration.paths import path_of
 
 DEFAULT_TRUTH = Path("warehouse/truth")
 
@@ -84,9 +85,7 @@ def _arguments() -> argparse.ArgumentParser:
         default=date(2026, 11, 1),
         help="the day after the last one, e.g. 2026-11-01 (the default)",
     )
-    parser.add_argument(
-        "--landing", type=Path, default=Path(os.environ.get("TIDELINE_LANDING") or "landing")
-    )
+    parser.add_argument("--landing", type=Path, default=path_of("TIDELINE_LANDING"))
     parser.add_argument("--truth", type=Path, default=DEFAULT_TRUTH)
     parser.add_argument("--from-day", type=_whole, default=0, help="first arrival day, from 0")
     parser.add_argument(

@@ -6,11 +6,11 @@ import argparse
 import fcntl
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from orchestration.activation.errors import told
+from orchestration.paths import path_of
 from orchestration.privacy.forget import Project, forget
 from orchestration.privacy.marks import KINDS, read_marks
 from orchestration.privacy.person import PrivacyError
@@ -53,12 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def alone(environment: os._Environ) -> Iterator[None]:
+def alone(environment: Mapping[str, str]) -> Iterator[None]:
     """Keep a second run out. Between the steps the warehouse is free, so its lock is not enough."""
     if (environment.get("DBT_TARGET") or "duckdb") != "duckdb":
         yield
         return
-    path = Path(environment.get("TIDELINE_WAREHOUSE") or "warehouse/warehouse.duckdb")
+    path = path_of("TIDELINE_WAREHOUSE", environment)
     if not path.parent.is_dir():
         raise PrivacyError(f"there is no warehouse at {path}; run `dbt build` to make it")
     folder = os.open(path.parent, os.O_RDONLY)

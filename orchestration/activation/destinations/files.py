@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 from orchestration.activation.destinations.protocol import Operation, Outcome
+from orchestration.paths import path_of
 
 if TYPE_CHECKING:
     from orchestration.activation.syncs import Sync
@@ -68,7 +69,7 @@ class Files:
     @classmethod
     def open(cls, sync: Sync, environment: Mapping[str, str]) -> Files:
         """The folder of this sync; made when the first file is written."""
-        root = Path(environment.get("TIDELINE_DELIVERIES") or "deliveries")
+        root = path_of("TIDELINE_DELIVERIES", environment)
         limits = sync.limits
         folder = root / file_stem(sync.name)
         return cls(folder, sync.name, limits.key, limits.columns, sync.options)

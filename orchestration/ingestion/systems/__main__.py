@@ -11,6 +11,7 @@ from pathlib import Path
 from orchestration.ingestion.systems import SYSTEMS
 from orchestration.ingestion.systems.load import load
 from orchestration.ingestion.systems.system import LoadError
+from orchestration.paths import path_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,9 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="SYSTEM",
         help=f"{', '.join(SYSTEMS)}; without one, all that have credentials",
     )
-    parser.add_argument(
-        "--landing", type=Path, default=Path(os.environ.get("TIDELINE_LANDING") or "landing")
-    )
+    parser.add_argument("--landing", type=Path, default=path_of("TIDELINE_LANDING"))
     options = parser.parse_args(arguments)
     for name in options.systems:
         if name not in SYSTEMS:
