@@ -54,10 +54,11 @@ class Rows:
                 (target / f"{first_seed + number}-{path.name}").hardlink_to(path)
 
 
-def load(env: dict[str, str]) -> tuple[float, int]:
+def load(env: dict[str, str], command: str = "run") -> tuple[float, int]:
     """Seconds from the first model's beginning to the last one's end, and peak memory in bytes."""
-    words = ["dbt.cli.main", "build", "--select", "+fct_events"]
-    words += ["--exclude-resource-types", "test", "--exclude-resource-types", "unit_test"]
+    words = ["dbt.cli.main", command, "--select", "+fct_events"]
+    if command == "build":  # with the seeds
+        words += ["--exclude-resource-types", "test", "--exclude-resource-types", "unit_test"]
     process = subprocess.Popen(
         [sys.executable, "-m", *words],
         env=env,
@@ -99,7 +100,7 @@ def measure(millions: Sequence[int], folder: Path) -> str:
         # In a process of its own: Linux counts the memory of a parent as its child's peak.
         with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
             floor = pool.submit(floor_seconds, landing, place).result()
-        first, memory = load(env)
+        first, memory = load(env, "build")
         rows.land(landing, size * MILLION // 100, first_seed=1001)
         percent, _ = load(env)
         rows.land(landing, ARRIVALS, first_seed=2001)
