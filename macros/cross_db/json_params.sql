@@ -2,7 +2,7 @@
     {{ return(adapter.dispatch('json_params', 'tideline')(json, others)) }}
 {%- endmacro %}
 
-{# Sorted, so that the same parameters are the same text; of those that share a key the first is
+{# Sorted, so that the same parameters are the same text; of those that share a key the last is
    taken, for a map has a key once. A list of one binds the list to a name. #}
 {% macro duckdb__json_params(json, others) -%}
     {%- set value -%}
@@ -29,7 +29,7 @@
                     list_sort(list_distinct(list_transform(params, lambda param: param.name))),
                     lambda name: {
                         'name': name,
-                        'value': list_filter(params, lambda param: param.name = name)[1].value
+                        'value': list_filter(params, lambda param: param.name = name)[-1].value
                     }
                 ))
             )[1]),
@@ -39,33 +39,25 @@
     )
 {%- endmacro %}
 
+{# Written as text and parsed, as in `json_without`; of what shares a key the last is taken. #}
 {% macro snowflake__json_params(json, others) -%}
-    {%- set name = "cast(get_path(param.value, 'key') as varchar)" -%}
-    {%- set values = {} -%}
-    {%- for kind in ['string', 'int', 'float', 'double'] -%}
-        {%- do values.update({
-            kind: "cast(get_path(param.value, 'value." ~ kind ~ "_value') as varchar)"
-        }) -%}
-    {%- endfor -%}
-    (
-        select to_variant(object_agg(named.name, named.value))
-        from (
-            select
-                {{ name }} as name,
-                coalesce(
-                    to_variant({{ values['string'] }}),
-                    to_variant(try_cast({{ values['int'] }} as bigint)),
-                    to_variant({{ tideline.try_number(values['float']) }}),
-                    to_variant({{ tideline.try_number(values['double']) }})
-                ) as value
-            from table(flatten(input => {{ json }})) as param
-            where {{ name }} not in ('{{ others | join("', '") }}')
-            qualify row_number() over (partition by {{ name }} order by param.index) = 1
-            {%- for other, expression in others.items() %}
-            union all
-            select '{{ other }}' as name, to_variant({{ expression }}) as value
-            {%- endfor %}
-        ) as named
-        where named.value is not null
-    )
+    {%- set field = "cast(get_path(param, '%s') as varchar)" -%}
+    parse_json('{' || substr(
+        coalesce(array_to_string(array_compact(transform(
+            as_array({{ json }}),
+            param -> ',' || to_json(to_variant({{ field | format('key') }})) || ':'
+            || to_json(coalesce(
+                to_variant({{ field | format('value.string_value') }}),
+                to_variant(try_cast({{ field | format('value.int_value') }} as bigint)),
+                {%- for kind in ['float', 'double'] %}
+                to_variant({{ tideline.try_number(field | format('value.' ~ kind ~ '_value')) }})
+                {{- ',' if not loop.last }}
+                {%- endfor %}
+            ))
+        )), ''), '')
+        {%- for name, expression in others.items() %}
+        || coalesce(',"{{ name }}":' || to_json({{ expression }}), '')
+        {%- endfor %},
+        2
+    ) || '}', 'd')
 {%- endmacro %}

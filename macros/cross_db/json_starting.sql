@@ -5,7 +5,10 @@
 {% macro duckdb__json_starting(json, prefix) -%}
     try_cast(list_filter(
         list_transform(
-            list_filter(json_keys({{ json }}), lambda name: starts_with(name, '{{ prefix }}')),
+            list_filter(
+                list_sort(json_keys({{ json }})),
+                lambda name: starts_with(name, '{{ prefix }}')
+            ),
             lambda name: {{ json }} ->> ('$."' || name || '"')
         ),
         lambda text: text is not null
@@ -13,9 +16,9 @@
 {%- endmacro %}
 
 {% macro snowflake__json_starting(json, prefix) -%}
-    try_parse_json((
-        select min(cast(member.value as varchar))
-        from table(flatten(input => {{ json }})) as member
-        where startswith(member.key, '{{ prefix }}') and not is_null_value(member.value)
-    ))
+    try_parse_json(cast(get({{ json }}, cast(array_min(filter(
+        object_keys({{ json }}),
+        name varchar -> startswith(name, '{{ prefix }}')
+        and not is_null_value(get({{ json }}, name))
+    )) as varchar)) as varchar))
 {%- endmacro %}

@@ -17,13 +17,18 @@
     ))))
 {%- endmacro %}
 
+{# Written as text and parsed: a subquery over the members may not depend on the row there. #}
 {% macro snowflake__json_without(json, names, prefix) -%}
-    (
-        select to_variant(object_agg(member.key, member.value))
-        from table(flatten(input => {{ json }})) as member
-        where
-            member.key not in ('{{ names | join("', '") }}')
-            and not startswith(member.key, '{{ prefix }}')
-            and not is_null_value(member.value)
-    )
+    parse_json('{' || array_to_string(
+        transform(
+            filter(
+                object_keys({{ json }}),
+                name varchar -> name not in ('{{ names | join("', '") }}')
+                and not startswith(name, '{{ prefix }}')
+                and not is_null_value(get({{ json }}, name))
+            ),
+            name varchar -> to_json(to_variant(name)) || ':' || to_json(get({{ json }}, name))
+        ),
+        ','
+    ) || '}')
 {%- endmacro %}
