@@ -1,10 +1,16 @@
 {#-
-    The aliases of properties as a mapping of event names to pairs: a source (`*` for any, the last) and
-    what fills each property of ours, by priority. An alias for any event (`*`) holds for those whose
-    plan has the property.
+    The aliases of properties as a mapping of event names to pairs: a source (`*` for any, the last)
+    and what fills each property of ours, by priority. An alias for any event (`*`) holds for those
+    whose plan has the property. Stops the build at a text that SQL cannot hold.
 -#}
 {% macro alias_rules(aliases, plan) %}
     {%- set rows = seed_rows(aliases, ['priority', 'alias', 'source', 'event_name', 'property']) -%}
+    {%- for _, alias, source, event, property in rows -%}
+        {%- set row = 'seeds/property_aliases.csv: ' ~ event ~ '.' ~ property ~ ': the ' -%}
+        {%- for column, text in [('source', source), ('alias', alias), ('property', property)] -%}
+            {%- do checked_seed_text(row ~ column, text, 'Remove the row.') -%}
+        {%- endfor -%}
+    {%- endfor -%}
     {%- set found = {} -%}
     {%- for event, rules in plan_rules(plan).items() -%}
         {%- set planned = rules | map(attribute='property') | list -%}

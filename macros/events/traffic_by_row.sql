@@ -9,12 +9,14 @@
 {%- set words, patterns, ipv4, ipv6, checks = [], [], [], [], [] -%}
 {%- for kind, part, value in seed_rows(rules, ['traffic', 'part', 'value'])
     if kind == traffic -%}
-    {%- if part == 'user_agent' and modules.re.search("['\\\\]", value) -%}
-        {{ exceptions.raise_compiler_error(
-            'seeds/traffic_rules.csv: the ' ~ traffic ~ ' user_agent "' ~ value ~ '" has a quote or a '
-            ~ 'backslash, which warehouses read differently. Write [.] for a dot, . for a quote.'
-        ) }}
-    {%- elif part == 'user_agent' and modules.re.fullmatch(plain, value) -%}
+    {%- if part == 'user_agent' -%}
+        {%- do checked_seed_text(
+            'seeds/traffic_rules.csv: the ' ~ traffic ~ ' user_agent',
+            value,
+            'Write [.] for a dot, . for a quote.'
+        ) -%}
+    {%- endif -%}
+    {%- if part == 'user_agent' and modules.re.fullmatch(plain, value) -%}
         {%- do words.append(modules.re.sub('[\\[\\]]', '', value).lower()) -%}
     {%- elif part == 'user_agent' -%}
         {%- do patterns.append(value) -%}

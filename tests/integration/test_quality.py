@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import Deployment
 from tests.integration.fakesnow_server import FakesnowServer
+from tests.integration.test_traffic_rules import compile_errors
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 BUILT = ("event_quality_reasons", "quality_alerts")
@@ -165,6 +166,38 @@ def assert_judged(execute, judged, marked, filled):
     for number, (_, _, properties, added) in enumerate(ALIAS_CASES):
         expected = properties if added is None else {**properties, **added}
         assert json.loads(texts[number]) == expected, properties
+
+
+PLAN = "event_name, property, property_type, is_required, allowed_values, pattern"
+ALIASES = "source, event_name, alias, property, priority"
+# A row of the plan or of the aliases that SQL cannot hold, and what is said of it.
+UNSAFE = [
+    (PLAN, ("buy", 'a"b', "text", False, None, None), 'buy.a"b: the property "a"b" has'),
+    (PLAN, ("buy", "a", "text", False, "x|y\\", None), 'buy.a: the allowed_values "x|y\\" has'),
+    (PLAN, ("buy", "a", "text", False, None, "it's"), 'buy.a: the pattern "it\'s" has'),
+    (ALIASES, ("*", "buy", "o'", "a", 1), 'property_aliases.csv: buy.a: the alias "o\'" has'),
+]
+
+
+def test_a_text_that_sql_cannot_hold_stops_the_build_with_the_fix(deployment, subtests):
+    runs = []
+    with duckdb.connect(str(deployment.warehouse)) as connection:
+        connection.execute("create schema tideline")
+        for number, (columns, row, _) in enumerate(UNSAFE):
+            places = ", ".join("?" * len(row))
+            connection.execute(
+                f"create table tideline.unsafe_{number} as "
+                f"select * from (values ({places})) as rows_of_seed({columns})",
+                row,
+            )
+            rules = "plan_rules(seed)" if columns == PLAN else "alias_rules(seed, seed)"
+            relation = f"target.database, 'tideline', 'unsafe_{number}'"
+            seed = f"{{% set seed = api.Relation.create({relation}) %}}"
+            runs.append((f"{seed} select {{{{ {rules} }}}}", "{}"))
+    errors = compile_errors(deployment, runs)
+    for (_, _, said), error in zip(UNSAFE, errors, strict=True):
+        with subtests.test(said):
+            assert f"{said} a quote or a backslash, which warehouses read differently." in error
 
 
 def test_plan_and_aliases_on_duckdb(deployment):

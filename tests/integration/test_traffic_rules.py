@@ -163,11 +163,8 @@ for sql, variables in json.loads(sys.argv[1]):
 """
 
 
-def test_a_rule_that_cannot_be_stops_the_build_with_the_fix(deployment, subtests):
-    select = "select {{ traffic_by_row('wrong %s', ref('traffic_rules'), 'a', 'b') }}"
-    runs = [(select % n, "{}") for n in range(len(WRONG) - 1)]
-    runs.append(("select {{ events_per_minute(ref('traffic_rules')) }}", "{}"))
-    runs.append(("select {{ is_counted() }}", "{excluded_traffic: [bots]}"))
+def compile_errors(deployment, runs):
+    """What stops the compilation of each pair of a select and variables."""
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, json.dumps(runs)],
         cwd=REPOSITORY,
@@ -177,8 +174,17 @@ def test_a_rule_that_cannot_be_stops_the_build_with_the_fix(deployment, subtests
         check=True,
     )
     errors = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('"')]
+    return [" ".join(error.split()) for error in errors]
+
+
+def test_a_rule_that_cannot_be_stops_the_build_with_the_fix(deployment, subtests):
+    select = "select {{ traffic_by_row('wrong %s', ref('traffic_rules'), 'a', 'b') }}"
+    runs = [(select % n, "{}") for n in range(len(WRONG) - 1)]
+    runs.append(("select {{ events_per_minute(ref('traffic_rules')) }}", "{}"))
+    runs.append(("select {{ is_counted() }}", "{excluded_traffic: [bots]}"))
+    errors = compile_errors(deployment, runs)
     wrong_var = ("excluded_traffic", "bots", 'names "bots". Give a list of bot, internal')
     for (part, value, fix), error in zip([*WRONG, wrong_var], errors, strict=True):
         with subtests.test(f"{part} {value}"):
-            assert fix in " ".join(error.split())
+            assert fix in error
             assert value in error
