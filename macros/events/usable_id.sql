@@ -1,8 +1,9 @@
 {#-
     An identifier unless the blocklist says that it is nobody's: a cookie `null` is no stream.
     Brackets do not count: a seed can only say `(null)`, since dbt reads a bare null as nothing.
-    The listed values are one text to look in, since a long `not in` is a join to a warehouse; what is
-    longer than all of them is not looked up.
+    The listed values are one text to look in, since a long `not in` is a join to a warehouse; what
+    is longer than all of them, though it stood in two pairs of brackets (`[(null)]`), is not looked
+    up.
 -#}
 {% macro usable_id(column, id_type, blocklist) %}
 {%- set values = [] -%}
@@ -15,7 +16,8 @@
 {%- set listed = '|' ~ values | unique | join('|') ~ '|' -%}
 case
     when length({{ column }}) > {{ longest + 4 }} then {{ column }}
-    when position('|' || {{ blocklist_text(column) }} || '|' in '{{ listed }}') = 0 then {{ column }}
+    when position('|' || {{ blocklist_text(column) }} || '|' in '{{ listed }}') = 0
+        then {{ column }}
 end
 {%- else -%}
 {{ column }}
