@@ -29,11 +29,15 @@
                     when
                         {% for values in pairs.values() -%}
                         {{ 'or ' if not loop.first -}}
-                        ({{ values[0] }} is null and coalesce({{ values[1:] | join(', ') }}, null) is not null)
+                        (
+                            {{ values[0] }} is null
+                            and coalesce({{ values[1:] | join(', ') }}, null) is not null
+                        )
                         {% endfor -%}
                         then json_merge_patch({{ json }}, json_merge_patch('{}', json_object(
                             {%- for key, values in pairs.items() %}
-                            '{{ key }}', coalesce({{ values | join(', ') }}){{ ',' if not loop.last }}
+                            '{{ key }}',
+                            coalesce({{ values | join(', ') }}){{ ',' if not loop.last }}
                             {%- endfor %}
                         )))
                     else {{ json }}

@@ -9,8 +9,8 @@
 
 {% macro duckdb__try_timestamp(text) -%}
     case
-        {# What nearly all trackers send goes first, without a regular expression. The cast takes more:
-           it passes over a word in place of the fraction, a minus and a missing digit. #}
+        {# What nearly all trackers send goes first, without a regular expression. The cast takes
+           more: it passes over a word in place of the fraction, a minus and a missing digit. #}
         when
             ({{ text }} like '____-__-__T__:__:__.___Z' or {{ text }} like '____-__-__T__:__:__Z')
             and not contains({{ text }}, ' ')

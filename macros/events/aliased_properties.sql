@@ -9,7 +9,7 @@
 {%- if alias_rules -%}
 case
     {%- for event, of_event in alias_rules.items() %}
-    when {{ event_name }} = '{{ event | replace("'", "''") }}'
+    when {{ event_name }} = '{{ event }}'
         then {{ filled_properties(of_event, source, properties) | indent(12) }}
     {%- endfor %}
     else {{ properties }}

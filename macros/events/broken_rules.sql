@@ -8,7 +8,9 @@
     {%- set number = try_number(text) -%}
     {%- set unreadable = {
         'number': [number ~ ' is null', 'is not a number'],
-        'integer': ['not coalesce(' ~ number ~ ' = floor(' ~ number ~ '), false)', 'is not an integer'],
+        'integer': [
+            'not coalesce(' ~ number ~ ' = floor(' ~ number ~ '), false)', 'is not an integer'
+        ],
         'boolean': ['lower(' ~ text ~ ") not in ('true', 'false')", 'is not a boolean'],
         'timestamp': [try_timestamp(text) ~ ' is null', 'is not a timestamp'],
         'object': [text ~ " not like '{%'", 'is not an object'],

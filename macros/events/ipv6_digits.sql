@@ -11,7 +11,8 @@ case
         then
             lower(
                 {%- for number in range(1, 9) %}
-                {{ '|| ' if not loop.first }}lpad(split_part({{ groups }}, ':', {{ number }}), 4, '0')
+                {{ '|| ' if not loop.first -}}
+                lpad(split_part({{ groups }}, ':', {{ number }}), 4, '0')
                 {%- endfor %}
             )
 end

@@ -1,7 +1,7 @@
 {#-
-    Whether a landed row is new to this incremental model, as SQL. Each source has a watermark of its
-    own: the load instants of a loader may lie behind those of the landing. They are looked up when
-    the model is compiled: literals let the warehouse skip what lies before them.
+    Whether a landed row is new to this incremental model, as SQL. Each source has a watermark of
+    its own: the load instants of a loader may lie behind those of the landing. They are looked up
+    when the model is compiled: literals let the warehouse skip what lies before them.
 -#}
 {% macro newly_landed() %}
     {%- if not execute -%}
@@ -22,5 +22,7 @@
             "when '" ~ source ~ "' then landed_at > timestamp '" ~ watermark ~ "'"
         ) -%}
     {%- endfor -%}
-    {{ return('case source ' ~ conditions | join(' ') ~ ' else true end' if conditions else 'true') }}
+    {{ return(
+        'case source ' ~ conditions | join(' ') ~ ' else true end' if conditions else 'true'
+    ) }}
 {% endmacro %}

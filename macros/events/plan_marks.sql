@@ -1,14 +1,14 @@
 {#-
     What an event's properties are worth, one character for each property of its plan in the order
-    of their names: `+` filled, `-` filled against the plan, `.` not filled. Where an object or array
-    stands in place of a text as many follow again, `-` for each of these.
-    Null for an event that the plan does not know or that has no properties.
+    of their names: `+` filled, `-` filled against the plan, `.` not filled. Where an object or
+    array stands in place of a text as many follow again, `-` for each of these. Null for an event
+    that the plan does not know or that has no properties.
 -#}
 {% macro plan_marks(plan, event_name, properties) %}
 {%- set plan_rules = plan_rules(plan) -%}
 case
     {%- for event, rules in plan_rules.items() if rules %}
-    when {{ event_name }} = '{{ event | replace("'", "''") }}'
+    when {{ event_name }} = '{{ event }}'
         then
             {% call(texts) with_json_texts(properties, rules | map(attribute='property')) -%}
             {%- for rule in rules -%}

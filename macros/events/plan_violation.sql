@@ -13,7 +13,7 @@ case
     when {{ event_name }} is null then 'no event name'
     {%- for event, rules in plan_rules.items() %}
     {%- set texts_of = rules | selectattr('type', 'equalto', 'text') | list %}
-    when {{ event_name }} = '{{ event | replace("'", "''") }}'
+    when {{ event_name }} = '{{ event }}'
         {%- if not rules %}
         then null
         {%- else %}
@@ -24,7 +24,7 @@ case
                 {%- set text = texts[loop.index0] %}
                 {%- set breach = event ~ ': ' ~ rule['property'] ~ ' ' %}
                 {%- if rule['is_required'] %}
-                when {{ text }} is null then '{{ (breach ~ "is missing") | replace("'", "''") }}'
+                when {{ text }} is null then '{{ breach ~ "is missing" }}'
                 {%- endif %}
                 {%- for condition, violation in broken_rules(rule, text) %}
                 when {{ condition }} then '{{ (breach ~ violation) | replace("'", "''") }}'
@@ -38,7 +38,7 @@ case
             case
                 {%- for rule in texts_of %}
                 when {{ types[loop.index0] }} in ('OBJECT', 'ARRAY')
-                    then '{{ (event ~ ": " ~ rule["property"] ~ " is not text") | replace("'", "''") }}'
+                    then '{{ event ~ ": " ~ rule["property"] ~ " is not text" }}'
                 {%- endfor %}
             end
             {%- endcall %}

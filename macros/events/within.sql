@@ -12,7 +12,8 @@
     {%- endset -%}
     {%- set spans = run_query(span).rows if execute else [] -%}
     {%- if spans | length -%}
-        {{ column }} >= timestamp '{{ spans[0][0] }}' and {{ column }} < timestamp '{{ spans[0][1] }}'
+        {{ column }} >= timestamp '{{ spans[0][0] }}'
+        and {{ column }} < timestamp '{{ spans[0][1] }}'
     {%- else -%}
         false
     {%- endif -%}

@@ -1,4 +1,6 @@
-{#- Whether a table has rows that meet a condition, looked up when a model is compiled for its run. -#}
+{#-
+    Whether a table has rows that meet a condition, looked up when a model is compiled for its run.
+-#}
 {% macro has_rows(relation, condition) %}
     {%- if not execute -%}
         {{ return(false) }}

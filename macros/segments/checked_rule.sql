@@ -9,7 +9,9 @@
         'then', 'else', 'end', 'interval', 'cast', 'as', 'date', 'timestamp', 'coalesce', 'nullif',
         'lower', 'upper', 'abs', 'round', 'double', 'varchar', 'distinct', 'from',
     ] -%}
-    {%- do checked_keys(what, segment.spec, ['rule', 'label', 'owner', 'priority'], ['creative']) -%}
+    {%- do checked_keys(
+        what, segment.spec, ['rule', 'label', 'owner', 'priority'], ['creative']
+    ) -%}
     {%- if not modules.re.fullmatch('[a-z][a-z0-9_]*', segment.name) -%}
         {{ exceptions.raise_compiler_error(
             what ~ ' needs a name of lower-case letters, digits and underscores.'

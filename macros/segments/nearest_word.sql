@@ -1,4 +1,6 @@
-{#- The candidate that shares the most letter pairs with a word: what a misspelling probably meant. -#}
+{#-
+    The candidate that shares the most letter pairs with a word: what a misspelling probably meant.
+-#}
 {% macro nearest_word(word, candidates) %}
     {%- set best = namespace(word='', likeness=-1) -%}
     {%- for candidate in candidates | sort -%}

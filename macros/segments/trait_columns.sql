@@ -14,6 +14,7 @@
     {%- set what = 'Trait "' ~ trait.name ~ '" of ' ~ model_name -%}
     {%- set spec = trait.spec -%}
     {%- do checked_keys(what, spec, ['event', 'aggregate'], ['property', 'filter', 'window']) -%}
-    {{ trait_expression(what, spec, plan, trait.name ~ '_met') | trim | indent(4) }} as {{ trait.name }},
+    {{ trait_expression(what, spec, plan, trait.name ~ '_met') | trim | indent(4) }}
+    as {{ trait.name }},
 {% endfor -%}
 {% endmacro %}

@@ -7,8 +7,8 @@
     {%- set event_names = plan | map('first') | unique | list -%}
     {%- for name in names if plan and name not in event_names -%}
         {{ exceptions.raise_compiler_error(
-            what ~ ' names the event "' ~ name ~ '", which is not in the tracking plan. Did you mean "'
-            ~ nearest_word(name, event_names) ~ '"?'
+            what ~ ' names the event "' ~ name ~ '", which is not in the tracking plan. '
+            ~ 'Did you mean "' ~ nearest_word(name, event_names) ~ '"?'
         ) }}
     {%- endfor -%}
     {%- set properties = [] -%}
@@ -28,8 +28,8 @@
         '[1-9][0-9]* (minutes|hours|days)', spec.window | string
     ) -%}
         {{ exceptions.raise_compiler_error(
-            what ~ ' has the window "' ~ spec.window ~ '". Write a number and a unit: minutes, hours '
-            ~ 'or days, such as 7 days.'
+            what ~ ' has the window "' ~ spec.window ~ '". Write a number and a unit: minutes, '
+            ~ 'hours or days, such as 7 days.'
         ) }}
     {%- endif -%}
     {%- if spec.window -%}

@@ -8,7 +8,8 @@
     {%- set number = try_number(text) | trim if text else none -%}
     {%- set plain = ['count', 'first_at', 'last_at'] -%}
     {%- set numeric = {'sum': 'sum', 'average': 'avg', 'min': 'min', 'max': 'max'} -%}
-    {%- set known = plain + numeric.keys() | list + ['count_distinct', 'first', 'last', 'most_frequent'] -%}
+    {%- set known = plain + numeric.keys() | list
+        + ['count_distinct', 'first', 'last', 'most_frequent'] -%}
     {%- if spec.aggregate not in known -%}
         {{ exceptions.raise_compiler_error(
             what ~ ' has the unknown aggregate "' ~ spec.aggregate ~ '". Did you mean "'

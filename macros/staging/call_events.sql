@@ -1,17 +1,18 @@
 {#-
     The calls of Segment or RudderStack in the universal event schema; both fill a warehouse alike.
 
-    A tracked event stands twice: in `tracks`, which has who and when, and in the table of the event,
-    which has the properties too. Both rows have the id of the event, so one is the event and one its
-    duplicate. Which is which is not decided by the tables that happen to be there, for a table may
-    come a load later than `tracks` and the outcome must not depend on that. It is decided between
-    the two rows: a row with properties sorts before one without (`landed_events`). Where only
-    `tracks` has the event, its row is the event.
+    A tracked event stands twice: in `tracks`, which has who and when, and in the table of the
+    event, which has the properties too. Both rows have the id of the event, so one is the event and
+    one its duplicate. Which is which is not decided by the tables that happen to be there, for a
+    table may come a load later than `tracks` and the outcome must not depend on that. It is decided
+    between the two rows: a row with properties sorts before one without (`landed_events`). Where
+    only `tracks` has the event, its row is the event.
 -#}
 {% macro call_events(source) %}
 {%- set instants = ['timestamp', 'original_timestamp', 'sent_at', 'received_at'] -%}
 {%- set envelope = instants + [
-    'id', 'anonymous_id', 'user_id', 'event', 'event_text', 'channel', 'uuid', 'uuid_ts', 'loaded_at'
+    'id', 'anonymous_id', 'user_id', 'event', 'event_text', 'channel', 'uuid', 'uuid_ts',
+    'loaded_at',
 ] -%}
 {%- set text = field_texts('record', envelope + ['previous_id', 'phone']) -%}
 {%- set context = {

@@ -1,8 +1,9 @@
 {#-
     The rows of all tables of calls of Segment or RudderStack: the columns of `source_rows`, and
-    `table_name`. Which tables there are is in the data, for each event has one of its own. So landed
-    files are taken whole, and in a schema the tables are found by their columns (`call_tables`).
-    A list of schemas is one place too: both trackers fill one for each site and app.
+    `table_name`. Which tables there are is in the data, for each event has one of its own. So
+    landed files are taken whole, and in a schema the tables are found by their columns
+    (`call_tables`). A list of schemas is one place too: both trackers fill one for each site and
+    app.
 -#}
 {% macro call_rows(source, loaded_at) %}
 {%- set place = var('sources').get(source, 'landing') -%}

@@ -53,7 +53,8 @@ from (
             select
                 *,
                 {%- for field, names in fields.items() %}
-                {{ first_text('record', names) | indent(16) }} as {{ field }}{{ ',' if not loop.last }}
+                {{ first_text('record', names) | indent(16) }}
+                as {{ field }}{{ ',' if not loop.last }}
                 {%- endfor %}
             from (
                 {{ source_rows(source, table) | indent(16) }}

@@ -2,8 +2,8 @@
     The rows of one table of a source, however they came: landed as files, or filled by a loader in
     a schema of the warehouse (var `sources`). One select with `landed_file, landed_line, landed_at,
     record, problem, original`; without rows while nothing has landed or the table does not exist.
-    `table` and `loaded_at` are a name or the names that loaders give them; of several tables all are
-    read, of several columns the first that is there.
+    `table` and `loaded_at` are a name or the names that loaders give them; of several tables all
+    are read, of several columns the first that is there.
 -#}
 {% macro source_rows(
     source,

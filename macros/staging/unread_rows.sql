@@ -1,7 +1,7 @@
 {#-
-    What landed for a source in a table that no staging model reads, as rows of `stg_<source>__events`
-    that end in quarantine: nothing that landed is lost. In a schema of the warehouse other tables
-    have nothing to do with us.
+    What landed for a source in a table that no staging model reads, as rows of
+    `stg_<source>__events` that end in quarantine: nothing that landed is lost. In a schema of the
+    warehouse other tables have nothing to do with us.
 -#}
 {% macro unread_rows(source, tables) %}
 select

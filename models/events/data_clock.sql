@@ -1,8 +1,8 @@
 {#
     The default is the instant just after the latest arrival, so that all that has landed is before
     it; while nothing valid has arrived, the load itself; while nothing has landed, the epoch. A
-    duplicate counts as an arrival, and whoever is forgotten leaves the clock where it was, so that it
-    never goes back.
+    duplicate counts as an arrival, and whoever is forgotten leaves the clock where it was, so that
+    it never goes back.
 #}
 select
     {% if var('as_of') %}

@@ -13,7 +13,10 @@
 {# What was forgotten says no day: it counts on the day its row landed. #}
 {% set day_of_arrival %}
 cast(
-    case when received_at is null or reason = 'forgotten' then landed_at else received_at end as date
+    case
+        when received_at is null or reason = 'forgotten' then landed_at
+        else received_at
+    end as date
 )
 {%- endset %}
 

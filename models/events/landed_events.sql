@@ -48,9 +48,10 @@
 %}
 
 {#
-    A row is judged when it lands. What is judged later than the overlap allows for, because a loader
-    was late or the rules have changed, is judged just after all that was judged before: so who follows
-    `updated_at` sees it. While nothing was judged, as after a run on an empty file, nobody follows yet.
+    A row is judged when it lands. What is judged later than the overlap allows for, because a
+    loader was late or the rules have changed, is judged just after all that was judged before: so
+    who follows `updated_at` sees it. While nothing was judged, as after a run on an empty file,
+    nobody follows yet.
 #}
 {% set judged_at %}
 {%- if is_incremental() -%}
@@ -137,7 +138,7 @@ candidates as (
     {% if is_incremental() %}
     union all
 
-    {# A loader overwrites rows, and those of a load move up: one may stand here at another place. #}
+    {# A loader overwrites rows, and those of a load move up: one may stand here elsewhere. #}
     select
         {{ columns | indent(4) }},
         judged_at

@@ -73,8 +73,8 @@ where
     coalesce(judged.row_count, 0) > coalesce(accounted.row_count, 0)
     or coalesce(judged.part_count, 0) > coalesce(accounted.part_count, 0)
     {#
-        What a loader keeps in the warehouse is not among the landed files, and is overwritten there:
-        more may have been taken in than it still holds.
+        What a loader keeps in the warehouse is not among the landed files, and is overwritten
+        there: more may have been taken in than it still holds.
     #}
     or (
         landed.row_count is not null
