@@ -167,6 +167,8 @@ def wrong_in_property(row: dict[str, str]) -> Iterator[str]:
     for value in allowed:
         if not value or value != value.strip():
             yield f"{name} allows `{value}`; write the values as a|b without spaces around `|`"
+        elif "\\" in value:
+            yield f"{name} allows `{value}`, which has a backslash; write a pattern instead"
         elif kind in READABLE and not READABLE[kind](value):
             yield f"{name} allows `{value}`, which is not of type {kind}; correct either"
     for value in sorted({value for value in allowed if allowed.count(value) > 1}):

@@ -375,7 +375,9 @@ def allowed_of(each: Property, kind: str) -> list[str]:
         return []
     usual = {v for v, rows in each.values.items() if rows >= LEAST_VALUE_SHARE * each.filled}
     covered = sum(each.values[value] for value in usual)
-    fits = all(0 < len(v) <= LONGEST_VALUE and v == v.strip() and "|" not in v for v in usual)
+    fits = all(
+        0 < len(v) <= LONGEST_VALUE and v == v.strip() and not set(v) & {"|", "\\"} for v in usual
+    )
     is_closed = 2 <= len(usual) <= MOST_VALUES and covered >= FIT * each.filled
     return sorted(usual) if fits and is_closed else []
 

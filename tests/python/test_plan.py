@@ -43,6 +43,7 @@ WRONG = [
     ("tracking_plan", "purchase,at,object,false,{},,", "`{}`, which is not of type object"),
     ("tracking_plan", "purchase,kind,text,false,a| b,,", "without spaces around `|`"),
     ("tracking_plan", "purchase,kind,text,false,a|b|a,,", "allows `a` twice"),
+    ("tracking_plan", "purchase,kind,text,false,a|b\\,,", "has a backslash; write a pattern"),
     ("tracking_plan", "purchase,kind,text,false,,[A-Z,", "is no regular expression"),
     ("tracking_plan", "purchase,kind,text,false,,(?=a),", "is no regular expression"),
     ("tracking_plan", "purchase,kind,text,false,,\\d+,", "quotes or backslashes"),
