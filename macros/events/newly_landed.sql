@@ -1,7 +1,9 @@
 {#-
     Whether a landed row is new to this incremental model, as SQL. Each source has a watermark of
     its own: the load instants of a loader may lie behind those of the landing. They are looked up
-    when the model is compiled: literals let the warehouse skip what lies before them.
+    when the model is compiled: literals let the warehouse skip what lies before them. Rows of a
+    loader without a load time lie at the epoch, behind every watermark: of these those are new that
+    do not stand here already.
 -#}
 {% macro newly_landed() %}
     {%- if not execute -%}
@@ -22,7 +24,19 @@
             "when '" ~ source ~ "' then landed_at > timestamp '" ~ watermark ~ "'"
         ) -%}
     {%- endfor -%}
-    {{ return(
-        'case source ' ~ conditions | join(' ') ~ ' else true end' if conditions else 'true'
-    ) }}
+    {%- if not conditions -%}
+        {{ return('true') }}
+    {%- endif -%}
+    {%- set epoch = "timestamp '1970-01-01 00:00:00'" -%}
+    {%- set place = "landed_file, landed_line, landed_part, coalesce(event_id, '')" -%}
+    {%- set condition -%}
+        (landed_at = {{ epoch }} or case source {{ conditions | join(' ') }} else true end)
+        and (
+            landed_at > {{ epoch }}
+            or ({{ place }}) not in (
+                select {{ place }} from {{ this }} where landed_at = {{ epoch }}
+            )
+        )
+    {%- endset -%}
+    {{ return(condition) }}
 {% endmacro %}

@@ -1,7 +1,9 @@
 {#-
-    The rows of a relation of the universal event schema; those of somebody who was forgotten, if
-    received before the request, keep only the place they landed in. A row of a shared device that
-    carries another account is not theirs. While nobody was ever forgotten nothing is looked up.
+    The rows of a relation of the universal event schema, times clamped; those of somebody who was
+    forgotten, if received before the request, keep only the place they landed in. A row of a shared
+    device that carries another account, or no time, is not theirs. A row goes as a whole: if one of
+    the things it says is forgotten, one part is left, as when the emptied row is read again. While
+    nobody was ever forgotten nothing is looked up.
 -#}
 {% macro unless_forgotten(arrivals) %}
 {%- set said = [
@@ -15,18 +17,26 @@
     {{ return('select * from ' ~ arrivals) }}
 {%- endif -%}
 select
-    * exclude ({{ said | join(', ') }}, problem, is_forgotten),
+    * exclude ({{ said | join(', ') }}, is_time_clamped, problem, is_forgotten),
     {%- for column in said %}
     case when not is_forgotten then {{ column }} end as {{ column }},
     {%- endfor %}
+    is_time_clamped and not is_forgotten as is_time_clamped,
     case when is_forgotten then 'forgotten' else problem end as problem
 from (
     select
         arrived.*,
-        coalesce(arrived.problem = 'forgotten', false)
-        {%- for id_type, _ in rules %}
-        or {{ id_type }}_spans.identifier_hash is not null
-        {%- endfor %} as is_forgotten
+        max(case
+            when arrived.problem = 'forgotten' then 1
+            {%- for id_type, _ in rules %}
+            when {{ id_type }}_spans.identifier_hash is not null then 1
+            {%- endfor %}
+            else 0
+        {#- The first two say nothing more, but let a filter on them pass. #}
+        end) over (
+            partition by
+                arrived.source, arrived.landed_at, arrived.landed_file, arrived.landed_line
+        ) = 1 as is_forgotten
     from {{ arrivals }} as arrived
     {%- for id_type, is_lower_cased in rules %}
     {%- set value = 'arrived.' ~ id_type if id_type in ['user_id', 'anonymous_id']
@@ -36,7 +46,7 @@ from (
     left join {{ spans }} as {{ id_type }}_spans
         on
             {{ sha256("'" ~ id_type ~ ":' || " ~ value) }} = {{ id_type }}_spans.identifier_hash
-            {#- A time that cannot be read tells nothing; such a row is no event in any case. #}
+            {#- Without a time it meets one span too; all of an identifier are shared, or none. #}
             and coalesce(
                 arrived.occurred_at, timestamp '1970-01-01 00:00:00'
             ) >= {{ id_type }}_spans.span_from
@@ -46,7 +56,11 @@ from (
             and coalesce(
                 arrived.received_at, {{ id_type }}_spans.requested_at
             ) <= {{ id_type }}_spans.requested_at
-            and (arrived.user_id is null or not {{ id_type }}_spans.is_shared)
+            and (
+                not {{ id_type }}_spans.is_shared
+                or (arrived.user_id is null and arrived.occurred_at is not null)
+            )
     {%- endfor %}
 ) as told
+where not is_forgotten or landed_part = 1
 {%- endmacro %}

@@ -1,7 +1,8 @@
 {#-
     The rows of a table that a loader fills, as `source_rows` gives them. A load is what has one
     load instant. Its rows are numbered in the order of their content, each load by itself, so that
-    a reader who wants the newest loads need not number them all.
+    a reader who wants the newest loads need not number them all. What has no readable load time is
+    a load of its own, at the epoch.
 -#}
 {% macro loaded_rows(source, relation, loaded_at) %}
 {%- set columns = adapter.get_columns_in_relation(relation) -%}
@@ -18,6 +19,7 @@
         ~ by_name | join(', ') ~ '. Name a schema whose loader writes one.'
     ) }}
 {%- endif -%}
+{%- set instant = column_instant(load_column) -%}
 {%- set load_text = json_text('record', load_column.name | lower) -%}
 select
     '{{ relation.schema | lower }}.{{ relation.identifier | lower }}/'
@@ -27,12 +29,14 @@ select
     record,
     case
         when {{ load_text }} is null then 'no {{ load_column.name | lower }}'
+        when is_undated then '{{ load_column.name | lower }} is no instant'
     end as problem,
     cast(null as varchar) as original
 from (
     select
         {{ row_object(columns) | indent(8) }} as record,
-        coalesce({{ column_instant(load_column) }}, timestamp '1970-01-01 00:00:00') as landed_at
+        coalesce({{ instant }}, timestamp '1970-01-01 00:00:00') as landed_at,
+        {{ instant }} is null as is_undated
     from {{ relation }}
 ) as loads
 {% endmacro %}

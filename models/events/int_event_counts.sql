@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key=['day'],
+        post_hook='delete from {{ this }} where landed = 0',
     )
 }}
 
@@ -47,6 +48,7 @@ cast(
     order by days.day
 {% endset %}
 {% set days = run_query(touched).columns[0].values() %}
+{% set listed_days = "date '" ~ days | join("', date '") ~ "'" %}
 {% endif %}
 
 with landed_events as (
@@ -55,13 +57,11 @@ with landed_events as (
         *,
         {{ day_of_arrival }} as day
     from {{ ref('landed_events') }}
-    {% if is_incremental() and days %}
     where
-        {{ day_of_arrival }} in (
-            {% for day in days -%}
-            date '{{ day }}'{{ ',' if not loop.last }}
-            {% endfor %}
-        )
+        {# A forgotten row is one part, also until its other parts are purged. #}
+        (reason is distinct from 'forgotten' or landed_part = 1)
+    {% if is_incremental() and days %}
+        and {{ day_of_arrival }} in ({{ listed_days }})
         and (
             received_at is null
             or (
@@ -71,7 +71,7 @@ with landed_events as (
             )
         )
     {% elif is_incremental() %}
-    where false
+        and false
     {% endif %}
 
 ),
@@ -150,3 +150,21 @@ select
     max(updated_at) as updated_at
 from bounded
 group by day, source, event_name, status, reason, marks
+
+{% if is_incremental() and days %}
+union all
+
+{# A day may have lost all its rows: what was counted of it is replaced, and goes with the hook. #}
+select
+    day,
+    source,
+    event_name,
+    status,
+    reason,
+    marks,
+    0 as landed,
+    rules_version,
+    updated_at
+from {{ this }}
+where day in ({{ listed_days }})
+{% endif %}

@@ -30,12 +30,6 @@ with staged as (
 
 ),
 
-remembered as (
-
-    {{ unless_forgotten('staged') | indent(4) }}
-
-),
-
 {#
     Nothing happens after it was received, and no shop of today was open before 1990: a clock that
     says so is wrong, and the arrival is the best that is known.
@@ -43,7 +37,7 @@ remembered as (
 clamped as (
 
     select
-        * exclude (occurred_at, properties),
+        * exclude (occurred_at),
         case
             when occurred_at > received_at or occurred_at < timestamp '1990-01-01 00:00:00'
                 then received_at
@@ -53,7 +47,21 @@ clamped as (
             occurred_at > received_at + interval '{{ var("clock_tolerance_seconds") }} seconds'
             or occurred_at < timestamp '1990-01-01 00:00:00',
             false
-        ) as is_time_clamped,
+        ) as is_time_clamped
+    from staged
+
+),
+
+remembered as (
+
+    {{ unless_forgotten('clamped') | indent(4) }}
+
+),
+
+prepared as (
+
+    select
+        * exclude (properties),
         {{ aliased_properties(
             ref('property_aliases'), ref('tracking_plan'), 'source', 'event_name', 'properties'
         ) | indent(8) }} as properties,
@@ -104,4 +112,4 @@ select
             ref('tracking_plan'), 'event_name', 'properties'
         ) | indent(8) }}
     end as reason
-from clamped
+from prepared

@@ -4,7 +4,8 @@ dbt builds the layer over two messages and compiles its incremental models twice
 and for a later one. A later run's SQL holds as a literal how far the model has looked. Here that is
 a date which nothing else has, and each run puts the one of its own table in its place. So it is
 with the days that `int_event_counts` looks up before it counts them again, and with the span of the
-minutes of `int_busy_minutes`.
+minutes of `int_busy_minutes`. The view `judged_events` is the one of a warehouse that has forgotten
+somebody and reads contacts of Salesforce, whose rows may say two things.
 """
 
 import json
@@ -51,7 +52,9 @@ for more in ([], ["--full-refresh"]):
         sys.exit(f"{done.exception}")
     nodes = [result.node for result in done.result.results]
     compiled.append({
-        node.name: [node.compiled_code, node.config.unique_key]
+        node.name: [
+            node.compiled_code, node.config.unique_key, [h.sql for h in node.config.post_hook]
+        ]
         for node in nodes if node.resource_type == "model"
     })
 print("COMPILED " + json.dumps([*compiled, lookups]))
@@ -68,6 +71,7 @@ class Model:
     unique_key: list[str]
     watermark: str  # the column
     stand_in: str
+    post_hooks: list[str]
     lookup: str | None = None  # the query of the instants that a later run counts, if it looks
 
     def broken(self, text: str, other: str) -> "Model":
@@ -87,7 +91,7 @@ def compile_layer(folder: Path) -> tuple[Path, dict[str, Model]]:
     (deployment.landing / "events" / "one.jsonl").write_text(
         "\n".join(json.dumps(message) for message in MESSAGES)
     )
-    variables = f"{{arrival_overlap_minutes: {OVERLAP}}}"
+    variables = f"{{arrival_overlap_minutes: {OVERLAP}, sources: {{salesforce: landing}}}}"
     selected = [f"+{name}" for name in (*VIEWS, *WATERMARKS)]
     words = ["--exclude-resource-types", "test", "--exclude-resource-types", "unit_test"]
     deployment.dbt("build", *words, "--select", *selected, variables=variables)
@@ -99,8 +103,13 @@ def compile_layer(folder: Path) -> tuple[Path, dict[str, Model]]:
         connection.execute("update landed_events set updated_at = timestamp '2050-01-01'")
         for model, (column, stand_in) in WATERMARKS.items():
             connection.execute(f"update {model} set {column} = ?", [stand_in])
+        connection.execute(  # each type costs a join
+            "delete from identifier_rules where id_type not in "
+            "('user_id', 'anonymous_id', 'email', 'salesforce_id')"
+        )
+        connection.execute("insert into forgotten_identifiers (identifier_hash) values ('nobody')")
     done = subprocess.run(
-        [sys.executable, "-c", DRIVER, " ".join(WATERMARKS), variables],
+        [sys.executable, "-c", DRIVER, " ".join(["judged_events", *WATERMARKS]), variables],
         cwd=REPOSITORY,
         env=deployment.env,
         capture_output=True,
@@ -109,10 +118,14 @@ def compile_layer(folder: Path) -> tuple[Path, dict[str, Model]]:
     assert done.returncode == 0, done.stdout + done.stderr
     line = next(line for line in done.stdout.splitlines() if line.startswith("COMPILED "))
     later, first, lookups = json.loads(line.removeprefix("COMPILED "))
+    with duckdb.connect(str(deployment.warehouse)) as connection:
+        judged = first["judged_events"][0]
+        connection.execute(f"create or replace view tideline.judged_events as {judged}")
     models = {}
     for name, (column, stand_in) in WATERMARKS.items():
         literal = f"timestamp '{stand_in - timedelta(minutes=OVERLAP)}'"
-        sql, unique_key = later[name]
+        sql, unique_key, hooks = later[name]
+        hooks = [hook.replace("{{ this }}", name) for hook in hooks if "{{ this }}" in hook]
         looked = [
             query
             for node, query in lookups
@@ -121,7 +134,7 @@ def compile_layer(folder: Path) -> tuple[Path, dict[str, Model]]:
         assert literal in sql + "".join(looked), (
             f"{name} does not look at {column} less the overlap"
         )
-        models[name] = Model(name, first[name][0], sql, unique_key, column, literal, *looked)
+        models[name] = Model(name, first[name][0], sql, unique_key, column, literal, hooks, *looked)
     return deployment.warehouse, models
 
 
@@ -186,7 +199,20 @@ class EventLayer:
                 f"delete from {model.name} where ({key}) in (select distinct {key} from arrived)"
             )
             self.connection.execute(f"insert into {model.name} by name select * from arrived")
+            for hook in model.post_hooks:
+                self.connection.execute(hook)
+        self.empty_forgotten()
         self.is_built = True
+
+    def empty_forgotten(self) -> None:
+        """What the post-hook of `landed_events` does, the macro of this name."""
+        kept = ("landed_file", "landed_line", "landed_at", "source", "table_name", "problem")
+        columns = [name for name, *_ in self.query("describe raw_messages") if name not in kept]
+        self.connection.execute(
+            f"update raw_messages set {', '.join(f'{name} = null' for name in columns)}, "
+            "problem = 'forgotten' where (landed_file, landed_line) in "
+            "(select landed_file, landed_line from landed_events where reason = 'forgotten')"
+        )
 
     def within(self, sql: str, spans: list[tuple]) -> str:
         """SQL that looks at this span instead of the one it was compiled for, if at any."""
