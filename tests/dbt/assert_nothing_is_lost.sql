@@ -1,13 +1,18 @@
 {#
     Every landed row is accounted for, file by file: raw = events + duplicated + quarantined. A row
-    may say several things; each of these is accounted for too.
+    may say several things; each of these is accounted for too. What landed for a source that is not
+    read from the landing any more is nobody's to account for.
 #}
+{% set read = ['collector']
+    + var('sources').items() | selectattr(1, 'equalto', 'landing') | map('first') | list %}
+
 with landed as (
 
     select
         landed_file,
         count(*) as row_count
     from {{ ref('raw_messages') }}
+    where source in ('{{ read | join("', '") }}')
     group by landed_file
 
 ),

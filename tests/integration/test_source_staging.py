@@ -254,7 +254,7 @@ def test_a_row_that_a_loader_overwrites_is_counted_once(deployment):
         connection.execute("create schema ft")
         connection.execute(
             "create table ft.customers as select 'cus_' || i as id, i || '@x.example' as email, "
-            "1767225600 + i as created, timestamp '2026-02-01 10:00:00' as _fivetran_synced "
+            "1767225600 + i as created, '2026-02-01 10:00:00' as _fivetran_synced "
             "from range(1, 3) as r(i)"
         )
     visit(deployment)
@@ -263,8 +263,39 @@ def test_a_row_that_a_loader_overwrites_is_counted_once(deployment):
     with duckdb.connect(str(deployment.warehouse)) as connection:
         connection.execute(
             "update ft.customers set email = 'new@x.example', "
-            "_fivetran_synced = timestamp '2026-02-01 10:30:00' where id = 'cus_1'"
+            "_fivetran_synced = '2026-02-01 10:30:00' where id = 'cus_1'"
         )
+        connection.execute("""
+            insert into ft.customers values
+                ('cus_3', 'c@x.example', 1767225603, null),
+                ('cus_4', 'd@x.example', 1767225604, 'soon')
+        """)
     deployment.build_up_to("fct_events", *PARTS, variables=variables)
     events = "select count(*), count(distinct event_id) from fct_events where source = 'stripe'"
     assert deployment.query(events) == [(2, 2)]
+    refused = "select reason from landed_events where status = 'quarantined' order by 1"
+    assert deployment.query(refused) == [
+        ("_fivetran_synced is no instant",),
+        ("no _fivetran_synced",),
+    ]
+
+
+def test_a_forgotten_row_that_says_several_things_is_one_part(built):
+    """And what landed for a source that is switched off is nobody's to account for."""
+    with duckdb.connect(str(built.warehouse)) as connection:
+        connection.execute("""
+            insert into tideline.forgotten_identifiers (request_id, identifier_hash, requested_at)
+            select 'r', sha256(id), timestamp '2030-01-01'
+            from (values ('salesforce_id:003B'), ('stripe_id:cus_9')) as ids (id)
+        """)
+    contact = ada.API["salesforce", "contacts"][0] | {"Id": "003B"}
+    refunded = ada.charge(99, 15, customer="cus_9", amount_refunded=999)
+    land(built, "forgotten", {("salesforce", "contacts"): [contact]})
+    land(built, "forgotten", {("stripe", "charges"): [refunded]})
+    layer = "landed_events fct_events events_duplicated events_quarantined assert_nothing_is_lost"
+    words = ["build", "--indirect-selection", "empty", "--exclude-resource-types", "unit_test"]
+    words += ["--select", "landed_files", "raw_messages", "judged_events", *layer.split()]
+    built.dbt(*words, variables=json.dumps(SOURCES))
+    forgotten = "from landed_events where reason = 'forgotten'"
+    assert built.query(f"select landed_part {forgotten}") == [(1,), (1,)]
+    built.dbt(*words)
