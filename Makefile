@@ -5,6 +5,7 @@ export TIDELINE_LANDING ?= landing
 export TIDELINE_WAREHOUSE ?= warehouse/warehouse.duckdb
 export TIDELINE_DELIVERIES ?= deliveries
 export DBT_PROFILES_DIR := $(CURDIR)
+export VARS ?= {}
 EVENTS ?= 1000000
 CURVE ?= 1
 
@@ -36,9 +37,10 @@ next-day: .venv/.installed
 	@$(BIN)/python -m orchestration.ingestion.sample --people 2000 --days 91 --from-day 90
 
 # Forgets a person everywhere: make forget ID=email:ann@example.org. Without an ID it finishes what
-# was begun. docs/privacy.md tells how, and what is left to do by hand.
+# was begun. VARS is what `dbt build --vars` says here. docs/privacy.md tells how, and what is left to
+# do by hand.
 forget: .venv/.installed
-	@$(BIN)/python -m orchestration.privacy "$$ID"
+	@$(BIN)/python -m orchestration.privacy --vars "$$VARS" "$$ID"
 
 dev: .venv/.installed
 	$(BIN)/dagster dev

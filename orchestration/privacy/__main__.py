@@ -94,7 +94,7 @@ def receipt(rows: Sequence[tuple]) -> str:
     }
     notes = [text for kind, text in by_hand.items() if any(row[1] == kind for row in rows)]
     return "\n".join(
-        [table(("receipt", "what", "name", "rows"), rows), *([""] if notes else []), *notes]
+        [table(("request", "what", "name", "rows"), rows), *([""] if notes else []), *notes]
     )
 
 

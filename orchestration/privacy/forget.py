@@ -21,7 +21,7 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from orchestration.activation.engine import run_sync
 from orchestration.activation.ledger import wall_clock
 from orchestration.activation.syncs import read_syncs
 from orchestration.activation.warehouse import Warehouse, open_warehouse
-from orchestration.privacy.marks import PersonalTable, read_marks
+from orchestration.privacy.marks import PersonalTable, read_marks, read_sources
 from orchestration.privacy.person import (
     PrivacyError,
     find_identifiers,
@@ -90,7 +90,7 @@ class Project:
 def forget(asked: Sequence[str], project: Project) -> list[tuple[str, str, str, int]]:
     """Forget people, each named as `<type>:<value>`, and finish what was begun earlier.
 
-    Returns rows of `forget_receipts`: (receipt_id, kind, name, row_count). Raises PrivacyError or
+    Returns rows of `forget_receipts`: (request_id, kind, name, row_count). Raises PrivacyError or
     another ActivationError if a request cannot be met, or not be finished yet.
     """
     project.dbt("parse")
@@ -98,18 +98,33 @@ def forget(asked: Sequence[str], project: Project) -> list[tuple[str, str, str, 
     with project.open() as warehouse:
         for name in (*OWN, *LANDED, *READ):
             warehouse.columns(warehouse.table(name))  # says how to make it if it is missing
+        check_sources(warehouse, read_sources(project.manifest))
         if len(asked) > 1:  # of several people nobody is forgotten while one is unknown
             for text in asked:
                 locate(text, warehouse, marks)
-        receipts = [ask(text, warehouse, marks) for text in asked]
+        told = [ask(text, warehouse, marks) for text in asked]
         requests = open_requests(warehouse)
     finish(requests, project, marks)
-    receipts += [request.request_id for request in requests]
+    told += [request.request_id for request in requests]
     with project.open() as warehouse:
         return warehouse.query(
-            f"select receipt_id, kind, name, row_count from {warehouse.table('forget_receipts')} "
-            f"where receipt_id in ({', '.join('?' * len(receipts)) or 'null'}) order by 1, 2, 3",
-            receipts,
+            f"select request_id, kind, name, row_count from {warehouse.table('forget_receipts')} "
+            f"where request_id in ({', '.join('?' * len(told)) or 'null'}) order by 1, 2, 3",
+            told,
+        )
+
+
+def check_sources(warehouse: Warehouse, named: Collection[str]) -> None:
+    """Raise PrivacyError if there are rows of a source that the vars do not name.
+
+    The rebuild would be without them.
+    """
+    rows = warehouse.query(f"select distinct source from {warehouse.table('landed_events')}")
+    if unnamed := sorted({source for (source,) in rows if source is not None} - set(named)):
+        raise PrivacyError(
+            f"landed_events holds rows of {', '.join(unnamed)}, which the vars do not name: say "
+            "what your builds say (make forget VARS='{sources: ...}'), or, if it is switched off "
+            "for good, build with --full-refresh first; nothing was changed"
         )
 
 
@@ -152,9 +167,10 @@ def ask(text: str, warehouse: Warehouse, marks: Marks) -> str:
         return earlier
     raw, events = (warehouse.table(name) for name in LANDED)
     requests, identifiers = (warehouse.table(name) for name in OWN[:2])
-    latest, updated = warehouse.query(
-        "select coalesce(max(case when status <> 'quarantined' then received_at end), "
-        f"max(landed_at)), max(updated_at) from {events}"
+    # As `data_clock` says it where no var sets it: what the last build made of it may be another.
+    as_of, updated = warehouse.query(
+        "select coalesce(max(case when status <> 'quarantined' then received_at end) + "
+        f"interval '1 microsecond', max(landed_at)), max(updated_at) from {events}"
     )[0]
     now = max(wall_clock(), updated + timedelta(microseconds=1))
     request = Request(uuid.uuid4().hex, now, _repeated(warehouse), "asked")
@@ -168,7 +184,7 @@ def ask(text: str, warehouse: Warehouse, marks: Marks) -> str:
                 request.request_id,
                 _hash(read_identifier(warehouse, text).text),
                 now.isoformat(),
-                (latest + timedelta(microseconds=1)).isoformat(),
+                as_of.isoformat(),
                 request.needs_full_refresh,
                 request.status,
             ],
@@ -245,10 +261,9 @@ def _stored(warehouse: Warehouse, marks: Marks) -> dict[str, tuple[str, str]]:
 def _receipt(warehouse: Warehouse, request: Request, kind: str, name: str, rows: int) -> None:
     """Add a row to the receipt of a request."""
     warehouse.execute(
-        f"insert into {warehouse.table('forget_receipts')} (receipt_id, identifier_hash, "
-        "requested_at, kind, name, row_count) select request_id, identifier_hash, requested_at, "
-        f"?, ?, ? from {warehouse.table('forget_requests')} where request_id = ?",
-        [kind, name, rows, request.request_id],
+        f"insert into {warehouse.table('forget_receipts')} (request_id, kind, name, row_count) "
+        "select ?, ?, ?, ?",
+        [request.request_id, kind, name, rows],
     )
 
 
@@ -357,7 +372,6 @@ def purge(request: Request, project: Project, marks: Marks) -> None:
     """Take what is left: the ledger's rows, the content of quarantined rows, the identifiers."""
     with project.open() as warehouse:
         events, identifiers = (warehouse.table(name) for name in (LANDED[1], OWN[1]))
-        has_parts = "landed_part" in warehouse.columns(events)
         has_rejections = warehouse.exists(warehouse.schema, REJECTIONS)
         left = _ledger_rows(warehouse, request)
         with warehouse.transaction():
@@ -368,7 +382,7 @@ def purge(request: Request, project: Project, marks: Marks) -> None:
                 )
                 warehouse.execute(  # nobody could be told
                     f"update {warehouse.table('forget_receipts')} set kind = 'undeclared sync' "
-                    "where receipt_id = ? and kind = 'destination' and name = ?",
+                    "where request_id = ? and kind = 'destination' and name = ?",
                     [request.request_id, name],
                 )
             if has_rejections:
@@ -380,10 +394,9 @@ def purge(request: Request, project: Project, marks: Marks) -> None:
                 )
                 if emptied:
                     _receipt(warehouse, request, "emptied", REJECTIONS, emptied)
-            if has_parts:  # built anew, an emptied row is one part
-                warehouse.execute(
-                    f"delete from {events} where reason = 'forgotten' and landed_part > 1"
-                )
+            warehouse.execute(  # built anew, an emptied row is one part
+                f"delete from {events} where reason = 'forgotten' and landed_part > 1"
+            )
             warehouse.execute(
                 f"update {events} set {_nothing(marks[LANDED[1]])} where reason = 'forgotten'"
             )
@@ -408,11 +421,6 @@ def rewrite(project: Project) -> None:
     now = wall_clock().isoformat()
     with project.open() as warehouse, warehouse.transaction():
         for request in purged:
-            warehouse.execute(
-                f"update {warehouse.table('forget_receipts')} set finished_at = "
-                "cast(? as timestamp) where receipt_id = ?",
-                [now, request.request_id],
-            )
             warehouse.execute(
                 f"update {warehouse.table('forget_requests')} set status = 'finished', "
                 "finished_at = cast(? as timestamp) where request_id = ?",

@@ -1,8 +1,9 @@
-"""The marks: which columns hold personal data, as `config.meta.personal` of the models says."""
+"""What the manifest says: which columns hold personal data, and which sources are read."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,13 @@ def read_marks(manifest: Path) -> dict[str, PersonalTable]:
     for name, columns in PERSONAL.items():
         tables[name] = PersonalTable(None, name, True, columns)
     return tables
+
+
+def read_sources(manifest: Path) -> set[str]:
+    """The sources that `judged_events` reads, as the vars name them."""
+    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
+    parents = nodes["model.tideline.judged_events"]["depends_on"]["nodes"]
+    return {found[1] for each in parents if (found := re.search(r"\.stg_(\w+)__events$", each))}
 
 
 def _kind(node: Mapping[str, Any], name: str, column: Mapping[str, Any]) -> str | None:
