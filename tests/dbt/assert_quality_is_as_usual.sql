@@ -1,12 +1,16 @@
 {#
     Warns of sharp changes of the last days, naming the day, the event and the numbers. The limits
-    are the var `quality_alerts`.
+    are the var `quality_alerts`. A name that the plan does not have may hold anything, an address
+    too, so that the log does not show it.
 #}
 {{ config(severity='warn') }}
 
 {% set columns = ['day', 'alert', 'source', 'event_name', 'property', 'value', 'usual_value'] %}
+{% set planned = plan_rules(ref('tracking_plan')) %}
 {% for row in seed_rows(ref('quality_alerts'), columns) %}
-    {% set event = row[2] ~ ' ' ~ row[3] ~ ('.' ~ row[4] if row[4] else '') %}
+    {% set is_shown = row[3] in planned or row[3] in ['(none)', '(other)'] %}
+    {% set name = row[3] if is_shown else '(unplanned)' %}
+    {% set event = row[2] ~ ' ' ~ name ~ ('.' ~ row[4] if row[4] else '') %}
     {% set form = '%.0f' if row[1] == 'volume fell' else '%.3f' %}
     {% do exceptions.warn(
         row[0] ~ ' ' ~ event ~ ': ' ~ row[1] ~ ' to ' ~ form % row[5] ~ ' from ' ~ form % row[6]

@@ -307,16 +307,20 @@ def test_a_broken_day_is_loud(shop, tmp_path):
         row["properties"]["revenue"] = None
     for row in rows[:119]:
         row["properties"].pop("currency")
+    rows += [message("Ann <ann@example.org>", n, 22, {}) for n in range(100)]
     land(broken, "day-22", rows)
     land(broken, "day-23", usual_day(23))
     output = broken.build_up_to(*BUILT)
     assert alerts(broken) == [
         ("2026-03-24", "fill rate fell", "purchase", "currency", 0.01, 1.0),
         ("2026-03-24", "fill rate fell", "purchase", "revenue", 0.5, 1.0),
+        ("2026-03-24", "quarantined share rose", "ann_<ann@example.org>", None, 1.0, 0.0),
         ("2026-03-24", "quarantined share rose", "purchase", None, 0.5, 0.01),
         ("2026-03-24", "volume fell", "login", None, 0.0, 200.0),
     ]
+    assert "ann@example.org" not in output
     assert warnings(output) == [
+        "2026-03-24 collector (unplanned): quarantined share rose to 1.000 from 0.000",
         "2026-03-24 collector login: volume fell to 0 from 200",
         "2026-03-24 collector purchase.currency: fill rate fell to 0.008 from 1.000",
         "2026-03-24 collector purchase.revenue: fill rate fell to 0.500 from 1.000",
