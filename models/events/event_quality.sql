@@ -116,7 +116,9 @@ select
     measured.duplicated,
     measured.quarantined,
     case
-        when planned_events.event_name is null and measured.event_name <> '(none)'
+        when
+            planned_events.event_name is null
+            and measured.event_name not in ('(none)', '(other)')
             then measured.quarantined
         else 0
     end as unknown,
