@@ -104,7 +104,7 @@ def deployment(tmp_path):
 
 @pytest.fixture(scope="module")
 def shared_deployment(tmp_path_factory):
-    """One deployment for the tests of a module, which only read it."""
+    """One deployment for the tests of a module; what one changes, those after it find changed."""
     return Deployment(tmp_path_factory.mktemp("deployment"))
 
 
