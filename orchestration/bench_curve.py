@@ -1,9 +1,11 @@
-"""What the event layer costs as history grows: `python -m orchestration.bench_curve`.
+"""What events and sessions cost as history grows: `python -m orchestration.bench_curve`.
 
 For each size a warehouse of its own takes in so many events, then one percent more, then a small
-fixed number: the first is compared with the floor of `orchestration.bench` over the same files, the
-second with the first, and the third should not grow with history. Seconds run from the beginning of
-the first model to the end of the last, as dbt times them; memory is the peak of the dbt process.
+fixed number: the first is compared with a floor measured in the same run, the second with the
+first, and the third should not grow with history. The floor of the events is that of
+`orchestration.bench` over the same files, the floor of the sessions one bare window query over the
+events. Seconds of the events run from the beginning of the first model to the end of `fct_events`,
+as dbt times them; memory is the peak of the dbt process.
 """
 
 import argparse
@@ -13,17 +15,31 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing import get_context
 from pathlib import Path
+
+import duckdb
 
 from orchestration.bench import DAYS, EVENTS_PER_PERSON_DAY, floor_seconds, run
 from orchestration.text import table
 
 MILLION = 1_000_000
 ARRIVALS = 10_000  # events of the fixed arrival, on any history
+WINDOW = """
+    select count(previous_at)
+    from (
+        select
+            lag(occurred_at) over (
+                partition by stream_type, stream_id order by occurred_at, event_id
+            ) as previous_at
+        from tideline.fct_events
+    )
+"""
 PEOPLE = round(MILLION / DAYS / EVENTS_PER_PERSON_DAY)
 
 
@@ -54,9 +70,18 @@ class Rows:
                 (target / f"{first_seed + number}-{path.name}").hardlink_to(path)
 
 
-def load(env: dict[str, str], command: str = "run") -> tuple[float, int]:
-    """Seconds from the first model's beginning to the last one's end, and peak memory in bytes."""
-    words = ["dbt.cli.main", command, "--select", "+fct_events"]
+@dataclass(frozen=True)
+class Load:
+    """What a run cost: seconds of the events and of the sessions, peak memory in GiB."""
+
+    events: float
+    sessions: float
+    peak: float
+
+
+def load(env: dict[str, str], command: str = "run") -> Load:
+    """Run dbt from the landing to the sessions."""
+    words = ["dbt.cli.main", command, "--select", "+fct_events", "int_sessions", "session_events"]
     if command == "build":  # with the seeds
         words += ["--exclude-resource-types", "test", "--exclude-resource-types", "unit_test"]
     process = subprocess.Popen(
@@ -72,68 +97,82 @@ def load(env: dict[str, str], command: str = "run") -> tuple[float, int]:
     if process.returncode:
         raise SystemExit(f"{' '.join(words)} failed:\n{output}")
     results = json.loads((Path(env["DBT_TARGET_PATH"]) / "run_results.json").read_text())
-    instants = [
-        datetime.fromisoformat(step[end])
+    models = {
+        result["unique_id"].split(".")[-1]: result
         for result in results["results"]
         if result["unique_id"].startswith("model.")
+    }
+    sessions = sum(
+        models.pop(name)["execution_time"] for name in ("session_events", "int_sessions")
+    )
+    instants = [
+        datetime.fromisoformat(step[end])
+        for result in models.values()
         for step in result["timing"]
         for end in ("started_at", "completed_at")
     ]
-    return (max(instants) - min(instants)).total_seconds(), usage.ru_maxrss * 1024
+    return Load((max(instants) - min(instants)).total_seconds(), sessions, usage.ru_maxrss / 2**20)
+
+
+def window_seconds(warehouse: Path) -> float:
+    """Seconds of one bare window query over the events."""
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        connection.execute("set enable_progress_bar = false")
+        start = time.perf_counter()
+        connection.execute(WINDOW).fetchall()
+        return time.perf_counter() - start
 
 
 def measure(millions: Sequence[int], folder: Path) -> str:
     """Run every size below `folder`; the page to print."""
     rows = Rows(folder / "samples")
-    lines = []
+    events, sessions = [], []
     for size in millions:
         place = folder / f"{size}"
-        landing = place / "landing"
+        landing, warehouse = place / "landing", place / "bench.duckdb"
         env = {
             **os.environ,
             "TIDELINE_LANDING": str(landing),
-            "TIDELINE_WAREHOUSE": str(place / "bench.duckdb"),
+            "TIDELINE_WAREHOUSE": str(warehouse),
             "DBT_TARGET_PATH": str(place / "target"),
             "DBT_LOG_PATH": str(place / "logs"),
         }
         rows.land(landing, size * MILLION, first_seed=1)
-        # In a process of its own: Linux counts the memory of a parent as its child's peak.
-        with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-            floor = pool.submit(floor_seconds, landing, place).result()
-        first, memory = load(env, "build")
+        floor = apart(floor_seconds, landing, place)
+        first = load(env, "build")
+        window = apart(window_seconds, warehouse)
         rows.land(landing, size * MILLION // 100, first_seed=1001)
-        percent, _ = load(env)
+        percent = load(env)
         rows.land(landing, ARRIVALS, first_seed=2001)
-        fixed, fixed_memory = load(env)
-        lines.append(
+        fixed = load(env)
+        name = f"{size} million"
+        events.append(
             (
-                f"{size} million",
-                floor,
-                first,
-                first / floor,
-                memory / 2**30,
-                percent,
-                percent / first,
-                fixed,
-                fixed_memory / 2**30,
+                *(name, floor, first.events, first.events / floor, first.peak),
+                *(percent.events, percent.events / first.events, fixed.events, fixed.peak),
+            )
+        )
+        sessions.append(
+            (
+                *(name, window, first.sessions, first.sessions / window),
+                *(percent.sessions, percent.sessions / first.sessions, fixed.sessions),
             )
         )
         shutil.rmtree(place)
         print(f"{size} million: done", file=sys.stderr)
-    return table(
-        [
-            "history",
-            "floor, s",
-            "first load, s",
-            "times the floor",
-            "peak, GiB",
-            "1% more, s",
-            "of the first",
-            f"{ARRIVALS:,} more, s",
-            "peak, GiB",
-        ],
-        lines,
+    more = ["1% more, s", "of the first", f"{ARRIVALS:,} more, s"]
+    head = ["floor, s", "first load, s", "times the floor"]
+    return (
+        table(["events", *head, "peak, GiB", *more, "peak, GiB"], events)
+        + "\n\n"
+        + table(["sessions", *head, *more], sessions)
     )
+
+
+def apart(function: Callable[..., float], *arguments: Path) -> float:
+    """Call in a process of its own: Linux counts the memory of a parent as its child's peak."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def main(words: Sequence[str] | None = None) -> int:

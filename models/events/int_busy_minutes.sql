@@ -39,7 +39,9 @@ with landed as (
         stream_id is not null
         and (status <> 'quarantined' or reason = 'forgotten')
     {% if is_incremental() %}
-        and {{ within('occurred_at', touched_minutes, 'minute_at', '1 minute') }}
+        and {{ within(
+            'occurred_at', touched_minutes, 'minute_at', "minute_at + interval '1 minute'"
+        ) | indent(8) }}
     {% endif %}
 
 ),

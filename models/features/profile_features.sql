@@ -210,7 +210,7 @@ from_events as (
             case
                 when
                     event_name not in (
-                        {{ passive_events() | indent(24) }}
+                        {{ literals(var('passive_events') + var('idle_events')) }}
                     )
                     then occurred_at
             end

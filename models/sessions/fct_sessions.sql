@@ -55,28 +55,51 @@ clocked as (
 select
     session_id,
     profile_id,
+    case
+        when profile_id is not null
+            then row_number() over (partition by profile_id order by started_at, session_id)
+    end as session_number,
     stream_type,
     stream_id,
     started_at,
     ended_at,
     datediff('microsecond', started_at, ended_at) / 1000000.0 as duration_seconds,
+    engaged_seconds,
     event_count,
     page_view_count,
     search_count,
     product_view_count,
     cart_add_count,
+    cart_quantity,
     cart_value,
     order_count,
     revenue,
     platform,
+    device,
     landing_path,
+    exit_path,
     referrer,
+    referrer_host,
     campaign_source,
     campaign_medium,
     campaign_name,
+    coalesce(
+        campaign_source,
+        case when campaign_medium is not null or campaign_name is not null then '(not set)' end,
+        referrer_host,
+        '(direct)'
+    ) as traffic_source,
+    coalesce(
+        campaign_medium,
+        case
+            when campaign_source is not null or campaign_name is not null then '(not set)'
+            when referrer_host is not null then 'referral'
+            else '(none)'
+        end
+    ) as traffic_medium,
     event_count = 1 as is_bounced,
     order_count > 0 as is_converted,
     is_open,
-    cart_add_count > 0 and order_count = 0 and not is_open as is_cart_abandoned,
+    cart_quantity > 0 and order_count = 0 and not is_open as is_cart_abandoned,
     updated_at
 from clocked

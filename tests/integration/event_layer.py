@@ -3,9 +3,9 @@
 dbt builds the layer over two messages and compiles its incremental models twice, for a first run
 and for a later one. A later run's SQL holds as a literal how far the model has looked. Here that is
 a date which nothing else has, and each run puts the one of its own table in its place. So it is
-with the days that `int_event_counts` looks up before it counts them again, and with the span of the
-minutes of `int_busy_minutes`. The view `judged_events` is the one of a warehouse that has forgotten
-somebody and reads contacts of Salesforce, whose rows may say two things.
+with the days that `int_event_counts` looks up before it counts them again, and with the spans of
+time that other models look up to read no more. The view `judged_events` is the one of a warehouse
+that has forgotten somebody and reads contacts of Salesforce, whose rows may say two things.
 """
 
 import json
@@ -29,6 +29,11 @@ WATERMARKS = {
     "landed_events": ("landed_at", datetime(2041, 1, 1, 1, 11, 11, 111111)),
     "int_busy_minutes": ("updated_at", datetime(2042, 2, 2, 2, 22, 22, 222222)),
     "int_event_counts": ("updated_at", datetime(2043, 3, 3, 3, 33, 33, 333333)),
+}
+SESSION_WATERMARKS = {
+    "landed_events": WATERMARKS["landed_events"],
+    "int_busy_minutes": WATERMARKS["int_busy_minutes"],
+    "int_sessions": ("updated_at", datetime(2044, 4, 4, 4, 44, 44, 444444)),
 }
 # Days of the two messages, so that a run which touches them is compiled.
 FIRST_DAY, LAST_DAY = "1998-01-03", "1998-02-05"
@@ -72,27 +77,32 @@ class Model:
     watermark: str  # the column
     stand_in: str
     post_hooks: list[str]
-    lookup: str | None = None  # the query of the instants that a later run counts, if it looks
+    lookups: dict[str, list]  # queries of the days or spans that a later run reads; what they gave
 
     def broken(self, text: str, other: str) -> "Model":
         """The model with a text, which must be there, replaced."""
-        assert text in self.later + (self.lookup or ""), f"{self.name} no longer holds {text!r}"
+        held = self.later + "".join(self.lookups)
+        assert text in held, f"{self.name} no longer holds {text!r}"
         return replace(
             self,
             first=self.first.replace(text, other),
             later=self.later.replace(text, other),
-            lookup=self.lookup and self.lookup.replace(text, other),
+            lookups={query.replace(text, other): gave for query, gave in self.lookups.items()},
         )
 
 
-def compile_layer(folder: Path) -> tuple[Path, dict[str, Model]]:
+def compile_layer(
+    folder: Path, watermarks: dict[str, tuple] = WATERMARKS, variables: str = ""
+) -> tuple[Path, dict[str, Model]]:
     """Build the layer over two messages; the warehouse, and the models compiled."""
     deployment = Deployment(folder)
     (deployment.landing / "events" / "one.jsonl").write_text(
         "\n".join(json.dumps(message) for message in MESSAGES)
     )
-    variables = f"{{arrival_overlap_minutes: {OVERLAP}, sources: {{salesforce: landing}}}}"
-    selected = [f"+{name}" for name in (*VIEWS, *WATERMARKS)]
+    variables = (
+        f"{{arrival_overlap_minutes: {OVERLAP}, sources: {{salesforce: landing}}, {variables}}}"
+    )
+    selected = [f"+{name}" for name in (*VIEWS, *watermarks)]
     words = ["--exclude-resource-types", "test", "--exclude-resource-types", "unit_test"]
     deployment.dbt("build", *words, "--select", *selected, variables=variables)
     with duckdb.connect(str(deployment.warehouse)) as connection:
@@ -101,7 +111,7 @@ def compile_layer(folder: Path) -> tuple[Path, dict[str, Model]]:
             f"update traffic_rules set value = '{ALLOWED}' where part = 'events_per_minute'"
         )
         connection.execute("update landed_events set updated_at = timestamp '2050-01-01'")
-        for model, (column, stand_in) in WATERMARKS.items():
+        for model, (column, stand_in) in watermarks.items():
             connection.execute(f"update {model} set {column} = ?", [stand_in])
         connection.execute(  # each type costs a join
             "delete from identifier_rules where id_type not in "
@@ -109,7 +119,7 @@ def compile_layer(folder: Path) -> tuple[Path, dict[str, Model]]:
         )
         connection.execute("insert into forgotten_identifiers (identifier_hash) values ('nobody')")
     done = subprocess.run(
-        [sys.executable, "-c", DRIVER, " ".join(["judged_events", *WATERMARKS]), variables],
+        [sys.executable, "-c", DRIVER, " ".join(["judged_events", *watermarks]), variables],
         cwd=REPOSITORY,
         env=deployment.env,
         capture_output=True,
@@ -122,20 +132,41 @@ def compile_layer(folder: Path) -> tuple[Path, dict[str, Model]]:
         judged = first["judged_events"][0]
         connection.execute(f"create or replace view tideline.judged_events as {judged}")
     models = {}
-    for name, (column, stand_in) in WATERMARKS.items():
+    for name, (column, stand_in) in watermarks.items():
         literal = f"timestamp '{stand_in - timedelta(minutes=OVERLAP)}'"
-        sql, unique_key, hooks = later[name]
+        sql, key, hooks = later[name]
         hooks = [hook.replace("{{ this }}", name) for hook in hooks if "{{ this }}" in hook]
-        looked = [
-            query
+        looked = {
+            query: deployment.query(query)
             for node, query in lookups
             if node == name and ("day_text" in query or "first_at" in query)
-        ]
+        }
         assert literal in sql + "".join(looked), (
             f"{name} does not look at {column} less the overlap"
         )
-        models[name] = Model(name, first[name][0], sql, unique_key, column, literal, hooks, *looked)
+        keys = [key] if isinstance(key, str) else key
+        models[name] = Model(name, first[name][0], sql, keys, column, literal, hooks, looked)
     return deployment.warehouse, models
+
+
+def within(sql: str, gave: list[tuple], found: list[tuple]) -> str:
+    """SQL that looks at the span found instead of the one it was compiled for, if at any."""
+    first, last = (re.escape(f"timestamp '{instant}'") for instant in gave[0])
+    span = re.compile(rf"(\S+) >= {first}\s+and \1 <= {last}")
+    assert span.search(sql), "the span is no longer two literals"
+    first, last = (f"timestamp '{instant}'" for instant in found[0]) if found else ("null", "null")
+    return span.sub(rf"\1 >= {first} and \1 <= {last}", sql)
+
+
+def with_days(sql: str, found: list[tuple]) -> str:
+    """SQL that counts these days instead of the two it was compiled for."""
+    days = [day for (day, *_) in found]
+    listed = re.compile(f"date '{FIRST_DAY}',\\s+date '{LAST_DAY}'")
+    assert listed.search(sql), "the days are no longer a list of literals"
+    if not days:
+        return f"select * from ({sql}) where false"
+    sql = listed.sub(", ".join(f"date '{day}'" for day in days), sql)
+    return sql.replace(FIRST_DAY, days[0]).replace(LAST_DAY, days[-1])
 
 
 class EventLayer:
@@ -187,10 +218,9 @@ class EventLayer:
                 f"- interval '{self.overlap} minutes' from {model.name}"
             )
             sql = model.later.replace(model.stand_in, f"timestamp '{seen}'")
-            if model.lookup:
-                found = self.query(model.lookup.replace(model.stand_in, f"timestamp '{seen}'"))
-                is_span = "first_at" in model.lookup
-                sql = self.within(sql, found) if is_span else self.with_days(sql, found)
+            for query, gave in model.lookups.items():
+                found = self.query(query.replace(model.stand_in, f"timestamp '{seen}'"))
+                sql = within(sql, gave, found) if "first_at" in query else with_days(sql, found)
             self.connection.execute(
                 f"create or replace temp table arrived as {self.read_once(sql)}"
             )
@@ -213,25 +243,6 @@ class EventLayer:
             "problem = 'forgotten' where (landed_file, landed_line) in "
             "(select landed_file, landed_line from landed_events where reason = 'forgotten')"
         )
-
-    def within(self, sql: str, spans: list[tuple]) -> str:
-        """SQL that looks at this span instead of the one it was compiled for, if at any."""
-        compiled = f">= timestamp '{FIRST_DAY} 00:00:00'", f"< timestamp '{LAST_DAY} 00:01:00'"
-        for literal, instant in zip(compiled, spans[0] if spans else (None, None), strict=True):
-            assert literal in sql, "the span is no longer two literals"
-            text = f"timestamp '{instant}'" if instant else "null"
-            sql = sql.replace(literal, f"{literal.split()[0]} {text}")
-        return sql
-
-    def with_days(self, sql: str, found: list[tuple]) -> str:
-        """SQL that counts these days instead of the two it was compiled for."""
-        days = [day for (day, *_) in found]
-        listed = re.compile(f"date '{FIRST_DAY}',\\s+date '{LAST_DAY}'")
-        assert listed.search(sql), "the days are no longer a list of literals"
-        if not days:
-            return f"select * from ({sql}) where false"
-        sql = listed.sub(", ".join(f"date '{day}'" for day in days), sql)
-        return sql.replace(FIRST_DAY, days[0]).replace(LAST_DAY, days[-1])
 
     def read_once(self, sql: str) -> str:
         """SQL that reads the table instead of the view."""

@@ -264,11 +264,16 @@ def case(seeds):
     return spread(chance, rows, chance.choice([1, 2, 3, 3, 4])), spread(chance, rows, 1)[0]
 
 
-def cases(seed, count=3):
-    """A few cases of their own."""
+def cases_of(case, seed, logs, count=3):
+    """A few cases of their own, each made of seeds for so many logs."""
     chance = random.Random(seed)
     for _ in range(count):
-        yield case([chance.randrange(2**32) for _ in range(LOGS)])
+        yield case([chance.randrange(2**32) for _ in range(logs)])
+
+
+def cases(seed):
+    """A few cases of event logs."""
+    return cases_of(case, seed, LOGS)
 
 
 def of_logs(rows, logs):
@@ -453,8 +458,8 @@ BREAKS = {
     ),
     "the last minute that was touched is left out": (
         "int_busy_minutes",
-        "interval '1 minute' as ended_at",
-        "interval '0 minute' as ended_at",
+        "max(minute_at + interval '1 minute') as last_at",
+        "max(minute_at - interval '1 minute') as last_at",
     ),
     "only rows that landed touch a day": (
         "int_event_counts",

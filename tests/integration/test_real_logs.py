@@ -83,3 +83,30 @@ def test_sparkify_accounts_for_everybody(deployment):
     assert deployment.value("select count(*) from fct_events") == 8_056 - 286
     assert deployment.value("select count(*) from dim_profiles") == 97
     assert deployment.value("select count(*) from fct_sessions") == 911
+
+    # The tracker's own sessions last over 15 pauses of more than half an hour, and 15 times a new one
+    # begins sooner (somebody signed in anew): of 814 boundaries on either side 799 are the same.
+    theirs, ours, both = deployment.query(
+        """
+        with followed as (
+            select
+                session_id is distinct from lag(session_id) over stream as is_ours,
+                properties ->> 'tracker_session_id' is distinct from
+                lag(properties ->> 'tracker_session_id') over stream as is_theirs,
+                row_number() over stream as number
+            from session_events as events
+            inner join int_sessions as sessions
+                on
+                    events.stream_id = sessions.stream_id
+                    and events.occurred_at between sessions.started_at and sessions.ended_at
+            window stream as (
+                partition by events.stream_id order by events.occurred_at, events.event_id
+            )
+        )
+
+        select count_if(is_theirs), count_if(is_ours), count_if(is_theirs and is_ours)
+        from followed
+        where number > 1
+        """
+    )[0]
+    assert (theirs, ours, both) == (814, 814, 799)
