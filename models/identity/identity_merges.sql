@@ -3,7 +3,6 @@
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key='from_profile_id',
-        full_refresh=false,
         post_hook='delete from {{ this }} where to_profile_id is null',
     )
 }}
@@ -105,7 +104,7 @@ ends as (
 
 joining as (
 
-    {# Of the edges that lead from what it held to more of today's profile, the one received first. #}
+    {# Of the edges out of what it held to more of today's profile, the one received first. #}
     select
         ends.profile_id,
         edges.*

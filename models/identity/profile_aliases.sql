@@ -18,7 +18,7 @@ owners as (
 
 )
 
-{# The identifier that named the profile decides; if it is gone, the first of those that are left. #}
+{# What named the profile decides; if that is gone, the first received of what is left. #}
 select
     profile_identifiers.profile_id,
     owners.profile_id as current_profile_id,

@@ -3,7 +3,6 @@
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key='profile_id',
-        full_refresh=false,
     )
 }}
 

@@ -1,9 +1,9 @@
+{{ config(enabled=not var('as_of')) }}
+
 {#
     Of the profile ids ever issued, each that is today's has no merge, each that leads to another
     has one, and following that ends at the same profile. A look into the past writes no merges.
 #}
-{{ config(enabled=not var('as_of')) }}
-
 with profile_aliases as (
 
     select * from {{ ref('profile_aliases') }}
