@@ -130,7 +130,7 @@
         with sides as (
             select
                 node as identifier_id,
-                component = {{ why_linked_literal(left.component) }} as is_left
+                coalesce(component = {{ why_linked_literal(left.component) }}, false) as is_left
             from {{ ref('identity_components') }}
             where component in (
                 {{ why_linked_literal(left.component) }}, {{ why_linked_literal(right.component) }}

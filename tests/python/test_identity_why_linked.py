@@ -62,7 +62,7 @@ def family(tmp_path_factory):
         (DAD, MUM),
         ("email: KIT@home.org ", "user_id:dad"),
         (DAD, "user_id:aunt"),
-        (DAD, "anonymous_id:tablet"),
+        ("anonymous_id:tablet", DAD),
         (DAD, "user_id:null"),
         ("anonymous_id:o'brien", DAD),
         (DAD, DADS_PROFILE),
@@ -100,7 +100,9 @@ def test_what_was_refused_between_two_is_printed(family):
     said = before[DAD, "user_id:aunt"]
     assert "Not one profile" in said and "Refused between them" in said
     assert "anonymous_id:tablet | user_id:aunt\n    shared_device: signed in to 2" in said
-    assert "anonymous_id:tablet | user_id:dad" in before[DAD, "anonymous_id:tablet"]
+    said = before["anonymous_id:tablet", DAD]
+    assert "anonymous_id:tablet of 827d5483b769b82cf13e8c0836a2b57f, at first" in said
+    assert "between them:\n\n  anonymous_id:tablet | user_id:dad" in said
     assert "user_id:null of nobody" in before[DAD, "user_id:null"]
     assert "Refused about either" in before["anonymous_id:o'brien", DAD]
 
