@@ -116,10 +116,14 @@ def random_log(name: str, chance: random.Random) -> list[Row]:
 
 def random_exclusions(rows: list[Row], chance: random.Random) -> list[tuple]:
     """Pairs of identifiers of one log that are declared to be two people."""
-    found = sorted({identifier for row in rows for identifier in row.identifiers()})
-    if len(found) < 2:
-        return []
-    return [tuple(chance.sample(found, 2)) for _ in range(chance.choice([0, 0, 1, 3]))]
+    anywhere = sorted({identifier for row in rows for identifier in row.identifiers()})
+    seen_together = [row.identifiers() for row in rows]
+    pairs = []
+    for _ in range(chance.choice([0, 0, 1, 3])):
+        found = chance.choice([anywhere, *seen_together[:1], *seen_together[-1:]])
+        if len(found) > 1:
+            pairs.append(tuple(chance.sample(found, 2)))
+    return pairs
 
 
 def refused(edges: dict, excluded: set[frozenset]) -> dict:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.python.identity_project import ScratchProject
+from tests.python.identity_project import ScratchProject, identity_model
 from tests.python.identity_reference import (
     JUNK,
     LOADS,
@@ -27,6 +27,31 @@ TABLES = {
 }
 
 
+# (model, text, what stands in its place): broken copies, whose rows have to be others.
+BREAKS = {
+    "any_end_of_a_limb": (
+        "int_cuts",
+        "order by ends.first_received_at, exclusions.left_id",
+        "order by exclusions.left_id",
+    ),
+    "the_pair_may_touch": (
+        "int_edge_guards",
+        "when exclusions.edge_id is not null then 'excluded'",
+        "when false then 'excluded'",
+    ),
+    "excluded_sign_ins": ("int_device_intervals", "where exclusions.edge_id is null", ""),
+}
+
+
+def _broken_models() -> dict[str, str]:
+    broken = {}
+    for name, (model, text, instead) in BREAKS.items():
+        sql = identity_model(model)
+        assert sql.count(text) == 1, (model, text)
+        broken[f"{model}_{name}"] = sql.replace(text, instead)
+    return broken
+
+
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
     chance = random.Random(20260101)
@@ -43,7 +68,9 @@ def exclusions(rows) -> list[tuple]:
 @pytest.fixture(scope="module")
 def rebuilt(tmp_path_factory, rows, exclusions):
     """All loads in one run, its tests included."""
-    project = ScratchProject(tmp_path_factory.mktemp("full") / "project", MODELS, True)
+    project = ScratchProject(
+        tmp_path_factory.mktemp("full") / "project", MODELS | _broken_models(), True
+    )
     load(project, rows, exclusions)
     run = project.dbt(({"LOAD": str(LOADS)}, ["build"]))
     assert run.returncode == 0, run.stdout
@@ -115,6 +142,14 @@ def test_blocklisted_identifiers_own_nothing_and_are_recorded(rebuilt):
     assert {value.lower() for _, value in recorded} <= JUNK
     owned = rebuilt.rows("select distinct lower(id_value) from tideline.identity_map")
     assert not {value for (value,) in owned} & JUNK
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_broken_exclusions_are_found_out(rebuilt, name):
+    """The rules' second implementation agrees with the models, so it does not with these."""
+    model = BREAKS[name][0]
+    query = "select * from tideline.{} order by all"
+    assert rebuilt.rows(query.format(model)) != rebuilt.rows(query.format(f"{model}_{name}"))
 
 
 def test_batches_in_any_order_end_as_one_rebuild(rebuilt, batched):
