@@ -25,7 +25,8 @@
     {%- if id_type not in types and id_type != 'profile_id' or not value -%}
         {{ exceptions.raise_compiler_error(
             '`' ~ argument ~ '` is no identifier: write it as <type>:<value>, such as '
-            ~ 'email:ann@example.org; types are ' ~ (types | list + ['profile_id']) | join(', ') ~ '.'
+            ~ 'email:ann@example.org; types are '
+            ~ (types | list + ['profile_id']) | join(', ') ~ '.'
         ) }}
     {%- endif -%}
     {%- set value = value | trim | lower if types.get(id_type) else value | trim -%}
@@ -130,6 +131,7 @@
         with sides as (
             select
                 node as identifier_id,
+                {#- Of one that joins nothing there is no component. #}
                 coalesce(component = {{ why_linked_literal(left.component) }}, false) as is_left
             from {{ ref('identity_components') }}
             where component in (
@@ -137,7 +139,9 @@
             )
             {%- for end in [left, right] if not end.component %}
             union all
-            select {{ why_linked_literal(end.identifier_id) }}, {{ 'true' if end == left else 'false' }}
+            select
+                {{ why_linked_literal(end.identifier_id) }},
+                {{ 'true' if end == left else 'false' }}
             {%- endfor %}
         ),
 
@@ -203,7 +207,8 @@
     {%- if not refused -%}
         {%- do print('\nNothing joins them, and nothing was refused about either.') -%}
     {%- else -%}
-        {%- do print('\nRefused ' ~ ('between them' if refused[0][0] else 'about either') ~ ':\n') -%}
+        {%- set where = 'between them' if refused[0][0] else 'about either' -%}
+        {%- do print('\nRefused ' ~ where ~ ':\n') -%}
     {%- endif -%}
     {%- for row in shown[:20] -%}
         {%- do print('  ' ~ row[3] ~ (' | ' ~ row[4] if row[4] else '')) -%}

@@ -27,13 +27,6 @@ identity_map as (
 
 ),
 
-edges as (
-
-    select * from {{ ref('identity_edges') }}
-    where edge_id not in (select blocked.blocked_id from {{ ref('identity_blocked') }} as blocked)
-
-),
-
 data_clock as (
 
     select * from {{ ref('data_clock') }}
@@ -77,6 +70,20 @@ held as (
     from merged
     inner join profile_identifiers
         on merged.profile_id = profile_identifiers.profile_id
+
+),
+
+edges as (
+
+    select * from {{ ref('identity_edges') }}
+    where
+        (
+            left_id in (select held.identifier_id from held)
+            or right_id in (select held.identifier_id from held)
+        )
+        and edge_id not in (
+            select blocked.blocked_id from {{ ref('identity_blocked') }} as blocked
+        )
 
 ),
 
