@@ -10,9 +10,21 @@ identifiers as (
 
 ),
 
-bridges as (
+refused as (
 
-    select * from {{ ref('int_bridges') }}
+    select
+        edge_id,
+        'bridges_two_accounts' as rule,
+        reason
+    from {{ ref('int_bridges') }}
+
+    union all
+
+    select
+        edge_id,
+        'excluded' as rule,
+        reason
+    from {{ ref('int_cuts') }}
 
 )
 
@@ -33,8 +45,8 @@ union all
 
 select
     edges.edge_id as blocked_id,
-    coalesce(edges.rule, 'bridges_two_accounts') as rule,
-    coalesce(edges.reason, bridges.reason) as reason,
+    coalesce(edges.rule, refused.rule) as rule,
+    coalesce(edges.reason, refused.reason) as reason,
     edges.left_type,
     edges.left_value,
     edges.right_type,
@@ -42,6 +54,6 @@ select
     edges.first_received_at,
     edges.event_count
 from edges
-left join bridges
-    on edges.edge_id = bridges.edge_id
-where edges.rule is not null or bridges.edge_id is not null
+left join refused
+    on edges.edge_id = refused.edge_id
+where edges.rule is not null or refused.edge_id is not null

@@ -13,17 +13,27 @@ components as (
 
 ),
 
-bridges as (
+refused as (
 
-    select * from {{ ref('int_bridges') }}
+    select
+        edge_id,
+        component
+    from {{ ref('int_bridges') }}
+
+    union all
+
+    select
+        edge_id,
+        component
+    from {{ ref('int_cuts') }}
 
 )
 
-{# What the bridges did not touch is known already. #}
+{# What these refusals did not touch is known already. #}
 select
     node as left_node,
     case
-        when component in (select bridges.component from bridges) then node
+        when component in (select refused.component from refused) then node
         else component
     end as right_node
 from components
@@ -37,5 +47,5 @@ from edges
 inner join components
     on edges.left_id = components.node
 where
-    components.component in (select bridges.component from bridges)
-    and edges.edge_id not in (select bridges.edge_id from bridges)
+    components.component in (select refused.component from refused)
+    and edges.edge_id not in (select refused.edge_id from refused)

@@ -11,6 +11,12 @@ identifiers as (
 
 ),
 
+exclusions as (
+
+    select * from {{ ref('int_exclusions') }}
+
+),
+
 sign_ins as (
 
     select
@@ -31,6 +37,11 @@ sign_ins as (
         on
             accounts.identifier_id = usable_accounts.identifier_id
             and usable_accounts.rule is null
+    left join exclusions
+        on
+            devices.identifier_id = exclusions.left_id
+            and accounts.identifier_id = exclusions.right_id
+    where exclusions.edge_id is null
 
 ),
 

@@ -11,14 +11,25 @@ identifiers as (
 
 ),
 
+exclusions as (
+
+    select * from {{ ref('int_exclusions') }}
+
+),
+
 edges as (
 
     {# An edge to a blocklisted identifier is not refused one by one: it is no edge at all. #}
     select
         identity_edges.*,
-        coalesce(lefts.rule, rights.rule) as rule,
-        coalesce(lefts.reason, rights.reason) as reason
+        case
+            when exclusions.edge_id is not null then 'excluded'
+            else coalesce(lefts.rule, rights.rule)
+        end as rule,
+        coalesce(exclusions.reason, lefts.reason, rights.reason) as reason
     from identity_edges
+    left join exclusions
+        on identity_edges.edge_id = exclusions.edge_id
     inner join identifiers as lefts
         on identity_edges.left_id = lefts.identifier_id
     inner join identifiers as rights

@@ -6,7 +6,9 @@ with identifiers as (
 
 identity_edges as (
 
+    {# What is declared to be two people is no sign-in of one of them. #}
     select * from {{ ref('identity_edges') }}
+    where edge_id not in (select exclusions.edge_id from {{ ref('int_exclusions') }} as exclusions)
 
 ),
 

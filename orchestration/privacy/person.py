@@ -195,5 +195,7 @@ def theirs(table: PersonalTable, columns: Mapping[str, object]) -> str:
             continue
         prefix = re.sub(r"_(value|id)$", "", column)
         id_type = f"{prefix}_type" if f"{prefix}_type" in columns else f"'{column}'"
+        if column.endswith("_profile_id"):  # of several profiles in one row
+            id_type = "'profile_id'"
         conditions.append(f"{column} in {own} or {id_type} || ':' || {column} in {own}")
     return " or ".join(conditions) or "false"

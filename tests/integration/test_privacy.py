@@ -5,6 +5,7 @@ and a webhook have heard of. Carl's request is cut off again and again.
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -28,7 +29,8 @@ pytest_plugins = ["tests.python.activation_fixtures"]
 
 EMAIL, ACCOUNT = "ann.o'hara+shop@example.org", "ann-4711"
 LAPTOP, PHONE, TABLET = "a-laptop-of-ann", "a-phone-of-ann", "kitchen-tablet"
-HERS = (EMAIL, quote(EMAIL).lower(), ACCOUNT, LAPTOP, PHONE)
+FORMER = hashlib.md5(f"anonymous_id:{PHONE}".encode()).hexdigest()
+HERS = (EMAIL, quote(EMAIL).lower(), ACCOUNT, LAPTOP, PHONE, FORMER)
 # What the whole log says of somebody, and what speaks of runs, differs by right.
 NOT_COMPARED = {"segments", "personas", "activation_runs", "int_event_counts", "quality_alerts"}
 NOT_COMPARED |= {"event_quality", "event_quality_reasons", "property_quality"}
@@ -153,6 +155,17 @@ def known(shared_deployment, server_process):
     deployment.dbt(
         "build", "--exclude-resource-types", "test", "--exclude-resource-types", "unit_test"
     )
+    with duckdb.connect(str(deployment.warehouse)) as connection:  # her phone was known first
+        connection.execute("set search_path = 'tideline'")
+        connection.execute(
+            "insert into profile_identifiers values (?, ?)", [FORMER, f"anonymous_id:{PHONE}"]
+        )
+        connection.execute(
+            "insert into identity_merges by name select ? as from_profile_id, 'somebody' as "
+            "to_profile_id, date '2026-01-01' as merged_at, 'joined' as reason, "
+            "'anonymous_id:elsewhere' as identifier_id",
+            [FORMER],
+        )
     deployment.activate()
     return deployment
 

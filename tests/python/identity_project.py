@@ -28,7 +28,7 @@ class ScratchProject:
 
     Args:
         folder: Where to write; must not exist.
-        models: SQL of further models, by name.
+        models: SQL of further models, by name; one named like a seed stands in for it.
         with_identity: Whether the models, seeds and tests of identity belong to it.
     """
 
@@ -36,18 +36,21 @@ class ScratchProject:
         self.folder = folder
         self.database = folder / "scratch.duckdb"
         (folder / "models").mkdir(parents=True)
-        for name in ("cross_db", "events", "generic_tests", "identity"):
+        for name in ("cross_db", "events", "generic_tests", "identity", "project"):
             shutil.copytree(REPO / "macros" / name, folder / "macros" / name)
         if with_identity:
             shutil.copytree(REPO / "models" / "identity", folder / "models" / "identity")
             (folder / "seeds").mkdir()
             for seed in REPO.glob("seeds/*ident*"):
-                shutil.copy(seed, folder / "seeds")
+                if seed.stem not in models:
+                    shutil.copy(seed, folder / "seeds")
             (folder / "tests").mkdir()
             for name in (
                 "assert_no_profile_has_two_user_ids",
                 "assert_every_event_has_one_profile",
                 "assert_identity_map_covers_time_once",
+                "assert_excluded_pairs_are_apart",
+                "assert_profile_ids_resolve",
             ):
                 shutil.copy(REPO / "tests" / "dbt" / f"{name}.sql", folder / "tests")
         for name, sql in models.items():
@@ -59,7 +62,7 @@ class ScratchProject:
             "profile": "scratch",
             "test-paths": ["tests"],
             "flags": {"send_anonymous_usage_stats": False},
-            "vars": {"arrival_overlap_minutes": 0},
+            "vars": {"arrival_overlap_minutes": 0, "as_of": None},
             "models": {"+materialized": "table"},
         }
         output = {"type": "duckdb", "path": str(self.database), "schema": "tideline", "threads": 2}
@@ -85,3 +88,8 @@ class ScratchProject:
     def rows(self, query: str) -> list[tuple]:
         with duckdb.connect(str(self.database), read_only=True) as connection:
             return connection.execute(query).fetchall()
+
+
+def identity_model(name: str) -> str:
+    """The SQL of a model of identity."""
+    return (REPO / "models" / "identity" / f"{name}.sql").read_text()

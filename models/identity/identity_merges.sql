@@ -1,0 +1,188 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='from_profile_id',
+        post_hook='delete from {{ this }} where to_profile_id is null',
+    )
+}}
+
+with profile_aliases as (
+
+    {# A look into the past is no history. #}
+    select * from {{ ref('profile_aliases') }}
+    where {{ 'false' if var('as_of') else 'true' }}
+
+),
+
+profile_identifiers as (
+
+    select * from {{ ref('profile_identifiers') }}
+
+),
+
+identity_map as (
+
+    select * from {{ ref('identity_map') }}
+
+),
+
+data_clock as (
+
+    select * from {{ ref('data_clock') }}
+
+),
+
+{% if is_incremental() %}
+kept as (
+
+    {# It was merged before, and what it was merged into still leads to the same profile. #}
+    select merges.from_profile_id
+    from {{ this }} as merges
+    inner join profile_aliases as former
+        on merges.from_profile_id = former.profile_id
+    inner join profile_aliases as latter
+        on merges.to_profile_id = latter.profile_id
+    where
+        former.profile_id <> former.current_profile_id
+        and former.current_profile_id = latter.current_profile_id
+
+),
+{% endif %}
+
+merged as (
+
+    select * from profile_aliases
+    where
+        profile_id <> current_profile_id
+    {% if is_incremental() %}
+        and profile_id not in (select kept.from_profile_id from kept)
+    {% endif %}
+
+),
+
+held as (
+
+    select
+        merged.profile_id,
+        merged.current_profile_id,
+        profile_identifiers.identifier_id
+    from merged
+    inner join profile_identifiers
+        on merged.profile_id = profile_identifiers.profile_id
+
+),
+
+edges as (
+
+    select * from {{ ref('identity_edges') }}
+    where
+        (
+            left_id in (select held.identifier_id from held)
+            or right_id in (select held.identifier_id from held)
+        )
+        and edge_id not in (
+            select blocked.blocked_id from {{ ref('identity_blocked') }} as blocked
+        )
+
+),
+
+ends as (
+
+    select
+        held.*,
+        edges.right_id as neighbour_id,
+        edges.edge_id
+    from held
+    inner join edges
+        on held.identifier_id = edges.left_id
+
+    union all
+
+    select
+        held.*,
+        edges.left_id as neighbour_id,
+        edges.edge_id
+    from held
+    inner join edges
+        on held.identifier_id = edges.right_id
+
+),
+
+joining as (
+
+    {# Of the edges out of what it held to more of today's profile, the one received first. #}
+    select
+        ends.profile_id,
+        edges.*
+    from ends
+    inner join edges
+        on ends.edge_id = edges.edge_id
+    inner join identity_map
+        on
+            ends.neighbour_id = identity_map.identifier_id
+            and ends.current_profile_id = identity_map.profile_id
+    left join held
+        on
+            ends.profile_id = held.profile_id
+            and ends.neighbour_id = held.identifier_id
+    where held.identifier_id is null
+    qualify
+        row_number() over (
+            partition by ends.profile_id order by edges.first_received_at, edges.edge_id
+        ) = 1
+
+),
+
+renamed as (
+
+    {# Today's profile has its name from something that the former one held as well. #}
+    select profile_id from held
+    where md5(identifier_id) = current_profile_id
+
+)
+
+select
+    merged.profile_id as from_profile_id,
+    merged.current_profile_id as to_profile_id,
+    data_clock.as_of as merged_at,
+    case
+        when renamed.profile_id is not null then 'renamed'
+        when joining.profile_id is not null then 'joined'
+        else 'shared_device'
+    end as reason,
+    merged.identifier_id,
+    joining.left_type,
+    joining.left_value,
+    joining.right_type,
+    joining.right_value
+from merged
+cross join data_clock
+left join renamed
+    on merged.profile_id = renamed.profile_id
+left join joining
+    on
+        merged.profile_id = joining.profile_id
+        and renamed.profile_id is null
+
+{% if is_incremental() %}
+union all
+
+{# It is back, or nobody holds anything of it: the row goes with the post hook. #}
+select
+    merges.from_profile_id,
+    null as to_profile_id,
+    merges.merged_at,
+    merges.reason,
+    merges.identifier_id,
+    merges.left_type,
+    merges.left_value,
+    merges.right_type,
+    merges.right_value
+from {{ this }} as merges
+inner join profile_aliases
+    on merges.from_profile_id = profile_aliases.profile_id
+where
+    profile_aliases.current_profile_id is null
+    or profile_aliases.current_profile_id = profile_aliases.profile_id
+{% endif %}

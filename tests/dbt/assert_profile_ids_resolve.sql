@@ -1,0 +1,34 @@
+{{ config(enabled=not var('as_of')) }}
+
+{#
+    Of the profile ids ever published, each that leads to another has a merge, and following that
+    ends at the same profile; the others have none. A look into the past writes no merges.
+#}
+with aliases as (
+
+    select * from {{ ref('profile_aliases') }}
+
+),
+
+merged as (
+
+    select
+        identity_merges.from_profile_id,
+        aliases.current_profile_id as leads_to
+    from {{ ref('identity_merges') }} as identity_merges
+    left join aliases
+        on identity_merges.to_profile_id = aliases.profile_id
+
+)
+
+select
+    coalesce(aliases.profile_id, merged.from_profile_id) as profile_id,
+    aliases.current_profile_id,
+    merged.leads_to
+from aliases
+full outer join merged
+    on aliases.profile_id = merged.from_profile_id
+where
+    merged.leads_to is distinct from case
+        when aliases.current_profile_id <> aliases.profile_id then aliases.current_profile_id
+    end

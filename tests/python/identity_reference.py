@@ -1,0 +1,254 @@
+"""Random logs of a few people, and a second, plain implementation of the rules of identity.
+
+Many small logs are one build: each has its own prefix on every identifier and event.
+"""
+
+import hashlib
+import json
+import random
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import duckdb
+import networkx as nx
+import pandas as pd
+
+from tests.python.identity_project import ScratchProject
+
+LOADS = 3
+PRIORITY = {"user_id": 1, "anonymous_id": 2, "email": 3, "phone": 4}
+JUNK = {"null", "(null)", "{}", "test@test.com", "x@test.com", "noreply@shop.com", "0"}
+START = datetime(2026, 1, 1)
+
+# What stands before identity, as of the load `LOAD`.
+MODELS = {
+    "landed_events": """
+        select
+            * exclude (load, since, until),
+            timestamp '2026-02-01' + to_days(load) as updated_at,
+        from main.states
+        where
+            since <= {{ env_var('LOAD') }}
+            and (until is null or until > {{ env_var('LOAD') }})
+    """,
+    "fct_events": """
+        select
+            *,
+            not is_bot as is_counted
+        from {{ ref('landed_events') }}
+        where status = 'valid'
+    """,
+    "identity_exclusions": """
+        select * from main.exclusions
+        where {{ env_var('IS_EXCLUDED', 'true') }}
+    """,
+    "data_clock": """
+        select timestamp '2026-02-01' + to_days({{ env_var('LOAD') }}) as as_of
+    """,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A landed row; from load `flips_in` on it is no longer valid."""
+
+    event_id: str
+    anonymous_id: str | None
+    user_id: str | None
+    email: str | None
+    occurred_at: datetime
+    received_at: datetime
+    is_bot: bool
+    status: str
+    load: int
+    flips_in: int | None
+
+    @property
+    def is_evidence(self) -> bool:
+        return self.status == "valid" and not self.is_bot and self.flips_in is None
+
+    def identifiers(self) -> list[tuple[str, str]]:
+        """Usable identifiers by falling claim on the event."""
+        email = self.email.strip().lower() if self.email else None
+        named = [("user_id", self.user_id), ("anonymous_id", self.anonymous_id), ("email", email)]
+        return [
+            (kind, value.strip())
+            for kind, value in named
+            if value and value.strip() and value.strip().lower() not in JUNK
+        ]
+
+
+def random_log(name: str, chance: random.Random) -> list[Row]:
+    users, devices, emails = (
+        [f"{name}-{kind}{n}" for n in range(chance.randint(1, 4))] for kind in "uae"
+    )
+    emails = [f"{email}@mail.com" for email in emails]
+    rows = []
+    for number in range(chance.randint(1, 14)):
+        user = chance.choice([None, None, *users, "null", " "])
+        email = chance.choice([None, *emails, emails[0].upper(), chance.choice(sorted(JUNK))])
+        device = chance.choice([None, *devices, *devices, "NULL"])
+        # Few instants, so that ties happen.
+        received_at = START + timedelta(minutes=chance.randint(0, 12))
+        row = Row(
+            event_id=f"{name}-{number:02}",
+            anonymous_id=device,
+            user_id=user,
+            email=email,
+            occurred_at=received_at - timedelta(minutes=chance.randint(0, 5)),
+            received_at=received_at,
+            is_bot=chance.random() < 0.1,
+            status="quarantined" if chance.random() < 0.1 else "valid",
+            load=chance.randint(1, LOADS),
+            flips_in=None,
+        )
+        if row.status == "valid" and row.load < LOADS and chance.random() < 0.2:
+            # A later load brings the same event as it was first received, maybe of another device.
+            flips_in = chance.randint(row.load + 1, LOADS)
+            rows.append(
+                Row(**{**vars(row), "load": flips_in, "anonymous_id": chance.choice(devices)})
+            )
+            row = Row(**{**vars(row), "flips_in": flips_in})
+        rows.append(row)
+    return rows
+
+
+def random_exclusions(rows: list[Row], chance: random.Random) -> list[tuple]:
+    """Pairs of identifiers of one log that are declared to be two people."""
+    anywhere = sorted({identifier for row in rows for identifier in row.identifiers()})
+    pairs = []
+    for _ in range(chance.choice([0, 0, 1, 3])):
+        found = chance.choice([anywhere, chance.choice(rows).identifiers()])
+        if len(found) > 1:
+            pairs.append(tuple(chance.sample(found, 2)))
+    return pairs
+
+
+def refused(edges: dict, excluded: set[frozenset]) -> dict:
+    """The rule that refuses an edge; `edges` says when each was first received."""
+    rules = {edge: "excluded" for edge in edges if frozenset(edge) in excluded}
+    accounts = defaultdict(set)
+    for left, right in edges.keys() - rules:
+        if left[0] == "anonymous_id" and right[0] == "user_id":
+            accounts[left].add(right)
+    shared = {device for device, users in accounts.items() if len(users) > 1}
+    of_email = defaultdict(list)
+    for (left, right), first in edges.items():
+        if (left, right) in rules:
+            continue
+        if left in shared:
+            rules[left, right] = "shared_device"
+        elif left[0] == "email" and right[0] == "user_id":
+            of_email[left].append((first, right[1], (left, right)))
+    for claims in of_email.values():
+        for _, _, edge in sorted(claims)[1:]:
+            rules[edge] = "email_of_two_accounts"
+    graph = nx.Graph(edge for edge in edges if edge not in rules)
+    for component in nx.connected_components(graph):
+        if sum(kind == "user_id" for kind, _ in component) > 1:
+            for edge in graph.subgraph(component).edges:
+                if all(kind != "user_id" for kind, _ in edge):
+                    rules[tuple(sorted(edge))] = "bridges_two_accounts"
+
+    graph = nx.Graph(edge for edge in edges if edge not in rules)
+    for pair in excluded:
+        limbs = graph.copy()
+        limbs.remove_nodes_from(pair)
+        for limb in nx.connected_components(limbs):
+            claims = []
+            for holder in pair & graph.nodes:
+                for neighbour in limb & set(graph[holder]):
+                    edge = tuple(sorted((holder, neighbour)))
+                    claims.append((edges[edge], ":".join(holder), edge))
+            first = min(claims, default=(None, None))[1]
+            for _, holder, edge in claims:
+                if holder != first:
+                    rules[edge] = "excluded"
+    return rules
+
+
+def resolve(rows: list[Row], exclusions: list[tuple]) -> tuple[set, set, set]:
+    """Map, blocked edges and owner of each event, as the models' docs say them."""
+    evidence = [row for row in rows if row.is_evidence]
+    excluded = {frozenset(pair) for pair in exclusions}
+    received = {}
+    edges = {}
+    for row in evidence:
+        found = sorted(row.identifiers())
+        for i, left in enumerate(found):
+            received[left] = min(received.get(left, row.received_at), row.received_at)
+            for right in found[i + 1 :]:
+                first = edges.get((left, right), row.received_at)
+                edges[left, right] = min(first, row.received_at)
+    rules = refused(edges, excluded)
+    shared = {left for (left, _), rule in rules.items() if rule == "shared_device"}
+
+    graph = nx.Graph(edge for edge in edges if edge not in rules)
+    graph.add_nodes_from(node for node in received if node not in shared)
+    profile = {}
+    for component in nx.connected_components(graph):
+        first = min(component, key=lambda node: (received[node], PRIORITY[node[0]], node[1]))
+        name = hashlib.md5(":".join(first).encode()).hexdigest()
+        profile |= dict.fromkeys(component, name)
+
+    sign_ins = defaultdict(list)
+    for row in sorted(evidence, key=lambda row: (row.occurred_at, row.event_id)):
+        found = dict(row.identifiers())
+        device = ("anonymous_id", found.get("anonymous_id"))
+        account = ("user_id", found.get("user_id"))
+        if device in shared and account[1] and frozenset((device, account)) not in excluded:
+            sign_ins[device].append((row.occurred_at, account))
+
+    def owner(identifier, instant):
+        if identifier not in shared:
+            return profile[identifier]
+        before = [user for at, user in sign_ins[identifier] if at <= instant]
+        return profile[before[-1] if before else sign_ins[identifier][0][1]]
+
+    owners = {
+        (row.event_id, owner(row.identifiers()[0], row.occurred_at))
+        for row in evidence
+        if row.identifiers()
+    }
+    single = {(*identifier, name) for identifier, name in profile.items()}
+    blocked = {(rule, *left, *right) for (left, right), rule in rules.items()}
+    return single, blocked, owners
+
+
+def load(project: ScratchProject, rows: list[Row], exclusions: list[tuple]) -> None:
+    """Writes what is excluded, and every state of every landed row with the loads it holds in."""
+    states = []
+    for number, row in enumerate(rows):
+        columns = [
+            f"file-{row.load}",
+            number,
+            row.event_id,
+            row.anonymous_id,
+            row.user_id,
+            json.dumps({"email": row.email} if row.email else {}),
+            row.occurred_at,
+            row.received_at,
+            row.is_bot,
+        ]
+        states.append((*columns, row.status, row.load, row.load, row.flips_in))
+        if row.flips_in:
+            states.append((*columns, "duplicate", row.flips_in, row.flips_in, None))
+    with duckdb.connect(str(project.database)) as connection:
+        connection.execute(
+            "create table main.states (landed_file text, landed_line bigint, event_id text,"
+            " anonymous_id text, user_id text, identifiers json, occurred_at timestamp,"
+            " received_at timestamp, is_bot boolean, status text, load int, since int, until int)"
+        )
+        connection.execute(
+            "create table main.exclusions (left_type text, left_value text, right_type text,"
+            " right_value text, reason text)"
+        )
+        # Written as people write: in any order, in capitals where those say nothing.
+        for (left_type, left), (right_type, right) in exclusions:
+            left = f" {left.upper()}" if left_type == "email" else left
+            pair = [left_type, left, right_type, right, "not the same"]
+            connection.execute("insert into main.exclusions values (?, ?, ?, ?, ?)", pair)
+        frame = pd.DataFrame(states, dtype=object)
+        connection.register("frame", frame)
+        connection.execute("insert into main.states select * from frame")
