@@ -84,8 +84,8 @@ def test_sparkify_accounts_for_everybody(deployment):
     assert deployment.value("select count(*) from dim_profiles") == 97
     assert deployment.value("select count(*) from fct_sessions") == 911
 
-    # The tracker's own sessions last over 15 pauses of more than half an hour, and 15 times a new one
-    # begins sooner (somebody signed in anew): of 814 boundaries on either side 799 are the same.
+    # The tracker's own sessions last over 15 pauses of more than half an hour, and 15 times a new
+    # one begins sooner: of 814 boundaries on either side 799 are the same.
     theirs, ours, both = deployment.query(
         """
         with followed as (
