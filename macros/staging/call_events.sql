@@ -79,9 +79,10 @@ judged as (
         coalesce(
             problem,
             case
+                when table_name is null then 'in no folder of a table'
                 when call_name is null and sent_name is null
-                    then 'not a table of calls: ' || coalesce(table_name, 'no folder of its own')
-                when call_id is null then 'no id'
+                    then 'not a table of calls: ' || table_name
+                when call_id is null then 'no event id'
             end,
             {% for instant in instants %}
             case
@@ -124,7 +125,7 @@ select
             then 'app'
         when
             calls.channel in ('server', 'sources')
-            or {{ matches('calls.library_name', '-(node|python|ruby|java|go|php)|[.]net|server') }}
+            or {{ is_server_library('calls.library_name') }}
             then 'server'
         else 'web'
     end as platform,
@@ -133,10 +134,8 @@ select
         when calls.table_name <> 'tracks'
             then {{ json_without('calls.record', envelope, 'context_') | indent(12) }}
     end as properties,
-    case
-        when coalesce(calls.email, calls.phone) is not null
-            then {{ json_object({'email': 'calls.email', 'phone': 'calls.phone'}) | indent(12) }}
-    end as identifiers,
+    {{ identifier_object({'email': 'calls.email', 'phone': 'calls.phone'}) | indent(4) }}
+        as identifiers,
     calls.landed_file,
     calls.landed_line,
     cast(1 as bigint) as landed_part,

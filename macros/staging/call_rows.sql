@@ -6,6 +6,8 @@
     app.
 -#}
 {% macro call_rows(source, loaded_at) %}
+{#- In either mode a model of the same place in the graph. -#}
+{%- set raw_messages = ref('raw_messages') -%}
 {%- set place = var('sources').get(source, 'landing') -%}
 {%- if place == 'landing' -%}
 select
@@ -16,10 +18,10 @@ select
     record,
     problem,
     original
-from {{ ref('raw_messages') }}
+from {{ raw_messages }}
 where source = '{{ source }}'
 {%- else -%}
-{%- set selects = ['select null as table_name, * from (' ~ no_source_rows() ~ ') as nothing'] -%}
+{%- set selects = [] -%}
 {%- for schema_name in ([place] if place is string else place) if execute -%}
     {%- for table in call_tables(source, schema_name) -%}
         {%- set rows = loaded_rows(source, loaded_relation(schema_name, table), loaded_at) -%}
@@ -28,6 +30,11 @@ where source = '{{ source }}'
         ) -%}
     {%- endfor -%}
 {%- endfor -%}
-{{ (selects[1:] or selects) | join('\nunion all\n') }}
+{%- if not selects -%}
+    {%- do selects.append(
+        'select cast(null as varchar) as table_name, * from (' ~ no_source_rows() ~ ') as no_rows'
+    ) -%}
+{%- endif -%}
+{{ selects | join('\nunion all\n') }}
 {%- endif -%}
 {% endmacro %}

@@ -2,7 +2,7 @@
     The rows of a table that a loader fills, as `source_rows` gives them. A load is what has one
     load instant. Its rows are numbered in the order of their content, each load by itself, so that
     a reader who wants the newest loads need not number them all. What has no readable load time is
-    a load of its own, at the epoch.
+    a load of its own, at the epoch. Schemas of two databases may share their name.
 -#}
 {% macro loaded_rows(source, relation, loaded_at) %}
 {%- set columns = adapter.get_columns_in_relation(relation) -%}
@@ -21,8 +21,12 @@
 {%- endif -%}
 {%- set instant = column_instant(load_column) -%}
 {%- set load_text = json_text('record', load_column.name | lower) -%}
+{%- set names = [relation.schema, relation.identifier] -%}
+{%- if relation.database | lower != target.database | lower -%}
+    {%- set names = [relation.database] + names -%}
+{%- endif -%}
 select
-    '{{ relation.schema | lower }}.{{ relation.identifier | lower }}/'
+    '{{ names | join(".") | lower }}/'
     || coalesce({{ load_text }}, 'unknown') as landed_file,
     row_number() over (partition by landed_at order by cast(record as varchar)) as landed_line,
     landed_at,

@@ -1,14 +1,18 @@
 {#-
     `source_rows` of a table with the fields that its staging model reads: each under one name,
     found under any of the names that loaders give it. `problem` also says what is missing of
-    `required`, which instant or number cannot be read, and the first of `refusals` (condition to
-    words) that is met; `original` then shows the row.
+    `required`, that the record was deleted, which instant or number cannot be read, and the first
+    of `refusals` (condition to words) that is met; `original` then shows the row. A record that was
+    deleted says nothing any more; what it said before stays.
 -#}
 {% macro source_fields(source, table, texts, instants, numbers={}, refusals={}, required=['id']) %}
 {%- set fields = dict(texts) -%}
 {%- set problems = [] -%}
 {%- for field in required -%}
     {%- do problems.append([field ~ ' is null', 'no ' ~ texts[field][0]]) -%}
+{%- endfor -%}
+{%- for name in ['is_deleted', 'isdeleted', 'archived', '_fivetran_deleted'] -%}
+    {%- do problems.append([is_true(first_text('record', [name])), 'the record was deleted']) -%}
 {%- endfor -%}
 {%- for field, names in instants.items() -%}
     {%- do fields.update({field ~ '_text': names}) -%}

@@ -34,16 +34,17 @@ SCHEMA = pa.schema(
 def place(path: str, sources: Iterable[str]) -> tuple[str, str | None] | None:
     """Source and table that a path below the landing folder belongs to; None if to none.
 
-    `events/**` is the collector's, `<source>/<table>/**` that of a source which is switched on.
-    What begins with `.` or `_` is somebody's bookkeeping or half-written.
+    `events/**` is the collector's, `<source>/<table>/**` that of a source which is switched on; a
+    file that lies in `<source>/` itself has no table. What begins with `.` or `_` is somebody's
+    bookkeeping or half-written.
     """
     folders = path.split("/")
     if any(part.startswith((".", "_")) for part in folders):
         return None
     if folders[0] == COLLECTOR:
         return "collector", None
-    if len(folders) > 2 and folders[0] in sources:
-        return folders[0], folders[1]
+    if len(folders) > 1 and folders[0] in sources:
+        return folders[0], folders[1] if len(folders) > 2 else None
     return None
 
 

@@ -480,7 +480,7 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelati
                         and try(json_type(line_notes.text)) is distinct from 'OBJECT'
                         then 'not a JSON object'
                     when new_files.source = 'collector'
-                        then coalesce(told ->> 'problem', 'no messageId')
+                        then coalesce(told ->> 'problem', 'no event id')
                     when json_type(rows.record) = 'OBJECT' then null
                     else 'not a JSON object'
                 end as problem,

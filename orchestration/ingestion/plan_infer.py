@@ -154,14 +154,15 @@ def infer(warehouse: Path | None, landing: Path, seeds: Path, everything: bool) 
         ]
         if names:
             con.executemany("insert into names values (?, ?, ?)", names)
-        for event, rows in con.execute(EVENTS).fetchall():
+        events = con.execute(EVENTS).fetchall()
+        if not events:
+            raise InferError(f"no event has landed in {proposal.origin} {LEAST_ROWS} times or more")
+        for event, rows in events:
             if event in TRAIT_CALLS and (everything or event not in known):
                 proposal.rows.append(row_of(event, description=f"{rows:,} rows landed"))
             elif event not in TRAIT_CALLS:
                 skip = set() if everything else known.get(event, set())
                 add_event(con, proposal, event, rows, skip, event in known and not everything)
-    if not proposal.rows and not known:
-        raise InferError(f"no event has landed in {proposal.origin} {LEAST_ROWS} times or more")
     return proposal
 
 
@@ -231,7 +232,7 @@ MESSAGES = """
     from ({lines})
     where json_type(line) = 'OBJECT'
 """
-# One row per filled property; a key that is an alias counts as the property it stands for.
+# One row per filled property.
 ENTRIES = """
     select number, event_name, entry.key as key, entry.value as value
     from (
@@ -252,6 +253,7 @@ EVENTS = f"""
     having count(*) >= {LEAST_ROWS}
     order by event_name
 """
+# What the properties of an event are; a key that is an alias counts as the one it stands for.
 PROPERTIES = f"""
     with named as (
         select

@@ -68,7 +68,7 @@ def test_broken_files_lose_nothing(deployment):
     reasons = {file.removeprefix("events/"): reason for file, _, reason in quarantined}
     assert reasons["cut.jsonl.gz"] == "file ends early: its gzip stream is cut here"
     assert reasons["broken.parquet"].startswith("not a readable Parquet file")
-    assert reasons["others.parquet"] == "no messageId"
+    assert reasons["others.parquet"] == "no event id"
     assert reasons["notes.txt"].startswith("not a kind of file that is read")
     assert deployment.value("select count(*) from fct_events") == 1 + 1 + cut_at - 1
     originals = dict(

@@ -66,7 +66,7 @@ def random_row(chance, prefix, number, begins):
         row["context"] = json.dumps(chance.choice(CONTEXTS))
     wrong = chance.random()
     if wrong < 0.03:
-        row |= {"message_id": None, "problem": "no messageId", "original": "{}"}
+        row |= {"message_id": None, "problem": "no event id", "original": "{}"}
     elif wrong < 0.05:
         row |= {"problem": "not valid UTF-8", "original": "?"}
     elif wrong < 0.07:

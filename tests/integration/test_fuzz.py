@@ -98,7 +98,7 @@ def assert_each_line_is_a_row(content, rows):
             assert original is not None, line
             if len(line) < MIB:
                 text = line.decode("utf-8", "replace")
-                assert original.strip() == text.strip() or "no messageId" in problem, line
+                assert original.strip() == text.strip() or "no event id" in problem, line
 
 
 PIECES = [b"\n", b"\r\n", b"\r", b"\x00", b"\xff", b"{", b"}", b"[", b"]", b'"', b",", b":", b"\\"]
@@ -161,7 +161,7 @@ CONTENTS = {
     "one bracket": (b"{", [NOT_JSON]),
     "nothing": (b"", []),
     "blank lines": (b"\n \n\t\r\n\x0b\n", []),
-    "no message": (b"{}\nnull\n[]\n7", ["no messageId", NOT_JSON, NOT_JSON, NOT_JSON]),
+    "no message": (b"{}\nnull\n[]\n7", ["no event id", NOT_JSON, NOT_JSON, NOT_JSON]),
     "mark": (BOM + sound(1) + b"\n" + sound(2), ["m1", "m2"]),
     "mark alone": (BOM, []),
     "mark on a line": (BOM + b"\n" + sound(1) + b"\n\xff\n" + sound(2), ["m1", NOT_UTF8, "m2"]),
@@ -334,7 +334,7 @@ def test_words_of_a_message_are_no_reason(landing):
     (landing.events / "land.jsonl").write_bytes(json.dumps({"properties": told}).encode())
     rows = landing.take()
     ((_, _, problem, original),) = rows["events/a.jsonl"]
-    assert (problem, original) == ("no messageId", line.decode())
+    assert (problem, original) == ("no event id", line.decode())
     ((_, _, problem, original),) = rows["events/land.jsonl"]
     assert (problem, original) == (told["problem"], told["original"])
 
@@ -431,7 +431,7 @@ def test_columns_of_parquet_files_come_and_go(landing):
         (f"select 7 as messageId, {message}, 'text' as properties, 'x' as t", ["7"]),
         (f"select 7.5 as messageId, {message}, map {{'a': 1}} as context, null as traits", ["7.5"]),
         (f"select 'b' as messageId, {message}, 1 as line, 'p' as path, 'w' as wrong", ["b"]),
-        ("select uuid() as other, interval '1 day' as event", ["no messageId"]),
+        ("select uuid() as other, interval '1 day' as event", ["no event id"]),
         ("select 'x' as messageId where false", []),
     ]
     for number, (select, _) in enumerate(selects):

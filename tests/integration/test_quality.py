@@ -75,13 +75,6 @@ ALIAS_CASES = [
     ("s", "purchase", {"order_id": None, "orderId": "2"}, {"order_id": "2"}),
     ("s", "purchase", {"value": 1, "total": 5}, {"revenue": 5}),
     ("s", "purchase", {"value": 1, "total": None}, {"revenue": 1}),
-    ("s", "purchase", {"order_id": "1", "tr_total": 5}, {}),
-    (
-        "snowplow",
-        "purchase",
-        {"tr_orderid": "1", "tr_total": 5, "transactionId": "9"},
-        {"revenue": 5, "order_id": "1"},
-    ),
     ("s", "login", {"orderId": "1"}, {}),
     ("s", "page_view", {"page_location": "/a"}, {}),
     ("ga4", "page_view", {"page_location": "/a"}, {"url": "/a"}),

@@ -6,6 +6,7 @@ import re
 import duckdb
 import pytest
 
+from tests.conftest import REPOSITORY
 from tests.fixtures import source_systems as ada
 from tests.integration.test_bad_input import good
 
@@ -29,12 +30,24 @@ BROKEN = {
         ada.charge(94, 1, status="melted"),
         ada.charge(95, 1, livemode=False),
         ada.charge(96, 1, customer=None, billing_details=None),
+        ada.charge(97, 1, livemode="False"),
+    ],
+    ("stripe", "customers"): [{"id": "cus_9", "created": ada.seconds(1), "is_deleted": True}],
+    ("salesforce", "opportunities"): [
+        ada.API["salesforce", "opportunities"][0] | {"Id": "006D", "IsDeleted": True}
+    ],
+    ("hubspot", "contacts"): [
+        ada.API["hubspot", "contacts"][0] | {"updatedAt": ada.iso(9), "archived": True}
+    ],
+    ("zendesk", "users"): [
+        ada.API["zendesk", "users"][0] | {"updated_at": ada.iso(9), "active": False}
     ],
     ("stripe", "subscriptions"): [ada.subscription(91, "melted", 1)],
     ("stripe", "invoices"): [ada.invoice(91, None, 1)],
     ("stripe", "refunds"): [{"id": "re_1"}],
     ("zendesk", "tickets"): [
-        {"id": 1, "requester_id": 2, "priority": "loud", "created_at": ada.iso(1)}
+        {"id": 1, "requester_id": 2, "priority": "loud", "created_at": ada.iso(1)},
+        {"id": 2, "requester_id": 2, "status": "deleted", "created_at": ada.iso(1)},
     ],
     ("hubspot", "email_events"): [
         ada.email_event(91, "EXPLODED", 1),
@@ -84,8 +97,10 @@ def built(shared_deployment):
     visit(shared_deployment)
     land(shared_deployment, "first", ada.API)
     land(shared_deployment, "broken", BROKEN)
-    unreadable = shared_deployment.landing / "stripe" / "customers" / "broken.jsonl"
-    unreadable.write_text("{not json\n[1]\n")
+    stripe = shared_deployment.landing / "stripe"
+    (stripe / "broken.jsonl").write_text('{"id": "cus_8"}\n')
+    with (stripe / "customers" / "broken.jsonl").open("a") as unreadable:
+        unreadable.write("{not json\n[1]\n")
     for again in (False, True):
         if again:
             land(shared_deployment, "again", ada.API)
@@ -140,10 +155,17 @@ def test_broken_records_are_accounted_for_with_reasons(built):
         "stripe/charges:4": "charges: status is none of succeeded, pending, failed",
         "stripe/charges:5": "charges: livemode is false, so it is a test",
         "stripe/charges:6": "no identifier",
+        "stripe/charges:7": "charges: livemode is false, so it is a test",
         "stripe/invoices:1": "invoices: status is none of draft, open, paid, uncollectible, void",
         "stripe/refunds:1": "no model reads the table refunds",
-        "stripe/customers:1": "not a JSON object",
+        "stripe/customers:1": "customers: the record was deleted",
         "stripe/customers:2": "not a JSON object",
+        "stripe/customers:3": "not a JSON object",
+        "stripe:1": "in no folder of a table",
+        "salesforce/opportunities:1": "opportunities: the record was deleted",
+        "hubspot/contacts:1": "contacts: the record was deleted",
+        "zendesk/users:1": "users: the record was deleted",
+        "zendesk/tickets:2": "tickets: the record was deleted",
         "zendesk/tickets:1": "support_ticket: priority is none of low, normal, high, urgent",
         "hubspot/email_events:2": "email_events: no type",
         "hubspot/form_submissions:1": "form_submissions: submitted_at is no instant",
@@ -202,6 +224,35 @@ def test_money_is_counted_where_it_moved(built):
     assert revenues == [("o1", 19.99), ("pi_3", 500.0), ("pi_5", 19.99)]
     other = "select properties ->> 'revenue' from fct_events where event_name <> 'purchase'"
     assert {revenue for (revenue,) in built.query(other)} == {None}
+
+
+DELETED = {"is_deleted", "isdeleted", "archived", "_fivetran_deleted"}  # looked for everywhere
+# What only some loaders hand on.
+NOT_LANDED = {("hubspot", "form_submissions"): {"contact_id", "email"}}
+
+
+def test_the_page_lists_the_fields_that_are_read(built):
+    """docs/source_systems.md: each field has one of its names there, and no other stands there."""
+    page = (REPOSITORY / "docs" / "source_systems.md").read_text()
+    lines = page.split("| fields |\n")[1].split("\n\n")[0].splitlines()[1:]
+    models = built.folder / "target" / "compiled" / "tideline" / "models" / "staging"
+    system, wrong = "", {}
+    for line in lines:
+        owner, table, key, changed, fields = (cell.strip() for cell in line[1:-1].split("|"))
+        system, table = owner or system, table.strip("`")
+        listed = set(re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", fields)))
+        known = listed.union(re.findall(r"`(\w+)`", key + changed))
+        known |= DELETED | NOT_LANDED.get((system, table), set())
+        sql = (models / system / f"stg_{system}__{table}.sql").read_text()
+        columns = [
+            set(re.findall(r"""record ->> '\$\."(\w+)"'""", expression))
+            for expression in re.split(r" as \w+,?\n", sql)
+        ]
+        unlisted = [names for names in columns if names and not names & known]
+        unread = listed.difference(*columns)
+        if unlisted or unread:
+            wrong[system, table] = unlisted, unread
+    assert len(lines) == len(ada.API) and not wrong
 
 
 @pytest.mark.parametrize("loader", ada.LOADERS)

@@ -165,7 +165,7 @@ def changes(system):
         case "hubspot":
             return (
                 {
-                    "contacts": [records.hubspot_contact(2, 30, lifecyclestage=7)],
+                    "contacts": [records.hubspot_contact(2, 30, lifecyclestage=7, country="IT")],
                     "email_events": [records.hubspot_email_event(6, 31, emailCampaignId="seven")],
                     "submissions": [records.hubspot_submission("f2", 6, 32)],
                 },
@@ -253,7 +253,7 @@ def assert_changed_fields_keep_their_names(system, loads, before):
             assert "mailing_address" not in fields and "attributes" not in fields
         case "hubspot":
             [row] = loads.rows(system, "contacts", but=before)
-            assert row["property_lifecyclestage"] == "7"
+            assert row["property_lifecyclestage"] == "7" and row["property_country"] == "IT"
             [row] = loads.rows(system, "email_events", but=before)
             assert row["email_campaign_id"] == "seven"
             [row] = loads.rows(system, "form_submissions", but=before)
@@ -403,6 +403,10 @@ def test_a_refusal_is_told_without_quoting_it(loads, vendors):
     output = loads.load("stripe", fails=True)
     assert "answered HTTP 403 to /v1/invoices (more_permissions_required)" in output
     assert not loads.files("stripe")
+    body = {"error": "no token for person1@mail.example"}
+    vendors.fault("/services/oauth2/token", "status", status=400, body=body)
+    output = loads.load("salesforce", fails=True)
+    assert "salesforce: no access token, HTTP 400; renew TIDELINE_SALESFORCE_CLIENT_ID" in output
 
 
 def test_missing_and_unsafe_settings_are_told(loads):

@@ -7,6 +7,7 @@ import shutil
 
 import duckdb
 import pytest
+import yaml
 
 from tests.conftest import REPOSITORY
 from tests.fixtures import trackers as ada
@@ -61,9 +62,9 @@ def land(deployment, source, tables, name="1"):
         write(folder / f"{name}.{suffix}", rows)
 
 
-def load(deployment, schema, tables, **columns):
+def load(deployment, schema, tables, database=None, **columns):
     """Fill a schema of the warehouse as a loader does, with columns of its own."""
-    with duckdb.connect(str(deployment.warehouse)) as connection:
+    with duckdb.connect(str(database or deployment.warehouse)) as connection:
         connection.execute(f"create schema if not exists {schema}")
         for table, rows in tables.items():
             path = deployment.folder / "rows.jsonl"
@@ -80,7 +81,7 @@ def found_events(deployment, source):
     """The events of a source, JSON as values."""
     rows = deployment.query(
         f"select {COLUMNS} from fct_events "
-        f"where source = '{source}' and landed_file not like 'own_blog.%'"
+        f"where source = '{source}' and landed_file not like 'blog.%'"
     )
     return [[*row[:6], *(json.loads(cell) if cell else None for cell in row[6:])] for row in rows]
 
@@ -106,6 +107,9 @@ def landed(shared_deployment):
     for source, tables in ada.TABLES.items():
         land(shared_deployment, source, tables | ada.SUMMARIES.get(source, {}))
     land(shared_deployment, "snowplow", {"bad_rows": [{"failure": "schema"}]})
+    for source in ("ga4", "segment"):
+        loose = shared_deployment.landing / source / "loose.jsonl"
+        write_lines(loose, [ada.SIGNED_IN | {"id": "loose"}])
     variables = json.dumps({"sources": dict.fromkeys(ada.TABLES, "landing")})
     shared_deployment.build_up_to(*UP_TO, "assert_nothing_is_lost", variables=variables)
     return shared_deployment
@@ -130,7 +134,9 @@ def test_a_tracked_event_counts_once_and_has_its_properties(landed):
 def test_what_is_no_call_is_quarantined(landed):
     refused = "select landed_file, reason from events_quarantined order by 1"
     assert landed.query(refused) == [
+        ("ga4/loose.jsonl", "in no folder of a table"),
         ("rudderstack/rudder_discards/1.csv", "not a table of calls: rudder_discards"),
+        ("segment/loose.jsonl", "in no folder of a table"),
         ("segment/users/1.parquet", "not a table of calls: users"),
         ("snowplow/bad_rows/1.jsonl", "no model reads the table bad_rows"),
     ]
@@ -167,20 +173,34 @@ def test_a_schema_of_the_warehouse_says_the_same(deployment):
         connection.execute(
             "create view own_segment.order_completed_view as from own_segment.order_completed"
         )
-    # A second site that has no more than a table of pages.
-    load(deployment, "own_blog", {"pages": [ada.segment_row("9", "10:10:00", "10:10:01")]})
+    # A second site that has no more than a table of pages, in a schema of the same name.
+    profile = yaml.safe_load((REPOSITORY / "profiles.yml").read_text())
+    with_blog = {"path": str(deployment.folder / "blog.duckdb"), "alias": "blog"}
+    profile["tideline"]["outputs"]["duckdb"]["attach"] = [with_blog]
+    (deployment.folder / "profiles.yml").write_text(yaml.safe_dump(profile))
+    deployment.env["DBT_PROFILES_DIR"] = str(deployment.folder)
+    load(
+        deployment,
+        "own_segment",
+        {"pages": [ada.segment_row("9", "10:10:00", "10:10:01")]},
+        database=with_blog["path"],
+    )
     visit(deployment)
     sources = {source: f"own_{source}" for source in ada.TABLES}
-    variables = json.dumps({"sources": sources | {"segment": ["own_segment", "own_blog"]}})
-    deployment.build_up_to(*UP_TO, variables=variables)
+    variables = {"sources": sources | {"segment": ["own_segment", "blog.own_segment"]}}
+    deployment.build_up_to(*UP_TO, variables=json.dumps(variables))
 
-    blog = deployment.query("select event_id from fct_events where landed_file like 'own_blog.%'")
-    assert blog == [("ajs-9",)]
+    blog = "select landed_file, event_id from fct_events where landed_file like 'blog.%'"
+    assert deployment.query(blog) == [("blog.own_segment.pages/2026-01-05 11:00:00", "ajs-9")]
+    manifest = json.loads((deployment.folder / "target" / "manifest.json").read_text())
+    for source in ada.TABLES:
+        model = manifest["nodes"][f"model.tideline.stg_{source}__events"]
+        assert "model.tideline.raw_messages" in model["depends_on"]["nodes"]
     for source in ada.TABLES:
         assert_all_events_are_there(deployment, source)
     accounted = deployment.query(
         "select split_part(landed_file, '/', 1), count(*) from landed_events "
-        "where source <> 'collector' and landed_file not like 'own_blog.%' group by 1"
+        "where source <> 'collector' and landed_file not like 'blog.%' group by 1"
     )
     assert dict(accounted) == {
         f"own_{source}.{table}": len(rows)

@@ -229,6 +229,11 @@ def test_without_anything_landed_it_says_what_is_missing(tmp_path, monkeypatch, 
     monkeypatch.setenv("TIDELINE_LANDING", str(tmp_path / "none"))
     assert main(["infer"]) == 1
     assert "neither the warehouse" in capsys.readouterr().err
+    events = tmp_path / "none" / "events"
+    events.mkdir(parents=True)
+    (events / "few.jsonl").write_text('{"type": "track", "event": "Order Completed"}\n' * 9)
+    assert main(["infer"]) == 1
+    assert "no event has landed in" in capsys.readouterr().err
     (tmp_path / "none.duckdb").write_text("no database")
     assert main(["infer"]) == 1
     assert "cannot be read" in capsys.readouterr().err

@@ -4,6 +4,7 @@
     'original_timestamp': 'original_time',
     'sent_timestamp': 'stated_time',
 } %}
+{% set properties = 'coalesce(timed.properties, timed.traits)' %}
 
 with messages as (
 
@@ -44,10 +45,11 @@ timed as (
             else coalesce(stated_time, original_time, sent, received)
         end as happened,
         coalesce(
-            {{ json_text('traits', 'email') }},
-            {{ json_text('context', 'traits.email') }},
-            {{ json_text('properties', 'email') }}
-        ) as email
+            {{ first_text('traits', ['email']) }},
+            nullif(trim({{ json_text('context', 'traits.email') }}), ''),
+            {{ first_text('properties', ['email']) }}
+        ) as email,
+        case when type = 'identify' then {{ first_text('traits', ['phone']) }} end as phone
     from typed
 
 ),
@@ -55,7 +57,7 @@ timed as (
 renamed as (
 
     select
-        timed.message_id as event_id,
+        nullif(trim(timed.message_id), '') as event_id,
         case
             when timed.type in ('page', 'screen') then 'page_view'
             when timed.type in ('identify', 'group', 'alias') then timed.type
@@ -73,15 +75,23 @@ renamed as (
         {% call(texts) with_json_texts('timed.context', ['device.type', 'library.name']) -%}
         case
             when lower({{ texts[0] }}) in ('ios', 'android') or timed.type = 'screen' then 'app'
-            when {{ texts[1] }} like '%server%' then 'server'
+            when {{ is_server_library(texts[1]) }} then 'server'
             else 'web'
         end
         {%- endcall %} as platform,
         timed.context,
-        coalesce(timed.properties, timed.traits) as properties,
+        {# What a warehouse that the tracker fills has among the columns of the call. #}
         case
-            when timed.email is not null then {{ json_object({'email': 'timed.email'}) }}
-        end as identifiers,
+            when timed.type in ('page', 'screen')
+                then {{ json_with(properties, 'name', 'timed.name') | indent(16) }}
+            when timed.type = 'group'
+                then {{ json_with(
+                    properties, 'group_id', "nullif(trim(timed.group_id), '')"
+                ) | indent(16) }}
+            else {{ properties }}
+        end as properties,
+        {{ identifier_object({'email': 'timed.email', 'phone': 'timed.phone'}) | indent(8) }}
+            as identifiers,
         timed.landed_file,
         timed.landed_line,
         cast(1 as bigint) as landed_part,

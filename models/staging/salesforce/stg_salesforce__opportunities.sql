@@ -5,7 +5,6 @@
     'name': ['name'],
     'account_id': salesforce_field('account_id'),
     'contact_id': salesforce_field('contact_id'),
-    'stage': salesforce_field('stage_name'),
     'won': salesforce_field('is_won'),
     'currency': salesforce_field('currency_iso_code'),
 } %}

@@ -149,9 +149,7 @@ select
             }) | indent(12) }}
         else judged.event_data
     end as properties,
-    case
-        when judged.email is not null then {{ json_object({'email': 'judged.email'}) | indent(12) }}
-    end as identifiers,
+    {{ identifier_object({'email': 'judged.email'}) | indent(4) }} as identifiers,
     judged.landed_file,
     judged.landed_line,
     cast(1 as bigint) as landed_part,

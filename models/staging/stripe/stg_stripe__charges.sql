@@ -36,11 +36,7 @@
     'amount_asked': ['amount'],
     'amount_refunded': ['amount_refunded'],
 } %}
-{% set refusals = {
-    "livemode = 'false'": 'livemode is false, so it is a test',
-    "coalesce(status, '') not in ('succeeded', 'pending', 'failed')":
-        'status is none of succeeded, pending, failed',
-} %}
+{% set refusals = stripe_refusals(['succeeded', 'pending', 'failed']) %}
 {% set tables = ['charges', 'charge'] %}
 
 with charges as (
@@ -56,7 +52,7 @@ outcomes as (
         *,
         case
             when status = 'failed' then 'payment_failed'
-            when status = 'succeeded' and lower(captured) in ('false', 'f', '0') then 'identify'
+            when status = 'succeeded' and {{ is_false('captured') }} then 'identify'
             when status = 'succeeded' then 'purchase'
             when status = 'pending' then 'identify'
         end as outcome

@@ -13,12 +13,11 @@
     'created_at': ['created'],
     'updated_at': ['updated'],
 } %}
-{% set refusals = {"livemode = 'false'": 'livemode is false, so it is a test'} %}
 
 with customers as (
 
     {{ source_fields(
-        'stripe', ['customers', 'customer'], texts, instants, refusals=refusals
+        'stripe', ['customers', 'customer'], texts, instants, refusals=stripe_refusals()
     ) | indent(4) }}
 
 ),

@@ -21,11 +21,7 @@
 {% set numbers = {
     'amount_due': ['amount_due'],
 } %}
-{% set refusals = {
-    "livemode = 'false'": 'livemode is false, so it is a test',
-    "coalesce(status, '') not in ('draft', 'open', 'paid', 'uncollectible', 'void')":
-        'status is none of draft, open, paid, uncollectible, void',
-} %}
+{% set refusals = stripe_refusals(['draft', 'open', 'paid', 'uncollectible', 'void']) %}
 {% set tables = ['invoices', 'invoice'] %}
 
 with invoices as (

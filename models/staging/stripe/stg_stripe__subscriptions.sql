@@ -35,15 +35,10 @@
     'plan_amount': ['plan.amount', 'plan__amount', 'plan_amount'],
     'interval_count': ['plan.interval_count', 'plan__interval_count', 'plan_interval_count'],
 } %}
-{% set statuses = [
+{% set refusals = stripe_refusals([
     'trialing', 'active', 'past_due', 'unpaid', 'paused', 'canceled', 'incomplete',
     'incomplete_expired',
-] %}
-{% set refusals = {
-    "livemode = 'false'": 'livemode is false, so it is a test',
-    "coalesce(status, '') not in ('" ~ statuses | join("', '") ~ "')":
-        'status is none of ' ~ statuses | join(', '),
-} %}
+]) %}
 {% set tables = ['subscriptions', 'subscription', 'subscription_history'] %}
 
 with subscriptions as (

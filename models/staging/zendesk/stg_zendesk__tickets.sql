@@ -2,6 +2,7 @@
 
 {% set texts = {
     'id': ['id'],
+    'status': ['status'],
     'requester_id': ['requester_id'],
     'priority': ['priority'],
     'ticket_type': ['type'],
@@ -11,10 +12,13 @@
     'created_at': ['created_at'],
     'updated_at': ['updated_at'],
 } %}
+{% set refusals = {"status = 'deleted'": 'the record was deleted'} %}
 
 with tickets as (
 
-    {{ source_fields('zendesk', ['tickets', 'ticket'], texts, instants) | indent(4) }}
+    {{ source_fields(
+        'zendesk', ['tickets', 'ticket'], texts, instants, refusals=refusals
+    ) | indent(4) }}
 
 )
 

@@ -2,6 +2,7 @@
 
 {% set texts = {
     'id': ['id'],
+    'active': ['active'],
     'email': ['email'],
     'phone': ['phone'],
     'shared_phone': ['shared_phone_number'],
@@ -13,10 +14,13 @@
     'created_at': ['created_at'],
     'updated_at': ['updated_at'],
 } %}
+{% set refusals = {is_false('active'): 'the record was deleted'} %}
 
 with users as (
 
-    {{ source_fields('zendesk', ['users', 'user'], texts, instants) | indent(4) }}
+    {{ source_fields(
+        'zendesk', ['users', 'user'], texts, instants, refusals=refusals
+    ) | indent(4) }}
 
 ),
 

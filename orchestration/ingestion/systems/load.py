@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import requests
 
 from orchestration.ingestion.systems.rows import Window
-from orchestration.ingestion.systems.session import ATTEMPTS, http_session
+from orchestration.ingestion.systems.session import ATTEMPTS, error_code, http_session
 from orchestration.ingestion.systems.system import LoadError, System
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def told(error: BaseException, system: System, environment: Mapping[str, str]) -
 
 def _refused(answer: requests.Response, system: System, environment: Mapping[str, str]) -> str:
     status, variables = answer.status_code, " and ".join(system.login(environment))
-    said = f"answered HTTP {status} to {urlsplit(answer.url).path}{_code(answer)}"
+    said = f"answered HTTP {status} to {urlsplit(answer.url).path}{error_code(answer)}"
     if status == 401:
         return f"{said}; renew the credentials in {variables}"
     if status == 403:
@@ -216,20 +216,3 @@ def _refused(answer: requests.Response, system: System, environment: Mapping[str
     if status == 429 or status >= 500:
         return f"{said}, {ATTEMPTS} times; load again later"
     return said
-
-
-def _code(answer: requests.Response) -> str:
-    """The system's own code of an error, a word, e.g. ` (INVALID_SESSION_ID)`."""
-    try:
-        body = answer.json()
-    except ValueError:
-        return ""
-    body = body[0] if isinstance(body, list) and body else body
-    for part in (body.get("error"), body) if isinstance(body, dict) else ():
-        words = [part] if isinstance(part, str) else []
-        if isinstance(part, dict):
-            words = [part.get(key) for key in ("errorCode", "code", "category", "type", "error")]
-        for word in words:
-            if isinstance(word, str) and word.isidentifier():
-                return f" ({word})"
-    return ""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import requests
-
 from orchestration.ingestion.systems.rows import Window, iso, text_row
-from orchestration.ingestion.systems.session import Token, http_session
+from orchestration.ingestion.systems.session import Token, error_code, http_session
 from orchestration.ingestion.systems.system import LoadError, System
 
 VERSION = "v62.0"
@@ -39,20 +37,13 @@ def login(url: str, environment: Mapping[str, str]) -> Token:
         if answer.status_code >= 400:
             names = " and ".join(PREFIX + name.upper() for name in form)
             raise LoadError(
-                f"salesforce: no access token (HTTP {answer.status_code}"
-                f"{_reason(answer)}); renew {names}"
+                f"salesforce: no access token, HTTP {answer.status_code}{error_code(answer)}; "
+                f"renew {names}"
             )
         return answer.json()["access_token"]
 
     can_renew = "client_id" in form
     return Token(environment.get(f"{PREFIX}ACCESS_TOKEN") or None, renew if can_renew else None)
-
-
-def _reason(answer: requests.Response) -> str:
-    try:
-        return f", {answer.json()['error']}"
-    except (ValueError, KeyError, TypeError):
-        return ""
 
 
 def field_names(description: dict[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""HTTP: sessions that try again, and tokens that are renewed when they expire."""
+"""HTTP: sessions that try again, codes of errors, tokens that are renewed when they expire."""
 
 from __future__ import annotations
 
@@ -26,6 +26,23 @@ def http_session() -> Session:
         request_max_attempts=ATTEMPTS,
         request_max_retry_delay=LONGEST_WAIT,
     ).session
+
+
+def error_code(answer: Response) -> str:
+    """The system's own code of an error, a word, e.g. ` (INVALID_SESSION_ID)`."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return ""
+    body = body[0] if isinstance(body, list) and body else body
+    for part in (body.get("error"), body) if isinstance(body, dict) else ():
+        words = [part] if isinstance(part, str) else []
+        if isinstance(part, dict):
+            words = [part.get(key) for key in ("errorCode", "code", "category", "type", "error")]
+        for word in words:
+            if isinstance(word, str) and word.isidentifier():
+                return f" ({word})"
+    return ""
 
 
 class Token(AuthBase):

@@ -1,0 +1,11 @@
+{#- What no row of Stripe may be, and for its status none but these. -#}
+{% macro stripe_refusals(statuses=[]) %}
+    {%- set refusals = {is_false('livemode'): 'livemode is false, so it is a test'} -%}
+    {%- if statuses -%}
+        {%- do refusals.update({
+            "coalesce(status, '') not in ('" ~ statuses | join("', '") ~ "')":
+                'status is none of ' ~ statuses | join(', '),
+        }) -%}
+    {%- endif -%}
+    {{ return(refusals) }}
+{% endmacro %}
