@@ -271,9 +271,9 @@ def cases_of(case, seed, logs, count=3):
         yield case([chance.randrange(2**32) for _ in range(logs)])
 
 
-def cases(seed):
+def cases(seed, count=3):
     """A few cases of event logs."""
-    return cases_of(case, seed, LOGS)
+    return cases_of(case, seed, LOGS, count)
 
 
 def of_logs(rows, logs):

@@ -389,7 +389,7 @@ BREAKS = {
         'f"{path}#{len(versions) + 1}" if versions else path',
         "path",
     ),
-    "content is not looked at": ("landed_files", "if digest in", "if False and digest in"),
+    "content is not looked at": ("landed_files", "or digest in", "or False and digest in"),
     "what was taken is never looked at again": (
         "landed_files",
         "(about.st_size, about.st_mtime_ns) in {version[:2] for version in versions}",
