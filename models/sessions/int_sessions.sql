@@ -14,7 +14,8 @@
     A run is what no gap interrupts; nothing outside decides how it is cut into sessions. So an
     arrival is a matter of the runs that it can reach, and these are made anew: from the start of
     the first to the end of the last, which no other run can reach. Every status counts here: a row
-    that turned out a duplicate changes its run too.
+    that turned out a duplicate changes its run too; and the whole minute, for an arrival may make
+    it a burst.
 #}
 {% set reached_runs %}
     select
@@ -30,8 +31,8 @@
         select
             stream_type,
             stream_id,
-            min(occurred_at) as first_at,
-            max(occurred_at) as last_at
+            date_trunc('minute', min(occurred_at)) as first_at,
+            date_trunc('minute', max(occurred_at)) + interval '1 minute' as last_at
         from {{ ref('landed_events') }}
         where
             stream_id is not null
