@@ -1,4 +1,14 @@
-{#- Whether a library that sent a call runs on a server, told by its name: `analytics-node`. -#}
+{#-
+    Whether a library that sent a call runs on a server, told by its name: `analytics-node`. The
+    browser's `analytics.js` is spared the regular expression.
+-#}
 {% macro is_server_library(name) -%}
-{{ matches(name, '-(node|python|ruby|php)|-(java|go)([^a-z]|$)|[.]net|server') }}
+case
+    when
+        {{ name }} like '%-%'
+        or lower({{ name }}) like '%.net%'
+        or lower({{ name }}) like '%server%'
+        then {{ matches(name, '-(node|python|ruby|php)|-(java|go)([^a-z]|$)|[.]net|server') }}
+    else false
+end
 {%- endmacro %}

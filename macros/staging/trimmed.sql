@@ -1,0 +1,11 @@
+{#-
+    A text without the blanks around it, null if nothing is left. Most texts have none, and are
+    spared the trimming, which reads each character.
+-#}
+{% macro trimmed(text) -%}
+case
+    when {{ text }} = '' or {{ text }} like ' %' or {{ text }} like '% '
+        then nullif(trim({{ text }}), '')
+    else {{ text }}
+end
+{%- endmacro %}
