@@ -210,7 +210,7 @@ from_events as (
             case
                 when
                     event_name not in (
-                        {{ literals(var('passive_events') + var('idle_events')) }}
+                        {{ literals('passive_events', 'idle_events') }}
                     )
                     then occurred_at
             end

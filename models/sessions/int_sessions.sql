@@ -7,8 +7,8 @@
     )
 }}
 
-{% set timeout = "interval '" ~ var('session_timeout_minutes') ~ " minutes'" %}
-{% set longest = var('session_longest_hours') * 3600000000 %}
+{% set timeout = "interval '" ~ checked_whole('session_timeout_minutes', 1, 1440) ~ " minutes'" %}
+{% set longest = checked_whole('session_longest_hours', 1, 720) * 3600000000 %}
 
 {#
     A run is what no gap interrupts; nothing outside decides how it is cut into sessions. So an
@@ -49,8 +49,10 @@
     group by arrivals.stream_type, arrivals.stream_id, arrivals.first_at, arrivals.last_at
 {% endset %}
 
+{# Idle events count for a timeout after what was done, so events are read till then. #}
 {% set is_in_reach =
-    within('occurred_at', reached_runs, 'from_at', 'until_at') if is_incremental() else 'true'
+    within('occurred_at', reached_runs, 'from_at', 'until_at + ' ~ timeout)
+    if is_incremental() else 'true'
 %}
 
 with
@@ -74,11 +76,8 @@ session_events as (
             and session_events.stream_id = reached.stream_id
             and session_events.occurred_at >= reached.from_at
             and session_events.occurred_at <= reached.until_at + {{ timeout }}
-    where
-        {{ within(
-            'session_events.occurred_at', reached_runs, 'from_at', 'until_at + ' ~ timeout
-        ) | indent(8) }}
     {% endif %}
+    where {{ is_in_reach }}
 
 ),
 

@@ -150,6 +150,21 @@ def test_an_as_of_that_is_no_instant_stops_the_build(empty_build, as_of):
     assert f'"{as_of}", which is no instant' in re.sub(r"\s+", " ", output)
 
 
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"session_longest_hours": "24"}, "a whole number from 1 to 720, without quotes"),
+        ({"session_longest_hours": 0}, "a whole number from 1 to 720, without quotes"),
+        ({"session_timeout_minutes": 0.5}, "a whole number from 1 to 1440, without quotes"),
+        ({"idle_events": "page_ping"}, "Write a list: [page_ping]"),
+    ],
+)
+def test_vars_of_sessions_that_make_no_sense_stop_the_build(empty_build, variables, said):
+    words = ["compile", "--quiet", "--select", "session_events", "int_sessions"]
+    output = empty_build.dbt(*words, variables=json.dumps(variables), fails=True)
+    assert said in re.sub(r"\s+", " ", output)
+
+
 @pytest.fixture(scope="module")
 def empty_build(shared_deployment):
     """All tables up to the segments, without rows."""
