@@ -37,7 +37,9 @@ with staged as (
 clamped as (
 
     select
-        * exclude (occurred_at),
+        * exclude (anonymous_id, user_id, occurred_at),
+        {{ trimmed('anonymous_id') | indent(8) }} as anonymous_id,
+        {{ trimmed('user_id') | indent(8) }} as user_id,
         case
             when occurred_at > received_at or occurred_at < timestamp '1990-01-01 00:00:00'
                 then received_at

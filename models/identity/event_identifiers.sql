@@ -1,105 +1,65 @@
 {{ config(materialized='view') }}
 
-{% set own_columns = ['user_id', 'anonymous_id'] %}
+{% set rules = dict(seed_rows(ref('identifier_rules'), ['id_type', 'is_lower_cased'])) %}
 
-with fct_events as (
+{#
+    Each column by itself, as it is where case counts: whoever looks for a few values reads no more
+    than the rows that hold them.
+#}
+with carried as (
 
-    select * from {{ ref('fct_events') }}
-
-),
-
-landed_events as (
-
-    select * from {{ ref('landed_events') }}
-
-),
-
-landed as (
-
+    {% for column in ['user_id', 'anonymous_id'] %}
     select
+        '{{ column }}' as id_type,
+        {{ 'lower(' ~ column ~ ')' if rules.get(column) else column }} as id_value,
         event_id,
-        user_id,
-        anonymous_id,
-        identifiers,
         is_counted as is_evidence,
         occurred_at,
         received_at,
         updated_at,
         landed_file,
         landed_line
-    from fct_events
+    from {{ ref('flagged_events') }}
 
     union all
 
+    {% endfor %}
     select
-        event_id,
-        user_id,
-        anonymous_id,
-        identifiers,
-        false as is_evidence,
-        occurred_at,
-        received_at,
-        updated_at,
-        landed_file,
-        landed_line
-    from landed_events
-    where status <> 'valid'
-
-),
-
-identifier_rules as (
-
-    select * from {{ ref('identifier_rules') }}
-
-),
-
-found as (
-
-    select
-        landed.event_id,
         identifier_rules.id_type,
-        identifier_rules.priority,
-        identifier_rules.is_lower_cased,
-        trim(case identifier_rules.id_type
-            {%- for column in own_columns %}
-            when '{{ column }}' then landed.{{ column }}
+        case identifier_rules.id_type
+            {%- for id_type, is_lower_cased in rules.items() %}
+            {%- set text = 'trim(' ~ json_text('flagged_events.identifiers', id_type) ~ ')' %}
+            when '{{ id_type }}' then {{ 'lower(' ~ text ~ ')' if is_lower_cased else text }}
             {%- endfor %}
-            {%- for (id_type,) in seed_rows(ref('identifier_rules'), ['id_type'])
-                if id_type not in own_columns %}
-            when '{{ id_type }}' then {{ json_text('landed.identifiers', id_type) }}
-            {%- endfor %}
-        end) as id_text,
-        landed.is_evidence,
-        landed.occurred_at,
-        landed.received_at,
-        landed.updated_at,
-        landed.landed_file,
-        landed.landed_line
-    from landed
-    cross join identifier_rules
-
-),
-
-normalized as (
-
-    select
-        * exclude (is_lower_cased, id_text),
-        case when is_lower_cased then lower(id_text) else id_text end as id_value
-    from found
-    where id_text <> ''
+        end as id_value,
+        flagged_events.event_id,
+        flagged_events.is_counted as is_evidence,
+        flagged_events.occurred_at,
+        flagged_events.received_at,
+        flagged_events.updated_at,
+        flagged_events.landed_file,
+        flagged_events.landed_line
+    from {{ ref('flagged_events') }} as flagged_events
+    cross join {{ ref('identifier_rules') }} as identifier_rules
+    where
+        flagged_events.identifiers is not null
+        and identifier_rules.id_type not in ('user_id', 'anonymous_id')
 
 )
 
 select
-    event_id,
-    id_type || ':' || id_value as identifier_id,
-    id_type,
-    id_value,
-    priority,
-    is_evidence,
-    occurred_at,
-    received_at,
-    updated_at,
-    landed_file,
-    landed_line
-from normalized
+    carried.event_id,
+    carried.id_type || ':' || carried.id_value as identifier_id,
+    carried.id_type,
+    carried.id_value,
+    identifier_rules.priority,
+    carried.is_evidence,
+    carried.occurred_at,
+    carried.received_at,
+    carried.updated_at,
+    carried.landed_file,
+    carried.landed_line
+from carried
+inner join {{ ref('identifier_rules') }} as identifier_rules
+    on carried.id_type = identifier_rules.id_type
+where carried.id_value <> ''

@@ -7,11 +7,7 @@
     )
 }}
 
-with event_identifiers as (
-
-    select * from {{ ref('event_identifiers') }}
-
-),
+with
 
 {% if is_incremental() %}
 touched as (
@@ -19,52 +15,35 @@ touched as (
     {# Whatever became of the row, repeat or quarantined, its identifiers are counted anew. #}
     select distinct
         identifier_id,
-        id_type,
         id_value
-    from event_identifiers
+    from {{ ref('event_identifiers') }}
     where updated_at > {{ arrival_watermark('updated_at') }}
 
 ),
 {% endif %}
 
-counted as (
+event_identifiers as (
 
-    select
-        identifier_id,
-        id_type,
-        id_value,
-        min(received_at) as first_received_at,
-        max(received_at) as last_received_at,
-        min(occurred_at) as first_seen_at,
-        max(occurred_at) as last_seen_at,
-        count(*) as event_count,
-        max(updated_at) as updated_at
-    from event_identifiers
-    where
-        is_evidence
+    select * from {{ ref('event_identifiers') }}
     {% if is_incremental() %}
+    {# By value first: that reads no more than the rows which hold one. #}
+    where
+        id_value in (select touched.id_value from touched)
         and identifier_id in (select touched.identifier_id from touched)
     {% endif %}
-    group by identifier_id, id_type, id_value
 
 )
 
-select * from counted
-
-{% if is_incremental() %}
-union all
-
-{# No event is left: the row replaces the old one and goes with the post hook. #}
+{# What has no evidence left is written as such, and goes with the post hook. #}
 select
     identifier_id,
     id_type,
     id_value,
-    null as first_received_at,
-    null as last_received_at,
-    null as first_seen_at,
-    null as last_seen_at,
-    0 as event_count,
-    null as updated_at
-from touched
-where identifier_id not in (select counted.identifier_id from counted)
-{% endif %}
+    min(case when is_evidence then received_at end) as first_received_at,
+    max(case when is_evidence then received_at end) as last_received_at,
+    min(case when is_evidence then occurred_at end) as first_seen_at,
+    max(case when is_evidence then occurred_at end) as last_seen_at,
+    count_if(is_evidence) as event_count,
+    max(updated_at) as updated_at
+from event_identifiers
+group by identifier_id, id_type, id_value

@@ -7,17 +7,16 @@
     )
 }}
 
-with event_identifiers as (
-
-    select * from {{ ref('event_identifiers') }}
-
-),
+with
 
 {% if is_incremental() %}
 touched as (
 
     {# Whatever became of the row, a repeat or a quarantined one too: its pairs are counted anew. #}
-    select distinct identifier_id from event_identifiers
+    select distinct
+        identifier_id,
+        id_value
+    from {{ ref('event_identifiers') }}
     where updated_at > {{ arrival_watermark('updated_at') }}
 
 ),
@@ -25,10 +24,12 @@ touched as (
 
 evidence as (
 
-    select * from event_identifiers
+    select * from {{ ref('event_identifiers') }}
     where
         is_evidence
     {% if is_incremental() %}
+        {# By value first: that reads no more than the rows which hold one. #}
+        and id_value in (select touched.id_value from touched)
         and identifier_id in (select touched.identifier_id from touched)
     {% endif %}
 

@@ -1,11 +1,4 @@
-with event_identifiers as (
-
-    select * from {{ ref('event_identifiers') }}
-    where is_evidence
-
-),
-
-identifiers as (
+with identifiers as (
 
     select * from {{ ref('int_identifier_guards') }}
 
@@ -17,6 +10,30 @@ exclusions as (
 
 ),
 
+{# Only what was seen on a shared device is read, found by its values. #}
+devices as (
+
+    select * from {{ ref('event_identifiers') }}
+    where
+        is_evidence
+        and id_type = 'anonymous_id'
+        and id_value in (
+            select identifiers.id_value from identifiers
+            where identifiers.rule = 'shared_device'
+        )
+
+),
+
+accounts as (
+
+    select * from {{ ref('event_identifiers') }}
+    where
+        is_evidence
+        and id_type = 'user_id'
+        and event_id in (select devices.event_id from devices)
+
+),
+
 sign_ins as (
 
     select
@@ -24,15 +41,9 @@ sign_ins as (
         accounts.identifier_id as account_id,
         devices.event_id,
         devices.occurred_at
-    from event_identifiers as devices
-    inner join event_identifiers as accounts
-        on
-            devices.event_id = accounts.event_id
-            and accounts.id_type = 'user_id'
-    inner join identifiers
-        on
-            devices.identifier_id = identifiers.identifier_id
-            and identifiers.rule = 'shared_device'
+    from devices
+    inner join accounts
+        on devices.event_id = accounts.event_id
     inner join identifiers as usable_accounts
         on
             accounts.identifier_id = usable_accounts.identifier_id

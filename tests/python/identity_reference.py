@@ -25,18 +25,23 @@ START = datetime(2026, 1, 1)
 MODELS = {
     "landed_events": """
         select
-            * exclude (load, since, until),
+            * exclude (load, since, until, anonymous_id, user_id),
+            nullif(trim(anonymous_id), '') as anonymous_id,
+            nullif(trim(user_id), '') as user_id,
             timestamp '2026-02-01' + to_days(load) as updated_at,
         from main.states
         where
             since <= {{ env_var('LOAD') }}
             and (until is null or until > {{ env_var('LOAD') }})
     """,
-    "fct_events": """
+    "flagged_events": """
         select
             *,
-            not is_bot as is_counted
+            status = 'valid' and not is_bot as is_counted
         from {{ ref('landed_events') }}
+    """,
+    "fct_events": """
+        select * from {{ ref('flagged_events') }}
         where status = 'valid'
     """,
     "identity_exclusions": """

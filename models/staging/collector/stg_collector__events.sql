@@ -70,7 +70,7 @@ renamed as (
             {# An alias call names the other id of the person. #}
             case when timed.type = 'alias' then {{ trimmed('timed.previous_id') | indent(12) }} end
         ) as anonymous_id,
-        {{ trimmed('timed.user_id') | indent(8) }} as user_id,
+        timed.user_id,
         timed.happened as occurred_at,
         timed.arrived as received_at,
         {% call(texts) with_json_texts('timed.context', ['device.type', 'library.name']) -%}
