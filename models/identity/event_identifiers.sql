@@ -18,6 +18,7 @@ landed as (
 
     select
         event_id,
+        source,
         user_id,
         anonymous_id,
         identifiers,
@@ -33,6 +34,7 @@ landed as (
 
     select
         event_id,
+        source,
         user_id,
         anonymous_id,
         identifiers,
@@ -57,6 +59,7 @@ found as (
 
     select
         landed.event_id,
+        landed.source,
         identifier_rules.id_type,
         identifier_rules.priority,
         identifier_rules.is_lower_cased,
@@ -92,6 +95,7 @@ normalized as (
 
 select
     event_id,
+    source,
     id_type || ':' || id_value as identifier_id,
     id_type,
     id_value,

@@ -4,6 +4,7 @@ Many small logs are one build: each has its own prefix on every identifier and e
 """
 
 import hashlib
+import itertools
 import json
 import random
 from collections import defaultdict
@@ -54,6 +55,7 @@ class Row:
     """A landed row; from load `flips_in` on it is no longer valid."""
 
     event_id: str
+    source: str
     anonymous_id: str | None
     user_id: str | None
     email: str | None
@@ -93,6 +95,7 @@ def random_log(name: str, chance: random.Random) -> list[Row]:
         received_at = START + timedelta(minutes=chance.randint(0, 12))
         row = Row(
             event_id=f"{name}-{number:02}",
+            source=chance.choice(["collector", "stripe", "zendesk"]),
             anonymous_id=device,
             user_id=user,
             email=email,
@@ -123,6 +126,16 @@ def random_exclusions(rows: list[Row], chance: random.Random) -> list[tuple]:
         if len(found) > 1:
             pairs.append(tuple(chance.sample(found, 2)))
     return pairs
+
+
+def seen_together(rows: list[Row]) -> dict[tuple, list[Row]]:
+    """The edges, each with its evidence."""
+    edges = defaultdict(list)
+    for row in rows:
+        if row.is_evidence:
+            for edge in itertools.combinations(sorted(row.identifiers()), 2):
+                edges[edge].append(row)
+    return edges
 
 
 def refused(edges: dict, excluded: set[frozenset]) -> dict:
@@ -173,14 +186,12 @@ def resolve(rows: list[Row], exclusions: list[tuple]) -> tuple[set, set, set]:
     evidence = [row for row in rows if row.is_evidence]
     excluded = {frozenset(pair) for pair in exclusions}
     received = {}
-    edges = {}
     for row in evidence:
-        found = sorted(row.identifiers())
-        for i, left in enumerate(found):
-            received[left] = min(received.get(left, row.received_at), row.received_at)
-            for right in found[i + 1 :]:
-                first = edges.get((left, right), row.received_at)
-                edges[left, right] = min(first, row.received_at)
+        for found in row.identifiers():
+            received[found] = min(received.get(found, row.received_at), row.received_at)
+    edges = {
+        edge: min(row.received_at for row in seen) for edge, seen in seen_together(rows).items()
+    }
     rules = refused(edges, excluded)
     shared = {left for (left, _), rule in rules.items() if rule == "shared_device"}
 
@@ -224,6 +235,7 @@ def load(project: ScratchProject, rows: list[Row], exclusions: list[tuple]) -> N
             f"file-{row.load}",
             number,
             row.event_id,
+            row.source,
             row.anonymous_id,
             row.user_id,
             json.dumps({"email": row.email} if row.email else {}),
@@ -237,6 +249,7 @@ def load(project: ScratchProject, rows: list[Row], exclusions: list[tuple]) -> N
     with duckdb.connect(str(project.database)) as connection:
         connection.execute(
             "create table main.states (landed_file text, landed_line bigint, event_id text,"
+            " source text,"
             " anonymous_id text, user_id text, identifiers json, occurred_at timestamp,"
             " received_at timestamp, is_bot boolean, status text, load int, since int, until int)"
         )

@@ -14,6 +14,7 @@ from tests.python.identity_reference import (
     random_exclusions,
     random_log,
     resolve,
+    seen_together,
 )
 
 LOGS = 150
@@ -122,6 +123,25 @@ def test_map_blocked_and_timeline_follow_the_rules(rebuilt, rows, exclusions):
     timeline = rebuilt.rows("select event_id, profile_id from tideline.profile_timeline")
     assert len(timeline) == len(owners)
     assert set(timeline) == owners
+
+
+def test_edges_tell_their_evidence(rebuilt, rows):
+    found = rebuilt.rows(
+        "select left_type, left_value, right_type, right_value, first_received_at,"
+        " last_received_at, first_seen_at, last_seen_at, sources, event_count"
+        " from tideline.identity_edges"
+        " where left_id in (select identifier_id from tideline.identity_map)"
+        " and right_id in (select identifier_id from tideline.identity_map)"
+    )
+    expected = set()
+    for (left, right), seen in seen_together(rows).items():
+        received = sorted(row.received_at for row in seen)
+        occurred = sorted(row.occurred_at for row in seen)
+        sources = ", ".join(sorted({row.source for row in seen}))
+        times = (received[0], received[-1], occurred[0], occurred[-1])
+        expected.add((*left, *right, *times, sources, len(seen)))
+    assert set(found) == expected and len(found) == len(expected)
+    assert any("," in row[-2] for row in found)
 
 
 def test_no_profile_has_two_accounts(rebuilt):
