@@ -21,20 +21,19 @@
 {# What an argument stands for: its identifier_id, the profile of that and its component. #}
 {% macro why_linked_end(argument, text) %}
     {%- set id_type, _, value = (text | string | trim).partition(':') -%}
-    {%- set types = dict(seed_rows(ref('identifier_rules'), ['id_type', 'is_lower_cased'])) -%}
+    {%- set types = seed_rows(ref('identifier_rules'), ['id_type']) | map('first') | list -%}
     {%- if id_type not in types and id_type != 'profile_id' or not value -%}
         {{ exceptions.raise_compiler_error(
             '`' ~ argument ~ '` is no identifier: write it as <type>:<value>, such as '
             ~ 'email:ann@example.org; types are '
-            ~ (types | list + ['profile_id']) | join(', ') ~ '.'
+            ~ (types + ['profile_id']) | join(', ') ~ '.'
         ) }}
     {%- endif -%}
-    {%- set value = value | trim | lower if types.get(id_type) else value | trim -%}
 
     {%- if id_type == 'profile_id' -%}
         {%- set named = run_query(
             'select identifier_id from ' ~ ref('profile_aliases')
-            ~ ' where profile_id = ' ~ why_linked_literal(value)
+            ~ ' where profile_id = ' ~ why_linked_literal(value | trim)
         ).rows -%}
         {%- if not named -%}
             {{ exceptions.raise_compiler_error(
@@ -48,7 +47,13 @@
             ) }}
         {%- endif -%}
     {%- else -%}
-        {%- set identifier_id = id_type ~ ':' ~ value -%}
+        {%- set literal = why_linked_literal(value) -%}
+        {%- set identifier_id = run_query(
+            "select id_type || ':' || "
+            ~ normalized_identifier(literal, 'is_lower_cased', 'is_gmail_folded')
+            ~ ' from ' ~ ref('identifier_rules')
+            ~ ' where id_type = ' ~ why_linked_literal(id_type)
+        ).rows[0][0] -%}
     {%- endif -%}
 
     {%- set query -%}

@@ -63,7 +63,8 @@ found as (
         identifier_rules.id_type,
         identifier_rules.priority,
         identifier_rules.is_lower_cased,
-        trim(case identifier_rules.id_type
+        identifier_rules.is_gmail_folded,
+        case identifier_rules.id_type
             {%- for column in own_columns %}
             when '{{ column }}' then landed.{{ column }}
             {%- endfor %}
@@ -71,7 +72,7 @@ found as (
                 if id_type not in own_columns %}
             when '{{ id_type }}' then {{ json_text('landed.identifiers', id_type) }}
             {%- endfor %}
-        end) as id_text,
+        end as id_text,
         landed.is_evidence,
         landed.occurred_at,
         landed.received_at,
@@ -86,10 +87,11 @@ found as (
 normalized as (
 
     select
-        * exclude (is_lower_cased, id_text),
-        case when is_lower_cased then lower(id_text) else id_text end as id_value
+        * exclude (is_lower_cased, is_gmail_folded, id_text),
+        {{ normalized_identifier('id_text', 'is_lower_cased', 'is_gmail_folded') | indent(8) }}
+            as id_value
     from found
-    where id_text <> ''
+    where trim(id_text) <> ''
 
 )
 

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import random
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,6 +51,14 @@ MODELS = {
 }
 
 
+def normalized_email(text: str) -> str:
+    """An address as it is written where Gmail is folded."""
+    text = text.strip().lower()
+    match = re.fullmatch(r"([^@+]*)([+][^@]*)?@(gmail|googlemail)[.]com", text)
+    mailbox = match and match[1].replace(".", "")
+    return f"{mailbox}@gmail.com" if mailbox else text
+
+
 @dataclass(frozen=True)
 class Row:
     """A landed row; from load `flips_in` on it is no longer valid."""
@@ -72,7 +81,7 @@ class Row:
 
     def identifiers(self) -> list[tuple[str, str]]:
         """Usable identifiers by falling claim on the event."""
-        email = self.email.strip().lower() if self.email else None
+        email = normalized_email(self.email) if self.email else None
         named = [("user_id", self.user_id), ("anonymous_id", self.anonymous_id), ("email", email)]
         return [
             (kind, value.strip())
@@ -85,11 +94,14 @@ def random_log(name: str, chance: random.Random) -> list[Row]:
     users, devices, emails = (
         [f"{name}-{kind}{n}" for n in range(chance.randint(1, 4))] for kind in "uae"
     )
-    emails = [f"{email}@mail.com" for email in emails]
+    spelled = {email: [f"{email}@gmail.com"] for email in emails}
+    for email, spellings in spelled.items():
+        spellings.append(f" {email[:-1]}.{email[-1]}+news@GoogleMail.com")
     rows = []
     for number in range(chance.randint(1, 14)):
         user = chance.choice([None, None, *users, "null", " "])
-        email = chance.choice([None, *emails, emails[0].upper(), chance.choice(sorted(JUNK))])
+        email = chance.choice([None, *emails, *emails, chance.choice(sorted(JUNK))])
+        email = chance.choice(spelled.get(email, [email]))
         device = chance.choice([None, *devices, *devices, "NULL"])
         # Few instants, so that ties happen.
         received_at = START + timedelta(minutes=chance.randint(0, 12))
@@ -258,9 +270,12 @@ def load(project: ScratchProject, rows: list[Row], exclusions: list[tuple]) -> N
             " right_value text, reason text)"
         )
         # Written as people write: in any order, in capitals where those say nothing.
-        for (left_type, left), (right_type, right) in exclusions:
-            left = f" {left.upper()}" if left_type == "email" else left
-            pair = [left_type, left, right_type, right, "not the same"]
+        for pair in exclusions:
+            spelled = [
+                f" {value.upper().replace('@', '+x@')}" if kind == "email" else value
+                for kind, value in pair
+            ]
+            pair = [pair[0][0], spelled[0], pair[1][0], spelled[1], "not the same"]
             connection.execute("insert into main.exclusions values (?, ?, ?, ?, ?)", pair)
         frame = pd.DataFrame(states, dtype=object)
         connection.register("frame", frame)

@@ -41,6 +41,7 @@ BREAKS = {
         "when false then 'excluded'",
     ),
     "excluded_sign_ins": ("int_device_intervals", "where exclusions.edge_id is null", ""),
+    "exclusions_as_declared": ("int_exclusions", "'rights.is_gmail_folded'", "'false'"),
 }
 
 
