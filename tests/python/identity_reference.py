@@ -21,6 +21,7 @@ from tests.python.identity_project import ScratchProject
 LOADS = 3
 PRIORITY = {"user_id": 1, "anonymous_id": 2, "email": 3, "phone": 4}
 JUNK = {"null", "(null)", "{}", "test@test.com", "x@test.com", "noreply@shop.com", "0"}
+JUNK |= {"infodesk@gmail.com", "no address", "till-7"}
 START = datetime(2026, 1, 1)
 
 # What stands before identity, as of the load `LOAD`.
@@ -102,7 +103,7 @@ def random_log(name: str, chance: random.Random) -> list[Row]:
         user = chance.choice([None, None, *users, "null", " "])
         email = chance.choice([None, *emails, *emails, chance.choice(sorted(JUNK))])
         email = chance.choice(spelled.get(email, [email]))
-        device = chance.choice([None, *devices, *devices, "NULL"])
+        device = chance.choice([None, *devices, *devices, "NULL", "Till-7"])
         # Few instants, so that ties happen.
         received_at = START + timedelta(minutes=chance.randint(0, 12))
         row = Row(
