@@ -3,7 +3,7 @@
     Brackets do not count: a seed can only say `(null)`, since dbt reads a bare null as nothing.
     The listed values are one text to look in, since a long `not in` is a join to a warehouse; what
     is longer than all of them, though it stood in two pairs of brackets (`[(null)]`), is not looked
-    up.
+    up. The patterns of the blocklist are one regular expression.
 -#}
 {% macro usable_id(column, id_type, blocklist) %}
 {%- set values = [] -%}
@@ -11,10 +11,15 @@
     if type in ['*', id_type] and part == 'whole' -%}
     {%- do values.append(value.strip('()[]{}<>').replace("'", "''")) -%}
 {%- endfor -%}
-{%- if values -%}
-{%- set longest = values | map('length') | max -%}
+{%- set patterns = blocklist_patterns(blocklist)
+    | selectattr('id_type', 'in', ['*', id_type]) | map(attribute='pattern') | list -%}
+{%- if values or patterns -%}
+{%- set longest = values | map('length') | max | default(0) -%}
 {%- set listed = '|' ~ values | unique | join('|') ~ '|' -%}
 case
+    {%- if patterns %}
+    when {{ matches_whole('lower(' ~ column ~ ')', patterns | join('|')) }} then null
+    {%- endif %}
     when length({{ column }}) > {{ longest + 4 }} then {{ column }}
     when position('|' || {{ blocklist_text(column) }} || '|' in '{{ listed }}') = 0
         then {{ column }}

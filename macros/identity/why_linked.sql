@@ -21,20 +21,19 @@
 {# What an argument stands for: its identifier_id, the profile of that and its component. #}
 {% macro why_linked_end(argument, text) %}
     {%- set id_type, _, value = (text | string | trim).partition(':') -%}
-    {%- set types = dict(seed_rows(ref('identifier_rules'), ['id_type', 'is_lower_cased'])) -%}
+    {%- set types = seed_rows(ref('identifier_rules'), ['id_type']) | map('first') | list -%}
     {%- if id_type not in types and id_type != 'profile_id' or not value -%}
         {{ exceptions.raise_compiler_error(
             '`' ~ argument ~ '` is no identifier: write it as <type>:<value>, such as '
             ~ 'email:ann@example.org; types are '
-            ~ (types | list + ['profile_id']) | join(', ') ~ '.'
+            ~ (types + ['profile_id']) | join(', ') ~ '.'
         ) }}
     {%- endif -%}
-    {%- set value = value | trim | lower if types.get(id_type) else value | trim -%}
 
     {%- if id_type == 'profile_id' -%}
         {%- set named = run_query(
             'select identifier_id from ' ~ ref('profile_aliases')
-            ~ ' where profile_id = ' ~ why_linked_literal(value)
+            ~ ' where profile_id = ' ~ why_linked_literal(value | trim)
         ).rows -%}
         {%- if not named -%}
             {{ exceptions.raise_compiler_error(
@@ -48,7 +47,13 @@
             ) }}
         {%- endif -%}
     {%- else -%}
-        {%- set identifier_id = id_type ~ ':' ~ value -%}
+        {%- set literal = why_linked_literal(value) -%}
+        {%- set identifier_id = run_query(
+            "select id_type || ':' || "
+            ~ normalized_identifier(literal, 'is_lower_cased', 'is_gmail_folded')
+            ~ ' from ' ~ ref('identifier_rules')
+            ~ ' where id_type = ' ~ why_linked_literal(id_type)
+        ).rows[0][0] -%}
     {%- endif -%}
 
     {%- set query -%}
@@ -84,6 +89,7 @@
             edges.left_id,
             edges.right_id,
             edges.event_count,
+            edges.sources,
             edges.first_received_at,
             edges.last_received_at
         from {{ ref('identity_edges') }} as edges
@@ -115,7 +121,7 @@
     {%- for _ in reached if came_from[back.node] -%}
         {%- set previous, edge = came_from[back.node] -%}
         {%- do lines.append('  ' ~ back.node) -%}
-        {%- do lines.append('    | ' ~ why_linked_events(edge[2], edge[3], edge[4])) -%}
+        {%- do lines.append('    | ' ~ why_linked_events(edge[2:6])) -%}
         {%- set back.node = previous -%}
     {%- endfor -%}
     {%- do lines.append('  ' ~ left.identifier_id) -%}
@@ -186,7 +192,9 @@
             blocked.left_id,
             blocked.right_id,
             blocked.event_count,
+            blocked.sources,
             blocked.first_received_at,
+            blocked.last_received_at,
             blocked.blocked_id
         from touching
         inner join blocked
@@ -212,7 +220,7 @@
     {%- endif -%}
     {%- for row in shown[:20] -%}
         {%- do print('  ' ~ row[3] ~ (' | ' ~ row[4] if row[4] else '')) -%}
-        {%- do print('    ' ~ row[1] ~ ': ' ~ row[2] ~ '; ' ~ why_linked_events(row[5], row[6])) -%}
+        {%- do print('    ' ~ row[1] ~ ': ' ~ row[2] ~ '; ' ~ why_linked_events(row[5:9])) -%}
     {%- endfor -%}
     {%- if shown | length > 20 -%}
         {%- do print('  and ' ~ (shown | length - 20) ~ ' more, in identity_blocked') -%}
@@ -220,12 +228,13 @@
 {% endmacro %}
 
 
-{# How often, and when first and last. #}
-{% macro why_linked_events(event_count, first_received_at, last_received_at=none) %}
+{# How often, by what, and when first and last. #}
+{% macro why_linked_events(evidence) %}
+    {%- set event_count, sources, first_received_at, last_received_at = evidence -%}
     {{- return(
-        event_count ~ (' event' if event_count == 1 else ' events') ~ ', received '
-        ~ ('first ' ~ first_received_at if not last_received_at
-            else first_received_at if first_received_at == last_received_at
+        event_count ~ (' event' if event_count == 1 else ' events')
+        ~ (' of ' ~ sources if sources else '') ~ ', received '
+        ~ (first_received_at if first_received_at == last_received_at
             else first_received_at ~ ' to ' ~ last_received_at)
     ) -}}
 {% endmacro %}

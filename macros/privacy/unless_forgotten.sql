@@ -12,7 +12,9 @@
 ] -%}
 {%- set forgotten = ref('forgotten_identifiers') -%}
 {%- set spans = ref('forgotten_spans') -%}
-{%- set rules = seed_rows(ref('identifier_rules'), ['id_type', 'is_lower_cased']) -%}
+{%- set rules = seed_rows(
+    ref('identifier_rules'), ['id_type', 'is_lower_cased', 'is_gmail_folded']
+) -%}
 {%- if not forgotten.schema or not load_relation(forgotten) or not has_rows(forgotten, 'true') -%}
     {{ return('select * from ' ~ arrivals) }}
 {%- endif -%}
@@ -28,7 +30,7 @@ from (
         arrived.*,
         max(case
             when arrived.problem = 'forgotten' then 1
-            {%- for id_type, _ in rules %}
+            {%- for id_type, _, _ in rules %}
             when {{ id_type }}_spans.identifier_hash is not null then 1
             {%- endfor %}
             else 0
@@ -38,11 +40,10 @@ from (
                 arrived.source, arrived.landed_at, arrived.landed_file, arrived.landed_line
         ) = 1 as is_forgotten
     from {{ arrivals }} as arrived
-    {%- for id_type, is_lower_cased in rules %}
+    {%- for id_type, is_lower_cased, is_gmail_folded in rules %}
     {%- set value = 'arrived.' ~ id_type if id_type in ['user_id', 'anonymous_id']
         else json_text('arrived.identifiers', id_type) %}
-    {%- set value = 'trim(' ~ value ~ ')' %}
-    {%- set value = 'lower(' ~ value ~ ')' if is_lower_cased else value %}
+    {%- set value = normalized_identifier(value, is_lower_cased, is_gmail_folded) %}
     left join {{ spans }} as {{ id_type }}_spans
         on
             {{ sha256("'" ~ id_type ~ ":' || " ~ value) }} = {{ id_type }}_spans.identifier_hash

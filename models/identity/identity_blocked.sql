@@ -37,6 +37,10 @@ select
     cast(null as varchar) as right_type,
     cast(null as varchar) as right_value,
     first_received_at,
+    last_received_at,
+    first_seen_at,
+    last_seen_at,
+    cast(null as varchar) as sources,
     event_count
 from identifiers
 where rule = 'blocklisted'
@@ -52,6 +56,10 @@ select
     edges.right_type,
     edges.right_value,
     edges.first_received_at,
+    edges.last_received_at,
+    edges.first_seen_at,
+    edges.last_seen_at,
+    edges.sources,
     edges.event_count
 from edges
 left join refused

@@ -44,6 +44,8 @@ pairs as (
         lefts.id_value as left_value,
         rights.id_type as right_type,
         rights.id_value as right_value,
+        lefts.source,
+        lefts.occurred_at,
         lefts.received_at,
         lefts.updated_at
     from evidence as lefts
@@ -51,6 +53,27 @@ pairs as (
         on
             lefts.event_id = rights.event_id
             and lefts.id_type < rights.id_type
+
+),
+
+by_source as (
+
+    select
+        left_id,
+        right_id,
+        left_type,
+        left_value,
+        right_type,
+        right_value,
+        source,
+        min(received_at) as first_received_at,
+        max(received_at) as last_received_at,
+        min(occurred_at) as first_seen_at,
+        max(occurred_at) as last_seen_at,
+        count(*) as event_count,
+        max(updated_at) as updated_at
+    from pairs
+    group by left_id, right_id, left_type, left_value, right_type, right_value, source
 
 ),
 
@@ -64,11 +87,14 @@ counted as (
         left_value,
         right_type,
         right_value,
-        min(received_at) as first_received_at,
-        max(received_at) as last_received_at,
-        count(*) as event_count,
+        min(first_received_at) as first_received_at,
+        max(last_received_at) as last_received_at,
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at,
+        {{ dbt.listagg('source', "', '", 'order by source') }} as sources,
+        cast(sum(event_count) as bigint) as event_count,
         max(updated_at) as updated_at
-    from pairs
+    from by_source
     group by left_id, right_id, left_type, left_value, right_type, right_value
 
 )
@@ -89,6 +115,9 @@ select
     right_value,
     first_received_at,
     last_received_at,
+    first_seen_at,
+    last_seen_at,
+    sources,
     0 as event_count,
     updated_at
 from {{ this }}

@@ -13,16 +13,12 @@ identifier_rules as (
 declared as (
 
     select
-        lefts.id_type || ':'
-        || case
-            when lefts.is_lower_cased then lower(trim(identity_exclusions.left_value))
-            else trim(identity_exclusions.left_value)
-        end as left_id,
-        rights.id_type || ':'
-        || case
-            when rights.is_lower_cased then lower(trim(identity_exclusions.right_value))
-            else trim(identity_exclusions.right_value)
-        end as right_id,
+        lefts.id_type || ':' || {{ normalized_identifier(
+            'identity_exclusions.left_value', 'lefts.is_lower_cased', 'lefts.is_gmail_folded'
+        ) | indent(8) }} as left_id,
+        rights.id_type || ':' || {{ normalized_identifier(
+            'identity_exclusions.right_value', 'rights.is_lower_cased', 'rights.is_gmail_folded'
+        ) | indent(8) }} as right_id,
         identity_exclusions.reason
     from identity_exclusions
     inner join identifier_rules as lefts

@@ -58,26 +58,57 @@ parts as (
 blocklist as (
 
     select
-        id_type,
-        part,
-        case when part = 'whole' then translate(value, '()[]{}<>', '') else value end as part_value,
-        reason
+        identifier_blocklist.id_type,
+        identifier_blocklist.part,
+        case
+            when identifier_blocklist.part = 'whole'
+                then translate({{ normalized_identifier(
+                    'identifier_blocklist.value',
+                    'false',
+                    'coalesce(identifier_rules.is_gmail_folded, false)',
+                ) | indent(16) }}, '()[]{}<>', '')
+            else identifier_blocklist.value
+        end as part_value,
+        identifier_blocklist.reason
     from identifier_blocklist
+    left join identifier_rules
+        on identifier_blocklist.id_type = identifier_rules.id_type
 
 ),
 
-blocklisted as (
+listed as (
 
     select
         parts.identifier_id,
-        min(blocklist.reason) as reason
+        blocklist.reason
     from parts
     inner join blocklist
         on
             parts.part = blocklist.part
             and parts.part_value = blocklist.part_value
             and blocklist.id_type in (parts.id_type, '*')
-    group by parts.identifier_id
+
+    {% for row in blocklist_patterns(ref('identifier_blocklist')) %}
+    union all
+
+    select
+        identifier_id,
+        {{ dbt.string_literal(dbt.escape_single_quotes(row.reason)) }} as reason
+    from identifiers
+    where
+        {{ dbt.string_literal(row.id_type) }} in (id_type, '*')
+        and {{ matches_whole('lower(id_value)', row.pattern) }}
+    {% endfor %}
+
+),
+
+blocklisted as (
+
+    select
+        identifier_id,
+        min(reason) as reason
+    from listed
+    group by identifier_id
 
 ),
 

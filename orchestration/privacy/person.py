@@ -11,13 +11,17 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote
+
+from jinja2 import Template
 
 from orchestration.activation.errors import ActivationError
 from orchestration.activation.warehouse import Warehouse
 from orchestration.privacy.marks import PersonalTable
 from orchestration.text import nearest
 
+NORMALIZED = Path(__file__).parents[2] / "macros" / "identity" / "normalized_identifier.sql"
 HOW_TO_WRITE = "write it as <type>:<value>, such as email:ann@example.org"
 
 
@@ -40,19 +44,26 @@ class Identifier:
 
 def read_identifier(warehouse: Warehouse, text: str) -> Identifier:
     """Read `<type>:<value>`, written as the warehouse writes it. Raises PrivacyError."""
-    rules = dict(
-        warehouse.query(
-            f"select id_type, is_lower_cased from {warehouse.table('identifier_rules')}"
-        )
-    )
-    types = [*rules, "profile_id"]
+    rules = warehouse.table("identifier_rules")
+    types = [id_type for (id_type,) in warehouse.query(f"select id_type from {rules}")]
+    types.append("profile_id")
     id_type, colon, id_value = text.strip().partition(":")
     id_value = id_value.strip()
     if not colon or not id_value:
         raise PrivacyError(f"this is no identifier: {HOW_TO_WRITE}; types are {', '.join(types)}")
     if id_type not in types:
         raise PrivacyError(f"unknown type of identifier; {nearest(id_type, types)}: {HOW_TO_WRITE}")
-    return Identifier(id_type, id_value.lower() if rules.get(id_type) else id_value)
+    if id_type == "profile_id":
+        return Identifier(id_type, id_value)
+    written = Template(NORMALIZED.read_text()).module.normalized_identifier(
+        "asked.id_value", "rules.is_lower_cased", "rules.is_gmail_folded"
+    )
+    ((id_value,),) = warehouse.query(
+        f"select {written} from {rules} as rules "
+        "cross join (select cast(? as varchar) as id_value) as asked where rules.id_type = ?",
+        [id_value, id_type],
+    )
+    return Identifier(id_type, id_value)
 
 
 def find_identifiers(warehouse: Warehouse, asked: Identifier) -> None:

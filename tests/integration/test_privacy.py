@@ -22,7 +22,7 @@ import yaml
 from orchestration.activation.warehouse import DuckDBWarehouse
 from orchestration.privacy.forget import check_sources, locate
 from orchestration.privacy.marks import read_marks, read_sources
-from orchestration.privacy.person import PrivacyError
+from orchestration.privacy.person import PrivacyError, read_identifier
 from tests.conftest import REPOSITORY
 
 pytest_plugins = ["tests.python.activation_fixtures"]
@@ -343,7 +343,8 @@ def test_a_wrong_request_says_what_is_wrong(tmp_path, text, message):
         connection.execute("""
             create schema tideline; set search_path = 'tideline';
             create table identifier_rules as
-                select * from (values ('user_id', false), ('anonymous_id', false), ('email', true))
+                select *, true as is_gmail_folded
+                from (values ('user_id', false), ('anonymous_id', false), ('email', true))
                 as rules (id_type, is_lower_cased);
             create table identity_map as select 'anonymous_id:shared-till' as identifier_id,
                 'anonymous_id' as id_type, 'shared-till' as id_value, profile_id,
@@ -363,6 +364,28 @@ def test_a_wrong_request_says_what_is_wrong(tmp_path, text, message):
         with pytest.raises(PrivacyError, match=re.escape(message)) as error:
             locate(text, warehouse, marks)
     assert "bob" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "written"),
+    [
+        (" J.Doe+shop@GoogleMail.com ", "jdoe@gmail.com"),
+        ("J.Doe+shop@example.org", "j.doe+shop@example.org"),
+        (".+shop@gmail.com", ".+shop@gmail.com"),
+        ("j.doe@gmail.com@example.org", "j.doe@gmail.com@example.org"),
+        ("gmail.com", "gmail.com"),
+    ],
+)
+def test_an_identifier_is_read_as_the_warehouse_writes_it(tmp_path, asked, written):
+    path = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema tideline")
+        connection.execute(
+            "create table tideline.identifier_rules as "
+            "select 'email' as id_type, true as is_lower_cased, true as is_gmail_folded"
+        )
+    with DuckDBWarehouse(path) as warehouse:
+        assert read_identifier(warehouse, f"email:{asked}").id_value == written
 
 
 def test_a_source_that_the_vars_do_not_name_is_refused(tmp_path, known):

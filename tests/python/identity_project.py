@@ -44,6 +44,14 @@ class ScratchProject:
             for seed in REPO.glob("seeds/*ident*"):
                 if seed.stem not in models:
                     shutil.copy(seed, folder / "seeds")
+            # What is off in the seeds that are shipped is tested as well.
+            rules = folder / "seeds" / "identifier_rules.csv"
+            row = "email,3,false,true,"
+            assert f"{row}false" in rules.read_text()
+            rules.write_text(rules.read_text().replace(f"{row}false", f"{row}true"))
+            with (folder / "seeds" / "identifier_blocklist.csv").open("a") as blocklist:
+                blocklist.write("email,whole,info.desk@gmail.com,A desk\n")
+                blocklist.write("anonymous_id,pattern,till-[0-9]+,A till\n")
             (folder / "tests").mkdir()
             for name in (
                 "assert_no_profile_has_two_user_ids",

@@ -4,8 +4,10 @@ Many small logs are one build: each has its own prefix on every identifier and e
 """
 
 import hashlib
+import itertools
 import json
 import random
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +21,7 @@ from tests.python.identity_project import ScratchProject
 LOADS = 3
 PRIORITY = {"user_id": 1, "anonymous_id": 2, "email": 3, "phone": 4}
 JUNK = {"null", "(null)", "{}", "test@test.com", "x@test.com", "noreply@shop.com", "0"}
+JUNK |= {"infodesk@gmail.com", "no address", "till-7"}
 START = datetime(2026, 1, 1)
 
 # What stands before identity, as of the load `LOAD`.
@@ -54,11 +57,20 @@ MODELS = {
 }
 
 
+def normalized_email(text: str) -> str:
+    """An address as it is written where Gmail is folded."""
+    text = text.strip().lower()
+    match = re.fullmatch(r"([^@+]*)([+][^@]*)?@(gmail|googlemail)[.]com", text)
+    mailbox = match and match[1].replace(".", "")
+    return f"{mailbox}@gmail.com" if mailbox else text
+
+
 @dataclass(frozen=True)
 class Row:
     """A landed row; from load `flips_in` on it is no longer valid."""
 
     event_id: str
+    source: str
     anonymous_id: str | None
     user_id: str | None
     email: str | None
@@ -75,7 +87,7 @@ class Row:
 
     def identifiers(self) -> list[tuple[str, str]]:
         """Usable identifiers by falling claim on the event."""
-        email = self.email.strip().lower() if self.email else None
+        email = normalized_email(self.email) if self.email else None
         named = [("user_id", self.user_id), ("anonymous_id", self.anonymous_id), ("email", email)]
         return [
             (kind, value.strip())
@@ -88,16 +100,20 @@ def random_log(name: str, chance: random.Random) -> list[Row]:
     users, devices, emails = (
         [f"{name}-{kind}{n}" for n in range(chance.randint(1, 4))] for kind in "uae"
     )
-    emails = [f"{email}@mail.com" for email in emails]
+    spelled = {email: [f"{email}@gmail.com"] for email in emails}
+    for email, spellings in spelled.items():
+        spellings.append(f" {email[:-1]}.{email[-1]}+news@GoogleMail.com")
     rows = []
     for number in range(chance.randint(1, 14)):
         user = chance.choice([None, None, *users, "null", " "])
-        email = chance.choice([None, *emails, emails[0].upper(), chance.choice(sorted(JUNK))])
-        device = chance.choice([None, *devices, *devices, "NULL"])
+        email = chance.choice([None, *emails, *emails, chance.choice(sorted(JUNK))])
+        email = chance.choice(spelled.get(email, [email]))
+        device = chance.choice([None, *devices, *devices, "NULL", "Till-7"])
         # Few instants, so that ties happen.
         received_at = START + timedelta(minutes=chance.randint(0, 12))
         row = Row(
             event_id=f"{name}-{number:02}",
+            source=chance.choice(["collector", "stripe", "zendesk"]),
             anonymous_id=device,
             user_id=user,
             email=email,
@@ -128,6 +144,16 @@ def random_exclusions(rows: list[Row], chance: random.Random) -> list[tuple]:
         if len(found) > 1:
             pairs.append(tuple(chance.sample(found, 2)))
     return pairs
+
+
+def seen_together(rows: list[Row]) -> dict[tuple, list[Row]]:
+    """The edges, each with its evidence."""
+    edges = defaultdict(list)
+    for row in rows:
+        if row.is_evidence:
+            for edge in itertools.combinations(sorted(row.identifiers()), 2):
+                edges[edge].append(row)
+    return edges
 
 
 def refused(edges: dict, excluded: set[frozenset]) -> dict:
@@ -178,14 +204,12 @@ def resolve(rows: list[Row], exclusions: list[tuple]) -> tuple[set, set, set]:
     evidence = [row for row in rows if row.is_evidence]
     excluded = {frozenset(pair) for pair in exclusions}
     received = {}
-    edges = {}
     for row in evidence:
-        found = sorted(row.identifiers())
-        for i, left in enumerate(found):
-            received[left] = min(received.get(left, row.received_at), row.received_at)
-            for right in found[i + 1 :]:
-                first = edges.get((left, right), row.received_at)
-                edges[left, right] = min(first, row.received_at)
+        for found in row.identifiers():
+            received[found] = min(received.get(found, row.received_at), row.received_at)
+    edges = {
+        edge: min(row.received_at for row in seen) for edge, seen in seen_together(rows).items()
+    }
     rules = refused(edges, excluded)
     shared = {left for (left, _), rule in rules.items() if rule == "shared_device"}
 
@@ -229,6 +253,7 @@ def load(project: ScratchProject, rows: list[Row], exclusions: list[tuple]) -> N
             f"file-{row.load}",
             number,
             row.event_id,
+            row.source,
             row.anonymous_id,
             row.user_id,
             json.dumps({"email": row.email} if row.email else {}),
@@ -242,6 +267,7 @@ def load(project: ScratchProject, rows: list[Row], exclusions: list[tuple]) -> N
     with duckdb.connect(str(project.database)) as connection:
         connection.execute(
             "create table main.states (landed_file text, landed_line bigint, event_id text,"
+            " source text,"
             " anonymous_id text, user_id text, identifiers json, occurred_at timestamp,"
             " received_at timestamp, is_bot boolean, status text, load int, since int, until int)"
         )
@@ -250,9 +276,12 @@ def load(project: ScratchProject, rows: list[Row], exclusions: list[tuple]) -> N
             " right_value text, reason text)"
         )
         # Written as people write: in any order, in capitals where those say nothing.
-        for (left_type, left), (right_type, right) in exclusions:
-            left = f" {left.upper()}" if left_type == "email" else left
-            pair = [left_type, left, right_type, right, "not the same"]
+        for pair in exclusions:
+            spelled = [
+                f" {value.upper().replace('@', '+x@')}" if kind == "email" else value
+                for kind, value in pair
+            ]
+            pair = [pair[0][0], spelled[0], pair[1][0], spelled[1], "not the same"]
             connection.execute("insert into main.exclusions values (?, ?, ?, ?, ?)", pair)
         frame = pd.DataFrame(states, dtype=object)
         connection.register("frame", frame)

@@ -14,9 +14,10 @@ from tests.python.identity_reference import (
     random_exclusions,
     random_log,
     resolve,
+    seen_together,
 )
 
-LOGS = 150
+LOGS = 200
 TABLES = {
     "identifiers": "* exclude (updated_at)",
     "identity_edges": "* exclude (updated_at)",
@@ -27,6 +28,12 @@ TABLES = {
 }
 
 
+STREAMS = """
+    select
+        anonymous_id,
+        {{ usable_id('anonymous_id', 'anonymous_id', ref('identifier_blocklist')) }} as usable_id
+    from {{ ref('fct_events') }}
+"""
 # (model, text, what stands in its place): broken copies, whose rows have to be others.
 BREAKS = {
     "any_end_of_a_limb": (
@@ -40,6 +47,13 @@ BREAKS = {
         "when false then 'excluded'",
     ),
     "excluded_sign_ins": ("int_device_intervals", "where exclusions.edge_id is null", ""),
+    "blocklist_as_declared": (
+        "int_identifier_guards",
+        "'coalesce(identifier_rules.is_gmail_folded, false)'",
+        "'false'",
+    ),
+    "part_of_a_pattern": ("int_identifier_guards", "{{ matches_whole(", "{{ matches("),
+    "exclusions_as_declared": ("int_exclusions", "'rights.is_gmail_folded'", "'false'"),
 }
 
 
@@ -69,7 +83,9 @@ def exclusions(rows) -> list[tuple]:
 def rebuilt(tmp_path_factory, rows, exclusions):
     """All loads in one run, its tests included."""
     project = ScratchProject(
-        tmp_path_factory.mktemp("full") / "project", MODELS | _broken_models(), True
+        tmp_path_factory.mktemp("full") / "project",
+        MODELS | _broken_models() | {"streams": STREAMS},
+        True,
     )
     load(project, rows, exclusions)
     run = project.dbt(({"LOAD": str(LOADS)}, ["build"]))
@@ -124,6 +140,25 @@ def test_map_blocked_and_timeline_follow_the_rules(rebuilt, rows, exclusions):
     assert set(timeline) == owners
 
 
+def test_edges_tell_their_evidence(rebuilt, rows):
+    found = rebuilt.rows(
+        "select left_type, left_value, right_type, right_value, first_received_at,"
+        " last_received_at, first_seen_at, last_seen_at, sources, event_count"
+        " from tideline.identity_edges"
+        " where left_id in (select identifier_id from tideline.identity_map)"
+        " and right_id in (select identifier_id from tideline.identity_map)"
+    )
+    expected = set()
+    for (left, right), seen in seen_together(rows).items():
+        received = sorted(row.received_at for row in seen)
+        occurred = sorted(row.occurred_at for row in seen)
+        sources = ", ".join(sorted({row.source for row in seen}))
+        times = (received[0], received[-1], occurred[0], occurred[-1])
+        expected.add((*left, *right, *times, sources, len(seen)))
+    assert set(found) == expected and len(found) == len(expected)
+    assert any("," in row[-2] for row in found)
+
+
 def test_no_profile_has_two_accounts(rebuilt):
     assert (
         rebuilt.rows(
@@ -139,9 +174,18 @@ def test_blocklisted_identifiers_own_nothing_and_are_recorded(rebuilt):
         "select left_type, left_value from tideline.identity_blocked where rule = 'blocklisted'"
     )
     assert {("user_id", "null"), ("anonymous_id", "NULL"), ("email", "x@test.com")} <= set(recorded)
+    assert {("email", "infodesk@gmail.com"), ("email", "no address")} <= set(recorded)
     assert {value.lower() for _, value in recorded} <= JUNK
     owned = rebuilt.rows("select distinct lower(id_value) from tideline.identity_map")
     assert not {value for (value,) in owned} & JUNK
+
+
+def test_a_blocklisted_identifier_is_no_stream(rebuilt):
+    refused = rebuilt.rows(
+        "select distinct anonymous_id from tideline.streams"
+        " where usable_id is distinct from anonymous_id"
+    )
+    assert set(refused) == {("NULL",), ("Till-7",)}
 
 
 @pytest.mark.parametrize("name", BREAKS)
@@ -156,3 +200,13 @@ def test_batches_in_any_order_end_as_one_rebuild(rebuilt, batched):
     for table, columns in TABLES.items():
         query = f"select {columns} from tideline.{table} order by all"
         assert rebuilt.rows(query) == batched.rows(query), table
+
+
+def test_a_bad_pattern_stops_the_build_with_its_row(batched):
+    blocklist = batched.folder / "seeds" / "identifier_blocklist.csv"
+    blocklist.write_text(blocklist.read_text() + "phone,pattern,[+](1,Cut off\n")
+    words = ["build", "--select", "identifier_blocklist", "int_identifier_guards"]
+    run = batched.dbt(({"LOAD": str(LOADS)}, [*words, "--exclude-resource-type", "test"]))
+    assert run.returncode == 1
+    said = 'seeds/identifier_blocklist.csv: the phone pattern "[+](1" is no regular expression.'
+    assert said in " ".join(run.stdout.split())

@@ -13,10 +13,11 @@ KIT, DAD, MUM = "email:kit@home.org", "user_id:dad", "anonymous_id:mums-phone"
 DADS_PROFILE = f"profile_id:{hashlib.md5(DAD.encode()).hexdigest()}"
 
 
-def _seen(number, anonymous_id=None, user_id=None, email=None):
+def _seen(number, anonymous_id=None, user_id=None, email=None, source="collector"):
     at = datetime(2026, 1, number)
     return Row(
         event_id=f"e{number}",
+        source=source,
         anonymous_id=anonymous_id,
         user_id=user_id,
         email=email,
@@ -33,7 +34,7 @@ FAMILY = [
     _seen(1, "dads-laptop", "dad"),
     _seen(2, "dads-laptop", email="Kit@home.org"),
     _seen(3, "mums-phone", email="kit@home.org"),
-    _seen(4, "mums-phone", email="kit@home.org"),
+    _seen(4, "mums-phone", email="kit@home.org", source="stripe"),
     _seen(5, "mums-phone", email="mum@home.org"),
     _seen(6, "tablet", "dad"),
     _seen(7, "tablet", "aunt"),
@@ -83,15 +84,15 @@ def test_the_shortest_path_is_printed(family):
     assert before[DAD, MUM].split("One profile, ")[1].splitlines()[1:10] == [
         "",
         "  user_id:dad",
-        "    | 1 event, received 2026-01-01 00:00:00",
+        "    | 1 event of collector, received 2026-01-01 00:00:00",
         "  anonymous_id:dads-laptop",
-        "    | 1 event, received 2026-01-02 00:00:00",
+        "    | 1 event of collector, received 2026-01-02 00:00:00",
         "  email:kit@home.org",
-        "    | 2 events, received 2026-01-03 00:00:00 to 2026-01-04 00:00:00",
+        "    | 2 events of collector, stripe, received 2026-01-03 00:00:00 to 2026-01-04 00:00:00",
         "  anonymous_id:mums-phone",
         "",
     ]
-    assert "email:kit@home.org\n    | 1 event" in before["email: KIT@home.org ", DAD]
+    assert "email:kit@home.org\n    | 1 event of" in before["email: KIT@home.org ", DAD]
     assert "Both are user_id:dad" in before[DAD, DADS_PROFILE]
 
 
@@ -135,4 +136,4 @@ def test_an_exclusion_takes_a_family_apart_on_the_next_run(family):
     }
     # What hangs between the two stays with the one it was first received with.
     assert "Not one profile" in after[0]
-    assert f"{MUM} | {KIT}\n    excluded: Two people; 2 events" in after[1]
+    assert f"{MUM} | {KIT}\n    excluded: Two people; 2 events of collector, stripe" in after[1]

@@ -1,0 +1,20 @@
+{#-
+    An identifier as `identifier_rules` writes its type: without blanks around it; in lower case where
+    case says nothing; where Gmail is folded, without what Gmail ignores in a mailbox, unless nothing
+    would be left of it. Plain Jinja, for orchestration/privacy/person.py renders it as well.
+-#}
+{% macro normalized_identifier(text, is_lower_cased, is_gmail_folded) -%}
+{%- set trimmed = 'trim(' ~ text ~ ')' -%}
+{%- set cased = 'case when ' ~ is_lower_cased ~ ' then lower(' ~ trimmed ~ ') else ' ~ trimmed
+    ~ ' end' -%}
+{%- set mailbox = "replace(split_part(split_part(" ~ cased ~ ", '@', 1), '+', 1), '.', '')" -%}
+case
+    when
+        {{ is_gmail_folded }}
+        and lower(split_part({{ trimmed }}, '@', 2)) in ('gmail.com', 'googlemail.com')
+        and split_part({{ trimmed }}, '@', 3) = ''
+        and {{ mailbox }} <> ''
+        then {{ mailbox }} || '@gmail.com'
+    else {{ cased }}
+end
+{%- endmacro %}
