@@ -1,6 +1,7 @@
 {{ config(materialized='view') }}
 
-{% set own_columns = ['user_id', 'anonymous_id'] %}
+{# While dbt parses there is no seed to read. #}
+{% set id_types = seed_rows(ref('identifier_rules'), ['id_type']) | map('first') | list %}
 
 with fct_events as (
 
@@ -60,15 +61,11 @@ found as (
         identifier_rules.id_type,
         identifier_rules.priority,
         identifier_rules.is_lower_cased,
-        trim(case identifier_rules.id_type
-            {%- for column in own_columns %}
-            when '{{ column }}' then landed.{{ column }}
+        case identifier_rules.id_type
+            {%- for id_type in id_types or ['user_id'] %}
+            when '{{ id_type }}' then {{ identifier_text('landed', id_type) }}
             {%- endfor %}
-            {%- for (id_type,) in seed_rows(ref('identifier_rules'), ['id_type'])
-                if id_type not in own_columns %}
-            when '{{ id_type }}' then {{ json_text('landed.identifiers', id_type) }}
-            {%- endfor %}
-        end) as id_text,
+        end as id_text,
         landed.is_evidence,
         landed.occurred_at,
         landed.received_at,

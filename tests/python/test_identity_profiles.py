@@ -40,6 +40,7 @@ BREAKS = {
         "when false then 'excluded'",
     ),
     "excluded_sign_ins": ("int_device_intervals", "where exclusions.edge_id is null", ""),
+    "held_at_its_end": ("profile_timeline", "valid_to > fct_events", "valid_to >= fct_events"),
 }
 
 
