@@ -1,0 +1,26 @@
+{% set attributes = seed_rows(ref('attribute_rules'), ['attribute']) | map('first') | unique %}
+
+with dim_profiles as (
+
+    select * from {{ ref('dim_profiles') }}
+
+),
+
+values_by_name as (
+
+    select
+        {%- for attribute in attributes %}
+        max(case when attribute = '{{ attribute }}' then value end) as {{ attribute }},
+        {%- endfor %}
+        profile_id
+    from {{ ref('profile_attribute_values') }}
+    group by profile_id
+
+)
+
+select
+    dim_profiles.profile_id,
+    values_by_name.* exclude (profile_id)
+from dim_profiles
+left join values_by_name
+    on dim_profiles.profile_id = values_by_name.profile_id
