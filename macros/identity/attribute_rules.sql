@@ -4,10 +4,7 @@
     `is_lower_cased`. Stops the build at a row that nothing can be read by, with what to write.
 -#}
 {% macro attribute_rules(rules, plan, identifier_rules) %}
-    {%- set id_types = {} -%}
-    {%- for id_type, is_lower_cased in seed_rows(identifier_rules, ['id_type', 'is_lower_cased']) -%}
-        {%- do id_types.update({id_type: is_lower_cased}) -%}
-    {%- endfor -%}
+    {%- set id_types = dict(seed_rows(identifier_rules, ['id_type', 'is_lower_cased'])) -%}
     {%- set known = {
         'source': ['*', 'collector', 'ga4', 'hubspot', 'rudderstack', 'salesforce', 'segment',
             'snowplow', 'stripe', 'zendesk'] + var('sources') | list,

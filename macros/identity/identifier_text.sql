@@ -1,4 +1,4 @@
-{#- The identifier of a type that an event carries, trimmed, in lower case where case says nothing. -#}
+{#- The identifier of a type that an event carries, written as `identifier_rules` says. -#}
 {% macro identifier_text(event, id_type, is_lower_cased=false) -%}
     {%- if id_type in ['user_id', 'anonymous_id'] -%}
         {%- set text = 'trim(' ~ event ~ '.' ~ id_type ~ ')' -%}

@@ -1,4 +1,4 @@
-{% set attributes = seed_rows(ref('attribute_rules'), ['attribute']) | map('first') | unique %}
+{% set names = seed_rows(ref('attribute_rules'), ['attribute']) | map('first') | unique | list %}
 
 with dim_profiles as (
 
@@ -9,9 +9,9 @@ with dim_profiles as (
 values_by_name as (
 
     select
-        {%- for attribute in attributes %}
-        max(case when attribute = '{{ attribute }}' then value end) as {{ attribute }},
-        {%- endfor %}
+        {% for name in names %}
+        max(case when attribute = '{{ name }}' then value end) as {{ name }},
+        {% endfor %}
         profile_id
     from {{ ref('profile_attribute_values') }}
     group by profile_id

@@ -5,7 +5,6 @@
 ) %}
 {% set names = rules | map(attribute='event_name') | unique %}
 {% set read_of_any = rules | selectattr('event_name', 'eq', '*') | map(attribute='part') | unique %}
-{% set blanks = "' ' || chr(9) || chr(10) || chr(13) || chr(160)" %}
 
 with attribute_rules as (
 
@@ -69,13 +68,10 @@ said as (
         case rules.path
             when '' then ''
             {%- for rule in rules | unique(attribute='path') %}
-            {%- if rule.part == 'identifiers' %}
             when '{{ rule.path }}'
-                then {{ identifier_text('events', rule.key, rule.is_lower_cased) }}
-            {%- else %}
-            when '{{ rule.path }}'
-                then trim({{ json_text('events.' ~ rule.part, rule.key) }}, {{ blanks }})
-            {%- endif %}
+                then {{ identifier_text('events', rule.key, rule.is_lower_cased)
+                    if rule.part == 'identifiers'
+                    else json_text('events.' ~ rule.part, rule.key) }}
             {%- endfor %}
         end as text
     from events
@@ -86,28 +82,27 @@ said as (
 
 ),
 
-{# Neither a word for nothing is a value, nor an object. #}
-stated as (
+trimmed as (
 
     select
         * exclude (text),
-        {{ usable_id('text', '*', ref('identifier_blocklist')) | indent(8) }} as value,
+        trim(text, ' ' || chr(9) || chr(10) || chr(13) || chr(160)) as value,
         case
             when path like 'identifiers.%' then replace(path, 'identifiers.', '') || ':' || text
         end as identifier_id
     from said
-    where text <> '' and left(text, 1) not in ('{', '[')
 
-)
+),
 
-{# An address counts where it is the profile's own: no blocked one, none of somebody else's. #}
-select
-    stated.* exclude (path, identifier_id)
-from stated
+{# A word for nothing is no value, nor is an object, nor an address that is not the profile's. #}
+select trimmed.* exclude (path, identifier_id)
+from trimmed
 left join identity_map
     on
-        stated.identifier_id = identity_map.identifier_id
-        and stated.profile_id = identity_map.profile_id
+        trimmed.identifier_id = identity_map.identifier_id
+        and trimmed.profile_id = identity_map.profile_id
 where
-    stated.value is not null
-    and (stated.identifier_id is null or identity_map.identifier_id is not null)
+    trimmed.value <> ''
+    and left(trimmed.value, 1) not in ('{', '[')
+    and {{ usable_id('trimmed.value', '*', ref('identifier_blocklist')) | indent(4) }} is not null
+    and (trimmed.identifier_id is null or identity_map.identifier_id is not null)

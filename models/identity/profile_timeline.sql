@@ -1,6 +1,8 @@
 {{ config(materialized='view') }}
 
-{% set id_types = seed_rows(ref('identifier_rules'), ['priority', 'id_type', 'is_lower_cased']) %}
+{% set columns = ['priority', 'id_type', 'is_lower_cased'] %}
+{# While dbt parses there is no seed to read. #}
+{% set id_types = seed_rows(ref('identifier_rules'), columns) or [[1, 'user_id', false]] %}
 
 with fct_events as (
 
