@@ -1,3 +1,4 @@
+{# While dbt parses there is no seed to read. #}
 {% set names = seed_rows(ref('attribute_rules'), ['attribute']) | map('first') | unique | list %}
 
 with dim_profiles as (
@@ -9,7 +10,7 @@ with dim_profiles as (
 values_by_name as (
 
     select
-        {% for name in names %}
+        {% for name in names or ['email'] %}
         max(case when attribute = '{{ name }}' then value end) as {{ name }},
         {% endfor %}
         profile_id

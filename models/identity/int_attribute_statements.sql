@@ -3,6 +3,7 @@
 {% set rules = attribute_rules(
     ref('attribute_rules'), ref('tracking_plan'), ref('identifier_rules')
 ) %}
+{% set usable_value = usable_id('trimmed.value', '*', ref('identifier_blocklist')) %}
 {% set names = rules | map(attribute='event_name') | unique %}
 {% set read_of_any = rules | selectattr('event_name', 'eq', '*') | map(attribute='part') | unique %}
 
@@ -73,7 +74,7 @@ said as (
                     if rule.part == 'identifiers'
                     else json_text('events.' ~ rule.part, rule.key) }}
             {%- endfor %}
-        end as text
+        end as said_text
     from events
     inner join rules
         on
@@ -85,14 +86,14 @@ said as (
 trimmed as (
 
     select
-        * exclude (text),
-        trim(text, ' ' || chr(9) || chr(10) || chr(13) || chr(160)) as value,
+        * exclude (said_text),
+        trim(said_text, ' ' || chr(9) || chr(10) || chr(13) || chr(160)) as value,
         case
-            when path like 'identifiers.%' then replace(path, 'identifiers.', '') || ':' || text
+            when path like 'identifiers.%' then replace(path, 'identifiers.', '') || ':' || said_text
         end as identifier_id
     from said
 
-),
+)
 
 {# A word for nothing is no value, nor is an object, nor an address that is not the profile's. #}
 select trimmed.* exclude (path, identifier_id)
@@ -104,5 +105,5 @@ left join identity_map
 where
     trimmed.value <> ''
     and left(trimmed.value, 1) not in ('{', '[')
-    and {{ usable_id('trimmed.value', '*', ref('identifier_blocklist')) | indent(4) }} is not null
+    and {{ usable_value | indent(4) }} is not null
     and (trimmed.identifier_id is null or identity_map.identifier_id is not null)
