@@ -11,6 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import adjusted_rand_score
 
 from orchestration.activation.errors import ActivationError
@@ -56,10 +58,28 @@ def pairs(groups: Iterable[int]) -> int:
     return sum(size * (size - 1) // 2 for size in groups)
 
 
+def without_guards(
+    identifiers: Sequence[tuple[str, str, str]], edges: Sequence[tuple[str, str]]
+) -> list[tuple[str, str, int]]:
+    """`(id_type, id_value, component)` were no edge refused.
+
+    Takes `(identifier_id, id_type, id_value)` and the two ends of each edge.
+    """
+    numbers = {identifier: number for number, (identifier, *_) in enumerate(identifiers)}
+    lefts = [numbers[left] for left, _ in edges]
+    rights = [numbers[right] for _, right in edges]
+    graph = coo_array(([1] * len(edges), (lefts, rights)), shape=(len(numbers), len(numbers)))
+    _, components = connected_components(graph, directed=False)
+    return [
+        (kind, value, component)
+        for (_, kind, value), component in zip(identifiers, components.tolist(), strict=True)
+    ]
+
+
 def identity_quality(
-    found: Iterable[tuple[str, str, str]], truth: Path
+    found: Iterable[tuple[str, str, str | int]], truth: Path
 ) -> tuple[float, float] | None:
-    """Pairwise precision and recall of `(id_type, id_value, profile_id)` against the truth.
+    """Pairwise precision and recall of `(id_type, id_value, profile)` against the truth.
 
     Identifiers of several people (shared devices) and those without events are left out.
     """
@@ -84,8 +104,18 @@ def against_truth(warehouse: Warehouse, truth: Path) -> list[str]:
     quality = identity_quality(
         rows_of(warehouse, "select id_type, id_value, profile_id from {identity_map}"), truth
     )
-    if quality:
-        lines.append(f"  identity: pairwise precision {quality[0]:.3f}, recall {quality[1]:.3f}")
+    unguarded = identity_quality(
+        without_guards(
+            rows_of(warehouse, "select identifier_id, id_type, id_value from {identifiers}"),
+            rows_of(warehouse, "select left_id, right_id from {identity_edges}"),
+        ),
+        truth,
+    )
+    if quality and unguarded:
+        lines.append(
+            f"  identity: pairwise precision {quality[0]:.3f}, recall {quality[1]:.3f} "
+            f"(without the guards: precision {unguarded[0]:.3f}, recall {unguarded[1]:.3f})"
+        )
     with (truth / "people.csv").open() as file:
         archetypes = {row["person_id"]: row["archetype"] for row in csv.DictReader(file)}
     with (truth / "identifiers.csv").open() as file:

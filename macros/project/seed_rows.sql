@@ -1,13 +1,16 @@
 {#-
     The rows of a seed as lists of values, read when a model is compiled for its run; none while dbt
-    parses, before the seed is built, and in unit tests, whose inputs are no tables.
+    parses, before the seed is built, and in unit tests, whose inputs are no tables. `--empty` does
+    not empty them: columns may be made of a seed.
 -#}
 {% macro seed_rows(relation, columns) %}
     {%- if not execute or not relation.schema or not load_relation(relation) -%}
         {{ return([]) }}
     {%- endif -%}
     {%- set query -%}
-        select {{ columns | join(', ') }} from {{ relation }} order by {{ columns | join(', ') }}
+        select {{ columns | join(', ') }}
+        from {{ relation.render() }}
+        order by {{ columns | join(', ') }}
     {%- endset -%}
     {{ return(run_query(query).rows | map('list') | list) }}
 {% endmacro %}

@@ -1,15 +1,13 @@
 {{ config(materialized='view') }}
 
+{% set columns = ['priority', 'id_type', 'is_lower_cased', 'is_gmail_folded'] %}
+{# While dbt parses there is no seed to read. #}
+{% set id_types = seed_rows(ref('identifier_rules'), columns) or [[1, 'user_id', false, false]] %}
+
 with fct_events as (
 
     select * from {{ ref('fct_events') }}
-
-),
-
-event_identifiers as (
-
-    select * from {{ ref('event_identifiers') }}
-    where is_evidence
+    where is_counted
 
 ),
 
@@ -19,31 +17,39 @@ identity_map as (
 
 ),
 
-owners as (
+{#
+    The account an event carries says whose it is; else the cookie, else the address. A join per
+    type reads what an event says of itself, row by row: a reader's filter reaches the events, and
+    nothing is grouped.
+#}
+owned as (
 
-    {# The account an event carries says whose it is; else the cookie, else the address. #}
     select
-        event_identifiers.event_id,
-        min_by(identity_map.profile_id, event_identifiers.priority) as profile_id
-    from event_identifiers
-    inner join identity_map
+        fct_events.*,
+        coalesce(
+            {%- for _ in id_types %}
+            owners_{{ loop.index }}.profile_id,
+            {%- endfor %}
+            null
+        ) as profile_id
+    from fct_events
+    {% for rule in id_types %}
+    left join identity_map as owners_{{ loop.index }}
         on
-            event_identifiers.identifier_id = identity_map.identifier_id
+            owners_{{ loop.index }}.id_type = '{{ rule[1] }}'
+            and owners_{{ loop.index }}.id_value
+            = {{ identifier_text('fct_events', *rule[1:]) }}
             and (
-                identity_map.valid_from is null
-                or identity_map.valid_from <= event_identifiers.occurred_at
+                owners_{{ loop.index }}.valid_from is null
+                or owners_{{ loop.index }}.valid_from <= fct_events.occurred_at
             )
             and (
-                identity_map.valid_to is null
-                or identity_map.valid_to > event_identifiers.occurred_at
+                owners_{{ loop.index }}.valid_to is null
+                or owners_{{ loop.index }}.valid_to > fct_events.occurred_at
             )
-    group by event_identifiers.event_id
+    {% endfor %}
 
 )
 
-select
-    fct_events.*,
-    owners.profile_id
-from fct_events
-inner join owners
-    on fct_events.event_id = owners.event_id
+select * from owned
+where profile_id is not null

@@ -1,6 +1,7 @@
 """What `make demo` does, and does again, and does with one more day."""
 
 import json
+import re
 
 import duckdb
 import pytest
@@ -56,7 +57,10 @@ def test_the_demo_twice_and_one_day_later(demo):
     assert f"{rows['lines']:,}, all that landed." in demo.page
     for heading in ("Segments", "Personas", "Models", "Delivered", "Against the truth"):
         assert heading in demo.page
-    assert "adjusted Rand index" in demo.page and "pairwise precision" in demo.page
+    assert "adjusted Rand index" in demo.page
+    numbers = re.findall(r"precision ([0-9.]+), recall ([0-9.]+)", demo.page)
+    (guarded, found), (unguarded, _) = [map(float, pair) for pair in numbers]
+    assert guarded > 0.99 and found > 0.8 and unguarded < 0.5
     quarantined = demo.value("select count(*) from events_quarantined")
     assert quarantined == rows["plan_breaking"] + rows["not_json"]
     reasons = {reason for (reason,) in demo.query("select reason from events_quarantined")}

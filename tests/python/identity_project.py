@@ -41,7 +41,8 @@ class ScratchProject:
         if with_identity:
             shutil.copytree(REPO / "models" / "identity", folder / "models" / "identity")
             (folder / "seeds").mkdir()
-            for seed in REPO.glob("seeds/*ident*"):
+            seeds = [*REPO.glob("seeds/*ident*"), REPO / "seeds" / "attribute_rules.csv"]
+            for seed in [*seeds, REPO / "seeds" / "tracking_plan.csv"]:
                 if seed.stem not in models:
                     shutil.copy(seed, folder / "seeds")
             # What is off in the seeds that are shipped is tested as well.
@@ -70,7 +71,7 @@ class ScratchProject:
             "profile": "scratch",
             "test-paths": ["tests"],
             "flags": {"send_anonymous_usage_stats": False},
-            "vars": {"arrival_overlap_minutes": 0, "as_of": None},
+            "vars": {"arrival_overlap_minutes": 0, "as_of": None, "sources": {}},
             "models": {"+materialized": "table"},
         }
         output = {"type": "duckdb", "path": str(self.database), "schema": "tideline", "threads": 2}

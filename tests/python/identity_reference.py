@@ -3,25 +3,28 @@
 Many small logs are one build: each has its own prefix on every identifier and event.
 """
 
+import csv
 import hashlib
 import itertools
 import json
 import random
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import duckdb
 import networkx as nx
 import pandas as pd
 
-from tests.python.identity_project import ScratchProject
+from tests.python.identity_project import REPO, ScratchProject
 
 LOADS = 3
 PRIORITY = {"user_id": 1, "anonymous_id": 2, "email": 3, "phone": 4}
 JUNK = {"null", "(null)", "{}", "test@test.com", "x@test.com", "noreply@shop.com", "0"}
 JUNK |= {"infodesk@gmail.com", "no address", "till-7"}
+SOURCES = ["collector", "collector", "salesforce", "stripe", "ga4", "other"]
 START = datetime(2026, 1, 1)
 
 # What stands before identity, as of the load `LOAD`.
@@ -70,7 +73,6 @@ class Row:
     """A landed row; from load `flips_in` on it is no longer valid."""
 
     event_id: str
-    source: str
     anonymous_id: str | None
     user_id: str | None
     email: str | None
@@ -80,6 +82,10 @@ class Row:
     status: str
     load: int
     flips_in: int | None
+    event_name: str = "identify"
+    source: str = "collector"
+    properties: dict[str, Any] | None = None
+    context: dict[str, Any] | None = None
 
     @property
     def is_evidence(self) -> bool:
@@ -113,7 +119,7 @@ def random_log(name: str, chance: random.Random) -> list[Row]:
         received_at = START + timedelta(minutes=chance.randint(0, 12))
         row = Row(
             event_id=f"{name}-{number:02}",
-            source=chance.choice(["collector", "stripe", "zendesk"]),
+            source=chance.choice(SOURCES),
             anonymous_id=device,
             user_id=user,
             email=email,
@@ -154,6 +160,74 @@ def seen_together(rows: list[Row]) -> dict[tuple, list[Row]]:
             for edge in itertools.combinations(sorted(row.identifiers()), 2):
                 edges[edge].append(row)
     return edges
+
+
+def with_attributes(row: Row, chance: random.Random) -> Row:
+    """The row with what trackers and source systems say of people, some of it no value."""
+    texts = ["Ann", " Ann\t", "Bob", 7, 1.5, " ", "\u00a0\n", "NULL", "n/a", "", "[x]", None, True]
+
+    def said(*keys: str) -> dict[str, Any]:
+        drawn = {key: chance.choice([*texts, {"first": "Ann"}, ["Ann"]]) for key in keys}
+        return {key: value for key, value in drawn.items() if chance.random() < 0.6}
+
+    names = ["identify", "identify", "user_signup", "user_signup", "group", "first_visit", "login"]
+    keys = ["name", "first_name", "firstName", "country", "method", "title", "company"]
+    return replace(
+        row,
+        event_name=chance.choice(names),
+        properties=chance.choice([None, said(*keys), said(*keys) | {"address": said("country")}]),
+        context=chance.choice([None, said("locale") | {"geo": said("country", "city")}]),
+    )
+
+
+def golden(rows: list[Row], owners: set, single: set) -> set[tuple]:
+    """Profile, attribute, value, source, event and how many other values, as the docs say it."""
+    with (REPO / "seeds" / "attribute_rules.csv").open() as file:
+        rules = list(csv.DictReader(file))
+    with (REPO / "seeds" / "identifier_blocklist.csv").open() as file:
+        words = {
+            word["value"].strip("()[]{}<>")
+            for word in csv.DictReader(file)
+            if word["id_type"] == "*"
+        }
+    profile_of = dict(owners)
+    statements = defaultdict(list)
+    for row in rows:
+        if not row.is_evidence or row.event_id not in profile_of:
+            continue
+        profile = profile_of[row.event_id]
+        columns = {"properties": row.properties, "context": row.context}
+        columns["identifiers"] = {"email": row.email}
+        for rule in rules:
+            if rule["source"] not in (row.source, "*") or rule["event_name"] not in (
+                row.event_name,
+                "*",
+            ):
+                continue
+            part, *keys = rule["path"].split(".")
+            value = columns[part]
+            for key in keys:
+                value = value.get(key) if isinstance(value, dict) else None
+            if value is None or isinstance(value, dict | list | bool):
+                continue
+            text = str(value).strip()
+            if part == "identifiers":
+                text = normalized_email(text)
+                if (keys[0], text, profile) not in single:
+                    continue
+            if not text or text[0] in "[{" or text.lower().strip("()<>") in words:
+                continue
+            times = [row.occurred_at.timestamp(), row.received_at.timestamp()]
+            if rule["survivor"] == "latest":
+                times = [-time for time in times]
+            order = (int(rule["priority"]), *times, text, row.event_id)
+            statements[profile, rule["attribute"]].append((order, text, row.source))
+    survivors = set()
+    for (profile, attribute), said in statements.items():
+        order, text, source = min(said)
+        others = len({text for _, text, _ in said}) - 1
+        survivors.add((profile, attribute, text, source, order[-1], others))
+    return survivors
 
 
 def refused(edges: dict, excluded: set[frozenset]) -> dict:
@@ -253,13 +327,16 @@ def load(project: ScratchProject, rows: list[Row], exclusions: list[tuple]) -> N
             f"file-{row.load}",
             number,
             row.event_id,
-            row.source,
             row.anonymous_id,
             row.user_id,
             json.dumps({"email": row.email} if row.email else {}),
             row.occurred_at,
             row.received_at,
             row.is_bot,
+            row.event_name,
+            row.source,
+            json.dumps(row.properties) if row.properties is not None else None,
+            json.dumps(row.context) if row.context is not None else None,
         ]
         states.append((*columns, row.status, row.load, row.load, row.flips_in))
         if row.flips_in:
@@ -267,9 +344,9 @@ def load(project: ScratchProject, rows: list[Row], exclusions: list[tuple]) -> N
     with duckdb.connect(str(project.database)) as connection:
         connection.execute(
             "create table main.states (landed_file text, landed_line bigint, event_id text,"
-            " source text,"
             " anonymous_id text, user_id text, identifiers json, occurred_at timestamp,"
-            " received_at timestamp, is_bot boolean, status text, load int, since int, until int)"
+            " received_at timestamp, is_bot boolean, event_name text, source text, properties json,"
+            " context json, status text, load int, since int, until int)"
         )
         connection.execute(
             "create table main.exclusions (left_type text, left_value text, right_type text,"

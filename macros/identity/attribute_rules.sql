@@ -1,0 +1,66 @@
+{#-
+    The seed `attribute_rules` as a list of rows, each with `event_name`, `path`, `part` (the column
+    of the events that the path begins with), `key` (the rest) and, of an identifier, `id_rule`, what
+    `identifier_text` wants to know of its type. Stops the build at a row that nothing can be read
+    by, with what to write.
+-#}
+{% macro attribute_rules(rules, plan, identifier_rules) %}
+    {%- set id_rules = {} -%}
+    {%- for rule in seed_rows(
+        identifier_rules, ['id_type', 'is_lower_cased', 'is_gmail_folded']
+    ) -%}
+        {%- do id_rules.update({rule[0]: rule}) -%}
+    {%- endfor -%}
+    {%- set known = {
+        'source': ['*', 'collector', 'ga4', 'hubspot', 'rudderstack', 'salesforce', 'segment',
+            'snowplow', 'stripe', 'zendesk'] + var('sources') | list,
+        'event_name': ['*'] + seed_rows(plan, ['event_name']) | map('first') | unique | list,
+        'survivor': ['latest', 'first'],
+        'path': ['properties', 'context', 'identifiers'],
+        'type of identifier': id_rules | list,
+    } -%}
+    {%- set columns = ['attribute', 'source', 'event_name', 'path', 'priority', 'survivor'] -%}
+    {%- set found, survivors = [], {} -%}
+    {%- for attribute, source, event_name, path, priority, survivor in seed_rows(rules, columns) -%}
+        {%- set row = 'seeds/attribute_rules.csv: ' ~ [attribute, source, event_name, path]
+            | join(',') ~ ': the ' -%}
+        {%- do checked_seed_text(row ~ 'path', path, 'Write keys joined by dots.') -%}
+        {%- set part, key = ((path or '') ~ '.').split('.', 1) -%}
+        {%- set words = {
+            'source': source, 'event_name': event_name, 'survivor': survivor, 'path': part
+        } -%}
+        {%- if part == 'identifiers' -%}
+            {%- do words.update({'type of identifier': key.rstrip('.')}) -%}
+        {%- endif -%}
+        {%- for what, word in words.items() if word not in known[what] -%}
+            {{ exceptions.raise_compiler_error(
+                row ~ what ~ ' "' ~ (word or '') ~ '" is unknown. Did you mean "'
+                ~ nearest_word(word or '', known[what]) ~ '"?'
+            ) }}
+        {%- endfor -%}
+        {%- if not modules.re.fullmatch('[a-z][a-z0-9_]*', attribute or '')
+            or attribute == 'profile_id' -%}
+            {{ exceptions.raise_compiler_error(
+                row ~ 'attribute "' ~ (attribute or '') ~ '" cannot be a column of '
+                ~ 'golden_profiles. Write snake_case, and not profile_id.'
+            ) }}
+        {%- elif not key.rstrip('.') -%}
+            {{ exceptions.raise_compiler_error(
+                row ~ 'path has no key. Write ' ~ part ~ '.<key>.'
+            ) }}
+        {%- elif priority is none -%}
+            {{ exceptions.raise_compiler_error(row ~ 'priority is empty. Write 1, 2, ...') }}
+        {%- elif survivors.setdefault((attribute, priority), survivor) != survivor -%}
+            {{ exceptions.raise_compiler_error(
+                row ~ 'survivor is "' ~ survivor ~ '", and another with the priority ' ~ priority
+                ~ ' says "' ~ survivors[(attribute, priority)] ~ '". Write one of the two.'
+            ) }}
+        {%- endif -%}
+        {%- set key = key.rstrip('.') -%}
+        {%- do found.append({
+            'event_name': event_name, 'path': path, 'part': part, 'key': key,
+            'id_rule': id_rules.get(key),
+        }) -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{% endmacro %}
