@@ -8,11 +8,21 @@
 {% endmacro %}
 
 
-{# Every node is at first a component of its own. #}
+{# Every node is at first a component of its own. What is known of a node is what it is left of. #}
 {% macro components_nodes(rows) %}
-  select left_node as node, left_node as component from {{ rows }} where left_node is not null
-  union
-  select right_node, right_node from {{ rows }} where right_node is not null
+  with ends as (
+    select left_node as node, updated_at from {{ rows }}
+    union all
+    select right_node, null from {{ rows }}
+  )
+
+  select
+    node,
+    node as component,
+    max(updated_at) as updated_at
+  from ends
+  where node is not null
+  group by node
 {% endmacro %}
 
 
@@ -63,7 +73,8 @@
 {% macro components_relabel(labels, hooks) %}
   select
     labels.node,
-    coalesce(hooks.parent, labels.component) as component
+    coalesce(hooks.parent, labels.component) as component,
+    labels.updated_at
   from {{ labels }} as labels
   left join {{ hooks }} as hooks on labels.component = hooks.node
 {% endmacro %}

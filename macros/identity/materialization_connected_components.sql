@@ -1,13 +1,17 @@
 {#
-  Writes the connected components of a graph. The model selects its edges (`left_node`,
-  `right_node`, both text); the table holds `node` and `component`, the least node (text order)
-  of its connected component. A row with both ends equal, or with one end null, declares a node
-  that may have no edge.
+  Writes the connected components of a graph. The model selects its edges (`left_node` and
+  `right_node`, both text, and `updated_at`); the table holds `node`, `component`, the least node
+  (text order) of its connected component, and `updated_at`, the greatest of the rows with the node
+  on the left. A row with both ends equal, or with one end null, declares a node that may have no
+  edge.
 
   Each round hooks every component to its least neighbour, follows the hooks to their end and
   contracts the edges. Every component with an edge joins at least one other, so a round at
   least halves their number whatever the shape of the graph; hooks are followed by powers of
   four, so a chain of n nodes costs log n statements too. See docs/identity.md.
+
+  With `unique_key='node'` the model is incremental: where `components_are_kept()` it selects the
+  components it reaches and what is new, and the nodes of these replace their rows.
 
   `meta.max_rounds` (default 48, enough for 2^48 nodes) bounds the rounds; a model that needs
   more fails, and its last table stays.
@@ -35,14 +39,17 @@
     {%- endif -%}
   {%- endfor -%}
   {%- do components_assert_none_left(graph.edges, 'true', 'edges', max_rounds) -%}
-  {%- set took = ': connected components took ' ~ graph.rounds ~ ' rounds' -%}
-  {%- do log(this.identifier ~ took, info=true) -%}
+  {%- set took = ' nodes took ' ~ graph.rounds ~ ' rounds' -%}
+  {%- set nodes = components_count(graph.labels) -%}
+  {%- do log(this.identifier ~ ': connected components of ' ~ nodes ~ took, info=true) -%}
 
-  {#- From here on it is a table like any other: hooks, grants, docs and the swap are dbt's own. -#}
-  {%- set found = 'select node, component from ' ~ graph.labels -%}
+  {#- From here on it is a model like any other: hooks, grants, docs and the swap are dbt's own. -#}
+  {%- set found = 'select node, component, updated_at from ' ~ graph.labels -%}
   {%- do context.update({'compiled_code': found, 'sql': found}) -%}
-  {%- set write_table = context.get('materialization_table_' ~ adapter.type()) -%}
-  {%- set relations = (write_table or materialization_table_default)() -%}
+  {%- set kind = 'incremental' if config.get('unique_key') else 'table' -%}
+  {%- set name = 'materialization_' ~ kind ~ '_' -%}
+  {%- set write = context.get(name ~ adapter.type()) or context[name ~ 'default'] -%}
+  {%- set relations = write() -%}
   {%- do components_drop([graph.labels, graph.edges]) -%}
   {{ return(relations) }}
 {% endmaterialization %}

@@ -2,7 +2,8 @@
 
 select
     left_id as left_node,
-    right_id as right_node
+    right_id as right_node,
+    updated_at
 from {{ ref('int_edge_guards') }}
 where rule is null
 
@@ -11,6 +12,7 @@ union all
 {# An identifier without an edge is a component of its own. #}
 select
     identifier_id as left_node,
-    identifier_id as right_node
+    identifier_id as right_node,
+    null as updated_at
 from {{ ref('int_identifier_guards') }}
 where rule is null

@@ -3,6 +3,7 @@
 import csv
 import random
 import re
+from datetime import datetime
 
 import networkx as nx
 import pytest
@@ -10,7 +11,11 @@ import pytest
 from tests.python.identity_project import ScratchProject
 
 CHAIN = 10_000
-EDGES = "select left_node, right_node from read_csv('edges.csv', all_varchar = true)"
+EDGES = """
+    select left_node, right_node, null::timestamp as updated_at
+    from read_csv('edges.csv', all_varchar = true)
+"""
+AGAIN = "select node as left_node, component as right_node, updated_at from {{ ref('graphs') }}"
 
 
 def _shuffled(graph: nx.Graph, seed: int) -> nx.Graph:
@@ -63,10 +68,8 @@ def built(tmp_path_factory):
             "graphs": "{{ config(materialized='connected_components') }} " + EDGES,
             "bounded": "{{ config(materialized='connected_components', meta={'max_rounds': 2}) }} "
             + EDGES,
-            "again": "{{ config(materialized='connected_components') }} "
-            "select node as left_node, component as right_node from {{ ref('graphs') }}",
-            "emptied": "{{ config(materialized='connected_components') }} "
-            "select node as left_node, component as right_node from {{ ref('graphs') }}",
+            "again": "{{ config(materialized='connected_components') }} " + AGAIN,
+            "emptied": "{{ config(materialized='connected_components') }} " + AGAIN,
         },
         with_identity=False,
     )
@@ -99,7 +102,7 @@ def test_components_of_components_are_the_same(built):
 
 def test_rounds_are_logarithmic_on_chains(built):
     _, _, run = built
-    rounds = re.search(r" graphs: connected components took (\d+) rounds", run.stdout)
+    rounds = re.search(r" graphs: connected components of \d+ nodes took (\d+) rounds", run.stdout)
     assert rounds, run.stdout
     assert 1 < int(rounds[1]) <= 14  # log2 of the 10,000 nodes of a chain
 
@@ -122,3 +125,159 @@ def test_no_working_table_is_left(built):
 def test_no_rows_make_an_empty_table(built):
     project, _, _ = built
     assert project.rows("select count(*) from tideline.emptied") == [(0,)]
+
+
+NODES = 300
+BATCHES = [datetime(2026, 1, day) for day in (1, 2, 3, 4)]
+GROWING = """
+    {{ config(
+        materialized='connected_components',
+        unique_key='node',
+        incremental_strategy='delete+insert',
+        post_hook="{{ env_var('HOOK') }}"
+    ) }}
+
+    with arrivals as (
+
+        select * from read_csv('growing.csv', nullstr = '')
+        where
+            updated_at <= '{{ env_var("BATCH") }}'
+            {% if components_are_kept() %}
+                and updated_at > '{{ env_var("BATCH") }}'::timestamp - interval 1 day
+            {% endif %}
+
+    )
+
+    select * from arrivals
+
+    {% if components_are_kept() %}
+        union all
+
+        select node, component, updated_at from {{ this }}
+        where component in (
+            select kept.component
+            from {{ this }} as kept
+            inner join arrivals on kept.node in (arrivals.left_node, arrivals.right_node)
+        )
+    {% endif %}
+"""
+MUTANTS = {
+    "only_what_is_new": ("component in (", "false and component in ("),
+    "only_reached_nodes": ("select kept.component\n", "select kept.node\n"),
+    "star_of_another_node": ("select node, component,", "select node, 'n' || component,"),
+    "nothing_deleted": ("delete+insert", "append"),
+    "forgotten_updates": ("component, updated_at", "component, null"),
+}
+
+
+def _batches() -> list[list[tuple[str, str, datetime]]]:
+    """Edges of a sparse random graph by arrival: some again, lone nodes, ends missing."""
+    chance = random.Random(11)
+    nodes = [f"node:{number:03}" for number in range(NODES)]
+    batches = []
+    for arrived_at in BATCHES:
+        pairs = [chance.sample(nodes, 2) for _ in range(NODES // 8)]
+        pairs += [(node, chance.choice([node, ""])) for node in chance.sample(nodes, 10)]
+        pairs += [("", chance.choice(nodes)), ("", "")]
+        if batches:
+            pairs += [row[:2] for row in chance.sample(batches[-1], 5)]
+        batches.append([(left, right, arrived_at) for left, right in pairs])
+    return batches
+
+
+def _expected(batches) -> set[tuple[str, str, datetime | None]]:
+    graph, updates = nx.Graph(), {}
+    for left, right, updated_at in (row for batch in batches for row in batch):
+        graph.add_nodes_from(node for node in (left, right) if node)
+        if left and right:
+            graph.add_edge(left, right)
+        updates[left] = updated_at  # batches are in order: the last is the greatest
+    return {
+        (node, min(component), updates.get(node))
+        for component in nx.connected_components(graph)
+        for node in component
+    }
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory):
+    """Runs by batch of `growing` and its mutants, a run whose hook fails, and a full refresh."""
+    models = {
+        "growing": GROWING,
+        "growing_runs": "{{ config(materialized='incremental') }} "
+        "select '{{ env_var('RUN') }}' as run, * from {{ ref('growing') }}",
+    }
+    for name, (code, broken_code) in MUTANTS.items():
+        assert GROWING.count(code) == 1
+        models[name] = GROWING.replace(code, broken_code)
+    project = ScratchProject(
+        tmp_path_factory.mktemp("components") / "project", models, with_identity=False
+    )
+    batches = _batches()
+    with (project.folder / "growing.csv").open("w", newline="") as file:
+        rows = [row for batch in batches for row in batch]
+        csv.writer(file).writerows([("left_node", "right_node", "updated_at"), *rows])
+
+    def environment(run: str, batch: datetime, hook: str = "select 1") -> dict[str, str]:
+        return {"RUN": run, "BATCH": str(batch), "HOOK": hook}
+
+    last = BATCHES[-1]
+    one_fewer = "delete from tideline.growing where node = 'node:000'"
+    runs = [(environment(str(batch), batch), ["run"]) for batch in BATCHES[:-1]]
+    runs += [
+        (environment("stopped", last, "select error('stopped')"), ["run", "--select", "growing"]),
+        (environment("as before", last), ["run", "--select", "growing_runs"]),
+        (environment(str(last), last), ["run"]),
+        (environment("full", last), ["run", "--full-refresh", "--select", "growing"]),
+        (environment("full", last), ["run", "--select", "growing_runs"]),
+        (environment("hook", last, one_fewer), ["run", "--select", "growing", "growing_runs"]),
+    ]
+    return project, batches, project.dbt(*runs)
+
+
+def _run(project, run: object) -> list[tuple]:
+    return project.rows(
+        f"select node, component, updated_at from tideline.growing_runs where run = '{run}'"
+    )
+
+
+def test_components_grow_batch_by_batch(grown):
+    project, batches, run = grown
+    for number, batch in enumerate(BATCHES, start=1):
+        found = _run(project, batch)
+        assert len(found) == len(set(found)), run.stdout
+        assert set(found) == _expected(batches[:number])
+    assert sorted(_run(project, "full")) == sorted(_run(project, BATCHES[-1]))
+
+
+def test_only_components_that_are_reached_are_written(grown):
+    _, batches, run = grown
+    sizes = re.findall(r" growing: connected components of (\d+) nodes", run.stdout)
+    known: set[tuple] = set()
+    for number, size in enumerate([*sizes[:3], sizes[4]], start=1):
+        ends = {node for row in batches[number - 1] for node in row[:2] if node}
+        reached = {component for node, component, _ in known if node in ends}
+        nodes = ends | {node for node, component, _ in known if component in reached}
+        assert int(size) == len(nodes)
+        known = _expected(batches[:number])
+    assert int(sizes[3]) < len(known) == int(sizes[5])
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_broken_increment_is_noticed(grown, mutant):
+    project, batches, _ = grown
+    found = project.rows(f"select node, component, updated_at from tideline.{mutant}")
+    assert found
+    assert len(found) != len(set(found)) or set(found) != _expected(batches)
+
+
+def test_what_stops_in_the_middle_changes_nothing(grown):
+    project, _, run = grown
+    assert "stopped" in run.stdout
+    assert sorted(_run(project, "as before")) == sorted(_run(project, BATCHES[-2]))
+
+
+def test_hooks_run_after_the_rows_are_written(grown):
+    project, _, _ = grown
+    gone = set(_run(project, "full")) - set(_run(project, "hook"))
+    assert [node for node, _, _ in gone] == ["node:000"]
