@@ -89,7 +89,8 @@ trimmed as (
         * exclude (said_text),
         trim(said_text, ' ' || chr(9) || chr(10) || chr(13) || chr(160)) as value,
         case
-            when path like 'identifiers.%' then replace(path, 'identifiers.', '') || ':' || said_text
+            when path like 'identifiers.%'
+                then replace(path, 'identifiers.', '') || ':' || said_text
         end as identifier_id
     from said
 
