@@ -233,10 +233,6 @@ def golden(rows: list[Row], owners: set, single: set) -> set[tuple]:
     return survivors
 
 
-def refused(edges: dict, excluded: set[frozenset]) -> dict:
-    """The rule that refuses an edge; `edges` says when each was first received."""
-
-
 def refused(edges: dict, received: dict, excluded: set[frozenset]) -> dict:
     """The rule that refuses an edge; when each edge and identifier was first received is given."""
     rules = {edge: "excluded" for edge in edges if frozenset(edge) in excluded}
