@@ -1,6 +1,36 @@
-with identity_map as (
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key='profile_id',
+        post_hook="
+            delete from {{ this }}
+            where profile_id not in (select profile_id from {{ ref('identity_map') }})
+        ",
+    )
+}}
+
+with
+
+{% if is_incremental() %}
+reached as (
+
+    select distinct
+        identity_map.profile_id,
+        identity_map.id_value
+    from {{ ref('identity_map') }} as identity_map
+    inner join {{ ref('int_reached_identifiers') }} as reached_identifiers
+        on identity_map.identifier_id = reached_identifiers.identifier_id
+
+),
+{% endif %}
+
+identity_map as (
 
     select * from {{ ref('identity_map') }}
+    {% if is_incremental() %}
+    where profile_id in (select reached.profile_id from reached)
+    {% endif %}
 
 ),
 
@@ -12,7 +42,20 @@ identifiers as (
 
 profile_timeline as (
 
-    select * from {{ ref('profile_timeline') }}
+    select
+        profile_id,
+        occurred_at
+    from {{ ref('profile_timeline') }}
+    {% if is_incremental() %}
+    {# By the events first: that reads no more of them than carry one of these identifiers. #}
+    where
+        profile_id in (select reached.profile_id from reached)
+        and event_id in (
+            select event_identifiers.event_id
+            from {{ ref('event_identifiers') }} as event_identifiers
+            where event_identifiers.id_value in (select reached.id_value from reached)
+        )
+    {% endif %}
 
 ),
 

@@ -12,12 +12,7 @@ with
 {% if is_incremental() %}
 touched as (
 
-    {# Whatever became of the row, repeat or quarantined, its identifiers are counted anew. #}
-    select distinct
-        identifier_id,
-        id_value
-    from {{ ref('event_identifiers') }}
-    where updated_at > {{ arrival_watermark('updated_at') }}
+    select * from {{ ref('int_touched_identifiers') }}
 
 ),
 {% endif %}

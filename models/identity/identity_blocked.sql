@@ -1,3 +1,13 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='reached',
+        unique_key="left_type || ':' || left_value",
+    )
+}}
+
+{% do assert_all_is_reached() %}
+
 with edges as (
 
     select * from {{ ref('int_edge_guards') }}

@@ -1,4 +1,12 @@
-{{ config(materialized='connected_components') }}
+{{
+    config(
+        materialized='connected_components',
+        incremental_strategy='reached',
+        unique_key='node',
+    )
+}}
+
+{% do assert_all_is_reached() %}
 
 with edges as (
 

@@ -12,12 +12,7 @@ with
 {% if is_incremental() %}
 touched as (
 
-    {# Whatever became of the row, a repeat or a quarantined one too: its pairs are counted anew. #}
-    select distinct
-        identifier_id,
-        id_value
-    from {{ ref('event_identifiers') }}
-    where updated_at > {{ arrival_watermark('updated_at') }}
+    select * from {{ ref('int_touched_identifiers') }}
 
 ),
 {% endif %}

@@ -1,3 +1,13 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='reached',
+        unique_key='identifier_id',
+    )
+}}
+
+{% do assert_all_is_reached() %}
+
 with identifiers as (
 
     select * from {{ ref('int_identifier_guards') }}

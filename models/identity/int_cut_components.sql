@@ -35,14 +35,16 @@ select
     case
         when component in (select refused.component from refused) then node
         else component
-    end as right_node
+    end as right_node,
+    updated_at
 from components
 
 union all
 
 select
     edges.left_id as left_node,
-    edges.right_id as right_node
+    edges.right_id as right_node,
+    edges.updated_at
 from edges
 inner join components
     on edges.left_id = components.node

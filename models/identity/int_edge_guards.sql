@@ -1,6 +1,10 @@
 with identity_edges as (
 
     select * from {{ ref('identity_edges') }}
+    where
+        left_id in (
+            select reached.identifier_id from {{ ref('int_reached_identifiers') }} as reached
+        )
 
 ),
 

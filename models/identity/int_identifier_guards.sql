@@ -1,6 +1,13 @@
-with identifiers as (
+with reached as (
+
+    select * from {{ ref('int_reached_identifiers') }}
+
+),
+
+identifiers as (
 
     select * from {{ ref('identifiers') }}
+    where identifier_id in (select reached.identifier_id from reached)
 
 ),
 
@@ -8,7 +15,11 @@ identity_edges as (
 
     {# What is declared to be two people is no sign-in of one of them. #}
     select * from {{ ref('identity_edges') }}
-    where edge_id not in (select exclusions.edge_id from {{ ref('int_exclusions') }} as exclusions)
+    where
+        left_id in (select reached.identifier_id from reached)
+        and edge_id not in (
+            select exclusions.edge_id from {{ ref('int_exclusions') }} as exclusions
+        )
 
 ),
 
@@ -18,97 +29,9 @@ identifier_rules as (
 
 ),
 
-identifier_blocklist as (
-
-    select * from {{ ref('identifier_blocklist') }}
-
-),
-
-parts as (
-
-    select
-        identifier_id,
-        id_type,
-        'whole' as part,
-        {{ blocklist_text('id_value') }} as part_value
-    from identifiers
-
-    union all
-
-    select
-        identifier_id,
-        id_type,
-        'mailbox' as part,
-        lower(split_part(id_value, '@', 1)) as part_value
-    from identifiers
-    where id_type = 'email'
-
-    union all
-
-    select
-        identifier_id,
-        id_type,
-        'domain' as part,
-        lower(split_part(id_value, '@', 2)) as part_value
-    from identifiers
-    where id_type = 'email'
-
-),
-
-blocklist as (
-
-    select
-        identifier_blocklist.id_type,
-        identifier_blocklist.part,
-        case
-            when identifier_blocklist.part = 'whole'
-                then translate({{ normalized_identifier(
-                    'identifier_blocklist.value',
-                    'false',
-                    'coalesce(identifier_rules.is_gmail_folded, false)',
-                ) | indent(16) }}, '()[]{}<>', '')
-            else identifier_blocklist.value
-        end as part_value,
-        identifier_blocklist.reason
-    from identifier_blocklist
-    left join identifier_rules
-        on identifier_blocklist.id_type = identifier_rules.id_type
-
-),
-
-listed as (
-
-    select
-        parts.identifier_id,
-        blocklist.reason
-    from parts
-    inner join blocklist
-        on
-            parts.part = blocklist.part
-            and parts.part_value = blocklist.part_value
-            and blocklist.id_type in (parts.id_type, '*')
-
-    {% for row in blocklist_patterns(ref('identifier_blocklist')) %}
-    union all
-
-    select
-        identifier_id,
-        {{ dbt.string_literal(dbt.escape_single_quotes(row.reason)) }} as reason
-    from identifiers
-    where
-        {{ dbt.string_literal(row.id_type) }} in (id_type, '*')
-        and {{ matches_whole('lower(id_value)', row.pattern) }}
-    {% endfor %}
-
-),
-
 blocklisted as (
 
-    select
-        identifier_id,
-        min(reason) as reason
-    from listed
-    group by identifier_id
+    select * from {{ ref('int_blocklisted_identifiers') }}
 
 ),
 

@@ -1,0 +1,27 @@
+{#-
+    How far identity has come, as `identity_progress` has it, less the overlap; `none` where it has to
+    be resolved as a whole: for the first time, in a full refresh, after a seed was edited or a table
+    dropped. That row is written when all else is done, so a run that was cut off is made up for.
+-#}
+{% macro identity_watermark() %}
+    {%- set rules_version = identity_rules_version() -%}
+    {%- if not execute or should_full_refresh() -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- for name in [
+        'int_neighbourhoods', 'identity_blocked', 'identity_components', 'identity_map',
+        'dim_profiles', 'identity_progress'
+    ] -%}
+        {%- if not load_relation(this.incorporate(path={'identifier': name})) -%}
+            {{ return(none) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- set query -%}
+        select
+            cast(updated_at - interval '{{ var("arrival_overlap_minutes") }} minutes' as varchar)
+        from {{ this.incorporate(path={'identifier': 'identity_progress'}) }}
+        where rules_version = '{{ rules_version }}'
+    {%- endset -%}
+    {%- set found = run_query(query).rows -%}
+    {{ return(found[0][0] if found else none) }}
+{% endmacro %}
