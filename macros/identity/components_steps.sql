@@ -1,30 +1,18 @@
 {# The steps of the materialization `connected_components`, one select each. #}
 
-{#
-  Every node with a number to work with. In random order, by which a way along least neighbours is
-  short; what is known of a node is known of the rows it is on the left of.
-#}
+{# Every node with a number to work with, in random order: ways along least neighbours are short. #}
 {% macro components_nodes(rows) %}
-  with ends as (
-    select left_node as node, updated_at from {{ rows }}
-    union all
-    select right_node, null from {{ rows }}
-  ),
-
-  nodes as (
-    select
-      node,
-      max(updated_at) as updated_at
-    from ends
-    where node is not null
-    group by node
+  with nodes as (
+    select left_node as node from {{ rows }}
+    union
+    select right_node from {{ rows }}
   )
 
   select
     node,
-    updated_at,
     row_number() over (order by hash(node)) as number
   from nodes
+  where node is not null
 {% endmacro %}
 
 
@@ -102,7 +90,6 @@
   with rooted as (
     select
       nodes.node,
-      nodes.updated_at,
       coalesce(
         {%- for round in range(rounds | length, 0, -1) %} roots_{{ round }}.root,{% endfor %} nodes.number
       ) as root
@@ -116,7 +103,6 @@
 
   select
     node,
-    min(node) over (partition by root) as component,
-    updated_at
+    min(node) over (partition by root) as component
   from rooted
 {% endmacro %}

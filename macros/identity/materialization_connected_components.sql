@@ -1,9 +1,8 @@
 {#
-  Writes the connected components of a graph. The model selects its edges (`left_node` and
-  `right_node`, both text, and `updated_at`); the table holds `node`, `component`, the least node
-  (text order) of its connected component, and `updated_at`, the greatest of the rows with the node
-  on the left. A row with both ends equal, or with one end null, declares a node that may have no
-  edge.
+  Writes the connected components of a graph. The model selects its edges (`left_node`,
+  `right_node`, both text); the table holds `node` and `component`, the least node (text order)
+  of its connected component. A row with both ends equal, or with one end null, declares a node
+  that may have no edge.
 
   Each round hooks every component to its least neighbour, follows the hooks to their end and
   contracts the edges. Every component with an edge joins at least one other, so a round at

@@ -10,10 +10,7 @@
     )
 }}
 
-with
-
-{% if is_incremental() %}
-reached as (
+with reached as (
 
     select distinct
         identity_map.profile_id,
@@ -23,7 +20,13 @@ reached as (
         on identity_map.identifier_id = reached_identifiers.identifier_id
 
 ),
-{% endif %}
+
+reached_events as (
+
+    select event_id from {{ ref('event_identifiers') }}
+    where id_value in (select reached.id_value from reached)
+
+),
 
 identity_map as (
 
@@ -47,14 +50,10 @@ profile_timeline as (
         occurred_at
     from {{ ref('profile_timeline') }}
     {% if is_incremental() %}
-    {# By the events first: that reads no more of them than carry one of these identifiers. #}
     where
         profile_id in (select reached.profile_id from reached)
-        and event_id in (
-            select event_identifiers.event_id
-            from {{ ref('event_identifiers') }} as event_identifiers
-            where event_identifiers.id_value in (select reached.id_value from reached)
-        )
+        {# Which events these are is known before their owners are looked up. #}
+        and event_id in (select reached_events.event_id from reached_events)
     {% endif %}
 
 ),

@@ -39,16 +39,14 @@ select
     case
         when component in (select refused.component from refused) then node
         else component
-    end as right_node,
-    updated_at
+    end as right_node
 from components
 
 union all
 
 select
     edges.left_id as left_node,
-    edges.right_id as right_node,
-    edges.updated_at
+    edges.right_id as right_node
 from edges
 inner join components
     on edges.left_id = components.node

@@ -7,15 +7,11 @@
     )
 }}
 
-with
-
-{% if is_incremental() %}
-touched as (
+with touched as (
 
     select * from {{ ref('int_touched_identifiers') }}
 
 ),
-{% endif %}
 
 evidence as (
 

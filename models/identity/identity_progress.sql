@@ -1,12 +1,22 @@
-{#- Last of all: only what is in each of these tables has been resolved. -#}
--- depends_on: {{ ref('identity_blocked') }}
--- depends_on: {{ ref('dim_profiles') }}
-
+{#
+    Last of all. A run that leaves out one of the steps has not come as far as its arrivals: the next
+    begins where the last whole one stood.
+#}
+{% set steps = [
+    'int_touched_identifiers', 'int_neighbourhoods', 'int_reached_identifiers', 'identity_blocked',
+    'identity_components', 'identity_map', 'dim_profiles',
+] %}
+{% set left_out = [] %}
+{% for step in steps if 'model.tideline.' ~ step not in selected_resources %}
+    {% do left_out.append(step) %}
+{% endfor %}
 {% set watermark = identity_watermark() %}
 
-with touched as (
+-- depends_on: {{ ref('identity_blocked') }}, {{ ref('dim_profiles') }}
+with progress as (
 
     select updated_at from {{ ref('int_touched_identifiers') }}
+    {{ 'where false' if left_out }}
 
     {% if watermark %}
     union all
@@ -19,4 +29,4 @@ with touched as (
 select
     max(updated_at) as updated_at,
     '{{ identity_rules_version() }}' as rules_version
-from touched
+from progress

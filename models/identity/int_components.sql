@@ -2,8 +2,7 @@
 
 select
     left_id as left_node,
-    right_id as right_node,
-    updated_at
+    right_id as right_node
 from {{ ref('int_edge_guards') }}
 where rule is null
 
@@ -12,7 +11,6 @@ union all
 {# An identifier without an edge is a component of its own. #}
 select
     identifier_id as left_node,
-    identifier_id as right_node,
-    null as updated_at
+    identifier_id as right_node
 from {{ ref('int_identifier_guards') }}
 where rule is null

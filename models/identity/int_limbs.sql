@@ -40,8 +40,7 @@ contested as (
 {# The limbs of each pair are its own: the pair is part of the node. #}
 select
     md5(contested.exclusion_id || edges.left_id) as left_node,
-    md5(contested.exclusion_id || edges.right_id) as right_node,
-    edges.updated_at
+    md5(contested.exclusion_id || edges.right_id) as right_node
 from contested
 inner join components
     on contested.component = components.component
@@ -55,8 +54,7 @@ union all
 
 select
     md5(contested.exclusion_id || components.node) as left_node,
-    null as right_node,
-    null as updated_at
+    null as right_node
 from contested
 inner join components
     on contested.component = components.component

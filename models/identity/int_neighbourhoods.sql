@@ -12,7 +12,7 @@
     )
 }}
 
-{% set watermark = identity_watermark() if components_are_kept() else none %}
+{% set watermark = identity_watermark() %}
 
 with identifiers as (
 
@@ -26,13 +26,13 @@ blocklisted as (
 
 ),
 
-{% if watermark %}
 touched as (
 
     select * from {{ ref('int_touched_identifiers') }}
 
 ),
 
+{% if watermark %}
 known as (
 
     select
