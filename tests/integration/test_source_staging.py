@@ -107,7 +107,7 @@ def built(shared_deployment):
             land(shared_deployment, "earlier", EARLIER_STATES)
             land(shared_deployment, "later", {("salesforce", "contacts"): [CHANGED_CONTACT]})
         shared_deployment.build_up_to(
-            "profile_timeline",
+            "golden_profiles",
             "events_quarantined",
             "events_duplicated",
             "assert_nothing_is_lost",
@@ -207,6 +207,21 @@ def test_all_that_a_person_left_behind_is_one_profile(built):
     assert len(set(identifiers.values())) == 1
     tickets = "select profile_id from profile_timeline where event_name = 'support_ticket'"
     assert built.query(tickets) == [(identifiers[f"email:{ada.EMAIL}"],)]
+
+
+def test_the_golden_profile_knows_where_each_value_is_from(built):
+    values = built.query(
+        "select attribute, value, source, other_value_count from profile_attribute_values"
+    )
+    assert {attribute: rest for attribute, *rest in values} == {
+        "company": ["Engines", "salesforce", 0],
+        "country": ["GB", "stripe", 0],
+        "email": [ada.EMAIL, "collector", 2],
+        "first_name": ["Ada", "salesforce", 0],
+        "last_name": ["Lovelace", "salesforce", 0],
+        "name": ["Ada", "stripe", 0],
+        "phone": ["+44123", "salesforce", 0],
+    }
 
 
 def test_a_company_is_nobody(built):
