@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -169,7 +170,7 @@ def measure(millions: Sequence[int], folder: Path) -> str:
     )
 
 
-def apart(function: Callable[..., float], *arguments: Path) -> float:
+def apart(function: Callable[..., Any], *arguments: object) -> Any:
     """Call in a process of its own: Linux counts the memory of a parent as its child's peak."""
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()

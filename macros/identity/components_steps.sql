@@ -1,92 +1,122 @@
 {# The steps of the materialization `connected_components`, one select each. #}
 
-{# Both directions of every edge, so that a node's neighbours are the rows it is on the left of. #}
-{% macro components_edges(rows) %}
-  select left_node, right_node from {{ rows }} where left_node <> right_node
-  union
-  select right_node, left_node from {{ rows }} where left_node <> right_node
-{% endmacro %}
-
-
-{# Every node is at first a component of its own. What is known of a node is what it is left of. #}
+{#
+  Every node with a number to work with. In random order, by which a way along least neighbours is
+  short; what is known of a node is known of the rows it is on the left of.
+#}
 {% macro components_nodes(rows) %}
   with ends as (
     select left_node as node, updated_at from {{ rows }}
     union all
     select right_node, null from {{ rows }}
+  ),
+
+  nodes as (
+    select
+      node,
+      max(updated_at) as updated_at
+    from ends
+    where node is not null
+    group by node
   )
 
   select
     node,
-    node as component,
-    max(updated_at) as updated_at
-  from ends
-  where node is not null
-  group by node
+    updated_at,
+    row_number() over (order by hash(node)) as number
+  from nodes
+{% endmacro %}
+
+
+{# Both directions of every edge, so that a node's neighbours are the rows it is on the left of. #}
+{% macro components_edges(rows, nodes) %}
+  with edges as (
+    select
+      left_nodes.number as left_number,
+      right_nodes.number as right_number
+    from {{ rows }} as ends
+    inner join {{ nodes }} as left_nodes on ends.left_node = left_nodes.node
+    inner join {{ nodes }} as right_nodes on ends.right_node = right_nodes.node
+    where left_nodes.number <> right_nodes.number
+  )
+
+  select left_number, right_number from edges
+  union all
+  select right_number, left_number from edges
 {% endmacro %}
 
 
 {#
-  Every component hooks to its least neighbour. Along hooks every second component is no greater
-  than the one two before, so the only cycles are pairs; the lesser of such a pair becomes the
-  root, and is the least of all that lead to it.
+  Every component hooks to its least neighbour, and hooks are followed 2^doublings times. Along
+  hooks every second component is no greater than the one two before, so the only cycles are pairs;
+  the lesser of such a pair becomes the root, and is the least of all that lead to it.
 #}
-{% macro components_hook(edges) %}
+{% macro components_roots(edges, doublings) %}
   with hooks as (
     select
-      left_node as node,
-      min(right_node) as parent
+      left_number as number,
+      min(right_number) as parent
     from {{ edges }}
-    group by left_node
+    group by left_number
   ),
 
-  roots as (
-    select hooks.node
+  followed_1 as (
+    select
+      hooks.number,
+      case
+        when parents.parent = hooks.number then least(hooks.number, hooks.parent)
+        else parents.parent
+      end as parent
     from hooks
-    inner join hooks as back on hooks.parent = back.node
-    where back.parent = hooks.node and hooks.node < hooks.parent
+    inner join hooks as parents on hooks.parent = parents.number
   )
+  {%- for doubling in range(1, doublings) %},
 
-  select
-    hooks.node,
-    coalesce(roots.node, hooks.parent) as parent,
-    roots.node is null as is_moved
-  from hooks
-  left join roots on hooks.node = roots.node
-{% endmacro %}
+  followed_{{ doubling + 1 }} as (
+    select
+      followed.number,
+      parents.parent
+    from followed_{{ doubling }} as followed
+    inner join followed_{{ doubling }} as parents on followed.parent = parents.number
+  )
+  {%- endfor %}
 
-
-{# Pointer jumping, twice at once: four hooks become one. #}
-{% macro components_jump(hooks) %}
-  select
-    first_hook.node,
-    fourth_hook.parent,
-    fourth_hook.parent <> first_hook.parent as is_moved
-  from {{ hooks }} as first_hook
-  inner join {{ hooks }} as second_hook on first_hook.parent = second_hook.node
-  inner join {{ hooks }} as third_hook on second_hook.parent = third_hook.node
-  inner join {{ hooks }} as fourth_hook on third_hook.parent = fourth_hook.node
-{% endmacro %}
-
-
-{# Components without an edge left have no hook and keep their label. #}
-{% macro components_relabel(labels, hooks) %}
-  select
-    labels.node,
-    coalesce(hooks.parent, labels.component) as component,
-    labels.updated_at
-  from {{ labels }} as labels
-  left join {{ hooks }} as hooks on labels.component = hooks.node
+  select number, parent as root from followed_{{ doublings }}
 {% endmacro %}
 
 
 {# Edges between the roots: loops dropped, repeats once. #}
-{% macro components_contract(edges, hooks) %}
+{% macro components_contract(edges, roots) %}
   select distinct
-    left_hook.parent as left_node,
-    right_hook.parent as right_node
+    left_roots.root as left_number,
+    right_roots.root as right_number
   from {{ edges }} as edges
-  inner join {{ hooks }} as left_hook on edges.left_node = left_hook.node
-  inner join {{ hooks }} as right_hook on edges.right_node = right_hook.node
-  where left_hook.parent <> right_hook.parent
+  inner join {{ roots }} as left_roots on edges.left_number = left_roots.number
+  inner join {{ roots }} as right_roots on edges.right_number = right_roots.number
+  where left_roots.root <> right_roots.root
+{% endmacro %}
+
+
+{# Every node with its root after all rounds; the component is named by its least node. #}
+{% macro components_found(nodes, rounds) %}
+  with rooted as (
+    select
+      nodes.node,
+      nodes.updated_at,
+      coalesce(
+        {%- for round in range(rounds | length, 0, -1) %} roots_{{ round }}.root,{% endfor %} nodes.number
+      ) as root
+    from {{ nodes }} as nodes
+    {%- for roots in rounds %}
+    left join {{ roots }} as roots_{{ loop.index }}
+      on {{ 'nodes.number' if loop.first else 'roots_' ~ loop.index0 ~ '.root' }}
+        = roots_{{ loop.index }}.number
+    {%- endfor %}
+  )
+
+  select
+    node,
+    min(node) over (partition by root) as component,
+    updated_at
+  from rooted
 {% endmacro %}

@@ -19,37 +19,37 @@
 {% materialization connected_components, default %}
   {%- set max_rounds = (config.get('meta') or {}).get('max_rounds', 48) -%}
   {%- set rows = components_step('rows', compiled_code) -%}
-  {%- set graph = namespace(
-      edges=components_step('edges', components_edges(rows)),
-      labels=components_step('labels', components_nodes(rows)),
-      rounds=0
-  ) -%}
-  {%- do components_drop([rows]) -%}
+  {%- set nodes = components_step('nodes', components_nodes(rows)) -%}
+  {%- set edges = components_step('edges', components_edges(rows, nodes)) -%}
+  {%- set rounds = [] -%}
+  {%- set left = namespace(edges=components_count(edges)) -%}
 
   {%- for round in range(1, max_rounds + 1) -%}
-    {%- if components_count(graph.edges) > 0 -%}
-      {%- set roots = components_roots(graph.edges, round, max_rounds) -%}
-      {%- set relabelled = components_relabel(graph.labels, roots) -%}
-      {%- set labels = components_step('labels' ~ round, relabelled) -%}
-      {%- set edges = components_step('edges' ~ round, components_contract(graph.edges, roots)) -%}
-      {%- do components_drop([graph.labels, graph.edges, roots]) -%}
-      {%- set graph.labels = labels -%}
-      {%- set graph.edges = edges -%}
-      {%- set graph.rounds = round -%}
-    {%- endif -%}
+    {%- if left.edges == 0 -%}{%- break -%}{%- endif -%}
+    {%- set roots = components_step('roots' ~ round, components_roots(edges, round + 1)) -%}
+    {%- do components_step('edges', components_contract(edges, roots)) -%}
+    {%- do rounds.append(roots) -%}
+    {%- set left.edges = components_count(edges) -%}
   {%- endfor -%}
-  {%- do components_assert_none_left(graph.edges, 'true', 'edges', max_rounds) -%}
-  {%- set took = ' nodes took ' ~ graph.rounds ~ ' rounds' -%}
-  {%- set nodes = components_count(graph.labels) -%}
-  {%- do log(this.identifier ~ ': connected components of ' ~ nodes ~ took, info=true) -%}
+  {%- if left.edges > 0 -%}
+    {{ exceptions.raise_compiler_error(
+      'The connected components of ' ~ this ~ ' did not converge: ' ~ left.edges
+      ~ ' edges left after ' ~ max_rounds ~ ' rounds. Raise `meta.max_rounds` of the model to'
+      ~ ' twice the log2 of the number of its nodes, which always suffices.'
+    ) }}
+  {%- endif -%}
+  {%- set took = ' nodes took ' ~ rounds | length ~ ' rounds' -%}
+  {%- do log(
+    this.identifier ~ ': connected components of ' ~ components_count(nodes) ~ took, info=true
+  ) -%}
 
   {#- From here on it is a model like any other: hooks, grants, docs and the swap are dbt's own. -#}
-  {%- set found = 'select node, component, updated_at from ' ~ graph.labels -%}
+  {%- set found = components_found(nodes, rounds) -%}
   {%- do context.update({'compiled_code': found, 'sql': found}) -%}
   {%- set kind = 'incremental' if config.get('unique_key') else 'table' -%}
   {%- set name = 'materialization_' ~ kind ~ '_' -%}
   {%- set write = context.get(name ~ adapter.type()) or context[name ~ 'default'] -%}
   {%- set relations = write() -%}
-  {%- do components_drop([graph.labels, graph.edges]) -%}
+  {%- do components_drop([rows, nodes, edges] + rounds) -%}
   {{ return(relations) }}
 {% endmaterialization %}

@@ -1,0 +1,286 @@
+"""What connected components cost, and against what: `python -m orchestration.bench_graph`.
+
+Two graphs: people of 2 to 8 identifiers each, and one chain in random order. The components of
+each are found in the same DuckDB file by dbt with this project's materialization, by Splink and by
+scipy, each in a process of its own; they must agree. Then people get one percent more edges, as
+arrivals are: mostly new devices and new people, a few links between people known apart.
+
+Seconds are those of the model as dbt times it; of Splink's clustering, given nodes and edges; and
+of reading the edges, coding their texts as integers, scipy's own work (also alone) and writing.
+"""
+
+import argparse
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from splink import DuckDBAPI
+from splink.clustering import cluster_pairwise_predictions_at_threshold
+
+from orchestration.bench import run
+from orchestration.bench_curve import apart
+from orchestration.text import table
+
+MACROS = Path(__file__).parents[1] / "macros" / "identity"
+EDGES_PER_PERSON = 4.63  # measured
+GRAPHS = """
+    create table people (left_node varchar, right_node varchar, updated_at timestamp);
+    create table chain as from people;
+
+    create macro identifier(person, number) as case number
+        when 0 then 'user_id:' || person
+        when 1 then 'email:' || left(md5('' || person), 12) || '@example.com'
+        else 'anonymous_id:' || cast(md5(person || '/' || number) as uuid)
+    end;
+
+    -- Each identifier of a person with an earlier one, and the last with one more.
+    create macro edges_of_people(first_person, next_person) as table
+        with identifiers as (
+            select person, size, unnest(range(1, size)) as number
+            from (
+                select range as person, cast(2 + hash(range) % 7 as bigint) as size
+                from range(first_person, next_person)
+            )
+        ), earlier as (
+            select *, hash(person, number) % number as other from identifiers
+            union all
+            select *, hash(person) % number from identifiers where number = size - 1
+        )
+        select distinct
+            identifier(person, number) as left_node,
+            identifier(person, other) as right_node
+        from earlier;
+"""
+PEOPLE = """
+    insert into people
+    select *, timestamp '2026-01-01' from edges_of_people(0, $people)
+"""
+CHAIN = """
+    insert into chain
+    select identifier(place, 2), identifier(place + 1, 2), timestamp '2026-01-01'
+    from (select range as place from range($nodes - 1))
+    order by hash(place)
+"""
+# Of a hundred people: 3 have a new device, 0.2 turn out to be another; and 0.4 are new.
+ARRIVALS = """
+    insert into people
+    select *, timestamp '2026-01-02'
+    from (
+        select identifier(range, 100), identifier(range, 0) from range(0, $people, 33)
+        union all
+        select identifier(range, 1), identifier(range + 7, 1) from range(0, $people - 7, 500)
+        union all
+        from edges_of_people($people, $people + $people // 250)
+    )
+"""
+MODEL = """
+    {{{{ config(
+        materialized='connected_components',
+        unique_key='node',
+        incremental_strategy='delete+insert',
+    ) }}}}
+
+    with arrivals as (
+
+        select * from main.{graph}
+        {{% if components_are_kept() %}}
+            where updated_at > (select max(updated_at) from {{{{ this }}}})
+        {{% endif %}}
+
+    )
+
+    select * from arrivals
+
+    {{% if components_are_kept() %}}
+        union all
+
+        select node, component, updated_at from {{{{ this }}}}
+        where component in (
+            select component from {{{{ this }}}}
+            where node in (
+                select left_node from arrivals
+                union all
+                select right_node from arrivals
+            )
+        )
+    {{% endif %}}
+"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run of dbt found: nodes it wrote, rounds and seconds it took."""
+
+    nodes: int
+    rounds: int
+    seconds: float
+
+
+class Project:
+    """A dbt project with a model of connected components per graph."""
+
+    def __init__(self, folder: Path, warehouse: Path) -> None:
+        """Write it into a folder."""
+        self.folder = folder
+        self.env = {**os.environ, "DBT_PROFILES_DIR": str(folder)}
+        self.env["DBT_LOG_PATH"] = str(folder / "logs")
+        self.env["DBT_TARGET_PATH"] = str(folder / "target")
+        project = {
+            "name": "bench",
+            "profile": "bench",
+            "macro-paths": [str(MACROS)],
+            "flags": {"send_anonymous_usage_stats": False},
+        }
+        target = {"type": "duckdb", "path": str(warehouse), "schema": "main", "threads": 1}
+        profile = {"bench": {"target": "bench", "outputs": {"bench": target}}}
+        (folder / "models").mkdir(parents=True)
+        # JSON is YAML.
+        (folder / "dbt_project.yml").write_text(json.dumps(project))
+        (folder / "profiles.yml").write_text(json.dumps(profile))
+        for graph in ("people", "chain"):
+            path = folder / "models" / f"{graph}_components.sql"
+            path.write_text(MODEL.format(graph=graph))
+
+    def find(self, graph: str) -> Found:
+        """Run the model of a graph."""
+        model = f"{graph}_components"
+        run(
+            "dbt.cli.main",
+            "run",
+            "--select",
+            model,
+            "--project-dir",
+            str(self.folder),
+            env=self.env,
+        )
+        log = (self.folder / "logs" / "dbt.log").read_text()
+        said = re.findall(rf"{model}: connected components of (\d+) nodes took (\d+) rounds", log)
+        result = json.loads((self.folder / "target" / "run_results.json").read_text())["results"][0]
+        return Found(*map(int, said[-1]), result["execution_time"])
+
+
+def splink_seconds(warehouse: Path, graph: str) -> float:
+    """Seconds of Splink; its components stay as `<graph>_splink`."""
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("set enable_progress_bar = false")
+        connection.execute(f"create table nodes as select node from {graph}_components")
+        start = time.perf_counter()
+        clusters = cluster_pairwise_predictions_at_threshold(
+            "nodes", graph, DuckDBAPI(connection), "node", "left_node", "right_node"
+        )
+        seconds = time.perf_counter() - start
+        connection.execute(f"alter table {clusters.physical_name} rename to {graph}_splink")
+        connection.execute("drop table nodes")
+    return seconds
+
+
+def scipy_seconds(warehouse: Path, graph: str) -> tuple[float, float]:
+    """Seconds of scipy in all and of its own; the components stay as `<graph>_scipy`."""
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("set enable_progress_bar = false")
+        start = time.perf_counter()
+        edges = connection.execute(f"select left_node, right_node from {graph}").fetchnumpy()
+        ends = np.concatenate([edges["left_node"], edges["right_node"]])
+        codes, nodes = pd.factorize(ends)
+        coded = time.perf_counter()
+        ones = np.ones(len(codes) // 2, dtype=bool)
+        matrix = coo_array((ones, tuple(np.split(codes, 2))), shape=(len(nodes), len(nodes)))
+        _, components = connected_components(matrix, directed=False)
+        alone = time.perf_counter() - coded
+        frame = pd.DataFrame({"node": nodes, "component": components})  # noqa: F841 (read below)
+        connection.execute(f"create table {graph}_scipy as from frame")
+        return time.perf_counter() - start, alone
+
+
+def rows_in(connection: duckdb.DuckDBPyConnection, graph: str) -> int:
+    """Number of edges of a graph."""
+    return connection.execute(f"select count(*) from {graph}").fetchall()[0][0]
+
+
+def is_agreed(warehouse: Path, graph: str) -> bool:
+    """Whether all three found the same: Splink names components as we do, scipy numbers them."""
+    with duckdb.connect(str(warehouse)) as connection:
+        return connection.execute(f"""
+            select
+                count(*) = count(*) filter (ours.component = splink.cluster_id)
+                and count(distinct ours.component) = count(distinct scipy.component)
+                and count(distinct ours.component)
+                = count(distinct (ours.component, scipy.component))
+            from {graph}_components as ours
+            full join {graph}_splink as splink using (node)
+            full join {graph}_scipy as scipy using (node)
+        """).fetchall()[0][0]
+
+
+def measure(edges: int, chain: int, folder: Path) -> str:
+    """Find the components of both graphs below `folder`; the page to print."""
+    warehouse = folder / "bench.duckdb"
+    project = Project(folder / "project", warehouse)
+    people = {"people": max(10, round(edges / EDGES_PER_PERSON))}
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute(GRAPHS)
+        connection.execute(PEOPLE, people)
+        connection.execute(CHAIN, {"nodes": chain})
+        sizes = {graph: rows_in(connection, graph) for graph in ("people", "chain")}
+
+    rows = []
+    for graph, size in sizes.items():
+        found = project.find(graph)
+        splink = apart(splink_seconds, warehouse, graph)
+        scipy, alone = apart(scipy_seconds, warehouse, graph)
+        if not is_agreed(warehouse, graph):
+            raise SystemExit(f"The components of {graph} are not those of Splink and scipy")
+        rows.append(
+            (
+                *(graph, size, found.nodes, found.rounds, found.seconds),
+                *(splink, found.seconds / splink, scipy, found.seconds / scipy, alone),
+            )
+        )
+        if graph == "people":
+            full = found
+
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute(ARRIVALS, people)
+        new = rows_in(connection, "people") - sizes["people"]
+    more = project.find("people")
+    head = ["edges", "nodes written", "rounds", "seconds"]
+    return (
+        table(
+            ["graph", *head, "Splink, s", "of Splink", "scipy, s", "times scipy", "scipy alone, s"],
+            rows,
+        )
+        + "\n\n"
+        + table(
+            ["arrival", *head, "of the first"],
+            [("people", new, more.nodes, more.rounds, more.seconds, more.seconds / full.seconds)],
+        )
+    )
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Print the measurements."""
+    parser = argparse.ArgumentParser(
+        prog="python -m orchestration.bench_graph", description=__doc__
+    )
+    parser.add_argument("--edges", type=int, default=1_000_000, help="of people (1,000,000)")
+    parser.add_argument("--chain", type=int, default=10_000, help="nodes of the chain (10,000)")
+    options = parser.parse_args(words)
+    if options.edges < 100 or options.chain < 2:
+        parser.error("--edges must be at least 100, --chain at least 2")
+    with tempfile.TemporaryDirectory(prefix="tideline-bench-") as folder:
+        print(measure(options.edges, options.chain, Path(folder)))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
