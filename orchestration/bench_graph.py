@@ -5,8 +5,9 @@ each are found in the same DuckDB file by dbt with this project's materializatio
 scipy, each in a process of its own; they must agree. Then people get one percent more edges, as
 arrivals are: mostly new devices and new people, a few links between people known apart.
 
-Seconds are those of the model as dbt times it; of Splink's clustering, given nodes and edges; and
-of reading the edges, coding their texts as integers, scipy's own work (also alone) and writing.
+Seconds are those of the model as dbt times it, after a small one for which dbt compiles its macros;
+of Splink's clustering, given nodes and edges; and of reading the edges, coding their texts as
+integers, scipy's own work (also alone) and writing.
 """
 
 import argparse
@@ -36,6 +37,8 @@ EDGES_PER_PERSON = 4.63  # measured
 GRAPHS = """
     create table people (left_node varchar, right_node varchar, updated_at timestamp);
     create table chain as from people;
+    create table small as
+        select 'a' as left_node, 'b' as right_node, timestamp '2026-01-01' as updated_at;
 
     create macro identifier(person, number) as case number
         when 0 then 'user_id:' || person
@@ -71,12 +74,12 @@ CHAIN = """
     from (select range as place from range($nodes - 1))
     order by hash(place)
 """
-# Of a hundred people: 3 have a new device, 0.2 turn out to be another; and 0.4 are new.
+# Of a thousand people 15 sign in on a new device, 2 turn out to be another, and 4 are new.
 ARRIVALS = """
     insert into people
     select *, timestamp '2026-01-02'
     from (
-        select identifier(range, 100), identifier(range, 0) from range(0, $people, 33)
+        select identifier(range, 100), identifier(range, unnest([0, 1])) from range(0, $people, 67)
         union all
         select identifier(range, 1), identifier(range + 7, 1) from range(0, $people - 7, 500)
         union all
@@ -84,6 +87,7 @@ ARRIVALS = """
     )
 """
 MODEL = """
+    -- depends_on: {before}
     {{{{ config(
         materialized='connected_components',
         unique_key='node',
@@ -147,26 +151,21 @@ class Project:
         # JSON is YAML.
         (folder / "dbt_project.yml").write_text(json.dumps(project))
         (folder / "profiles.yml").write_text(json.dumps(profile))
-        for graph in ("people", "chain"):
+        small = "{{ ref('small_components') }}"
+        for graph, before in (("small", "none"), ("people", small), ("chain", small)):
             path = folder / "models" / f"{graph}_components.sql"
-            path.write_text(MODEL.format(graph=graph))
+            path.write_text(MODEL.format(graph=graph, before=before))
 
     def find(self, graph: str) -> Found:
         """Run the model of a graph."""
         model = f"{graph}_components"
-        run(
-            "dbt.cli.main",
-            "run",
-            "--select",
-            model,
-            "--project-dir",
-            str(self.folder),
-            env=self.env,
-        )
+        words = ["run", "--select", "small_components", model, "--project-dir", str(self.folder)]
+        run("dbt.cli.main", *words, env=self.env)
         log = (self.folder / "logs" / "dbt.log").read_text()
         said = re.findall(rf"{model}: connected components of (\d+) nodes took (\d+) rounds", log)
-        result = json.loads((self.folder / "target" / "run_results.json").read_text())["results"][0]
-        return Found(*map(int, said[-1]), result["execution_time"])
+        results = json.loads((self.folder / "target" / "run_results.json").read_text())["results"]
+        seconds = {result["unique_id"]: result["execution_time"] for result in results}
+        return Found(*map(int, said[-1]), seconds[f"model.bench.{model}"])
 
 
 def splink_seconds(warehouse: Path, graph: str) -> float:
