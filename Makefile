@@ -50,6 +50,7 @@ dev: .venv/.installed
 bench: .venv/.installed
 	$(BIN)/python -m orchestration.bench --events $(EVENTS)
 	$(BIN)/python -m orchestration.bench_curve --millions $(CURVE)
+	$(BIN)/python -m orchestration.bench_graph
 
 # Models are judged in their first run, on a warehouse without tables; Snowflake's dialect is judged
 # by a test, which has a server to compile against.

@@ -76,6 +76,7 @@ CHAIN = """
 """
 # Of a thousand people 15 sign in on a new device, 2 turn out to be another, and 4 are new.
 ARRIVALS = """
+    insert into small values ('b', 'c', '2026-01-02');
     insert into people
     select *, timestamp '2026-01-02'
     from (
@@ -136,9 +137,14 @@ class Project:
     def __init__(self, folder: Path, warehouse: Path) -> None:
         """Write it into a folder."""
         self.folder = folder
-        self.env = {**os.environ, "DBT_PROFILES_DIR": str(folder)}
-        self.env["DBT_LOG_PATH"] = str(folder / "logs")
-        self.env["DBT_TARGET_PATH"] = str(folder / "target")
+        self.env = {
+            **os.environ,
+            "DBT_PROJECT_DIR": str(folder),
+            "DBT_PROFILES_DIR": str(folder),
+            "DBT_TARGET": "bench",
+            "DBT_TARGET_PATH": str(folder / "target"),
+            "DBT_LOG_PATH": str(folder / "logs"),
+        }
         project = {
             "name": "bench",
             "profile": "bench",
@@ -159,8 +165,7 @@ class Project:
     def find(self, graph: str) -> Found:
         """Run the model of a graph."""
         model = f"{graph}_components"
-        words = ["run", "--select", "small_components", model, "--project-dir", str(self.folder)]
-        run("dbt.cli.main", *words, env=self.env)
+        run("dbt.cli.main", "run", "--select", "small_components", model, env=self.env)
         log = (self.folder / "logs" / "dbt.log").read_text()
         said = re.findall(rf"{model}: connected components of (\d+) nodes took (\d+) rounds", log)
         results = json.loads((self.folder / "target" / "run_results.json").read_text())["results"]

@@ -1,6 +1,11 @@
-"""`make bench` on little data: every stage is there, twice, with its ratio to the floor."""
+"""`make bench` on little data: every stage and every graph is there, with its ratios."""
 
 import re
+import shutil
+
+import duckdb
+
+from orchestration.bench_graph import is_agreed
 
 
 def test_the_page_names_every_stage(deployment):
@@ -14,3 +19,34 @@ def test_the_page_names_every_stage(deployment):
     for stage in ("raw", "events", "identity", "sessions", "features", "segments", "delivery"):
         found = re.findall(rf"^  {stage} +([0-9,]+) +[0-9.]+ +[0-9,]+ +[0-9.]+$", page, re.M)
         assert len(found) == 2 and all(int(rows.replace(",", "")) > 0 for rows in found), stage
+
+
+def test_components_are_those_of_splink_and_scipy(deployment):
+    page = deployment.run("orchestration.bench_graph", "--edges", 2000, "--chain", 100)
+    rows = re.findall(r"^  (people|chain) +([0-9,]+) +([0-9,]+) +([0-9]+) +[0-9.]+ ", page, re.M)
+    assert [name for name, *_ in rows] == ["people", "chain", "people"]
+    people, chain, arrival = ([int(text.replace(",", "")) for text in row[1:]] for row in rows)
+    assert 1800 < people[0] < 2200
+    assert chain[:2] == [99, 100]
+    assert 0 < arrival[0] < people[0] / 50 and arrival[1] < people[1] / 10
+    assert all(1 <= rounds <= 7 for _, _, rounds in (people, chain, arrival))
+
+
+def test_components_that_are_others_stop_the_measurement(tmp_path):
+    warehouse = tmp_path / "bench.duckdb"
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("""
+            create table people_components (node, component) as values ('a', 'a'), ('b', 'a');
+            create table people_splink (node, cluster_id) as from people_components;
+            create table people_scipy (node, component) as values ('a', 0), ('b', 0);
+        """)
+    assert is_agreed(warehouse, "people")
+    for broken in (
+        "update people_splink set cluster_id = 'b' where node = 'b'",
+        "update people_scipy set component = 1 where node = 'b'",
+        "delete from people_components where node = 'b'",
+    ):
+        copy = shutil.copy(warehouse, tmp_path / "copy.duckdb")
+        with duckdb.connect(str(copy)) as connection:
+            connection.execute(broken)
+        assert not is_agreed(copy, "people")
