@@ -1,8 +1,8 @@
 {#
   Whether a model with `materialized='connected_components', unique_key='node'` adds to its table.
   It then selects, beside what is new, each known component that is reached as a star: `node,
-  component, updated_at` of its rows. A star points to the least node, so what comes of it is what
-  all edges of the component would have given.
+  component` of its rows. A star points to the least node, so what comes of it is what all edges of
+  the component would have given.
 #}
 {% macro components_are_kept() %}
   {%- if execute and config.get('unique_key') and not should_full_refresh() -%}

@@ -7,11 +7,17 @@
     )
 }}
 
-with touched as (
+{% set touched_identifiers = ref('int_touched_identifiers') %}
 
-    select * from {{ ref('int_touched_identifiers') }}
+with
+
+{% if is_incremental() %}
+touched as (
+
+    select * from {{ touched_identifiers }}
 
 ),
+{% endif %}
 
 event_identifiers as (
 

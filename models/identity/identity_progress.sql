@@ -16,7 +16,7 @@
 with progress as (
 
     select updated_at from {{ ref('int_touched_identifiers') }}
-    {{ 'where false' if left_out }}
+    where {{ 'false' if left_out else 'true' }}
 
     {% if watermark %}
     union all

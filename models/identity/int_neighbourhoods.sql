@@ -13,6 +13,7 @@
 }}
 
 {% set watermark = identity_watermark() %}
+{% set touched_identifiers = ref('int_touched_identifiers') %}
 
 with identifiers as (
 
@@ -26,13 +27,13 @@ blocklisted as (
 
 ),
 
+{% if watermark %}
 touched as (
 
-    select * from {{ ref('int_touched_identifiers') }}
+    select * from {{ touched_identifiers }}
 
 ),
 
-{% if watermark %}
 known as (
 
     select

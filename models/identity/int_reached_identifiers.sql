@@ -8,6 +8,15 @@ neighbourhoods as (
 
     select * from {{ ref('int_neighbourhoods') }}
 
+),
+
+reached as (
+
+    select neighbourhoods.component
+    from neighbourhoods
+    inner join touched
+        on neighbourhoods.node = touched.identifier_id
+
 )
 
 select identifier_id from touched
@@ -16,10 +25,4 @@ union distinct
 
 select node as identifier_id
 from neighbourhoods
-where
-    component in (
-        select neighbourhoods.component
-        from neighbourhoods
-        inner join touched
-            on neighbourhoods.node = touched.identifier_id
-    )
+where component in (select reached.component from reached)

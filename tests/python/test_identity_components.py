@@ -12,10 +12,10 @@ from tests.python.identity_project import ScratchProject
 
 CHAIN = 10_000
 EDGES = """
-    select left_node, right_node, null::timestamp as updated_at
+    select left_node, right_node
     from read_csv('edges.csv', all_varchar = true)
 """
-AGAIN = "select node as left_node, component as right_node, updated_at from {{ ref('graphs') }}"
+AGAIN = "select node as left_node, component as right_node from {{ ref('graphs') }}"
 
 
 def _shuffled(graph: nx.Graph, seed: int) -> nx.Graph:
@@ -139,7 +139,7 @@ GROWING = """
 
     with arrivals as (
 
-        select * from read_csv('growing.csv', nullstr = '')
+        select left_node, right_node from read_csv('growing.csv', nullstr = '')
         where
             updated_at <= '{{ env_var("BATCH") }}'
             {% if components_are_kept() %}
@@ -153,7 +153,7 @@ GROWING = """
     {% if components_are_kept() %}
         union all
 
-        select node, component, updated_at from {{ this }}
+        select node, component from {{ this }}
         where component in (
             select kept.component
             from {{ this }} as kept
@@ -164,9 +164,8 @@ GROWING = """
 MUTANTS = {
     "only_what_is_new": ("component in (", "false and component in ("),
     "only_reached_nodes": ("select kept.component\n", "select kept.node\n"),
-    "star_of_another_node": ("select node, component,", "select node, 'n' || component,"),
+    "star_of_another_node": ("select node, component", "select node, 'n' || component"),
     "nothing_deleted": ("delete+insert", "append"),
-    "forgotten_updates": ("component, updated_at", "component, null"),
 }
 
 
@@ -185,17 +184,14 @@ def _batches() -> list[list[tuple[str, str, datetime]]]:
     return batches
 
 
-def _expected(batches) -> set[tuple[str, str, datetime | None]]:
-    graph, updates = nx.Graph(), {}
-    for left, right, updated_at in (row for batch in batches for row in batch):
+def _expected(batches) -> set[tuple[str, str]]:
+    graph = nx.Graph()
+    for left, right, _ in (row for batch in batches for row in batch):
         graph.add_nodes_from(node for node in (left, right) if node)
         if left and right:
             graph.add_edge(left, right)
-        updates[left] = updated_at  # batches are in order: the last is the greatest
     return {
-        (node, min(component), updates.get(node))
-        for component in nx.connected_components(graph)
-        for node in component
+        (node, min(component)) for component in nx.connected_components(graph) for node in component
     }
 
 
@@ -236,9 +232,7 @@ def grown(tmp_path_factory):
 
 
 def _run(project, run: object) -> list[tuple]:
-    return project.rows(
-        f"select node, component, updated_at from tideline.growing_runs where run = '{run}'"
-    )
+    return project.rows(f"select node, component from tideline.growing_runs where run = '{run}'")
 
 
 def test_components_grow_batch_by_batch(grown):
@@ -256,8 +250,8 @@ def test_only_components_that_are_reached_are_written(grown):
     known: set[tuple] = set()
     for number, size in enumerate([*sizes[:3], sizes[4]], start=1):
         ends = {node for row in batches[number - 1] for node in row[:2] if node}
-        reached = {component for node, component, _ in known if node in ends}
-        nodes = ends | {node for node, component, _ in known if component in reached}
+        reached = {component for node, component in known if node in ends}
+        nodes = ends | {node for node, component in known if component in reached}
         assert int(size) == len(nodes)
         known = _expected(batches[:number])
     assert int(sizes[3]) < len(known) == int(sizes[5])
@@ -266,7 +260,7 @@ def test_only_components_that_are_reached_are_written(grown):
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_broken_increment_is_noticed(grown, mutant):
     project, batches, _ = grown
-    found = project.rows(f"select node, component, updated_at from tideline.{mutant}")
+    found = project.rows(f"select node, component from tideline.{mutant}")
     assert found
     assert len(found) != len(set(found)) or set(found) != _expected(batches)
 
@@ -280,4 +274,4 @@ def test_what_stops_in_the_middle_changes_nothing(grown):
 def test_hooks_run_after_the_rows_are_written(grown):
     project, _, _ = grown
     gone = set(_run(project, "full")) - set(_run(project, "hook"))
-    assert [node for node, _, _ in gone] == ["node:000"]
+    assert [node for node, _ in gone] == ["node:000"]
