@@ -10,23 +10,30 @@
     )
 }}
 
-with reached as (
+{% set event_identifiers = ref('event_identifiers') %}
+{% set reached_identifiers = ref('int_reached_identifiers') %}
+
+with
+
+{% if is_incremental() %}
+reached as (
 
     select distinct
         identity_map.profile_id,
         identity_map.id_value
     from {{ ref('identity_map') }} as identity_map
-    inner join {{ ref('int_reached_identifiers') }} as reached_identifiers
+    inner join {{ reached_identifiers }} as reached_identifiers
         on identity_map.identifier_id = reached_identifiers.identifier_id
 
 ),
 
 reached_events as (
 
-    select event_id from {{ ref('event_identifiers') }}
+    select event_id from {{ event_identifiers }}
     where id_value in (select reached.id_value from reached)
 
 ),
+{% endif %}
 
 identity_map as (
 

@@ -3,13 +3,12 @@
     begins where the last whole one stood.
 #}
 {% set steps = [
-    'int_touched_identifiers', 'int_neighbourhoods', 'int_reached_identifiers', 'identity_blocked',
-    'identity_components', 'identity_map', 'dim_profiles',
+    'model.tideline.int_touched_identifiers', 'model.tideline.int_neighbourhoods',
+    'model.tideline.int_reached_identifiers', 'model.tideline.identity_blocked',
+    'model.tideline.identity_components', 'model.tideline.identity_map',
+    'model.tideline.dim_profiles',
 ] %}
-{% set left_out = [] %}
-{% for step in steps if 'model.tideline.' ~ step not in selected_resources %}
-    {% do left_out.append(step) %}
-{% endfor %}
+{% set left_out = steps | reject('in', selected_resources) | list %}
 {% set watermark = identity_watermark() %}
 
 -- depends_on: {{ ref('identity_blocked') }}, {{ ref('dim_profiles') }}
