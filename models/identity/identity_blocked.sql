@@ -26,6 +26,14 @@ refused as (
         reason
     from {{ ref('int_cuts') }}
 
+    union all
+
+    select
+        edge_id,
+        rule,
+        reason
+    from {{ ref('int_excess') }}
+
 )
 
 select

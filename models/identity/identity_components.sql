@@ -3,13 +3,16 @@
 with edges as (
 
     select * from {{ ref('int_edge_guards') }}
-    where rule is null
+    where
+        rule is null
+        and edge_id not in (select bridges.edge_id from {{ ref('int_bridges') }} as bridges)
+        and edge_id not in (select cuts.edge_id from {{ ref('int_cuts') }} as cuts)
 
 ),
 
 components as (
 
-    select * from {{ ref('int_components') }}
+    select * from {{ ref('int_cut_components') }}
 
 ),
 
@@ -18,14 +21,7 @@ refused as (
     select
         edge_id,
         component
-    from {{ ref('int_bridges') }}
-
-    union all
-
-    select
-        edge_id,
-        component
-    from {{ ref('int_cuts') }}
+    from {{ ref('int_excess') }}
 
 )
 

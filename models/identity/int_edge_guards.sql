@@ -17,6 +17,18 @@ exclusions as (
 
 ),
 
+identifier_rules as (
+
+    select * from {{ ref('identifier_rules') }}
+
+),
+
+identifier_limits as (
+
+    select * from {{ ref('identifier_limits') }}
+
+),
+
 edges as (
 
     {# An edge to a blocklisted identifier is not refused one by one: it is no edge at all. #}
@@ -42,7 +54,9 @@ ends as (
     select
         edge_id,
         left_id as identifier_id,
-        right_id as account_id,
+        left_type as id_type,
+        right_id as neighbour_id,
+        right_type as neighbour_type,
         first_received_at
     from edges
     where rule is null
@@ -51,54 +65,101 @@ ends as (
 
     select
         edge_id,
-        right_id,
-        left_id,
+        right_id as identifier_id,
+        right_type as id_type,
+        left_id as neighbour_id,
+        left_type as neighbour_type,
         first_received_at
     from edges
     where rule is null
 
 ),
 
-accounts as (
+account_types as (
 
-    select
-        ends.edge_id,
-        identifiers.id_type || '_of_two_accounts' as rule,
-        'stays with ' || first_value(accounts.identifier_id) over (
-            partition by ends.identifier_id, accounts.id_type
-            order by ends.first_received_at, accounts.id_value
-            rows between unbounded preceding and current row
-        ) as reason,
-        row_number() over (
-            partition by ends.identifier_id, accounts.id_type
-            order by ends.first_received_at, accounts.id_value
-        ) as account_rank
-    from ends
-    inner join identifiers
-        on ends.identifier_id = identifiers.identifier_id
-    inner join identifiers as accounts
-        on
-            ends.account_id = accounts.identifier_id
-            and accounts.is_unique_per_profile
+    select id_type from identifier_rules
+    where is_unique_per_profile
 
 ),
 
-second_accounts as (
+accounts as (
 
+    select
+        edge_id,
+        id_type || '_of_two_accounts' as rule,
+        'stays with ' || first_value(neighbour_id) over (
+            partition by identifier_id, neighbour_type
+            order by first_received_at, neighbour_id
+            rows between unbounded preceding and current row
+        ) as reason,
+        row_number() over (
+            partition by identifier_id, neighbour_type
+            order by first_received_at, neighbour_id
+        ) as account_rank
+    from ends
+    where neighbour_type in (select account_types.id_type from account_types)
+
+),
+
+crowds as (
+
+    {# What was seen with more of a type than a person has says of none of them whose it is. #}
+    select
+        ends.identifier_id,
+        ends.neighbour_type,
+        'the ' || ends.id_type || ' was seen with ' || cast(count(*) as varchar) || ' of '
+        || ends.neighbour_type as reason
+    from ends
+    inner join identifier_limits
+        on ends.neighbour_type = identifier_limits.id_type
+    where
+        ends.id_type not in (select account_types.id_type from account_types)
+        and ends.neighbour_type not in (select account_types.id_type from account_types)
+    group by
+        ends.identifier_id, ends.id_type, ends.neighbour_type, identifier_limits.max_per_profile
+    having count(*) > identifier_limits.max_per_profile
+
+),
+
+claims as (
+
+    select
+        edge_id,
+        rule,
+        reason
+    from accounts
+    where account_rank > 1
+
+    union all
+
+    select
+        ends.edge_id,
+        'shared_by_many' as rule,
+        crowds.reason
+    from ends
+    inner join crowds
+        on
+            ends.identifier_id = crowds.identifier_id
+            and ends.neighbour_type = crowds.neighbour_type
+
+),
+
+refused as (
+
+    {# An edge may be refused at either end. #}
     select
         edge_id,
         min(rule) as rule,
         min(reason) as reason
-    from accounts
-    where account_rank > 1
+    from claims
     group by edge_id
 
 )
 
 select
     edges.* exclude (rule, reason),
-    coalesce(edges.rule, second_accounts.rule) as rule,
-    coalesce(edges.reason, second_accounts.reason) as reason
+    coalesce(edges.rule, refused.rule) as rule,
+    coalesce(edges.reason, refused.reason) as reason
 from edges
-left join second_accounts
-    on edges.edge_id = second_accounts.edge_id
+left join refused
+    on edges.edge_id = refused.edge_id

@@ -10,6 +10,8 @@ from pathlib import Path
 import duckdb
 
 REPO = Path(__file__).resolve().parents[2]
+# The most a profile holds of a type, and in all: few, so that small logs reach it.
+LIMITS = {"anonymous_id": 3, "email": 2, "*": 4}
 
 # Several builds in one process: what costs is the import of dbt, not the builds.
 _DRIVER = """
@@ -53,12 +55,17 @@ class ScratchProject:
             with (folder / "seeds" / "identifier_blocklist.csv").open("a") as blocklist:
                 blocklist.write("email,whole,info.desk@gmail.com,A desk\n")
                 blocklist.write("anonymous_id,pattern,till-[0-9]+,A till\n")
+            limits = "".join(f"{id_type},{most},Few\n" for id_type, most in LIMITS.items())
+            (folder / "seeds" / "identifier_limits.csv").write_text(
+                f"id_type,max_per_profile,reason\n{limits}"
+            )
             (folder / "tests").mkdir()
             for name in (
                 "assert_no_profile_has_two_user_ids",
                 "assert_every_event_has_one_profile",
                 "assert_identity_map_covers_time_once",
                 "assert_excluded_pairs_are_apart",
+                "assert_no_profile_passes_a_limit",
                 "assert_profile_ids_resolve",
             ):
                 shutil.copy(REPO / "tests" / "dbt" / f"{name}.sql", folder / "tests")

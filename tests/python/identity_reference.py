@@ -7,9 +7,10 @@ import csv
 import hashlib
 import itertools
 import json
+import math
 import random
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,7 @@ import duckdb
 import networkx as nx
 import pandas as pd
 
-from tests.python.identity_project import REPO, ScratchProject
+from tests.python.identity_project import LIMITS, REPO, ScratchProject
 
 LOADS = 3
 PRIORITY = {"user_id": 1, "anonymous_id": 2, "email": 3, "phone": 4}
@@ -104,14 +105,16 @@ class Row:
 
 def random_log(name: str, chance: random.Random) -> list[Row]:
     users, devices, emails = (
-        [f"{name}-{kind}{n}" for n in range(chance.randint(1, 4))] for kind in "uae"
+        [f"{name}-{kind}{n}" for n in range(chance.choice([1, 2, 3, 4, 4, 5]))] for kind in "uae"
     )
     spelled = {email: [f"{email}@gmail.com"] for email in emails}
     for email, spellings in spelled.items():
         spellings.append(f" {email[:-1]}.{email[-1]}+news@GoogleMail.com")
+    # Some hardly ever sign in.
+    unknown = [None] * chance.choice([2, 2, 12])
     rows = []
-    for number in range(chance.randint(1, 14)):
-        user = chance.choice([None, None, *users, "null", " "])
+    for number in range(chance.randint(1, 18)):
+        user = chance.choice([*unknown, *users, "null", " "])
         email = chance.choice([None, *emails, *emails, chance.choice(sorted(JUNK))])
         email = chance.choice(spelled.get(email, [email]))
         device = chance.choice([None, *devices, *devices, "NULL", "Till-7"])
@@ -230,8 +233,8 @@ def golden(rows: list[Row], owners: set, single: set) -> set[tuple]:
     return survivors
 
 
-def refused(edges: dict, excluded: set[frozenset]) -> dict:
-    """The rule that refuses an edge; `edges` says when each was first received."""
+def refused(edges: dict, received: dict, excluded: set[frozenset]) -> dict:
+    """The rule that refuses an edge; when each edge and identifier was first received is given."""
     rules = {edge: "excluded" for edge in edges if frozenset(edge) in excluded}
     accounts = defaultdict(set)
     for left, right in edges.keys() - rules:
@@ -239,6 +242,7 @@ def refused(edges: dict, excluded: set[frozenset]) -> dict:
             accounts[left].add(right)
     shared = {device for device, users in accounts.items() if len(users) > 1}
     of_email = defaultdict(list)
+    seen_with = defaultdict(set)
     for (left, right), first in edges.items():
         if (left, right) in rules:
             continue
@@ -246,6 +250,12 @@ def refused(edges: dict, excluded: set[frozenset]) -> dict:
             rules[left, right] = "shared_device"
         elif left[0] == "email" and right[0] == "user_id":
             of_email[left].append((first, right[1], (left, right)))
+        elif "user_id" not in (left[0], right[0]):
+            seen_with[left, right[0]].add((left, right))
+            seen_with[right, left[0]].add((left, right))
+    for (_, kind), crowd in seen_with.items():
+        if len(crowd) > LIMITS[kind]:
+            rules |= dict.fromkeys(crowd, "shared_by_many")
     for claims in of_email.values():
         for _, _, edge in sorted(claims)[1:]:
             rules[edge] = "email_of_two_accounts"
@@ -270,7 +280,30 @@ def refused(edges: dict, excluded: set[frozenset]) -> dict:
             for _, holder, edge in claims:
                 if holder != first:
                     rules[edge] = "excluded"
+
+    graph = nx.Graph(edge for edge in edges if edge not in rules)
+    over = {}
+    for component in nx.connected_components(graph):
+        room = []
+        count = Counter()
+        for node in sorted(component, key=lambda node: (received[node], node[1])):
+            count[node[0]] += 1
+            if count[node[0]] > LIMITS.get(node[0], math.inf):
+                over[node] = f"more_than_{LIMITS[node[0]]}_{node[0]}"
+            else:
+                room.append(node)
+        room.sort(key=lambda node: (node[0] != "user_id", *age(node, received)))
+        for node in room[LIMITS["*"] :]:
+            over[node] = f"more_than_{LIMITS['*']}_identifiers"
+    for edge in graph.edges:
+        for node in sorted(over.keys() & set(edge), reverse=True):
+            rules[tuple(sorted(edge))] = over[node]
     return rules
+
+
+def age(identifier: tuple, received: dict) -> tuple:
+    """Of the identifiers of a profile the least names it."""
+    return received[identifier], PRIORITY[identifier[0]], identifier[1]
 
 
 def resolve(rows: list[Row], exclusions: list[tuple]) -> tuple[set, set, set]:
@@ -284,14 +317,14 @@ def resolve(rows: list[Row], exclusions: list[tuple]) -> tuple[set, set, set]:
     edges = {
         edge: min(row.received_at for row in seen) for edge, seen in seen_together(rows).items()
     }
-    rules = refused(edges, excluded)
+    rules = refused(edges, received, excluded)
     shared = {left for (left, _), rule in rules.items() if rule == "shared_device"}
 
     graph = nx.Graph(edge for edge in edges if edge not in rules)
     graph.add_nodes_from(node for node in received if node not in shared)
     profile = {}
     for component in nx.connected_components(graph):
-        first = min(component, key=lambda node: (received[node], PRIORITY[node[0]], node[1]))
+        first = min(component, key=lambda node: age(node, received))
         name = hashlib.md5(":".join(first).encode()).hexdigest()
         profile |= dict.fromkeys(component, name)
 

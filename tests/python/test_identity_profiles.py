@@ -22,7 +22,7 @@ from tests.python.identity_reference import (
     with_attributes,
 )
 
-LOGS = 200
+LOGS = 250
 TABLES = {
     "identifiers": "* exclude (updated_at)",
     "identity_edges": "* exclude (updated_at)",
@@ -60,6 +60,32 @@ BREAKS = {
         "'false'",
     ),
     "part_of_a_pattern": ("int_identifier_guards", "{{ matches_whole(", "{{ matches("),
+    "an_account_is_no_hub": (
+        "int_edge_guards",
+        "ends.id_type not in (select account_types.id_type from account_types)",
+        "true",
+    ),
+    "accounts_make_room": (
+        "int_excess",
+        "order by not is_unique_per_profile, first",
+        "order by first",
+    ),
+    "who_is_over_takes_room": (
+        "int_excess",
+        "partition by component, coalesce(rank_in_type > most_of_type, false)",
+        "partition by component",
+    ),
+    "later_ones_stay": (
+        "int_excess",
+        "partition by component, id_type order by first_received_at, id_value",
+        "partition by component, id_type order by id_value",
+    ),
+    "no_limit_in_all": ("int_excess", "having count(*) > most_in_all", "having false"),
+    "cut_edges_join_again": (
+        "identity_components",
+        "and edge_id not in (select cuts.edge_id from {{ ref('int_cuts') }} as cuts)",
+        "",
+    ),
     "exclusions_as_declared": ("int_exclusions", "'rights.is_gmail_folded'", "'false'"),
     "held_at_its_end": ("profile_timeline", "valid_to > fct_events", "valid_to >= fct_events"),
     "anybodys_address": (
@@ -136,8 +162,9 @@ def test_the_logs_are_worth_testing(rows, exclusions):
     _, blocked, _ = resolve(rows, exclusions)
     kinds = [rule for rule, *_ in blocked]
     rules = ["shared_device", "email_of_two_accounts", "bridges_two_accounts", "excluded"]
-    for rule in rules:
+    for rule in [*rules, "shared_by_many", "more_than_4_identifiers"]:
         assert kinds.count(rule) > 20
+    assert kinds.count("more_than_2_email") + kinds.count("more_than_3_anonymous_id") > 10
 
 
 def test_map_blocked_and_timeline_follow_the_rules(rebuilt, rows, exclusions):

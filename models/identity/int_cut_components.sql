@@ -1,0 +1,51 @@
+{{ config(materialized='connected_components') }}
+
+with edges as (
+
+    select * from {{ ref('int_edge_guards') }}
+    where rule is null
+
+),
+
+components as (
+
+    select * from {{ ref('int_components') }}
+
+),
+
+refused as (
+
+    select
+        edge_id,
+        component
+    from {{ ref('int_bridges') }}
+
+    union all
+
+    select
+        edge_id,
+        component
+    from {{ ref('int_cuts') }}
+
+)
+
+{# What these refusals did not touch is known already. #}
+select
+    node as left_node,
+    case
+        when component in (select refused.component from refused) then node
+        else component
+    end as right_node
+from components
+
+union all
+
+select
+    edges.left_id as left_node,
+    edges.right_id as right_node
+from edges
+inner join components
+    on edges.left_id = components.node
+where
+    components.component in (select refused.component from refused)
+    and edges.edge_id not in (select refused.edge_id from refused)

@@ -1,0 +1,28 @@
+{# Of no type, nor in all, does a profile hold more identifiers than `identifier_limits` allows. #}
+with held as (
+
+    select
+        components.component,
+        identifiers.id_type
+    from {{ ref('identity_components') }} as components
+    inner join {{ ref('identifiers') }} as identifiers
+        on components.node = identifiers.identifier_id
+
+    union all
+
+    select
+        component,
+        '*' as id_type
+    from {{ ref('identity_components') }}
+
+)
+
+select
+    held.component,
+    held.id_type,
+    count(*) as identifier_count
+from held
+inner join {{ ref('identifier_limits') }} as identifier_limits
+    on held.id_type = identifier_limits.id_type
+group by held.component, held.id_type, identifier_limits.max_per_profile
+having count(*) > identifier_limits.max_per_profile
