@@ -151,11 +151,17 @@ def find_rows(warehouse: Warehouse, landed: Sequence[PersonalTable]) -> int:
         "select id_type, id_value from forget_ids "
         "where valid_from is null and valid_to is null and id_type <> 'profile_id'"
     )
+    is_gmail_folded = bool(
+        warehouse.query(
+            f"select 1 from {warehouse.table('identifier_rules')} "
+            "where id_type = 'email' and is_gmail_folded"
+        )
+    )
     for id_type, id_value in own:
         if id_type == "email":
-            for needle in {id_value, quote(id_value).lower()}:
+            for needle, spelling in _spellings(id_value, is_gmail_folded):
                 for table in landed:
-                    _find_text(warehouse, table, needle)
+                    _find_text(warehouse, table, needle, spelling)
         else:
             _find_unread(warehouse, id_value)
     warehouse.execute(  # a request that is not finished has these already
@@ -165,16 +171,26 @@ def find_rows(warehouse: Warehouse, landed: Sequence[PersonalTable]) -> int:
     return warehouse.query("select count(*) from forget_rows")[0][0]
 
 
-def _find_text(warehouse: Warehouse, table: PersonalTable, needle: str) -> None:
+def _spellings(address: str, is_gmail_folded: bool) -> list[tuple[str, str]]:
+    """The ways an address may stand in a text: what to look for if dots do not count, a pattern."""
+    mailbox, _, domain = address.partition("@")
+    if is_gmail_folded and domain == "gmail.com":
+        letters = r"\.*".join(re.escape(letter) for letter in ["", *mailbox, ""])
+        return [(mailbox, rf"{letters}(?:(?:\+|%2b)[\w.+%-]*)?(?:@|%40)g(?:oogle)?mail\.com")]
+    ways = {address, quote(address).lower()}
+    return [(text.replace(".", ""), re.escape(text)) for text in ways]
+
+
+def _find_text(warehouse: Warehouse, table: PersonalTable, needle: str, spelling: str) -> None:
     """Add the rows that name an address anywhere, as a whole: not as the end of a longer one."""
     texts = [f"coalesce(cast({column} as varchar), '')" for column in table.columns]
     whole = re.compile(
-        rf"(?:(?<![\w.+-])|(?<=%[0-9a-f]{{2}})|(?<=\\[a-z])){re.escape(needle)}(?![\w-]|\.\w)"
+        rf"(?:(?<![\w.+-])|(?<=%[0-9a-f]{{2}})|(?<=\\[a-z])){spelling}(?![\w-]|\.\w)"
     )
     candidates = warehouse.query(
         f"select * from (select landed_file, landed_line, lower({' || chr(10) || '.join(texts)}) "
         f"as said from {warehouse.relation(table.schema or warehouse.schema, table.name)}) as rows "
-        "where contains(said, ?) "
+        "where contains(replace(said, '.', ''), ?) "
         "and (landed_file, landed_line) not in (select landed_file, landed_line from forget_rows)",
         [needle],
     )

@@ -21,8 +21,8 @@ import yaml
 
 from orchestration.activation.warehouse import DuckDBWarehouse
 from orchestration.privacy.forget import check_sources, locate
-from orchestration.privacy.marks import read_marks, read_sources
-from orchestration.privacy.person import PrivacyError, read_identifier
+from orchestration.privacy.marks import PersonalTable, read_marks, read_sources
+from orchestration.privacy.person import PrivacyError, find_rows, read_identifier
 from tests.conftest import REPOSITORY
 
 pytest_plugins = ["tests.python.activation_fixtures"]
@@ -386,6 +386,38 @@ def test_an_identifier_is_read_as_the_warehouse_writes_it(tmp_path, asked, writt
         )
     with DuckDBWarehouse(path) as warehouse:
         assert read_identifier(warehouse, f"email:{asked}").id_value == written
+
+
+@pytest.mark.parametrize("is_gmail_folded", [True, False])
+def test_an_address_is_found_as_anybody_writes_it(tmp_path, is_gmail_folded):
+    path = tmp_path / "warehouse.duckdb"
+    hers = ["of JDoe@gmail.com.", "/?email=jdoe%40gmail.com&a", '"jdoe@gmail.com"']
+    folded = ["J.Doe+shop@googlemail.com", "/?a=j.doe%2Bshop%40gmail.com", "..j.d.o.e@gmail.com"]
+    others = ["a.jdoe@gmail.com", "jdoe@gmail.com.org", "jane+jdoe@gmail.com", "jdoe@mail.com"]
+    texts = [*hers, *folded, *others]
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema tideline; set search_path = 'tideline'")
+        connection.execute(
+            "create table identifier_rules as select 'email' as id_type, ? as is_gmail_folded",
+            [is_gmail_folded],
+        )
+        connection.execute(
+            "create table event_identifiers (landed_file text, landed_line bigint,"
+            " identifier_id text, id_type text, occurred_at timestamp)"
+        )
+        connection.execute(
+            "create table landed_events as select 'f' as landed_file, null as reason,"
+            " unnest(range(len(?))) as landed_line, unnest(?) as original",
+            [texts, texts],
+        )
+    with DuckDBWarehouse(path) as warehouse:
+        warehouse.execute(
+            "create temporary table forget_ids as select 'email' as id_type, null as valid_from,"
+            " 'jdoe@gmail.com' as id_value, 'email:' as identifier_id, null as valid_to"
+        )
+        find_rows(warehouse, [PersonalTable(None, "landed_events", True, {"original": "content"})])
+        found = {texts[line] for (line,) in warehouse.query("select landed_line from forget_rows")}
+    assert found == {*hers, *(folded if is_gmail_folded else [])}
 
 
 def test_a_source_that_the_vars_do_not_name_is_refused(tmp_path, known):
