@@ -8,5 +8,5 @@
 
 {% macro snowflake__is_pattern(text) -%}
     {#- Nothing catches the error of one that is not; but it names the pattern. -#}
-    true
+    {{ text }} is not null
 {%- endmacro %}
