@@ -3,20 +3,31 @@
 with edges as (
 
     select * from {{ ref('int_edge_guards') }}
-    where
-        rule is null
-        and edge_id not in (select bridges.edge_id from {{ ref('int_bridges') }} as bridges)
-        and edge_id not in (select cuts.edge_id from {{ ref('int_cuts') }} as cuts)
+    where rule is null
 
 ),
 
 components as (
 
-    select * from {{ ref('int_cut_components') }}
+    select * from {{ ref('int_components') }}
 
 ),
 
 refused as (
+
+    select
+        edge_id,
+        component
+    from {{ ref('int_bridges') }}
+
+    union all
+
+    select
+        edge_id,
+        component
+    from {{ ref('int_cuts') }}
+
+    union all
 
     select
         edge_id,

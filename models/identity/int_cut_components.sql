@@ -29,14 +29,11 @@ refused as (
 
 )
 
-{# What these refusals did not touch is known already. #}
 select
     node as left_node,
-    case
-        when component in (select refused.component from refused) then node
-        else component
-    end as right_node
+    node as right_node
 from components
+where component in (select refused.component from refused)
 
 union all
 

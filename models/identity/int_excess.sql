@@ -22,6 +22,12 @@ identifier_limits as (
 
 components as (
 
+    select * from {{ ref('int_components') }}
+
+),
+
+cut_components as (
+
     select * from {{ ref('int_cut_components') }}
 
 ),
@@ -30,10 +36,13 @@ members as (
 
     select
         components.component,
+        coalesce(cut_components.component, components.component) as cut_component,
         identifiers.*,
         identifier_limits.max_per_profile as most_of_type,
         limits_in_all.max_per_profile as most_in_all
     from components
+    left join cut_components
+        on components.node = cut_components.node
     inner join identifiers
         on components.node = identifiers.identifier_id
     left join identifier_limits
@@ -46,14 +55,14 @@ members as (
 crowded as (
 
     {# Few are, so that few are ranked. #}
-    select component from members
-    group by component, id_type, most_of_type
+    select cut_component from members
+    group by cut_component, id_type, most_of_type
     having count(*) > most_of_type
 
     union distinct
 
-    select component from members
-    group by component, most_in_all
+    select cut_component from members
+    group by cut_component, most_in_all
     having count(*) > most_in_all
 
 ),
@@ -63,10 +72,10 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by component, id_type order by first_received_at, id_value
+            partition by cut_component, id_type order by first_received_at, id_value
         ) as rank_in_type
     from members
-    where component in (select crowded.component from crowded)
+    where cut_component in (select crowded.cut_component from crowded)
 
 ),
 
@@ -77,7 +86,7 @@ ranked_in_all as (
         *,
         coalesce(rank_in_type > most_of_type, false) as is_over_in_type,
         row_number() over (
-            partition by component, coalesce(rank_in_type > most_of_type, false)
+            partition by cut_component, coalesce(rank_in_type > most_of_type, false)
             order by not is_unique_per_profile, first_received_at, priority, id_value
         ) as rank_in_all
     from ranked

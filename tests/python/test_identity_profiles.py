@@ -72,19 +72,19 @@ BREAKS = {
     ),
     "who_is_over_takes_room": (
         "int_excess",
-        "partition by component, coalesce(rank_in_type > most_of_type, false)",
-        "partition by component",
+        "partition by cut_component, coalesce(rank_in_type > most_of_type, false)",
+        "partition by cut_component",
     ),
     "later_ones_stay": (
         "int_excess",
-        "partition by component, id_type order by first_received_at, id_value",
-        "partition by component, id_type order by id_value",
+        "partition by cut_component, id_type order by first_received_at, id_value",
+        "partition by cut_component, id_type order by id_value",
     ),
     "no_limit_in_all": ("int_excess", "having count(*) > most_in_all", "having false"),
-    "cut_edges_join_again": (
-        "identity_components",
-        "and edge_id not in (select cuts.edge_id from {{ ref('int_cuts') }} as cuts)",
-        "",
+    "uncut_components": (
+        "int_excess",
+        "coalesce(cut_components.component, components.component)",
+        "components.component",
     ),
     "exclusions_as_declared": ("int_exclusions", "'rights.is_gmail_folded'", "'false'"),
     "held_at_its_end": ("profile_timeline", "valid_to > fct_events", "valid_to >= fct_events"),
