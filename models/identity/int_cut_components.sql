@@ -31,7 +31,8 @@ refused as (
 
 select
     node as left_node,
-    node as right_node
+    node as right_node,
+    updated_at
 from components
 where component in (select refused.component from refused)
 
@@ -39,7 +40,8 @@ union all
 
 select
     edges.left_id as left_node,
-    edges.right_id as right_node
+    edges.right_id as right_node,
+    edges.updated_at
 from edges
 inner join components
     on edges.left_id = components.node
