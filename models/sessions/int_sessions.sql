@@ -50,6 +50,11 @@
     group by arrivals.stream_type, arrivals.stream_id, arrivals.first_at, arrivals.last_at
 {% endset %}
 
+{# Idle events count for a timeout after what was done, so events are read till then. #}
+{% set is_in_reach =
+    within('occurred_at', reached_runs, 'from_at', 'until_at + ' ~ timeout) if is_incremental()
+%}
+
 {#
     An ordinary run holds the events of the runs that it makes anew. On a first load these are all
     events: too many to hold, so they are read whenever they are needed.
@@ -78,7 +83,6 @@ reached as (
 
 ),
 
-{# Idle events count for a timeout after what was done, so events are read till then. #}
 reached_events as (
 
     select session_events.*
@@ -89,8 +93,7 @@ reached_events as (
             and session_events.stream_id = reached.stream_id
             and session_events.occurred_at >= reached.from_at
             and session_events.occurred_at <= reached.until_at + {{ timeout }}
-    where
-        {{ within('occurred_at', reached_runs, 'from_at', 'until_at + ' ~ timeout) | indent(8) }}
+    where {{ is_in_reach | indent(4) }}
 
 ),
 {% endif %}
@@ -408,5 +411,7 @@ inner join reached
         and known.stream_id = reached.stream_id
         and known.started_at >= reached.from_at
         and known.started_at <= reached.until_at
-where known.session_id not in (select sessions.session_id from sessions)
+where
+    known.session_id not in (select sessions.session_id from sessions)
+    and {{ is_in_reach | replace('occurred_at', 'known.started_at') }}
 {% endif %}

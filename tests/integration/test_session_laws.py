@@ -197,8 +197,8 @@ BREAKS = {
         "reached.until_at",
     ),
     "superseded sessions stay": (
-        "where known.session_id not in",
-        "where false and known.session_id not in",
+        "known.session_id not in",
+        "false and known.session_id not in",
     ),
     "only rows that landed touch a run": ("and updated_at >", "and landed_at >"),
     "a burst is looked for from the arrival on": (
