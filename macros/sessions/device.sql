@@ -1,12 +1,10 @@
 {#- What a person held in her hand, as the app says or the browser's name tells; else null. -#}
-{% macro device(context) -%}
-{%- call(texts) with_json_texts(context, ['device.type', 'userAgent']) -%}
+{% macro device(type, agent) -%}
 case
-    when lower({{ texts[0] }}) in ('desktop', 'mobile', 'tablet', 'tv') then lower({{ texts[0] }})
-    when lower({{ texts[0] }}) in ('ios', 'android') then 'mobile'
-    when {{ matches(texts[1], 'ipad|tablet') }} then 'tablet'
-    when {{ matches(texts[1], 'mobi|iphone|android') }} then 'mobile'
-    when {{ matches(texts[1], 'mozilla') }} then 'desktop'
+    when lower({{ type }}) in ('desktop', 'mobile', 'tablet', 'tv') then lower({{ type }})
+    when lower({{ type }}) in ('ios', 'android') then 'mobile'
+    when {{ matches(agent, 'ipad|tablet') }} then 'tablet'
+    when {{ matches(agent, 'mobi|iphone|android') }} then 'mobile'
+    when {{ matches(agent, 'mozilla') }} then 'desktop'
 end
-{%- endcall -%}
 {%- endmacro %}

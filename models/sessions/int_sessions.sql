@@ -7,7 +7,8 @@
     )
 }}
 
-{% set timeout = "interval '" ~ checked_whole('session_timeout_minutes', 1, 1440) ~ " minutes'" %}
+{% set timeout_minutes = checked_whole('session_timeout_minutes', 1, 1440) %}
+{% set timeout = "interval '" ~ timeout_minutes ~ " minutes'" %}
 {% set longest = checked_whole('session_longest_hours', 1, 720) * 3600000000 %}
 
 {#
@@ -51,9 +52,27 @@
 
 {# Idle events count for a timeout after what was done, so events are read till then. #}
 {% set is_in_reach =
-    within('occurred_at', reached_runs, 'from_at', 'until_at + ' ~ timeout)
-    if is_incremental() else 'true'
+    within('occurred_at', reached_runs, 'from_at', 'until_at + ' ~ timeout) if is_incremental()
 %}
+
+{#
+    An ordinary run holds the events of the runs that it makes anew. On a first load these are all
+    events: too many to hold, so they are read whenever they are needed.
+#}
+{% set events = 'reached_events' if is_incremental() else ref('session_events') %}
+
+{#
+    No gap lies within a slice of time that is no longer than the timeout. So gaps are looked for
+    between slices, which are few, and the events need no sorting, which would cost the most.
+#}
+{% set slice -%}
+floor(datediff('minute', timestamp '1970-01-01 00:00:00', occurred_at) / {{ timeout_minutes }})
+{%- endset %}
+
+{# Fixed digits, so that places are in the order of instants and, at one instant, of event ids. #}
+{% set place -%}
+cast(10000000000000000 + run_microseconds as varchar) || event_id
+{%- endset %}
 
 with
 
@@ -63,30 +82,111 @@ reached as (
     {{ reached_runs | indent(4) }}
 
 ),
-{% endif %}
 
-session_events as (
+reached_events as (
 
     select session_events.*
     from {{ ref('session_events') }} as session_events
-    {% if is_incremental() %}
     inner join reached
         on
             session_events.stream_type = reached.stream_type
             and session_events.stream_id = reached.stream_id
             and session_events.occurred_at >= reached.from_at
             and session_events.occurred_at <= reached.until_at + {{ timeout }}
-    {% endif %}
-    where {{ is_in_reach }}
+    where {{ is_in_reach | indent(4) }}
 
 ),
+{% endif %}
 
-{# Only what is narrow is sorted: prices are read here, pages when the first and last are known. #}
-events as (
+{# An idle event keeps nothing alive: what was done is followed by what was done. #}
+slices as (
 
     select
         stream_type,
         stream_id,
+        {{ slice | indent(8) }} as slice,
+        min(occurred_at) as first_at,
+        max(occurred_at) as last_at
+    from {{ events }}
+    where not is_idle
+    group by stream_type, stream_id, slice
+
+),
+
+{# Partitioned by the id first: its beginning tells streams apart, that of the type does not. #}
+followed as (
+
+    select
+        *,
+        lag(last_at) over (partition by stream_id, stream_type order by slice) as done_before_at,
+        lead(first_at) over (partition by stream_id, stream_type order by slice) as done_after_at
+    from slices
+
+),
+
+{# Adding an interval is exact to the microsecond; datediff counts boundaries. #}
+runs as (
+
+    select
+        stream_type,
+        stream_id,
+        slice,
+        last_at,
+        max(
+            case
+                when done_before_at is null or first_at > done_before_at + {{ timeout }}
+                    then first_at
+            end
+        ) over (
+            partition by stream_id, stream_type
+            order by slice
+            rows between unbounded preceding and current row
+        ) as run_started_at,
+        min(
+            case
+                when done_after_at is null or done_after_at > last_at + {{ timeout }}
+                    then last_at
+            end
+        ) over (
+            partition by stream_id, stream_type
+            order by slice
+            rows between current row and unbounded following
+        ) as run_ended_at
+    from followed
+
+),
+
+{# The slices that a run reaches: an idle event may come in the one after its last. #}
+reaches as (
+
+    select
+        stream_type,
+        stream_id,
+        slice,
+        run_started_at,
+        run_ended_at
+    from runs
+
+    union all
+
+    select
+        stream_type,
+        stream_id,
+        slice + 1 as slice,
+        run_started_at,
+        run_ended_at
+    from runs
+    where last_at = run_ended_at
+
+),
+
+{# Only what is narrow is joined and counted; pages are read when the first and last are known. #}
+texts as (
+
+    select
+        stream_type,
+        stream_id,
+        {{ slice | indent(8) }} as slice,
         event_id,
         event_name,
         occurred_at,
@@ -97,83 +197,63 @@ events as (
         end as cart_sign,
         case
             when event_name in ('add_to_cart', 'remove_from_cart')
-                then coalesce({{ try_number(json_text('properties', 'quantity')) }}, 1)
-        end as cart_pieces,
+                then {{ json_text('properties', 'quantity') }}
+        end as quantity,
         case
             when event_name in ('add_to_cart', 'remove_from_cart')
-                then coalesce({{ try_number(json_text('properties', 'price')) }}, 0)
-        end as cart_price,
+                then {{ json_text('properties', 'price') }}
+        end as price,
         case
             when event_name = 'purchase' then {{ json_text('properties', 'order_id') }}
         end as order_id,
         case
-            when event_name = 'purchase'
-                then {{ try_number(json_text('properties', 'revenue')) }}
+            when event_name = 'purchase' then {{ json_text('properties', 'revenue') }}
         end as revenue,
-        {# Snowplow's page ping comes every ten seconds, while there is a sign of life. #}
         case event_name
-            when 'time_on_page' then {{ try_number(json_text('properties', 'seconds')) }}
-            when 'user_engagement'
-                then {{ try_number(json_text('properties', 'engagement_time_msec')) }} / 1000
-            when 'page_ping' then 10
-        end as engaged_seconds,
+            when 'time_on_page' then {{ json_text('properties', 'seconds') }}
+            when 'user_engagement' then {{ json_text('properties', 'engagement_time_msec') }}
+        end as engaged,
         {% if var('session_breaks_on_campaign') %}
         case when not is_idle then {{ campaign_text('context') | indent(8) }} end as campaign,
         {% endif %}
         updated_at
-    from session_events
+    from {{ events }}
 
 ),
 
-{# An idle event keeps nothing alive: what was done is followed by what was done. #}
-followed as (
+numbers as (
 
     select
-        *,
-        lag(occurred_at) over (
-            partition by stream_type, stream_id, is_idle
-            order by occurred_at, event_id
-        ) as done_before_at
-    from events
+        * exclude (cart_sign, quantity, price, revenue, engaged),
+        cart_sign * coalesce({{ try_number('quantity') }}, 1) as cart_quantity,
+        coalesce({{ try_number('price') }}, 0) as cart_price,
+        {{ try_number('revenue') }} as revenue,
+        {# Snowplow's page ping comes every ten seconds, while there is a sign of life. #}
+        case event_name
+            when 'page_ping' then 10
+            when 'user_engagement' then {{ try_number('engaged') }} / 1000
+            else {{ try_number('engaged') }}
+        end as engaged_seconds
+    from texts
 
 ),
 
-{# Adding an interval is exact to the microsecond; datediff counts boundaries. #}
+{# Stray idle events, sent by a page that somebody left open, are in no run: they are no visit. #}
 visited as (
 
     select
-        *,
-        not is_idle
-        and (done_before_at is null or occurred_at > done_before_at + {{ timeout }})
-            as is_first_of_run
-    from followed
-
-),
-
-runs as (
-
-    select
-        *,
-        sum(case when is_first_of_run then 1 else 0 end) over (
-            partition by stream_type, stream_id
-            order by occurred_at, is_idle, event_id
-            rows between unbounded preceding and current row
-        ) as run_number,
-        max(case when is_first_of_run then occurred_at end) over (
-            partition by stream_type, stream_id
-            order by occurred_at, is_idle, event_id
-            rows between unbounded preceding and current row
-        ) as run_started_at,
-        max(case when not is_idle then occurred_at end) over (
-            partition by stream_type, stream_id
-            order by occurred_at, is_idle, event_id
-            rows between unbounded preceding and current row
-        ) as done_at,
-        row_number() over (
-            partition by stream_type, stream_id
-            order by occurred_at, is_idle, event_id
-        ) as event_number
-    from visited
+        numbers.* exclude (slice),
+        reaches.run_started_at,
+        reaches.run_ended_at,
+        datediff('microsecond', reaches.run_started_at, numbers.occurred_at) as run_microseconds
+    from numbers
+    inner join reaches
+        on
+            numbers.stream_type = reaches.stream_type
+            and numbers.stream_id = reaches.stream_id
+            and numbers.slice = reaches.slice
+            and numbers.occurred_at >= reaches.run_started_at
+            and numbers.occurred_at <= reaches.run_ended_at + {{ timeout }}
 
 ),
 
@@ -183,12 +263,11 @@ campaigns as (
     select
         *,
         campaign is not null
-        and not is_first_of_run
         and campaign is distinct from lag(campaign) over (
-            partition by stream_type, stream_id, run_number, campaign is null
+            partition by stream_id, stream_type, run_started_at, campaign is null
             order by occurred_at, is_idle, event_id
         ) as is_new_campaign
-    from runs
+    from visited
 
 ),
 {% endif %}
@@ -199,7 +278,7 @@ cut as (
         *,
         {% if var('session_breaks_on_campaign') %}
         sum(case when is_new_campaign then 1 else 0 end) over (
-            partition by stream_type, stream_id, run_number
+            partition by stream_id, stream_type, run_started_at
             order by occurred_at, is_idle, event_id
             rows between unbounded preceding and current row
         ) as campaign_number,
@@ -207,11 +286,8 @@ cut as (
         0 as campaign_number,
         {% endif %}
         {# What never ends is cut at multiples of the longest session; a quotient would round. #}
-        datediff('microsecond', run_started_at, occurred_at)
-        - mod(datediff('microsecond', run_started_at, occurred_at), {{ longest }}) as cut_after
-    from {{ 'campaigns' if var('session_breaks_on_campaign') else 'runs' }}
-    {# Stray idle events, sent by a page that somebody left open, are no visit. #}
-    where occurred_at <= done_at + {{ timeout }}
+        run_microseconds - mod(run_microseconds, {{ longest }}) as cut_after
+    from {{ 'campaigns' if var('session_breaks_on_campaign') else 'visited' }}
 
 ),
 
@@ -220,10 +296,10 @@ counted as (
     select
         stream_type,
         stream_id,
-        run_number,
-        min(run_started_at) as run_started_at,
-        min_by(event_id, case when not is_idle then event_number end) as first_event_id,
-        max_by(event_id, case when not is_idle then event_number end) as last_event_id,
+        run_started_at,
+        min(run_ended_at) as run_ended_at,
+        substr(min(case when not is_idle then {{ place }} end), 18) as first_event_id,
+        substr(max(case when not is_idle then {{ place }} end), 18) as last_event_id,
         min(case when not is_idle then occurred_at end) as started_at,
         max(case when not is_idle then occurred_at end) as ended_at,
         count_if(not is_idle) as event_count,
@@ -231,95 +307,91 @@ counted as (
         count_if(event_name = 'product_search') as search_count,
         count_if(event_name = 'product_view') as product_view_count,
         count_if(event_name = 'add_to_cart') as cart_add_count,
-        sum(cart_sign * cart_pieces) as cart_quantity,
-        sum(cart_sign * cart_pieces * cart_price) as cart_value,
-        count(distinct order_id) as order_count,
+        sum(cart_quantity) as cart_quantity,
+        sum(cart_quantity * cart_price) as cart_value,
+        {{ count_distinct_rare('order_id') }} as order_count,
         sum(revenue) as revenue,
         sum(engaged_seconds) as engaged_seconds,
         max(updated_at) as updated_at
     from cut
-    group by stream_type, stream_id, run_number, campaign_number, cut_after
-
-),
-
-{# Where a session began and ended is read of these two events only. #}
-openings as (
-
-    select
-        event_id,
-        platform,
-        {{ json_text('context', 'page.path') }} as path,
-        {{ json_text('context', 'page.url') }} as url,
-        {{ json_text('context', 'page.referrer') }} as referrer,
-        {{ json_text('context', 'campaign.source') }} as campaign_source,
-        {{ json_text('context', 'campaign.medium') }} as campaign_medium,
-        {{ json_text('context', 'campaign.name') }} as campaign_name,
-        {{ device('context') | indent(8) }} as device
-    from {{ ref('session_events') }}
-    where
-        event_id in (select counted.first_event_id from counted)
-        and {{ is_in_reach }}
-
-),
-
-closings as (
-
-    select
-        event_id,
-        {{ json_text('context', 'page.path') }} as path
-    from {{ ref('session_events') }}
-    where
-        event_id in (select counted.last_event_id from counted)
-        and {{ is_in_reach }}
+    group by stream_type, stream_id, run_started_at, campaign_number, cut_after
 
 ),
 
 {#
-    A part of a run without anything done is no visit either.
-    Sums are rounded to the sixth digit: in which order a warehouse adds up must not show.
+    Where a session began and ended is read of these two events only. A part of a run without
+    anything done has no such events: it is no visit either.
 #}
+{% set opening = json_texts('openings.context', [
+    'page.path', 'page.url', 'page.referrer',
+    'campaign.source', 'campaign.medium', 'campaign.name',
+    'device.type', 'userAgent',
+]) %}
+
+opened as (
+
+    select
+        counted.*,
+        openings.platform,
+        {{ opening['page.path'] }} as landing_path,
+        {{ opening['page.url'] }} as landing_url,
+        {{ opening['page.referrer'] }} as referrer,
+        {{ opening['campaign.source'] }} as campaign_source,
+        {{ opening['campaign.medium'] }} as campaign_medium,
+        {{ opening['campaign.name'] }} as campaign_name,
+        {{ opening['device.type'] }} as device_type,
+        {{ opening['userAgent'] }} as user_agent
+    from counted
+    inner join {{ events }} as openings
+        on counted.first_event_id = openings.event_id
+
+),
+
+closed as (
+
+    select
+        opened.*,
+        {{ json_text('closings.context', 'page.path') }} as exit_path
+    from opened
+    inner join {{ events }} as closings
+        on opened.last_event_id = closings.event_id
+
+),
+
+{# Sums are rounded to the sixth digit: in which order a warehouse adds up must not show. #}
 sessions as (
 
     select
-        md5(
-            counted.stream_type || ':' || counted.stream_id || ':' || counted.first_event_id
-        ) as session_id,
-        counted.stream_type,
-        counted.stream_id,
-        counted.first_event_id,
-        counted.last_event_id,
-        counted.started_at,
-        counted.ended_at,
-        counted.run_started_at,
-        max(counted.ended_at) over (
-            partition by counted.stream_type, counted.stream_id, counted.run_number
-        ) as run_ended_at,
-        counted.page_view_count,
-        counted.search_count,
-        counted.product_view_count,
-        counted.cart_add_count,
-        greatest(round(coalesce(counted.cart_quantity, 0), 6), 0) as cart_quantity,
-        greatest(round(coalesce(counted.cart_value, 0), 6), 0) as cart_value,
-        counted.order_count,
-        round(coalesce(counted.revenue, 0), 6) as revenue,
-        round(counted.engaged_seconds, 6) as engaged_seconds,
-        openings.platform,
-        openings.device,
-        openings.path as landing_path,
-        closings.path as exit_path,
-        openings.referrer,
-        nullif({{ url_host('openings.referrer') }}, {{ url_host('openings.url') }})
-            as referrer_host,
-        openings.campaign_source,
-        openings.campaign_medium,
-        openings.campaign_name,
-        counted.updated_at,
-        counted.event_count
-    from counted
-    inner join openings
-        on counted.first_event_id = openings.event_id
-    inner join closings
-        on counted.last_event_id = closings.event_id
+        md5(stream_type || ':' || stream_id || ':' || first_event_id) as session_id,
+        stream_type,
+        stream_id,
+        first_event_id,
+        last_event_id,
+        started_at,
+        ended_at,
+        run_started_at,
+        run_ended_at,
+        page_view_count,
+        search_count,
+        product_view_count,
+        cart_add_count,
+        greatest(round(coalesce(cart_quantity, 0), 6), 0) as cart_quantity,
+        greatest(round(coalesce(cart_value, 0), 6), 0) as cart_value,
+        order_count,
+        round(coalesce(revenue, 0), 6) as revenue,
+        round(engaged_seconds, 6) as engaged_seconds,
+        platform,
+        {{ device('device_type', 'user_agent') | indent(8) }} as device,
+        landing_path,
+        exit_path,
+        referrer,
+        nullif({{ url_host('referrer') }}, {{ url_host('landing_url') }}) as referrer_host,
+        campaign_source,
+        campaign_medium,
+        campaign_name,
+        updated_at,
+        event_count
+    from closed
 
 )
 
@@ -339,5 +411,7 @@ inner join reached
         and known.stream_id = reached.stream_id
         and known.started_at >= reached.from_at
         and known.started_at <= reached.until_at
-where known.session_id not in (select sessions.session_id from sessions)
+where
+    known.session_id not in (select sessions.session_id from sessions)
+    and {{ is_in_reach | replace('occurred_at', 'known.started_at') }}
 {% endif %}

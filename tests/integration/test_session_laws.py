@@ -197,8 +197,8 @@ BREAKS = {
         "reached.until_at",
     ),
     "superseded sessions stay": (
-        "where known.session_id not in",
-        "where false and known.session_id not in",
+        "known.session_id not in",
+        "false and known.session_id not in",
     ),
     "only rows that landed touch a run": ("and updated_at >", "and landed_at >"),
     "a burst is looked for from the arrival on": (
@@ -206,28 +206,40 @@ BREAKS = {
         "min(occurred_at)",
     ),
     "the timeout itself splits": (
-        "occurred_at > done_before_at + interval",
-        "occurred_at >= done_before_at + interval",
+        "first_at > done_before_at + interval",
+        "first_at >= done_before_at + interval",
     ),
     "an idle event may begin or end a session": (
-        "case when not is_idle then event_number end",
-        "event_number",
+        "case when not is_idle then cast(",
+        "case when true then cast(",
     ),
     "a stray idle event counts": (
-        "where occurred_at <= done_at + interval '30 minutes'",
-        "where true",
+        "and numbers.occurred_at <= reaches.run_ended_at + interval '30 minutes'",
+        "",
     ),
     "an idle event keeps a session alive": (
-        "partition by stream_type, stream_id, is_idle",
-        "partition by stream_type, stream_id",
+        "where not is_idle",
+        "where true",
     ),
+    "an idle event is counted before its run": (
+        "and numbers.occurred_at >= reaches.run_started_at",
+        "",
+    ),
+    "an idle event in the slice after its run is left out": ("slice + 1 as slice", "slice"),
+    "a gap within a slice is overlooked": ("/ 30)", "/ 40)"),
     "ties are left to chance": (
         "order by occurred_at, is_idle, event_id",
         "order by occurred_at, is_idle, md5(event_id)",
     ),
+    "the first event of an instant is any": (
+        "substr(min(case when not is_idle then "
+        "cast(10000000000000000 + run_microseconds as varchar) || event_id end), 18)",
+        "min_by(event_id, case when not is_idle then "
+        "cast(10000000000000000 + run_microseconds as varchar) || md5(event_id) end)",
+    ),
     "the longest session counts from its day": (
-        "datediff('microsecond', run_started_at, occurred_at)",
-        "datediff('microsecond', date_trunc('day', run_started_at), occurred_at)",
+        "datediff('microsecond', reaches.run_started_at, numbers.occurred_at)",
+        "datediff('microsecond', date_trunc('day', reaches.run_started_at), numbers.occurred_at)",
     ),
     "the same campaign again breaks a session": (
         "campaign is distinct from lag(campaign) over",
