@@ -8,7 +8,9 @@
   {%- set relation = this.incorporate(path={'identifier': name}, type='table').include(
       database=false, schema=false
   ) -%}
-  {%- do run_query('create or replace temporary table ' ~ relation ~ ' as (' ~ select ~ ')') -%}
+  {%- call statement(auto_begin=false) -%}
+    create or replace temporary table {{ relation }} as ({{ select }})
+  {%- endcall -%}
   {{ return(relation) }}
 {% endmacro %}
 
@@ -20,5 +22,7 @@
 
 
 {% macro components_drop(relations) %}
-  {%- do run_query('drop table ' ~ relations | join('; drop table ')) -%}
+  {%- call statement(auto_begin=false) -%}
+    drop table {{ relations | join('; drop table ') }}
+  {%- endcall -%}
 {% endmacro %}
