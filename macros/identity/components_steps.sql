@@ -35,9 +35,10 @@
 
 
 {#
-  Every component hooks to its least neighbour, and hooks are followed 2^doublings times. Along
-  hooks every second component is no greater than the one two before, so the only cycles are pairs;
-  the lesser of such a pair becomes the root, and is the least of all that lead to it.
+  Every component hooks to its least neighbour, and 2^doublings hooks are followed. Along hooks every
+  second component is no greater than the one two before, so the only cycles are pairs; the lesser of
+  such a pair becomes the root. An end that is not the root yet stands for what leads to it all the
+  same: a later round takes it on.
 #}
 {% macro components_roots(edges, doublings) %}
   with hooks as (

@@ -4,31 +4,38 @@
   of its connected component. A row with both ends equal, or with one end null, declares a node
   that may have no edge.
 
-  Each round hooks every component to its least neighbour, follows the hooks to their end and
-  contracts the edges. Every component with an edge joins at least one other, so a round at
-  least halves their number whatever the shape of the graph; hooks are followed by powers of
-  four, so a chain of n nodes costs log n statements too. See docs/identity.md.
+  Each round hooks every component to its least neighbour, follows the hooks and contracts the
+  edges. Every component with an edge joins at least one other, so a round that follows hooks to
+  their ends at least halves the components, and each round follows twice as many as the one
+  before: rounds are logarithmic whatever the shape of the graph. See docs/identity.md.
 
   With `unique_key='node'` the model is incremental: where `components_are_kept()` it selects the
   components it reaches and what is new, and the nodes of these replace their rows.
 
-  `meta.max_rounds` (default 48, enough for 2^48 nodes) bounds the rounds; a model that needs
-  more fails, and its last table stays.
+  `meta.max_rounds` (default 48, enough for 2^24 nodes at the very worst) bounds the rounds; a
+  model that needs more fails, and its last table stays.
 #}
 {% materialization connected_components, default %}
   {%- set max_rounds = (config.get('meta') or {}).get('max_rounds', 48) -%}
-  {%- set rows = components_step('rows', compiled_code) -%}
-  {%- set nodes = components_step('nodes', components_nodes(rows)) -%}
-  {%- set edges = components_step('edges', components_edges(rows, nodes)) -%}
+  {%- set rows = components_table('rows') -%}
+  {%- set nodes = components_table('nodes') -%}
+  {%- set edges = components_table('edges') -%}
   {%- set rounds = [] -%}
-  {%- set left = namespace(edges=components_count(edges)) -%}
+  {%- set left = namespace(edges=components_count(edges, [
+      components_write(rows, compiled_code),
+      components_write(nodes, components_nodes(rows)),
+      components_write(edges, components_edges(rows, nodes)),
+      'drop table ' ~ rows
+  ])) -%}
 
   {%- for round in range(1, max_rounds + 1) -%}
     {%- if left.edges == 0 -%}{%- break -%}{%- endif -%}
-    {%- set roots = components_step('roots' ~ round, components_roots(edges, round + 1)) -%}
-    {%- do components_step('edges', components_contract(edges, roots)) -%}
+    {%- set roots = components_table('roots' ~ round) -%}
+    {%- set left.edges = components_count(edges, [
+        components_write(roots, components_roots(edges, round + 1)),
+        components_write(edges, components_contract(edges, roots))
+    ]) -%}
     {%- do rounds.append(roots) -%}
-    {%- set left.edges = components_count(edges) -%}
   {%- endfor -%}
   {%- if left.edges > 0 -%}
     {{ exceptions.raise_compiler_error(
@@ -49,6 +56,6 @@
   {%- set name = 'materialization_' ~ kind ~ '_' -%}
   {%- set write = context.get(name ~ adapter.type()) or context[name ~ 'default'] -%}
   {%- set relations = write() -%}
-  {%- do components_drop([rows, nodes, edges] + rounds) -%}
+  {%- do run_query('drop table ' ~ ([nodes, edges] + rounds) | join('; drop table ')) -%}
   {{ return(relations) }}
 {% endmaterialization %}
