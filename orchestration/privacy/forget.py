@@ -36,6 +36,7 @@ from orchestration.privacy.person import (
     find_identifiers,
     find_rows,
     read_identifier,
+    recall_identifiers,
     theirs,
 )
 
@@ -369,12 +370,19 @@ def _speaks(
 
 
 def purge(request: Request, project: Project, marks: Marks) -> None:
-    """Take what is left: the ledger's rows, the content of quarantined rows, the identifiers."""
+    """Take what is left: the ledger's rows, the content of quarantined rows, the identifiers.
+
+    Also what the rebuild noted of them: that it went through these identifiers.
+    """
     with project.open() as warehouse:
         events, identifiers = (warehouse.table(name) for name in (LANDED[1], OWN[1]))
         has_rejections = warehouse.exists(warehouse.schema, REJECTIONS)
         left = _ledger_rows(warehouse, request)
+        stored = _stored(warehouse, marks)
+        recall_identifiers(warehouse, request.request_id)
         with warehouse.transaction():
+            for relation, condition in stored.values():
+                warehouse.execute(f"delete from {relation} where {condition}")
             for name, row_key in left:
                 warehouse.execute(
                     f"delete from {warehouse.table(LEDGER)} where sync_name = ? and row_key = ?",

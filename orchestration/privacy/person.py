@@ -88,10 +88,7 @@ def find_identifiers(warehouse: Warehouse, asked: Identifier) -> None:
             f"this device is shared by {len(profiles)} people; name the person by an account or an "
             "address"
         )
-    warehouse.execute(
-        "create or replace temporary table forget_ids (identifier_id varchar, id_type varchar, "
-        "id_value varchar, valid_from timestamp, valid_to timestamp)"
-    )
+    _create_forget_ids(warehouse)
     for (profile_id,) in profiles:
         warehouse.execute(
             "insert into forget_ids select identifier_id, id_type, id_value, valid_from, valid_to "
@@ -112,6 +109,24 @@ def find_identifiers(warehouse: Warehouse, asked: Identifier) -> None:
             "cast(null as timestamp)",
             [asked.text, asked.id_type, asked.id_value],
         )
+
+
+def recall_identifiers(warehouse: Warehouse, request_id: str) -> None:
+    """Fill `forget_ids` with what a request that was taken in found."""
+    _create_forget_ids(warehouse)
+    warehouse.execute(
+        "insert into forget_ids (identifier_id, valid_from, valid_to) "
+        "select identifier_id, valid_from, valid_to "
+        f"from {warehouse.table('forgotten_identifiers')} where request_id = ?",
+        [request_id],
+    )
+
+
+def _create_forget_ids(warehouse: Warehouse) -> None:
+    warehouse.execute(
+        "create or replace temporary table forget_ids (identifier_id varchar, id_type varchar, "
+        "id_value varchar, valid_from timestamp, valid_to timestamp)"
+    )
 
 
 def find_rows(warehouse: Warehouse, landed: Sequence[PersonalTable]) -> int:
