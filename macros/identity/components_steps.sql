@@ -1,6 +1,6 @@
 {# The steps of the materialization `connected_components`, one select each. #}
 
-{# Every node with a number to work with, in random order: ways along least neighbours are short. #}
+{# Every node with a number to work with. In random order, least neighbours make short ways. #}
 {% macro components_nodes(rows) %}
   with nodes as (
     select left_node as node from {{ rows }}
@@ -35,10 +35,10 @@
 
 
 {#
-  Every component hooks to its least neighbour, and 2^doublings hooks are followed. Along hooks every
-  second component is no greater than the one two before, so the only cycles are pairs; the lesser of
-  such a pair becomes the root. An end that is not the root yet stands for what leads to it all the
-  same: a later round takes it on.
+  Every component hooks to its least neighbour, and 2^doublings hooks are followed. Along hooks
+  every second component is no greater than the one two before, so the only cycles are pairs; the
+  lesser of such a pair becomes the root. An end that is not the root yet stands for what leads to
+  it all the same: a later round takes it on.
 #}
 {% macro components_roots(edges, doublings) %}
   with hooks as (
@@ -92,7 +92,8 @@
     select
       nodes.node,
       coalesce(
-        {%- for round in range(rounds | length, 0, -1) %} roots_{{ round }}.root,{% endfor %} nodes.number
+        {%- for round in range(rounds | length, 0, -1) %} roots_{{ round }}.root,{% endfor %}
+        nodes.number
       ) as root
     from {{ nodes }} as nodes
     {%- for roots in rounds %}

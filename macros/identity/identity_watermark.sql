@@ -1,6 +1,6 @@
 {#-
-    How far identity has come, as `identity_progress` has it, less the overlap; `none` where it is to
-    be resolved as a whole: for the first time, in a full refresh, after a seed was edited or a table
+    How far identity has come, as `identity_progress` has it, less the overlap; `none` where all of
+    it is to be resolved: for the first time, in a full refresh, after a seed was edited or a table
     dropped. That row is written when all else is done, so the next run makes up for one cut off.
 -#}
 {% macro identity_watermark() %}

@@ -1,6 +1,6 @@
 {#
-    Last of all. A run that leaves out one of the steps has not come as far as its arrivals: the next
-    begins where the last whole one stood.
+    Last of all. A run that leaves out one of the steps has not come as far as its arrivals: the
+    next begins where the last whole one stood.
 #}
 {% set steps = [
     'model.tideline.int_touched_identifiers', 'model.tideline.int_neighbourhoods',
