@@ -20,22 +20,23 @@
   {%- set rows = components_table('rows') -%}
   {%- set nodes = components_table('nodes') -%}
   {%- set edges = components_table('edges') -%}
-  {%- set rounds = [] -%}
-  {%- set left = namespace(edges=components_count(edges, [
+  {%- set number_of_nodes = components_count(nodes, [
       components_write(rows, compiled_code),
       components_write(nodes, components_nodes(rows)),
       components_write(edges, components_edges(rows, nodes)),
       'drop table ' ~ rows
-  ])) -%}
+  ]) -%}
 
+  {%- set rounds = [] -%}
+  {%- set left = namespace(edges=0) -%}
   {%- for round in range(1, max_rounds + 1) -%}
-    {%- if left.edges == 0 -%}{%- break -%}{%- endif -%}
     {%- set roots = components_table('roots' ~ round) -%}
     {%- set left.edges = components_count(edges, [
         components_write(roots, components_roots(edges, round + 1)),
         components_write(edges, components_contract(edges, roots))
     ]) -%}
     {%- do rounds.append(roots) -%}
+    {%- if left.edges == 0 -%}{%- break -%}{%- endif -%}
   {%- endfor -%}
   {%- if left.edges > 0 -%}
     {{ exceptions.raise_compiler_error(
@@ -44,10 +45,8 @@
       ~ ' twice the log2 of the number of its nodes, which always suffices.'
     ) }}
   {%- endif -%}
-  {%- set took = ' nodes took ' ~ rounds | length ~ ' rounds' -%}
-  {%- do log(
-    this.identifier ~ ': connected components of ' ~ components_count(nodes) ~ took, info=true
-  ) -%}
+  {%- set took = number_of_nodes ~ ' nodes took ' ~ rounds | length ~ ' rounds' -%}
+  {%- do log(this.identifier ~ ': connected components of ' ~ took, info=true) -%}
 
   {#- From here on it is a model like any other: hooks, grants, docs and the swap are dbt's own. -#}
   {%- set found = components_found(nodes, rounds) -%}
