@@ -1,11 +1,12 @@
-"""What events and sessions cost as history grows: `python -m orchestration.bench_curve`.
+"""What events, sessions and identity cost as history grows: `python -m orchestration.bench_curve`.
 
 For each size a warehouse of its own takes in so many events, then one percent more, then a small
 fixed number: the first is compared with a floor measured in the same run, the second with the
 first, and the third should not grow with history. The floor of the events is that of
 `orchestration.bench` over the same files, the floor of the sessions one bare window query over the
 events. Seconds of the events run from the beginning of the first model to the end of `fct_events`,
-as dbt times them; memory is the peak of the dbt process.
+those of identity from the first of its models to `identity_progress`, as dbt times them; memory is
+the peak of the dbt process.
 """
 
 import argparse
@@ -73,20 +74,21 @@ class Rows:
 
 @dataclass(frozen=True)
 class Load:
-    """What a run cost: seconds of the events and of the sessions, peak memory in GiB."""
+    """What a run cost: seconds of events, sessions and identity, peak memory of events in GiB."""
 
     events: float
     sessions: float
+    identity: float
     peak: float
 
 
-def load(env: dict[str, str], command: str = "run") -> Load:
-    """Run dbt from the landing to the sessions."""
-    words = ["dbt.cli.main", command, "--select", "+fct_events", "int_sessions", "session_events"]
+def dbt(env: dict[str, str], command: str, *words: str) -> tuple[dict[str, dict], float]:
+    """Run dbt; the results of its models by name, and its peak memory in GiB."""
+    words = (command, "--select", *words)
     if command == "build":  # with the seeds
-        words += ["--exclude-resource-types", "test", "--exclude-resource-types", "unit_test"]
+        words += ("--exclude-resource-types", "test", "--exclude-resource-types", "unit_test")
     process = subprocess.Popen(
-        [sys.executable, "-m", *words],
+        [sys.executable, "-m", "dbt.cli.main", *words],
         env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -96,23 +98,33 @@ def load(env: dict[str, str], command: str = "run") -> Load:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"{' '.join(words)} failed:\n{output}")
-    results = json.loads((Path(env["DBT_TARGET_PATH"]) / "run_results.json").read_text())
+        raise SystemExit(f"dbt {' '.join(words)} failed:\n{output}")
+    results = json.loads((Path(env["DBT_TARGET_PATH"]) / "run_results.json").read_text())["results"]
     models = {
         result["unique_id"].split(".")[-1]: result
-        for result in results["results"]
+        for result in results
         if result["unique_id"].startswith("model.")
     }
-    sessions = sum(
-        models.pop(name)["execution_time"] for name in ("session_events", "int_sessions")
-    )
+    return models, usage.ru_maxrss / 2**20
+
+
+def span(models: dict[str, dict]) -> float:
+    """Seconds from the beginning of the first of these models to the end of the last."""
     instants = [
         datetime.fromisoformat(step[end])
         for result in models.values()
         for step in result["timing"]
         for end in ("started_at", "completed_at")
     ]
-    return Load((max(instants) - min(instants)).total_seconds(), sessions, usage.ru_maxrss / 2**20)
+    return (max(instants) - min(instants)).total_seconds()
+
+
+def load(env: dict[str, str], command: str = "run") -> Load:
+    """Run dbt from the landing to the sessions, then identity."""
+    models, peak = dbt(env, command, "+fct_events", "int_sessions", "session_events")
+    sessions = [models.pop(name)["execution_time"] for name in ("session_events", "int_sessions")]
+    people, _ = dbt(env, command, "+identity_progress", "--exclude", "+fct_events")
+    return Load(span(models), sum(sessions), span(people), peak)
 
 
 def window_seconds(warehouse: Path) -> float:
@@ -127,7 +139,7 @@ def window_seconds(warehouse: Path) -> float:
 def measure(millions: Sequence[int], folder: Path) -> str:
     """Run every size below `folder`; the page to print."""
     rows = Rows(folder / "samples")
-    events, sessions = [], []
+    events, sessions, identity = [], [], []
     for size in millions:
         place = folder / f"{size}"
         landing, warehouse = place / "landing", place / "bench.duckdb"
@@ -159,6 +171,8 @@ def measure(millions: Sequence[int], folder: Path) -> str:
                 *(percent.sessions, percent.sessions / first.sessions, fixed.sessions),
             )
         )
+        shares = (percent.identity, percent.identity / first.identity, fixed.identity)
+        identity.append((name, first.identity, *shares))
         shutil.rmtree(place)
         print(f"{size} million: done", file=sys.stderr)
     more = ["1% more, s", "of the first", f"{ARRIVALS:,} more, s"]
@@ -167,6 +181,8 @@ def measure(millions: Sequence[int], folder: Path) -> str:
         table(["events", *head, "peak, GiB", *more, "peak, GiB"], events)
         + "\n\n"
         + table(["sessions", *head, *more], sessions)
+        + "\n\n"
+        + table(["identity", "first load, s", *more], identity)
     )
 
 
