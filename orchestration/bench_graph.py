@@ -155,6 +155,7 @@ class Project:
             "DBT_TARGET": "bench",
             "DBT_TARGET_PATH": str(folder / "target"),
             "DBT_LOG_PATH": str(folder / "logs"),
+            "DBT_LOG_LEVEL_FILE": "info",  # the others write no log of each statement either
         }
         project = {
             "name": "bench",
