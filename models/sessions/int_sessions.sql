@@ -93,7 +93,10 @@ reached_events as (
             and session_events.stream_id = reached.stream_id
             and session_events.occurred_at >= reached.from_at
             and session_events.occurred_at <= reached.until_at + {{ timeout }}
-    where {{ is_in_reach | indent(4) }}
+    where
+        {{ is_in_reach }}
+        {# The range hides from DuckDB how few streams these are: told, it skips other wide rows. #}
+        and session_events.stream_id in (select distinct reached.stream_id from reached)
 
 ),
 {% endif %}
