@@ -12,7 +12,7 @@
         where {{ arguments.unique_key }} in (select identifier_id from {{ reached }});
 
         insert into {{ target }} ({{ columns }})
-        select {{ columns }} from {{ arguments.temp_relation }};
+        select {{ columns }} from {{ arguments.temp_relation }}
     {%- endset -%}
     {{ return(in_transaction(statements)) }}
 {% endmacro %}
