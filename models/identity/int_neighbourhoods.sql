@@ -34,18 +34,27 @@ touched as (
 
 ),
 
+reached as (
+
+    select
+        neighbourhoods.component,
+        count_if(touched.may_have_lost) > 0 as may_have_lost
+    from {{ this }} as neighbourhoods
+    inner join touched
+        on neighbourhoods.node = touched.identifier_id
+    group by neighbourhoods.component
+
+),
+
 known as (
 
     select
         neighbourhoods.node,
         neighbourhoods.component,
-        count_if(touched.may_have_lost) over (partition by neighbourhoods.component) > 0
-            as may_have_lost
+        reached.may_have_lost
     from {{ this }} as neighbourhoods
-    left join touched
-        on neighbourhoods.node = touched.identifier_id
-    qualify
-        count(touched.identifier_id) over (partition by neighbourhoods.component) > 0
+    inner join reached
+        on neighbourhoods.component = reached.component
 
 ),
 
