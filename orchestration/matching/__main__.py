@@ -22,8 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m orchestration.matching",
         description="Find the records of source systems and accounts that are one person's though "
-        "no identifier says so, and write the pairs to identity_matches; the next `dbt build` takes them "
-        "as edges.",
+        "no identifier says so, and write the pairs to identity_matches, which the next `dbt "
+        "build` takes for edges.",
     )
     parser.add_argument(
         "--threshold",

@@ -33,10 +33,8 @@ def write_matches(warehouse: Warehouse, accepted: Mapping[Pair, float]) -> Chang
     known = {
         row[:2]: row[2:] for row in warehouse.query(f"select {', '.join(COLUMNS)} from {name}")
     }
-    now = max(
-        wall_clock(),
-        *(updated_at + timedelta(microseconds=1) for *_, updated_at in known.values()),
-    )
+    later = [updated_at + timedelta(microseconds=1) for *_, updated_at in known.values()]
+    now = max([wall_clock(), *later])
     rows, change = [], {"new": 0, "withdrawn": 0, "held": 0}
     for pair in sorted(known.keys() | accepted.keys()):
         before, matched_at, was_withdrawn, updated_at = known.get(pair, (None, None, True, None))
