@@ -180,7 +180,7 @@ def ask(text: str, warehouse: Warehouse, marks: Marks) -> str:
         f"interval '1 microsecond', max(landed_at)), max(updated_at) from {events}"
     )[0]
     now = max(wall_clock(), updated + timedelta(microseconds=1))
-    needs_full_refresh = _repeated(warehouse) or _matched(warehouse)
+    needs_full_refresh = _repeated(warehouse) or is_matched_with_another(warehouse)
     request = Request(uuid.uuid4().hex, now, needs_full_refresh, "asked")
     stored = _stored(warehouse, marks)  # before the transaction: Snowflake's `describe` ends it
     with warehouse.transaction():
@@ -253,7 +253,7 @@ def _repeated(warehouse: Warehouse) -> bool:
     )
 
 
-def _matched(warehouse: Warehouse) -> bool:
+def is_matched_with_another(warehouse: Warehouse) -> bool:
     """Whether an identifier of theirs was matched with one of somebody else.
 
     The pair goes, and no row that goes would tell identity to look at the other again.
