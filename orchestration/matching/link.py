@@ -61,7 +61,7 @@ def link(records: Sequence[Record], threshold: float) -> dict[Pair, float]:
         if not filled:
             return {}
         linker = Linker(tables, settings(filled, prior(records)), log_level=logging.ERROR)
-        train(linker, connection)
+        train(linker, connection, filled)
         found = linker.inference.predict(
             threshold_match_probability=threshold, warning_mode="never"
         )
@@ -152,7 +152,7 @@ def settings(filled: Collection[str], prior: float) -> SettingsCreator:
     )
 
 
-def train(linker: Linker, connection: duckdb.DuckDBPyConnection) -> None:
+def train(linker: Linker, connection: duckdb.DuckDBPyConnection, filled: set[str]) -> None:
     """Learn from the records what there are enough of: how people differ, how often one is two."""
     ((pairs,),) = connection.execute(
         "select coalesce(sum(n * (total - n)) / 2, 0) from ("
@@ -168,7 +168,7 @@ def train(linker: Linker, connection: duckdb.DuckDBPyConnection) -> None:
             "select count(*) from records as lefts inner join records as rights "
             f"on lefts.id_type < rights.id_type and {alike}"
         ).fetchall()
-        if pairs >= LEAST_PAIRS:
+        if pairs >= LEAST_PAIRS and filled - {*columns}:
             linker.training.estimate_parameters_using_expectation_maximisation(
                 block_on(*columns), max_pairs=LARGEST_SAMPLE
             )

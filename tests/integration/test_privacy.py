@@ -434,8 +434,12 @@ def test_an_address_is_found_as_anybody_writes_it(tmp_path, is_gmail_folded):
 
 @pytest.mark.parametrize(
     ("left_id", "right_id", "is_matched"),
-    [("email:hers", "user_id:hers", False), ("email:hers", "user_id:his", True)]
-    + [("email:his", "user_id:hers", True), ("email:his", "user_id:his", False)],
+    [
+        ("email:hers", "user_id:hers", False),
+        ("email:hers", "user_id:his", True),
+        ("email:his", "user_id:hers", True),
+        ("email:his", "user_id:his", False),
+    ],
 )
 def test_whom_she_was_matched_with_is_resolved_anew(tmp_path, left_id, right_id, is_matched):
     path = tmp_path / "warehouse.duckdb"
