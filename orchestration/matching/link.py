@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -66,13 +66,29 @@ def link(records: Sequence[Record], threshold: float) -> dict[Pair, float]:
             threshold_match_probability=threshold, warning_mode="never"
         )
         rows = connection.execute(
-            "select identifier_id_l, source_dataset_l, identifier_id_r, match_probability "
-            f"from {found.physical_name}"
+            f"select identifier_id_l, identifier_id_r, match_probability from {found.physical_name}"
         ).fetchall()
-    left_types = {record["identifier_id"]: record["id_type"] for record in records}
+    type_of = {str(record["identifier_id"]): str(record["id_type"]) for record in records}
+    pairs = {
+        (left, right) if type_of[left] < type_of[right] else (right, left): probability
+        for left, right, probability in rows
+    }
+    return preferred(pairs, type_of)
+
+
+def preferred(pairs: Mapping[Pair, float], type_of: Mapping[str, str]) -> dict[Pair, float]:
+    """The pairs without those of which both ends have a better one of the same types.
+
+    Who live together resemble each other, but each resembles themselves more.
+    """
+    best: dict[tuple[str, str], float] = {}
+    for (left, right), probability in pairs.items():
+        for key in ((left, type_of[right]), (right, type_of[left])):
+            best[key] = max(probability, best.get(key, 0))
     return {
-        (left, right) if left_types[left] < left_types[right] else (right, left): probability
-        for left, _, right, probability in rows
+        (left, right): probability
+        for (left, right), probability in pairs.items()
+        if probability >= min(best[left, type_of[right]], best[right, type_of[left]])
     }
 
 

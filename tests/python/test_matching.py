@@ -149,6 +149,14 @@ def test_splink_finds_what_keys_do_not():
     assert recall >= max(found[-1] for found in keys) + 0.03
 
 
+def test_of_people_alike_each_is_matched_with_themselves():
+    type_of = {"a": "left", "b": "left", "c": "right", "d": "right", "e": "right"}
+    own = {("a", "c"): 0.99, ("b", "d"): 0.98}
+    twice = {("a", "e"): 0.96}  # a second record of one person
+    partners = {("a", "d"): 0.97, ("b", "c"): 0.96}
+    assert link.preferred(own | twice | partners, type_of) == own | twice
+
+
 def test_matching_is_repeatable():
     records, _ = people(500)
     rounded = [
