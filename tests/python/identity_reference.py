@@ -289,7 +289,10 @@ def golden(rows: list[Row], owners: set, single: set) -> set[tuple]:
 
 
 def refused(edges: dict, received: dict, excluded: set[frozenset]) -> dict:
-    """The rule that refuses an edge; when each edge and identifier was first received is given."""
+    """The rule that refuses an edge.
+
+    Given is when each was first received, of an edge after whether it is a match alone.
+    """
     rules = {edge: "excluded" for edge in edges if frozenset(edge) in excluded}
     accounts = defaultdict(set)
     for left, right in edges.keys() - rules:
@@ -372,9 +375,12 @@ def resolve(
         for found in row.identifiers():
             received[found] = min(received.get(found, row.received_at), row.received_at)
     edges = {
-        edge: min(row.received_at for row in seen) for edge, seen in seen_together(rows).items()
+        edge: (False, min(row.received_at for row in seen))
+        for edge, seen in seen_together(rows).items()
     }
-    edges |= {pair: match.matched_at for pair, match in matched(rows, matches or []).items()}
+    edges |= {
+        pair: (True, match.matched_at) for pair, match in matched(rows, matches or []).items()
+    }
     rules = refused(edges, received, excluded)
     shared = {left for (left, _), rule in rules.items() if rule == "shared_device"}
 

@@ -49,7 +49,7 @@ STREAMS = """
 BREAKS = {
     "any_end_of_a_limb": (
         "int_cuts",
-        "order by ends.first_received_at, exclusions.left_id",
+        "order by ends.is_match, ends.first_received_at, exclusions.left_id",
         "order by exclusions.left_id",
     ),
     "the_pair_may_touch": (
@@ -83,6 +83,11 @@ BREAKS = {
         "int_excess",
         "partition by cut_component, id_type order by first_received_at, id_value",
         "partition by cut_component, id_type order by id_value",
+    ),
+    "a_match_goes_before": (
+        "int_edge_guards",
+        "order by is_match, first_received_at, neighbour_id\n        ) as account_rank",
+        "order by first_received_at, neighbour_id\n        ) as account_rank",
     ),
     "withdrawn_pairs": ("identity_edges", "not is_withdrawn", "true"),
     "pairs_seen_together": (
