@@ -91,7 +91,8 @@
             edges.event_count,
             edges.sources,
             edges.first_received_at,
-            edges.last_received_at
+            edges.last_received_at,
+            edges.probability
         from {{ ref('identity_edges') }} as edges
         inner join {{ ref('identity_components') }} as components
             on edges.left_id = components.node
@@ -121,7 +122,7 @@
     {%- for _ in reached if came_from[back.node] -%}
         {%- set previous, edge = came_from[back.node] -%}
         {%- do lines.append('  ' ~ back.node) -%}
-        {%- do lines.append('    | ' ~ why_linked_events(edge[2:6])) -%}
+        {%- do lines.append('    | ' ~ why_linked_events(edge[2:7])) -%}
         {%- set back.node = previous -%}
     {%- endfor -%}
     {%- do lines.append('  ' ~ left.identifier_id) -%}
@@ -195,6 +196,7 @@
             blocked.sources,
             blocked.first_received_at,
             blocked.last_received_at,
+            blocked.probability,
             blocked.blocked_id
         from touching
         inner join blocked
@@ -220,7 +222,7 @@
     {%- endif -%}
     {%- for row in shown[:20] -%}
         {%- do print('  ' ~ row[3] ~ (' | ' ~ row[4] if row[4] else '')) -%}
-        {%- do print('    ' ~ row[1] ~ ': ' ~ row[2] ~ '; ' ~ why_linked_events(row[5:9])) -%}
+        {%- do print('    ' ~ row[1] ~ ': ' ~ row[2] ~ '; ' ~ why_linked_events(row[5:10])) -%}
     {%- endfor -%}
     {%- if shown | length > 20 -%}
         {%- do print('  and ' ~ (shown | length - 20) ~ ' more, in identity_blocked') -%}
@@ -228,9 +230,14 @@
 {% endmacro %}
 
 
-{# How often, by what, and when first and last. #}
+{# How often, by what, and when first and last; of a match how probable it is. #}
 {% macro why_linked_events(evidence) %}
-    {%- set event_count, sources, first_received_at, last_received_at = evidence -%}
+    {%- set event_count, sources, first_received_at, last_received_at, probability = evidence -%}
+    {%- if probability is not none -%}
+        {{- return(
+            'matched with probability ' ~ '%.3f' | format(probability) ~ ', ' ~ first_received_at
+        ) -}}
+    {%- endif -%}
     {{- return(
         event_count ~ (' event' if event_count == 1 else ' events')
         ~ (' of ' ~ sources if sources else '') ~ ', received '

@@ -59,7 +59,8 @@ select
     first_seen_at,
     last_seen_at,
     cast(null as varchar) as sources,
-    event_count
+    event_count,
+    cast(null as double) as probability
 from identifiers
 where rule = 'blocklisted'
 
@@ -78,7 +79,8 @@ select
     edges.first_seen_at,
     edges.last_seen_at,
     edges.sources,
-    edges.event_count
+    edges.event_count,
+    edges.probability
 from edges
 left join refused
     on edges.edge_id = refused.edge_id

@@ -3,7 +3,7 @@
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key='edge_id',
-        post_hook='delete from {{ this }} where event_count = 0',
+        post_hook='delete from {{ this }} where event_count = 0 and probability is null',
     )
 }}
 
@@ -90,18 +90,72 @@ counted as (
         max(last_seen_at) as last_seen_at,
         {{ dbt.listagg('source', "', '", 'order by source') }} as sources,
         cast(sum(event_count) as bigint) as event_count,
+        cast(null as double) as probability,
         max(updated_at) as updated_at
     from by_source
     group by left_id, right_id, left_type, left_value, right_type, right_value
+
+),
+
+matches as (
+
+    select
+        *,
+        md5(md5(left_id) || md5(right_id)) as edge_id
+    from {{ ref('identity_matches') }}
+    where
+        not is_withdrawn
+    {% if is_incremental() %}
+        and left_id in (select touched.identifier_id from touched)
+        and right_id in (select touched.identifier_id from touched)
+    {% endif %}
+
+),
+
+identifiers as (
+
+    select * from {{ ref('identifiers') }}
+
+),
+
+{# Pairs that were never seen together. #}
+matched as (
+
+    select
+        matches.edge_id,
+        matches.left_id,
+        matches.right_id,
+        lefts.id_type as left_type,
+        lefts.id_value as left_value,
+        rights.id_type as right_type,
+        rights.id_value as right_value,
+        matches.matched_at as first_received_at,
+        matches.matched_at as last_received_at,
+        matches.matched_at as first_seen_at,
+        matches.matched_at as last_seen_at,
+        'matching' as sources,
+        cast(0 as bigint) as event_count,
+        matches.probability,
+        matches.updated_at
+    from matches
+    inner join identifiers as lefts
+        on matches.left_id = lefts.identifier_id
+    inner join identifiers as rights
+        on matches.right_id = rights.identifier_id
+    where matches.edge_id not in (select counted.edge_id from counted)
 
 )
 
 select * from counted
 
+union all
+
+select * from matched
+
 {% if is_incremental() %}
 union all
 
-{# No event is left: the row replaces the old one and goes with the post hook. #}
+{# Nothing is left of it: the row replaces the old one and goes with the post hook. #}
 select
     edge_id,
     left_id,
@@ -116,10 +170,12 @@ select
     last_seen_at,
     sources,
     0 as event_count,
+    null as probability,
     updated_at
 from {{ this }}
 where
     left_id in (select touched.identifier_id from touched)
     and right_id in (select touched.identifier_id from touched)
     and edge_id not in (select counted.edge_id from counted)
+    and edge_id not in (select matched.edge_id from matched)
 {% endif %}

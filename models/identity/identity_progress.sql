@@ -14,18 +14,25 @@
 -- depends_on: {{ ref('identity_blocked') }}, {{ ref('dim_profiles') }}
 with progress as (
 
-    select updated_at from {{ ref('int_touched_identifiers') }}
+    select
+        updated_at,
+        matched_at
+    from {{ ref('int_touched_identifiers') }}
     where {{ 'false' if left_out else 'true' }}
 
     {% if watermark %}
     union all
 
-    select updated_at from {{ this }}
+    select
+        updated_at,
+        matched_at
+    from {{ this }}
     {% endif %}
 
 )
 
 select
     max(updated_at) as updated_at,
+    max(matched_at) as matched_at,
     '{{ identity_rules_version() }}' as rules_version
 from progress

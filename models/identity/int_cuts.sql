@@ -31,6 +31,7 @@ ends as (
         left_id as identifier_id,
         right_id as neighbour_id,
         edge_id,
+        probability is not null as is_match,
         first_received_at
     from edges
 
@@ -40,6 +41,7 @@ ends as (
         right_id as identifier_id,
         left_id as neighbour_id,
         edge_id,
+        probability is not null as is_match,
         first_received_at
     from edges
 
@@ -54,7 +56,7 @@ claims as (
         exclusions.reason,
         first_value(exclusions.left_id) over (
             partition by limbs.component
-            order by ends.first_received_at, exclusions.left_id
+            order by ends.is_match, ends.first_received_at, exclusions.left_id
             rows between unbounded preceding and current row
         ) as first_id
     from exclusions

@@ -61,6 +61,7 @@ ends as (
         left_type as id_type,
         right_id as neighbour_id,
         right_type as neighbour_type,
+        probability is not null as is_match,
         first_received_at
     from edges
     where rule is null
@@ -73,6 +74,7 @@ ends as (
         right_type as id_type,
         left_id as neighbour_id,
         left_type as neighbour_type,
+        probability is not null as is_match,
         first_received_at
     from edges
     where rule is null
@@ -88,17 +90,18 @@ account_types as (
 
 accounts as (
 
+    {# What was seen goes before what is only probable. #}
     select
         edge_id,
         id_type || '_of_two_accounts' as rule,
         'stays with ' || first_value(neighbour_id) over (
             partition by identifier_id, neighbour_type
-            order by first_received_at, neighbour_id
+            order by is_match, first_received_at, neighbour_id
             rows between unbounded preceding and current row
         ) as reason,
         row_number() over (
             partition by identifier_id, neighbour_type
-            order by first_received_at, neighbour_id
+            order by is_match, first_received_at, neighbour_id
         ) as account_rank
     from ends
     where neighbour_type in (select account_types.id_type from account_types)

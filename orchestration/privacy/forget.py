@@ -44,7 +44,13 @@ ROOT = Path(__file__).parents[2]
 LANDED = ("raw_messages", "landed_events")  # their rows stay, counted, without content
 OWN = ("forget_requests", "forgotten_identifiers", "forget_receipts")
 LEDGER, REJECTIONS = "activation_ledger", "activation_rejections"
-READ = ("identity_map", "identity_blocked", "identifier_rules", "event_identifiers")
+READ = (
+    "identity_map",
+    "identity_blocked",
+    "identity_matches",
+    "identifier_rules",
+    "event_identifiers",
+)
 PLACES = "(landed_file, landed_line) in (select landed_file, landed_line from forget_rows)"
 
 Marks = Mapping[str, PersonalTable]
@@ -174,7 +180,8 @@ def ask(text: str, warehouse: Warehouse, marks: Marks) -> str:
         f"interval '1 microsecond', max(landed_at)), max(updated_at) from {events}"
     )[0]
     now = max(wall_clock(), updated + timedelta(microseconds=1))
-    request = Request(uuid.uuid4().hex, now, _repeated(warehouse), "asked")
+    needs_full_refresh = _repeated(warehouse) or is_matched_with_another(warehouse)
+    request = Request(uuid.uuid4().hex, now, needs_full_refresh, "asked")
     stored = _stored(warehouse, marks)  # before the transaction: Snowflake's `describe` ends it
     with warehouse.transaction():
         warehouse.execute(
@@ -242,6 +249,20 @@ def _repeated(warehouse: Warehouse) -> bool:
         warehouse.query(
             f"select 1 from {events} where status = 'duplicate' and not ({PLACES}) "
             f"and event_id in (select event_id from {events} where status = 'valid' and {PLACES})"
+        )
+    )
+
+
+def is_matched_with_another(warehouse: Warehouse) -> bool:
+    """Whether an identifier of theirs was matched with one of somebody else.
+
+    The pair goes, and no row that goes would tell identity to look at the other again.
+    """
+    own = "(select identifier_id from forget_ids)"
+    return bool(
+        warehouse.query(
+            f"select 1 from {warehouse.table('identity_matches')} "
+            f"where (left_id in {own}) <> (right_id in {own})"
         )
     )
 

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from orchestration.activation.warehouse import DuckDBWarehouse
-from orchestration.privacy.forget import check_sources, locate
+from orchestration.privacy.forget import check_sources, is_matched_with_another, locate
 from orchestration.privacy.marks import PersonalTable, read_marks, read_sources
 from orchestration.privacy.person import PrivacyError, find_rows, read_identifier
 from tests.conftest import REPOSITORY
@@ -171,6 +171,12 @@ def known(shared_deployment, server_process):
             "'anonymous_id:elsewhere' as identifier_id",
             [FORMER],
         )
+        connection.execute(
+            "insert into identity_matches by name select ? as left_id, ? as right_id, "
+            "0.99 as probability, now()::timestamp as matched_at, false as is_withdrawn, "
+            "now()::timestamp as updated_at",
+            [f"email:{EMAIL}", f"user_id:{ACCOUNT}"],
+        )
     deployment.activate()
     return deployment
 
@@ -314,6 +320,7 @@ def test_receipt(forgotten):
     assert receipt["landed file events/ann.jsonl"] == 11
     assert receipt["deleted dim_profiles"] == 1
     assert receipt["deleted segment_membership_history"] == 1
+    assert receipt["deleted identity_matches"] == 1
     assert (
         receipt["destination segments_to_files"] == receipt["destination segments_to_webhook"] == 1
     )
@@ -423,6 +430,31 @@ def test_an_address_is_found_as_anybody_writes_it(tmp_path, is_gmail_folded):
         find_rows(warehouse, [PersonalTable(None, "landed_events", True, {"original": "content"})])
         found = {texts[line] for (line,) in warehouse.query("select landed_line from forget_rows")}
     assert found == {*hers, *(folded if is_gmail_folded else [])}
+
+
+@pytest.mark.parametrize(
+    ("left_id", "right_id", "is_matched"),
+    [
+        ("email:hers", "user_id:hers", False),
+        ("email:hers", "user_id:his", True),
+        ("email:his", "user_id:hers", True),
+        ("email:his", "user_id:his", False),
+    ],
+)
+def test_whom_she_was_matched_with_is_resolved_anew(tmp_path, left_id, right_id, is_matched):
+    path = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema tideline")
+        connection.execute(
+            "create table tideline.identity_matches as select ? as left_id, ? as right_id",
+            [left_id, right_id],
+        )
+    with DuckDBWarehouse(path) as warehouse:
+        warehouse.execute(
+            "create temporary table forget_ids as "
+            "select unnest(['email:hers', 'user_id:hers']) as identifier_id"
+        )
+        assert is_matched_with_another(warehouse) == is_matched
 
 
 def test_a_source_that_the_vars_do_not_name_is_refused(tmp_path, known):

@@ -30,7 +30,7 @@ class ScratchProject:
 
     Args:
         folder: Where to write; must not exist.
-        models: SQL of further models, by name; one named like a seed stands in for it.
+        models: SQL of further models, by name; one named like a seed or model stands in for it.
         with_identity: Whether the models, seeds and tests of identity belong to it.
     """
 
@@ -70,6 +70,7 @@ class ScratchProject:
             ):
                 shutil.copy(REPO / "tests" / "dbt" / f"{name}.sql", folder / "tests")
         for name, sql in models.items():
+            (folder / "models" / "identity" / f"{name}.sql").unlink(missing_ok=True)
             (folder / "models" / f"{name}.sql").write_text(sql)
         project = {
             "name": "tideline",

@@ -55,6 +55,15 @@ MODELS = {
         select * from main.exclusions
         where {{ env_var('IS_EXCLUDED', 'true') }}
     """,
+    # Its clock is later than that of all rows that land.
+    "identity_matches": """
+        select
+            * exclude (load),
+            timestamp '2026-03-01' + to_days(load) as updated_at
+        from main.matches
+        where load <= {{ env_var('LOAD') }}
+        qualify row_number() over (partition by left_id, right_id order by load desc) = 1
+    """,
     "data_clock": """
         select timestamp '2026-02-01' + to_days({{ env_var('LOAD') }}) as as_of
     """,
@@ -155,6 +164,52 @@ def random_exclusions(rows: list[Row], chance: random.Random) -> list[tuple]:
     return pairs
 
 
+@dataclass(frozen=True)
+class Match:
+    """What a row of `identity_matches` says from a load on."""
+
+    pair: tuple[tuple[str, str], tuple[str, str]]
+    probability: float
+    matched_at: datetime
+    is_withdrawn: bool
+    load: int
+
+
+def random_matches(rows: list[Row], chance: random.Random) -> list[Match]:
+    """Pairs of identifiers of one log that are accepted, withdrawn and accepted again.
+
+    No device is matched with an account: its events would be whose?
+    """
+    anywhere = sorted({identifier for row in rows for identifier in row.identifiers()})
+    pairs = [
+        pair
+        for pair in itertools.combinations(anywhere, 2)
+        if {pair[0][0], pair[1][0]} in ({"email", "user_id"}, {"anonymous_id", "email"})
+    ]
+    states = []
+    for pair in chance.sample(pairs, min(len(pairs), chance.choice([0, 1, 1, 3]))):
+        is_withdrawn = False
+        for load in sorted(chance.sample(range(1, LOADS + 1), chance.randint(1, LOADS))):
+            matched_at = START + timedelta(minutes=chance.randint(0, 30))
+            states.append(Match(pair, chance.randint(600, 999) / 1000, matched_at, False, load))
+            if is_withdrawn:
+                states[-1] = replace(states[-2], is_withdrawn=True, load=load)
+            is_withdrawn = not is_withdrawn
+    return states
+
+
+def matched(rows: list[Row], matches: list[Match]) -> dict[tuple, Match]:
+    """The edges that are matches alone, as they are in the end."""
+    evidence = {identifier for row in rows if row.is_evidence for identifier in row.identifiers()}
+    last = {match.pair: match for match in sorted(matches, key=lambda match: match.load)}
+    together = seen_together(rows)
+    return {
+        pair: match
+        for pair, match in last.items()
+        if not match.is_withdrawn and evidence.issuperset(pair) and pair not in together
+    }
+
+
 def seen_together(rows: list[Row]) -> dict[tuple, list[Row]]:
     """The edges, each with its evidence."""
     edges = defaultdict(list)
@@ -234,7 +289,10 @@ def golden(rows: list[Row], owners: set, single: set) -> set[tuple]:
 
 
 def refused(edges: dict, received: dict, excluded: set[frozenset]) -> dict:
-    """The rule that refuses an edge; when each edge and identifier was first received is given."""
+    """The rule that refuses an edge.
+
+    Given is when each was first received, of an edge after whether it is a match alone.
+    """
     rules = {edge: "excluded" for edge in edges if frozenset(edge) in excluded}
     accounts = defaultdict(set)
     for left, right in edges.keys() - rules:
@@ -306,7 +364,9 @@ def age(identifier: tuple, received: dict) -> tuple:
     return received[identifier], PRIORITY[identifier[0]], identifier[1]
 
 
-def resolve(rows: list[Row], exclusions: list[tuple]) -> tuple[set, set, set]:
+def resolve(
+    rows: list[Row], exclusions: list[tuple], matches: list[Match] | None = None
+) -> tuple[set, set, set]:
     """Map, blocked edges and owner of each event, as the models' docs say them."""
     evidence = [row for row in rows if row.is_evidence]
     excluded = {frozenset(pair) for pair in exclusions}
@@ -315,7 +375,11 @@ def resolve(rows: list[Row], exclusions: list[tuple]) -> tuple[set, set, set]:
         for found in row.identifiers():
             received[found] = min(received.get(found, row.received_at), row.received_at)
     edges = {
-        edge: min(row.received_at for row in seen) for edge, seen in seen_together(rows).items()
+        edge: (False, min(row.received_at for row in seen))
+        for edge, seen in seen_together(rows).items()
+    }
+    edges |= {
+        pair: (True, match.matched_at) for pair, match in matched(rows, matches or []).items()
     }
     rules = refused(edges, received, excluded)
     shared = {left for (left, _), rule in rules.items() if rule == "shared_device"}
@@ -352,8 +416,13 @@ def resolve(rows: list[Row], exclusions: list[tuple]) -> tuple[set, set, set]:
     return single, blocked, owners
 
 
-def load(project: ScratchProject, rows: list[Row], exclusions: list[tuple]) -> None:
-    """Writes what is excluded, and every state of every landed row with the loads it holds in."""
+def load(
+    project: ScratchProject,
+    rows: list[Row],
+    exclusions: list[tuple],
+    matches: list[Match] | None = None,
+) -> None:
+    """Writes what is excluded and matched, and every state of every landed row by its loads."""
     states = []
     for number, row in enumerate(rows):
         columns = [
@@ -385,6 +454,14 @@ def load(project: ScratchProject, rows: list[Row], exclusions: list[tuple]) -> N
             "create table main.exclusions (left_type text, left_value text, right_type text,"
             " right_value text, reason text)"
         )
+        connection.execute(
+            "create table main.matches (left_id text, right_id text, probability double,"
+            " matched_at timestamp, is_withdrawn boolean, load int)"
+        )
+        for match in matches or []:
+            ends = [":".join(end) for end in match.pair]
+            said = [match.probability, match.matched_at, match.is_withdrawn, match.load]
+            connection.execute("insert into main.matches values (?, ?, ?, ?, ?, ?)", [*ends, *said])
         # Written as people write: in any order, in capitals where those say nothing.
         for pair in exclusions:
             spelled = [

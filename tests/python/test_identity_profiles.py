@@ -12,11 +12,14 @@ from tests.python.identity_reference import (
     JUNK,
     LOADS,
     MODELS,
+    Match,
     Row,
     golden,
     load,
+    matched,
     random_exclusions,
     random_log,
+    random_matches,
     resolve,
     seen_together,
     with_attributes,
@@ -46,7 +49,7 @@ STREAMS = """
 BREAKS = {
     "any_end_of_a_limb": (
         "int_cuts",
-        "order by ends.first_received_at, exclusions.left_id",
+        "order by ends.is_match, ends.first_received_at, exclusions.left_id",
         "order by exclusions.left_id",
     ),
     "the_pair_may_touch": (
@@ -80,6 +83,17 @@ BREAKS = {
         "int_excess",
         "partition by cut_component, id_type order by first_received_at, id_value",
         "partition by cut_component, id_type order by id_value",
+    ),
+    "a_match_goes_before": (
+        "int_edge_guards",
+        "order by is_match, first_received_at, neighbour_id\n        ) as account_rank",
+        "order by first_received_at, neighbour_id\n        ) as account_rank",
+    ),
+    "withdrawn_pairs": ("identity_edges", "not is_withdrawn", "true"),
+    "pairs_seen_together": (
+        "identity_edges",
+        "where matches.edge_id not in (select counted.edge_id from counted)",
+        "",
     ),
     "no_limit_in_all": ("int_excess", "having count(*) > most_in_all", "having false"),
     "uncut_components": (
@@ -132,20 +146,27 @@ def exclusions(rows) -> list[tuple]:
 
 
 @pytest.fixture(scope="module")
-def rebuilt(tmp_path_factory, rows, exclusions):
+def matches(rows) -> list[Match]:
+    chance = random.Random(20260103)
+    logs = [[row for row in rows if row.event_id.startswith(f"log{n}-")] for n in range(LOGS)]
+    return [match for log in logs for match in random_matches(log, chance)]
+
+
+@pytest.fixture(scope="module")
+def rebuilt(tmp_path_factory, rows, exclusions, matches):
     """All loads in one run, its tests included."""
     project = ScratchProject(
         tmp_path_factory.mktemp("full") / "project",
         MODELS | _broken_models() | {"streams": STREAMS},
         True,
     )
-    load(project, rows, exclusions)
+    load(project, rows, exclusions, matches)
     run = project.dbt(({"LOAD": str(LOADS)}, ["build"]))
     assert run.returncode == 0, run.stdout
     return project
 
 
-def run_by_run(folder, rows, exclusions, mistake=None) -> ScratchProject:
+def run_by_run(folder, rows, exclusions, matches, mistake=None) -> ScratchProject:
     """One run per load, rows in another order; the second does not come to its end.
 
     `mistake` is a model, a text of it and what stands in its place.
@@ -156,7 +177,7 @@ def run_by_run(folder, rows, exclusions, mistake=None) -> ScratchProject:
         path = project.folder / "models" / "identity" / f"{model}.sql"
         assert path.read_text().count(text) == 1
         path.write_text(path.read_text().replace(text, instead))
-    load(project, random.Random(1).sample(rows, len(rows)), exclusions)
+    load(project, random.Random(1).sample(rows, len(rows)), exclusions, matches)
     run = project.dbt(
         ({"LOAD": "1"}, ["build", "--exclude-resource-type", "test"]),
         ({"LOAD": "2"}, ["run", "--exclude", "identity_map", "dim_profiles"]),
@@ -167,16 +188,16 @@ def run_by_run(folder, rows, exclusions, mistake=None) -> ScratchProject:
 
 
 @pytest.fixture(scope="module")
-def batched(tmp_path_factory, rows, exclusions):
+def batched(tmp_path_factory, rows, exclusions, matches):
     """After the last load a run that finds nothing new."""
-    project = run_by_run(tmp_path_factory.mktemp("batched"), rows, exclusions)
+    project = run_by_run(tmp_path_factory.mktemp("batched"), rows, exclusions, matches)
     run = project.dbt(({"LOAD": str(LOADS)}, ["run"]))
     assert run.returncode == 0, run.stdout
     return project
 
 
-def test_the_logs_are_worth_testing(rows, exclusions):
-    _, blocked, _ = resolve(rows, exclusions)
+def test_the_logs_are_worth_testing(rows, exclusions, matches):
+    _, blocked, _ = resolve(rows, exclusions, matches)
     kinds = [rule for rule, *_ in blocked]
     rules = ["shared_device", "email_of_two_accounts", "bridges_two_accounts", "excluded"]
     for rule in [*rules, "shared_by_many", "more_than_4_identifiers"]:
@@ -184,8 +205,8 @@ def test_the_logs_are_worth_testing(rows, exclusions):
     assert kinds.count("more_than_2_email") + kinds.count("more_than_3_anonymous_id") > 10
 
 
-def test_map_blocked_and_timeline_follow_the_rules(rebuilt, rows, exclusions):
-    single, blocked, owners = resolve(rows, exclusions)
+def test_map_blocked_and_timeline_follow_the_rules(rebuilt, rows, exclusions, matches):
+    single, blocked, owners = resolve(rows, exclusions, matches)
     found = rebuilt.rows(
         "select id_type, id_value, profile_id from tideline.identity_map"
         " where valid_from is null and valid_to is null"
@@ -216,6 +237,7 @@ def test_edges_tell_their_evidence(rebuilt, rows):
         " from tideline.identity_edges"
         " where left_id in (select identifier_id from tideline.identity_map)"
         " and right_id in (select identifier_id from tideline.identity_map)"
+        " and probability is null"
     )
     expected = set()
     for (left, right), seen in seen_together(rows).items():
@@ -228,8 +250,23 @@ def test_edges_tell_their_evidence(rebuilt, rows):
     assert any("," in row[-2] for row in found)
 
 
-def test_the_golden_profile_follows_the_rules(rebuilt, rows, exclusions):
-    single, _, owners = resolve(rows, exclusions)
+def test_matched_pairs_are_edges(rebuilt, rows, exclusions, matches):
+    found = rebuilt.rows(
+        "select left_id, right_id, first_received_at, probability, sources, event_count"
+        " from tideline.identity_edges where probability is not null"
+    )
+    pairs = matched(rows, matches)
+    expected = {
+        (*map(":".join, pair), match.matched_at, match.probability, "matching", 0)
+        for pair, match in pairs.items()
+    }
+    assert set(found) == expected and len(found) == len(expected) > 50
+    _, blocked, _ = resolve(rows, exclusions, matches)
+    assert sum((edge[1:3], edge[3:5]) in pairs for edge in blocked) > 5
+
+
+def test_the_golden_profile_follows_the_rules(rebuilt, rows, exclusions, matches):
+    single, _, owners = resolve(rows, exclusions, matches)
     expected = golden(rows, owners, single)
     columns = "profile_id, attribute, value, source, event_id, other_value_count"
     query = f"select {columns} from tideline.profile_attribute_values"
@@ -301,6 +338,10 @@ MISTAKES = {
         ("int_neighbourhoods", "where may_have_lost", "where false"),
         "int_neighbourhoods",
     ),
+    "the_other_end": (
+        ("int_touched_identifiers", "or left_id in (select landed.identifier_id from landed)", ""),
+        "identity_edges",
+    ),
     "a_run_cut_off": (
         ("identity_progress", "'false' if left_out", "'true' if left_out"),
         "dim_profiles",
@@ -309,9 +350,10 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_forgetful_run_is_found_out(tmp_path, rebuilt, rows, exclusions, name):
+def test_a_forgetful_run_is_found_out(tmp_path, rebuilt, rows, exclusions, matches, name):
     mistake, seen_in = MISTAKES[name]
-    assert seen_in in _unlike(rebuilt, run_by_run(tmp_path, rows, exclusions, mistake))
+    project = run_by_run(tmp_path, rows, exclusions, matches, mistake)
+    assert seen_in in _unlike(rebuilt, project)
 
 
 def test_a_bad_pattern_stops_the_build_with_its_row(batched):

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from tests.python.identity_project import ScratchProject
-from tests.python.identity_reference import MODELS, Row, load
+from tests.python.identity_reference import MODELS, Match, Row, load
 
 KIT, DAD, MUM = "email:kit@home.org", "user_id:dad", "anonymous_id:mums-phone"
 DADS_PROFILE = f"profile_id:{hashlib.md5(DAD.encode()).hexdigest()}"
@@ -38,6 +38,14 @@ FAMILY = [
     _seen(6, "tablet", "dad"),
     _seen(7, "tablet", "aunt"),
     _seen(8, "o'brien", "null"),
+    _seen(9, user_id="gran"),
+    _seen(10, email="gran@home.org"),
+    _seen(11, user_id="aunt"),
+]
+GRAN = ("email", "gran@home.org")
+MATCHES = [
+    Match((GRAN, ("user_id", "gran")), 0.973, datetime(2026, 1, 12), False, 1),
+    Match((GRAN, ("user_id", "aunt")), 0.96, datetime(2026, 1, 13), False, 1),
 ]
 
 
@@ -50,7 +58,7 @@ def family(tmp_path_factory):
     """What was said before and after the exclusion, each by the question."""
     models = {name: sql for name, sql in MODELS.items() if name != "identity_exclusions"}
     project = ScratchProject(tmp_path_factory.mktemp("family") / "project", models, True)
-    load(project, FAMILY, [])
+    load(project, FAMILY, [], MATCHES)
     environment = {"LOAD": "1"}
     build = (environment, ["build", "--exclude-resource-type", "test"])
 
@@ -66,6 +74,8 @@ def family(tmp_path_factory):
         (DAD, "user_id:null"),
         ("anonymous_id:o'brien", DAD),
         (DAD, DADS_PROFILE),
+        ("user_id:gran", "email:gran@home.org"),
+        ("user_id:gran", "user_id:aunt"),
         (DAD, "anonymous_id:nobody"),
         (DAD, "emial:kit@home.org"),
         (DAD, "kit@home.org"),
@@ -107,6 +117,14 @@ def test_what_was_refused_between_two_is_printed(family):
     assert "Refused about either" in before["anonymous_id:o'brien", DAD]
 
 
+def test_a_match_is_printed_with_its_probability(family):
+    _, before, _ = family
+    said = before["user_id:gran", "email:gran@home.org"]
+    assert "  user_id:gran\n    | matched with probability 0.973, 2026-01-12 00:00:00\n" in said
+    said = before["user_id:gran", "user_id:aunt"]
+    assert "stays with user_id:gran; matched with probability 0.960, 2026-01-13" in said
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -132,6 +150,7 @@ def test_an_exclusion_takes_a_family_apart_on_the_next_run(family):
         MUM,
         "anonymous_id:o'brien",
         "user_id:aunt",
+        "email:gran@home.org user_id:gran",
     }
     # What hangs between the two stays with the one it was first received with.
     assert "Not one profile" in after[0]

@@ -1,0 +1,75 @@
+"""Match records across source systems: `python -m orchestration.matching -h`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from orchestration.activation.errors import told
+from orchestration.activation.warehouse import Warehouse, open_warehouse
+from orchestration.matching.evaluate import evaluation
+from orchestration.matching.link import link
+from orchestration.matching.matches import TABLE, write_matches
+from orchestration.matching.records import read_records
+
+PEOPLE = 5000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m orchestration.matching",
+        description="Find the records of source systems and accounts that are one person's though "
+        "no identifier says so, and write the pairs to identity_matches, which the next `dbt "
+        "build` takes for edges.",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=0.95,
+        help="the least probability of a pair, above 0.5 and below 1 (0.95)",
+    )
+    parser.add_argument("--withdraw", action="store_true", help="withdraw all pairs instead")
+    parser.add_argument(
+        "--evaluate",
+        action="store_true",
+        help=f"only show precision and recall on made-up records of {PEOPLE:,} people",
+    )
+    options = parser.parse_args(arguments)
+    if not 0.5 < options.threshold < 1:
+        parser.error("--threshold must be above 0.5 and below 1")
+    try:
+        if options.evaluate:
+            print(evaluation(PEOPLE, options.threshold))
+            return 0
+        with open_warehouse(os.environ) as warehouse, warehouse.lock():
+            print(match(warehouse, options.threshold, options.withdraw))
+    except Exception as error:  # its text may quote records
+        print(f"error: {told(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def match(warehouse: Warehouse, threshold: float, is_withdrawn: bool) -> str:
+    """Match what the warehouse holds, or withdraw what was matched; says what became of it."""
+    warehouse.columns(warehouse.table(TABLE))  # says how to make it if it is missing
+    records = [] if is_withdrawn else read_records(warehouse)
+    types = sorted({str(record["id_type"]) for record in records})
+    if not is_withdrawn and len(types) < 2:
+        return (
+            f"nothing to match: records of two types are needed, and there are of {types[0]} only"
+            if types
+            else "nothing to match: no source system or account says anything of anybody"
+        )
+    change = write_matches(warehouse, link(records, threshold))
+    read = f"{len(records):,} records of {', '.join(types)}: " if types else ""
+    return (
+        f"{read}{change.new:,} new pairs, {change.withdrawn:,} withdrawn, {change.held:,} in all; "
+        "the next `dbt build` follows them"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
