@@ -33,6 +33,7 @@ def _graphs() -> dict[str, nx.Graph]:
         "greatest_center": nx.relabel_nodes(star, {0: 300, 300: 0}),
         "grid": _shuffled(nx.convert_node_labels_to_integers(nx.grid_2d_graph(30, 30)), 2),
         "clique": nx.complete_graph(40),
+        "bipartite": _shuffled(nx.complete_bipartite_graph(12, 30), 5),
         "cycle": _shuffled(nx.cycle_graph(501), 3),
         "power_law": _shuffled(nx.barabasi_albert_graph(600, 1, seed=4), 4),
         "tree": nx.balanced_tree(2, 8),
@@ -93,6 +94,36 @@ def test_every_node_gets_the_least_node_of_its_component(built):
     found = project.rows("select node, component from tideline.graphs")
     assert len(found) == len(expected)
     assert set(found) == expected
+
+
+# Texts of the steps, what stands in their place, and whether dbt then stops.
+WRONG_STEPS = {
+    "pairs_without_a_root": ("then least(hooks.number, hooks.parent)", "then hooks.number", True),
+    "edges_one_way_only": (
+        "left_roots.root <> right_roots",
+        "left_roots.root < right_roots",
+        False,
+    ),
+    "named_by_any_node": ("min(node) over", "max(node) over", False),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_STEPS)
+def test_wrong_steps_are_noticed(tmp_path, name):
+    text, instead, stops = WRONG_STEPS[name]
+    model = "{{ config(materialized='connected_components') }} " + EDGES
+    project = ScratchProject(tmp_path / "project", {"graphs": model}, with_identity=False)
+    steps = project.folder / "macros" / "identity" / "components_steps.sql"
+    assert steps.read_text().count(text) == 1
+    steps.write_text(steps.read_text().replace(text, instead))
+    graph = _shuffled(nx.path_graph(200), 1)
+    graph = nx.relabel_nodes(graph, {node: f"{node:03}" for node in graph.nodes})
+    _write_edges(project.folder / "edges.csv", graph)
+    run = project.dbt(({}, ["run"]))
+    assert (run.returncode != 0) == stops, run.stdout
+    if not stops:
+        found = project.rows("select node, component from tideline.graphs")
+        assert len(found) == 200 and set(found) != {(node, "000") for node in graph.nodes}
 
 
 def test_components_of_components_are_the_same(built):
