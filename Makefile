@@ -58,7 +58,7 @@ lint: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	TIDELINE_WAREHOUSE=:memory: DBT_TARGET_PATH=target/lint \
-	    $(BIN)/sqlfluff lint models tests/dbt --disable-progress-bar
+	    $(BIN)/sqlfluff lint models tests/dbt --disable-progress-bar --processes 2
 
 test: .venv/.installed lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
