@@ -9,8 +9,8 @@
         {{ return(none) }}
     {%- endif -%}
     {%- for name in [
-        'int_neighbourhoods', 'identity_blocked', 'identity_components', 'identity_map',
-        'dim_profiles', 'identity_progress'
+        'identifier_sets', 'int_neighbourhoods', 'identity_blocked', 'identity_components',
+        'identity_map', 'dim_profiles', 'identity_progress'
     ] -%}
         {%- if not load_relation(this.incorporate(path={'identifier': name})) -%}
             {{ return(none) }}

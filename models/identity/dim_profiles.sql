@@ -10,7 +10,6 @@
     )
 }}
 
-{% set event_identifiers = ref('event_identifiers') %}
 {% set reached_identifiers = ref('int_reached_identifiers') %}
 
 with
@@ -18,26 +17,20 @@ with
 {% if is_incremental() %}
 reached as (
 
-    select distinct
-        identity_map.profile_id,
-        identity_map.id_value
+    select distinct identity_map.profile_id
     from {{ ref('identity_map') }} as identity_map
     inner join {{ reached_identifiers }} as reached_identifiers
         on identity_map.identifier_id = reached_identifiers.identifier_id
-
-),
-
-reached_events as (
-
-    select event_id from {{ event_identifiers }}
-    where id_value in (select reached.id_value from reached)
 
 ),
 {% endif %}
 
 identity_map as (
 
-    select * from {{ ref('identity_map') }}
+    select
+        *,
+        valid_from is null and valid_to is null as is_lasting
+    from {{ ref('identity_map') }}
     {% if is_incremental() %}
     where profile_id in (select reached.profile_id from reached)
     {% endif %}
@@ -47,21 +40,6 @@ identity_map as (
 identifiers as (
 
     select * from {{ ref('identifiers') }}
-
-),
-
-profile_timeline as (
-
-    select
-        profile_id,
-        occurred_at
-    from {{ ref('profile_timeline') }}
-    {% if is_incremental() %}
-    where
-        profile_id in (select reached.profile_id from reached)
-        {# Which events these are is known before their owners are looked up. #}
-        and event_id in (select reached_events.event_id from reached_events)
-    {% endif %}
 
 ),
 
@@ -104,14 +82,75 @@ counted as (
 
 ),
 
+{# As on the timeline: of what an event carries, the least by priority says whose it is. #}
+owning as (
+
+    select * from {{ ref('identifier_sets') }}
+    where
+        event_count > 0
+        and identifier_id in (select identity_map.identifier_id from identity_map)
+    qualify row_number() over (partition by set_id order by priority, id_type) = 1
+
+),
+
+{# By value: that reads no more than the events of shared devices. #}
+shared as (
+
+    select
+        events.identifier_id,
+        events.occurred_at,
+        {{ identifier_set_id('events') | indent(8) }} as set_id
+    from {{ ref('event_identifiers') }} as events
+    where
+        events.is_evidence
+        and events.id_value in (
+            select identity_map.id_value from identity_map
+            where not identity_map.is_lasting
+        )
+
+),
+
+{# Only on a shared device it depends on the time whose an event is. #}
+owned as (
+
+    select
+        identity_map.profile_id,
+        owning.first_seen_at,
+        owning.last_seen_at,
+        owning.event_count
+    from owning
+    inner join identity_map
+        on owning.identifier_id = identity_map.identifier_id
+    where identity_map.is_lasting
+
+    union all
+
+    select
+        identity_map.profile_id,
+        shared.occurred_at as first_seen_at,
+        shared.occurred_at as last_seen_at,
+        1 as event_count
+    from shared
+    inner join owning
+        on
+            shared.set_id = owning.set_id
+            and shared.identifier_id = owning.identifier_id
+    inner join identity_map
+        on
+            shared.identifier_id = identity_map.identifier_id
+            and (identity_map.valid_from is null or identity_map.valid_from <= shared.occurred_at)
+            and (identity_map.valid_to is null or identity_map.valid_to > shared.occurred_at)
+
+),
+
 active as (
 
     select
         profile_id,
-        min(occurred_at) as first_seen_at,
-        max(occurred_at) as last_seen_at,
-        count(*) as event_count
-    from profile_timeline
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at,
+        cast(sum(event_count) as bigint) as event_count
+    from owned
     group by profile_id
 
 )

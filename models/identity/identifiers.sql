@@ -9,24 +9,15 @@
 
 {% set touched_identifiers = ref('int_touched_identifiers') %}
 
-with
+with identifier_sets as (
 
-{% if is_incremental() %}
-touched as (
-
-    select * from {{ touched_identifiers }}
-
-),
-{% endif %}
-
-event_identifiers as (
-
-    select * from {{ ref('event_identifiers') }}
+    select * from {{ ref('identifier_sets') }}
     {% if is_incremental() %}
-    {# By value first: that reads no more than the rows which hold one. #}
     where
-        id_value in (select touched.id_value from touched)
-        and identifier_id in (select touched.identifier_id from touched)
+        identifier_id in (
+            select touched_identifiers.identifier_id
+            from {{ touched_identifiers }} as touched_identifiers
+        )
     {% endif %}
 
 )
@@ -36,11 +27,11 @@ select
     identifier_id,
     id_type,
     id_value,
-    min(case when is_evidence then received_at end) as first_received_at,
-    max(case when is_evidence then received_at end) as last_received_at,
-    min(case when is_evidence then occurred_at end) as first_seen_at,
-    max(case when is_evidence then occurred_at end) as last_seen_at,
-    count_if(is_evidence) as event_count,
+    min(first_received_at) as first_received_at,
+    max(last_received_at) as last_received_at,
+    min(first_seen_at) as first_seen_at,
+    max(last_seen_at) as last_seen_at,
+    cast(sum(event_count) as bigint) as event_count,
     max(updated_at) as updated_at
-from event_identifiers
+from identifier_sets
 group by identifier_id, id_type, id_value

@@ -19,20 +19,18 @@ touched as (
 ),
 {% endif %}
 
-evidence as (
+identifier_sets as (
 
-    select * from {{ ref('event_identifiers') }}
+    select * from {{ ref('identifier_sets') }}
     where
-        is_evidence
+        event_count > 0
     {% if is_incremental() %}
-        {# By value first: that reads no more than the rows which hold one. #}
-        and id_value in (select touched.id_value from touched)
         and identifier_id in (select touched.identifier_id from touched)
     {% endif %}
 
 ),
 
-pairs as (
+by_source as (
 
     select
         lefts.identifier_id as left_id,
@@ -42,35 +40,20 @@ pairs as (
         rights.id_type as right_type,
         rights.id_value as right_value,
         lefts.source,
-        lefts.occurred_at,
-        lefts.received_at,
-        lefts.updated_at
-    from evidence as lefts
-    inner join evidence as rights
+        min(lefts.first_received_at) as first_received_at,
+        max(lefts.last_received_at) as last_received_at,
+        min(lefts.first_seen_at) as first_seen_at,
+        max(lefts.last_seen_at) as last_seen_at,
+        sum(lefts.event_count) as event_count,
+        max(lefts.updated_at) as updated_at
+    from identifier_sets as lefts
+    inner join identifier_sets as rights
         on
-            lefts.event_id = rights.event_id
+            lefts.set_id = rights.set_id
             and lefts.id_type < rights.id_type
-
-),
-
-by_source as (
-
-    select
-        left_id,
-        right_id,
-        left_type,
-        left_value,
-        right_type,
-        right_value,
-        source,
-        min(received_at) as first_received_at,
-        max(received_at) as last_received_at,
-        min(occurred_at) as first_seen_at,
-        max(occurred_at) as last_seen_at,
-        count(*) as event_count,
-        max(updated_at) as updated_at
-    from pairs
-    group by left_id, right_id, left_type, left_value, right_type, right_value, source
+    group by
+        lefts.identifier_id, rights.identifier_id, lefts.id_type, lefts.id_value, rights.id_type,
+        rights.id_value, lefts.source
 
 ),
 

@@ -3,10 +3,10 @@
     next begins where the last whole one stood.
 #}
 {% set steps = [
-    'model.tideline.int_touched_identifiers', 'model.tideline.int_neighbourhoods',
-    'model.tideline.int_reached_identifiers', 'model.tideline.identity_blocked',
-    'model.tideline.identity_components', 'model.tideline.identity_map',
-    'model.tideline.dim_profiles',
+    'model.tideline.identifier_sets', 'model.tideline.int_touched_identifiers',
+    'model.tideline.int_neighbourhoods', 'model.tideline.int_reached_identifiers',
+    'model.tideline.identity_blocked', 'model.tideline.identity_components',
+    'model.tideline.identity_map', 'model.tideline.dim_profiles',
 ] %}
 {% set left_out = steps | reject('in', selected_resources) | list %}
 {% set watermark = identity_watermark() %}

@@ -10,27 +10,29 @@ exclusions as (
 
 ),
 
-{# Only what was seen on a shared device is read, found by its values. #}
-devices as (
+accounts as (
 
-    select * from {{ ref('event_identifiers') }}
-    where
-        is_evidence
-        and id_type = 'anonymous_id'
-        and id_value in (
-            select identifiers.id_value from identifiers
-            where identifiers.rule = 'shared_device'
-        )
+    select * from {{ ref('identifier_sets') }}
+    where id_type = 'user_id'
 
 ),
 
-accounts as (
+{# Only what was seen on a shared device is read, found by its values. #}
+devices as (
 
-    select * from {{ ref('event_identifiers') }}
+    select
+        events.event_id,
+        events.identifier_id,
+        events.occurred_at,
+        {{ identifier_set_id('events') | indent(8) }} as set_id
+    from {{ ref('event_identifiers') }} as events
     where
-        is_evidence
-        and id_type = 'user_id'
-        and event_id in (select devices.event_id from devices)
+        events.is_evidence
+        and events.id_type = 'anonymous_id'
+        and events.id_value in (
+            select identifiers.id_value from identifiers
+            where identifiers.rule = 'shared_device'
+        )
 
 ),
 
@@ -43,7 +45,7 @@ sign_ins as (
         devices.occurred_at
     from devices
     inner join accounts
-        on devices.event_id = accounts.event_id
+        on devices.set_id = accounts.set_id
     inner join identifiers as usable_accounts
         on
             accounts.identifier_id = usable_accounts.identifier_id

@@ -3,17 +3,19 @@
 
 with landed as (
 
-    {# Whatever became of the row: a repeat or a quarantined one may have been evidence before. #}
     select
         identifier_id,
-        id_value,
-        count_if(not is_evidence) > 0 as may_have_lost,
+        {% if watermark %}
+        coalesce(max(lost_at) > timestamp '{{ watermark }}', false) as may_have_lost,
+        {% else %}
+        count(lost_at) > 0 as may_have_lost,
+        {% endif %}
         max(updated_at) as updated_at
-    from {{ ref('event_identifiers') }}
+    from {{ ref('identifier_sets') }}
     {% if watermark %}
     where updated_at > timestamp '{{ watermark }}'
     {% endif %}
-    group by identifier_id, id_value
+    group by identifier_id
 
 ),
 
@@ -55,7 +57,6 @@ touched as (
 
     select
         identifier_id,
-        id_value,
         may_have_lost,
         updated_at,
         cast(null as {{ dbt.type_timestamp() }}) as matched_at
@@ -65,7 +66,6 @@ touched as (
 
     select
         identifier_id,
-        substring(identifier_id, position(':' in identifier_id) + 1) as id_value,
         is_withdrawn as may_have_lost,
         cast(null as {{ dbt.type_timestamp() }}) as updated_at,
         updated_at as matched_at
@@ -75,9 +75,8 @@ touched as (
 
 select
     identifier_id,
-    id_value,
     count_if(may_have_lost) > 0 as may_have_lost,
     max(updated_at) as updated_at,
     max(matched_at) as matched_at
 from touched
-group by identifier_id, id_value
+group by identifier_id

@@ -35,17 +35,36 @@ MODELS = {
             * exclude (load, since, until, anonymous_id, user_id),
             nullif(trim(anonymous_id), '') as anonymous_id,
             nullif(trim(user_id), '') as user_id,
+            if(nullif(trim(anonymous_id), '') is null, 'user_id', 'anonymous_id') as stream_type,
+            coalesce(nullif(trim(anonymous_id), ''), nullif(trim(user_id), '')) as stream_id,
             timestamp '2026-02-01' + to_days(load) as updated_at,
         from main.states
         where
             since <= {{ env_var('LOAD') }}
             and (until is null or until > {{ env_var('LOAD') }})
     """,
+    "int_busy_minutes": """
+        select
+            * exclude (load),
+            timestamp '2026-02-01' + to_days(load) as updated_at
+        from main.minutes
+        where load <= {{ env_var('LOAD') }}
+        qualify
+            row_number() over (
+                partition by stream_type, stream_id, minute_at order by load desc
+            ) = 1
+    """,
     "flagged_events": """
         select
-            *,
-            status = 'valid' and not is_bot as is_counted
-        from {{ ref('landed_events') }}
+            landed_events.* exclude (updated_at),
+            greatest(landed_events.updated_at, minutes.updated_at) as updated_at,
+            status = 'valid' and not is_bot and not coalesce(is_burst, false) as is_counted
+        from {{ ref('landed_events') }} as landed_events
+        left join {{ ref('int_busy_minutes') }} as minutes
+            on
+                landed_events.stream_type = minutes.stream_type
+                and landed_events.stream_id = minutes.stream_id
+                and date_trunc('minute', landed_events.occurred_at) = minutes.minute_at
     """,
     "fct_events": """
         select * from {{ ref('flagged_events') }}
@@ -80,7 +99,7 @@ def normalized_email(text: str) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """A landed row; from load `flips_in` on it is no longer valid."""
+    """A landed row; from load `flips_in` on it is no longer valid; `is_burst` at the end."""
 
     event_id: str
     anonymous_id: str | None
@@ -96,10 +115,19 @@ class Row:
     source: str = "collector"
     properties: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
+    is_burst: bool = False
 
     @property
     def is_evidence(self) -> bool:
-        return self.status == "valid" and not self.is_bot and self.flips_in is None
+        is_traffic = self.is_bot or self.is_burst
+        return self.status == "valid" and not is_traffic and self.flips_in is None
+
+    @property
+    def minute(self) -> tuple[str, str, datetime]:
+        """Type and id of its stream, and its minute."""
+        device = (self.anonymous_id or "").strip()
+        stream = ("anonymous_id", device) if device else ("user_id", (self.user_id or "").strip())
+        return (*stream, self.occurred_at.replace(second=0))
 
     def identifiers(self) -> list[tuple[str, str]]:
         """Usable identifiers by falling claim on the event."""
@@ -153,6 +181,25 @@ def random_log(name: str, chance: random.Random) -> list[Row]:
     return rows
 
 
+@dataclass(frozen=True)
+class Minute:
+    """What a row of `int_busy_minutes` says from a load on."""
+
+    minute: tuple[str, str, datetime]
+    is_burst: bool
+    load: int
+
+
+def random_bursts(rows: list[Row], chance: random.Random) -> tuple[list[Row], list[Minute]]:
+    """Minutes that become bursts, and some that cease to be; the rows as they are at the end."""
+    minutes = []
+    for minute in sorted({row.minute for row in rows if row.minute[1] and chance.random() < 0.1}):
+        loads = chance.choice([[1], [2], [3], [1, 3], [2, 3]])
+        minutes += [Minute(minute, load == loads[0], load) for load in loads]
+    last = {minute.minute: minute.is_burst for minute in minutes}
+    return [replace(row, is_burst=last.get(row.minute, False)) for row in rows], minutes
+
+
 def random_exclusions(rows: list[Row], chance: random.Random) -> list[tuple]:
     """Pairs of identifiers of one log that are declared to be two people."""
     anywhere = sorted({identifier for row in rows for identifier in row.identifiers()})
@@ -187,7 +234,7 @@ def random_matches(rows: list[Row], chance: random.Random) -> list[Match]:
         if {pair[0][0], pair[1][0]} in ({"email", "user_id"}, {"anonymous_id", "email"})
     ]
     states = []
-    for pair in chance.sample(pairs, min(len(pairs), chance.choice([0, 1, 1, 3]))):
+    for pair in chance.sample(pairs, min(len(pairs), chance.choice([0, 1, 3, 5]))):
         is_withdrawn = False
         for load in sorted(chance.sample(range(1, LOADS + 1), chance.randint(1, LOADS))):
             matched_at = START + timedelta(minutes=chance.randint(0, 30))
@@ -421,8 +468,9 @@ def load(
     rows: list[Row],
     exclusions: list[tuple],
     matches: list[Match] | None = None,
+    minutes: list[Minute] | None = None,
 ) -> None:
-    """Writes what is excluded and matched, and every state of every landed row by its loads."""
+    """Writes what is excluded and matched, and every state of rows and minutes by its loads."""
     states = []
     for number, row in enumerate(rows):
         columns = [
@@ -458,6 +506,13 @@ def load(
             "create table main.matches (left_id text, right_id text, probability double,"
             " matched_at timestamp, is_withdrawn boolean, load int)"
         )
+        connection.execute(
+            "create table main.minutes (stream_type text, stream_id text, minute_at timestamp,"
+            " is_burst boolean, load int)"
+        )
+        for minute in minutes or []:
+            said = [*minute.minute, minute.is_burst, minute.load]
+            connection.execute("insert into main.minutes values (?, ?, ?, ?, ?)", said)
         for match in matches or []:
             ends = [":".join(end) for end in match.pair]
             said = [match.probability, match.matched_at, match.is_withdrawn, match.load]

@@ -13,10 +13,12 @@ from tests.python.identity_reference import (
     LOADS,
     MODELS,
     Match,
+    Minute,
     Row,
     golden,
     load,
     matched,
+    random_bursts,
     random_exclusions,
     random_log,
     random_matches,
@@ -27,6 +29,7 @@ from tests.python.identity_reference import (
 
 LOGS = 250
 TABLES = {
+    "identifier_sets": "*",
     "identifiers": "* exclude (updated_at)",
     "int_neighbourhoods": "*",
     "identity_edges": "* exclude (updated_at)",
@@ -103,6 +106,12 @@ BREAKS = {
     ),
     "exclusions_as_declared": ("int_exclusions", "'rights.is_gmail_folded'", "'false'"),
     "held_at_its_end": ("profile_timeline", "valid_to > fct_events", "valid_to >= fct_events"),
+    "whose_an_event_is": (
+        "dim_profiles",
+        "(partition by set_id order by priority, id_type)",
+        "(partition by set_id order by priority desc, id_type)",
+    ),
+    "shared_since_ever": ("dim_profiles", "identity_map.valid_from <= shared.occurred_at", "true"),
     "anybodys_address": (
         "int_attribute_statements",
         "trimmed.identifier_id is null or identity_map.identifier_id is not null",
@@ -131,11 +140,21 @@ def _broken_models() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[Row]:
+def log() -> tuple[list[Row], list[Minute]]:
     chance = random.Random(20260101)
     rows = [row for n in range(LOGS) for row in random_log(f"log{n}", chance)]
     chance = random.Random(20260104)
-    return [with_attributes(row, chance) for row in rows]
+    return random_bursts([with_attributes(row, chance) for row in rows], chance)
+
+
+@pytest.fixture(scope="module")
+def rows(log) -> list[Row]:
+    return log[0]
+
+
+@pytest.fixture(scope="module")
+def minutes(log) -> list[Minute]:
+    return log[1]
 
 
 @pytest.fixture(scope="module")
@@ -153,20 +172,20 @@ def matches(rows) -> list[Match]:
 
 
 @pytest.fixture(scope="module")
-def rebuilt(tmp_path_factory, rows, exclusions, matches):
+def rebuilt(tmp_path_factory, rows, exclusions, matches, minutes):
     """All loads in one run, its tests included."""
     project = ScratchProject(
         tmp_path_factory.mktemp("full") / "project",
         MODELS | _broken_models() | {"streams": STREAMS},
         True,
     )
-    load(project, rows, exclusions, matches)
+    load(project, rows, exclusions, matches, minutes)
     run = project.dbt(({"LOAD": str(LOADS)}, ["build"]))
     assert run.returncode == 0, run.stdout
     return project
 
 
-def run_by_run(folder, rows, exclusions, matches, mistake=None) -> ScratchProject:
+def run_by_run(folder, rows, exclusions, matches, minutes, mistake=None) -> ScratchProject:
     """One run per load, rows in another order; the second does not come to its end.
 
     `mistake` is a model, a text of it and what stands in its place.
@@ -177,7 +196,8 @@ def run_by_run(folder, rows, exclusions, matches, mistake=None) -> ScratchProjec
         path = project.folder / "models" / "identity" / f"{model}.sql"
         assert path.read_text().count(text) == 1
         path.write_text(path.read_text().replace(text, instead))
-    load(project, random.Random(1).sample(rows, len(rows)), exclusions, matches)
+    mixed = random.Random(1).sample(rows, len(rows))
+    load(project, mixed, exclusions, matches, minutes)
     run = project.dbt(
         ({"LOAD": "1"}, ["build", "--exclude-resource-type", "test"]),
         ({"LOAD": "2"}, ["run", "--exclude", "identity_map", "dim_profiles"]),
@@ -188,9 +208,10 @@ def run_by_run(folder, rows, exclusions, matches, mistake=None) -> ScratchProjec
 
 
 @pytest.fixture(scope="module")
-def batched(tmp_path_factory, rows, exclusions, matches):
+def batched(tmp_path_factory, rows, exclusions, matches, minutes):
     """After the last load a run that finds nothing new."""
-    project = run_by_run(tmp_path_factory.mktemp("batched"), rows, exclusions, matches)
+    folder = tmp_path_factory.mktemp("batched")
+    project = run_by_run(folder, rows, exclusions, matches, minutes)
     run = project.dbt(({"LOAD": str(LOADS)}, ["run"]))
     assert run.returncode == 0, run.stdout
     return project
@@ -338,6 +359,14 @@ MISTAKES = {
         ("int_neighbourhoods", "where may_have_lost", "where false"),
         "int_neighbourhoods",
     ),
+    "a_minute_that_changed": (
+        (
+            "identifier_sets",
+            "where busy_minutes.updated_at",
+            "where false and busy_minutes.updated_at",
+        ),
+        "identifier_sets",
+    ),
     "the_other_end": (
         ("int_touched_identifiers", "or left_id in (select landed.identifier_id from landed)", ""),
         "identity_edges",
@@ -350,9 +379,9 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_forgetful_run_is_found_out(tmp_path, rebuilt, rows, exclusions, matches, name):
+def test_a_forgetful_run_is_found_out(tmp_path, rebuilt, rows, exclusions, matches, minutes, name):
     mistake, seen_in = MISTAKES[name]
-    project = run_by_run(tmp_path, rows, exclusions, matches, mistake)
+    project = run_by_run(tmp_path, rows, exclusions, matches, minutes, mistake)
     assert seen_in in _unlike(rebuilt, project)
 
 
