@@ -331,10 +331,21 @@ counted as (
     'device.type', 'userAgent',
 ]) %}
 
-opened as (
+closed as (
 
     select
         counted.*,
+        {{ json_text('closings.context', 'page.path') }} as exit_path
+    from counted
+    inner join {{ events }} as closings
+        on counted.last_event_id = closings.event_id
+
+),
+
+opened as (
+
+    select
+        closed.*,
         openings.platform,
         {{ opening['page.path'] }} as landing_path,
         {{ opening['page.url'] }} as landing_url,
@@ -344,20 +355,9 @@ opened as (
         {{ opening['campaign.name'] }} as campaign_name,
         {{ opening['device.type'] }} as device_type,
         {{ opening['userAgent'] }} as user_agent
-    from counted
+    from closed
     inner join {{ events }} as openings
-        on counted.first_event_id = openings.event_id
-
-),
-
-closed as (
-
-    select
-        opened.*,
-        {{ json_text('closings.context', 'page.path') }} as exit_path
-    from opened
-    inner join {{ events }} as closings
-        on opened.last_event_id = closings.event_id
+        on closed.first_event_id = openings.event_id
 
 ),
 
@@ -394,7 +394,7 @@ sessions as (
         campaign_name,
         updated_at,
         event_count
-    from closed
+    from opened
 
 )
 
