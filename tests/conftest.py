@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from tests.processes import run_module
+from tests import processes
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared"
@@ -45,7 +45,8 @@ class Deployment:
     def run(self, *words, fails=False, **env):
         """Run a Python module of the environment; its output, once it ended as expected."""
         words = list(map(str, words))
-        code, output = run_module(words, REPOSITORY, {**self.env, **env})
+        env = {**self.env, **env}
+        code, output = processes.run(processes.module, *words, folder=REPOSITORY, env=env)
         assert (code != 0) == fails, f"{' '.join(words)}\n{output}"
         return output
 

@@ -12,7 +12,7 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.preloaded"])
 
 
-def _run(words, folder, env, output):
+def _call(function, arguments, folder, env, output):
     import tests.preloaded  # noqa: F401
 
     os.chdir(folder)
@@ -20,19 +20,25 @@ def _run(words, folder, env, output):
     os.environ.update(env)
     for number in (1, 2):
         os.dup2(os.open(f"{output}/{number}", os.O_WRONLY | os.O_CREAT), number)
-    sys.argv = words
-    sys.modules.pop(words[0], None)  # it is run anew
-    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+    function(*arguments)
 
 
-def run_module(words, folder, env):
-    """`python -m` with these words; exit code and output."""
+def run(function, *arguments, folder, env):
+    """Call a function in a process of its own; exit code and output."""
     with tempfile.TemporaryDirectory() as output:
-        process = FORKS.Process(target=_run, args=(words, folder, env, output))
+        process = FORKS.Process(target=_call, args=(function, arguments, folder, env, output))
         process.start()
         process.join(SECONDS)
         if process.is_alive():
             process.kill()
-            raise TimeoutError(f"{' '.join(words)} takes more than {SECONDS} seconds")
+            process.join()
+            raise TimeoutError(f"{function.__name__}{arguments} takes more than {SECONDS} seconds")
         printed = "".join(Path(output, number).read_text() for number in ("1", "2"))
         return process.exitcode, printed
+
+
+def module(*words):
+    """What `python -m` does with these words."""
+    sys.argv = list(words)
+    sys.modules.pop(words[0], None)  # it is run anew
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
