@@ -13,6 +13,7 @@ from tests import processes
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared"
+NO_TESTS = ("--exclude-resource-types", "test", "--exclude-resource-types", "unit_test")
 
 
 class Deployment:
@@ -63,11 +64,14 @@ class Deployment:
             shutil.copy(own, parsed)
         return output
 
-    def build_up_to(self, *models, variables="{}"):
-        """Build these models, what they read, and the tests that need nothing else."""
+    def build_up_to(self, *models, variables="{}", tested=True):
+        """Build these models, what they read, and the data tests that need nothing else.
+
+        A load that is not the last need not be `tested`.
+        """
         selected = [f"+{model}" for model in models]
         words = ["build", "--indirect-selection", "buildable", "--select", *selected]
-        return self.dbt(*words, variables=variables)
+        return self.dbt(*words, *(() if tested else NO_TESTS), variables=variables)
 
     def sample(self, *words):
         """Land (a part of) the sample business."""

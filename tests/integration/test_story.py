@@ -11,10 +11,10 @@ from datetime import timedelta
 
 import pytest
 
+from tests.conftest import NO_TESTS
+
 pytest_plugins = ["tests.python.activation_fixtures"]
 
-# Data tests come after the last build: test_demo has them with each.
-NO_TESTS = ("--exclude-resource-types", "test", "--exclude-resource-types", "unit_test")
 VISITOR = "anon_123xyz"
 SHOES = {"product_id": "S900", "name": "Ridge Trail Runner", "category": "footwear", "price": 189.0}
 JACKETS = [
@@ -199,4 +199,4 @@ def test_the_story(story):
         if operation["key"]["profile_id"] == story.profile_id
     ][-3:]
     assert {operation["op"] for operation in last} == {"remove"}
-    story.deployment.dbt("test", "--select", "test_type:data")
+    story.deployment.dbt("test", "--select", "test_type:data")  # test_demo has them with each build
