@@ -60,5 +60,6 @@ lint: .venv/.installed
 	TIDELINE_WAREHOUSE=:memory: DBT_TARGET_PATH=target/lint \
 	    $(BIN)/sqlfluff lint models tests/dbt --disable-progress-bar --processes 2
 
+# In the order of the folders: the files of tests/python are short, so that both cores end together.
 test: .venv/.installed lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -1,23 +1,29 @@
 """What the tests share: a deployment of its own for each, in a temporary folder."""
 
+import hashlib
 import os
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from tests import processes
+
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared"
+NO_TESTS = ("--exclude-resource-types", "test", "--exclude-resource-types", "unit_test")
 
 
 class Deployment:
     """A landing folder, a warehouse and deliveries below one folder, run by real processes."""
 
+    parsed: Path  # the folder of what dbt has parsed, which all deployments share
+
     def __init__(self, folder):
         self.folder = folder
+        self.variables = None  # of dbt's last run
         self.landing = folder / "landing"
         self.warehouse = folder / "warehouse" / "warehouse.duckdb"
         self.deliveries = folder / "deliveries"
@@ -32,33 +38,40 @@ class Deployment:
             "DBT_TARGET_PATH": str(folder / "target"),
             "DBT_LOG_PATH": str(folder / "logs"),
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",  # they see no data: in test_demo is enough
             "NO_COLOR": "1",
         }
         self.env.pop("TIDELINE_WEBHOOK_URL", None)
 
     def run(self, *words, fails=False, **env):
         """Run a Python module of the environment; its output, once it ended as expected."""
-        done = subprocess.run(
-            [sys.executable, "-m", *map(str, words)],
-            cwd=REPOSITORY,
-            env={**self.env, **env},
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        output = done.stdout + done.stderr
-        assert (done.returncode != 0) == fails, f"{' '.join(map(str, words))}\n{output}"
+        words = list(map(str, words))
+        env = {**self.env, **env}
+        code, output = processes.run(processes.module, *words, folder=REPOSITORY, env=env)
+        assert (code != 0) == fails, f"{' '.join(words)}\n{output}"
         return output
 
     def dbt(self, *words, fails=False, variables="{}"):
-        """Run a dbt command."""
-        return self.run("dbt.cli.main", *words, "--vars", variables, fails=fails)
+        """Run a dbt command. What any deployment has parsed with these vars serves this one."""
+        parsed = self.parsed / hashlib.md5(variables.encode()).hexdigest()
+        own = self.folder / "target" / "partial_parse.msgpack"
+        if parsed.exists() and variables != self.variables:
+            own.parent.mkdir(exist_ok=True)
+            shutil.copy(parsed, own)
+        self.variables = variables
+        output = self.run("dbt.cli.main", *words, "--vars", variables, fails=fails)
+        if not parsed.exists() and not fails:
+            shutil.copy(own, parsed)
+        return output
 
-    def build_up_to(self, *models, variables="{}"):
-        """Build these models, what they read, and the tests that need nothing else."""
+    def build_up_to(self, *models, variables="{}", tested=True):
+        """Build these models, what they read, and the data tests that need nothing else.
+
+        A load that is not the last need not be `tested`.
+        """
         selected = [f"+{model}" for model in models]
         words = ["build", "--indirect-selection", "buildable", "--select", *selected]
-        return self.dbt(*words, variables=variables)
+        return self.dbt(*words, *(() if tested else NO_TESTS), variables=variables)
 
     def sample(self, *words):
         """Land (a part of) the sample business."""
@@ -95,6 +108,12 @@ class Deployment:
 def hypothesis_elsewhere(tmp_path_factory):
     """What hypothesis writes to speed itself up does not stay in the repository."""
     set_hypothesis_home_dir(tmp_path_factory.mktemp("hypothesis"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def parsed_once(tmp_path_factory):
+    """dbt parses the project once for all deployments with the same vars."""
+    Deployment.parsed = tmp_path_factory.mktemp("parsed")
 
 
 @pytest.fixture

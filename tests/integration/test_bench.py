@@ -9,6 +9,7 @@ from orchestration.bench_graph import is_agreed
 
 
 def test_the_page_names_every_stage(deployment):
+    deployment.env["DBT_EXCLUDE_RESOURCE_TYPES"] = "test unit_test"  # time, and no stage of these
     page = deployment.run("orchestration.bench", "--events", 5000)
     loads = re.findall(
         r"(First load|One more day): ([0-9,]+) rows landed; floor of the first load", page

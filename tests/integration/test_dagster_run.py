@@ -54,6 +54,7 @@ class Server:
         (deployment.folder / "dagster.yaml").write_text(own)
         env = {**deployment.env, "PYTHONPATH": str(REPOSITORY)}
         env.pop("DAGSTER_HOME", None)
+        del env["DBT_EXCLUDE_RESOURCE_TYPES"]
         self.log = deployment.folder / "dagster.log"
         words = ["-m", "orchestration.definitions", "--host", "127.0.0.1", "--port", str(port)]
         with self.log.open("w") as log:

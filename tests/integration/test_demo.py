@@ -38,6 +38,7 @@ def run_demo(deployment):
 
 @pytest.fixture(scope="module")
 def demo(shared_deployment):
+    del shared_deployment.env["DBT_EXCLUDE_RESOURCE_TYPES"]  # unit tests run here
     shared_deployment.sample(*SAMPLE, "--to-day", 60)
     shared_deployment.page = run_demo(shared_deployment)
     return shared_deployment

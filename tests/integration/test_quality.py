@@ -9,13 +9,12 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pytest
 
-from tests.conftest import Deployment
+from tests.conftest import NO_TESTS, Deployment
 from tests.integration.fakesnow_server import FakesnowServer
 from tests.integration.test_traffic_rules import compile_errors
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 BUILT = ("event_quality_reasons", "quality_alerts")
-NO_TESTS = ("--exclude-resource-types", "test", "--exclude-resource-types", "unit_test")
 TABLES = ("int_event_counts", "event_quality", "event_quality_reasons", "property_quality")
 
 # (event, its properties, what the plan says of them); None: nothing is wrong.

@@ -9,20 +9,24 @@ from pathlib import Path
 
 import duckdb
 
+from tests import processes
+
 REPO = Path(__file__).resolve().parents[2]
 # The most a profile holds of a type, and in all: few, so that small logs reach it.
 LIMITS = {"anonymous_id": 3, "email": 2, "*": 4}
 
-# Several builds in one process: what costs is the import of dbt, not the builds.
-_DRIVER = """
-import json, os, sys
-from dbt.cli.main import dbtRunner
-failed = False
-for environment, arguments in json.loads(sys.argv[1]):
-    os.environ.update(environment)
-    failed = not dbtRunner().invoke(arguments).success or failed
-sys.exit(int(failed))
-"""
+BUILD = ["build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
+
+
+def _run_dbt(runs: list[tuple[dict[str, str], list[str]]]) -> None:
+    """Several runs in one process, each with an environment."""
+    from dbt.cli.main import dbtRunner
+
+    failed = False
+    for environment, arguments in runs:
+        os.environ.update(environment)
+        failed = not dbtRunner().invoke(arguments).success or failed
+    sys.exit(int(failed))
 
 
 class ScratchProject:
@@ -93,14 +97,9 @@ class ScratchProject:
         options = ["--no-use-colors", "--project-dir", str(self.folder)]
         options += ["--profiles-dir", str(self.folder)]
         plan = [(environment, [*arguments, *options]) for environment, arguments in runs]
-        return subprocess.run(
-            [sys.executable, "-c", _DRIVER, json.dumps(plan)],
-            cwd=self.folder,
-            env=os.environ | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        env = os.environ | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+        code, output = processes.run(_run_dbt, plan, folder=self.folder, env=env)
+        return subprocess.CompletedProcess(plan, code, output)
 
     def rows(self, query: str) -> list[tuple]:
         with duckdb.connect(str(self.database), read_only=True) as connection:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.python.identity_project import ScratchProject, identity_model
+from tests.python.identity_project import BUILD, ScratchProject, identity_model
 from tests.python.identity_reference import MODELS, load, random_exclusions, random_log
 
 LOGS = 120
@@ -116,8 +116,8 @@ def project(tmp_path_factory):
     for number, (upto, is_excluded, is_past) in enumerate(RUNS):
         past = '"2026-01-01"' if is_past else "null"
         environment = {"LOAD": str(upto), "RUN": str(number), "IS_EXCLUDED": str(is_excluded)}
-        words = ["build", "--vars", f"{{as_of: {past}, arrival_overlap_minutes: 0}}"]
-        runs.append((environment, [*words, "--exclude-resource-type", "test"]))
+        words = ["--vars", f"{{as_of: {past}, arrival_overlap_minutes: 0}}"]
+        runs.append((environment, [*BUILD, *words]))
     law = ["test", "--select", "assert_profile_ids_resolve", "assert_excluded_pairs_are_apart"]
     again = ["run", "--full-refresh", "--select", *HISTORY]
     done = project.dbt(*runs, (environment, law), (environment, again))

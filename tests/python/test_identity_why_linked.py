@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.python.identity_project import ScratchProject
+from tests.python.identity_project import BUILD, ScratchProject
 from tests.python.identity_reference import MODELS, Match, Row, load
 
 KIT, DAD, MUM = "email:kit@home.org", "user_id:dad", "anonymous_id:mums-phone"
@@ -60,7 +60,7 @@ def family(tmp_path_factory):
     project = ScratchProject(tmp_path_factory.mktemp("family") / "project", models, True)
     load(project, FAMILY, [], MATCHES)
     environment = {"LOAD": "1"}
-    build = (environment, ["build", "--exclude-resource-type", "test"])
+    build = (environment, BUILD)
 
     def ask(*questions):
         runs = [(environment, _asked(*question)) for question in questions]
