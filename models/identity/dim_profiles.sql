@@ -93,7 +93,7 @@ owning as (
 
 ),
 
-{# By value: that reads no more than the events of shared devices. #}
+{# Found by the devices' values: that reads no more than their events. #}
 shared as (
 
     select
@@ -103,6 +103,7 @@ shared as (
     from {{ ref('event_identifiers') }} as events
     where
         events.is_evidence
+        and events.id_type = 'anonymous_id'
         and events.id_value in (
             select identity_map.id_value from identity_map
             where not identity_map.is_lasting
