@@ -46,7 +46,7 @@ dev: .venv/.installed
 	$(BIN)/dagster dev
 
 # The whole graph on EVENTS events, then the event layer on histories of CURVE million each; the page
-# docs/performance.md shows CURVE="1 5 10 20", which takes half an hour and 60 GB.
+# docs/performance.md shows CURVE="1 5 10 20", which takes a quarter of an hour and 30 GB.
 bench: .venv/.installed
 	$(BIN)/python -m orchestration.bench --events $(EVENTS)
 	$(BIN)/python -m orchestration.bench_curve --millions $(CURVE)

@@ -1,8 +1,9 @@
 """What events, sessions and identity cost as history grows: `python -m orchestration.bench_curve`.
 
-For each size a warehouse of its own takes in so many events, then one percent more, then a small
-fixed number: the first is compared with a floor measured in the same run, the second with the
-first, and the third should not grow with history. The floor of the events is that of
+For each size a warehouse of its own takes in so many events, of as many businesses as millions;
+then one more day of all of them, about one percent more; then a day of one of them, about 10,000
+more. The first is compared with a floor measured in the same run, the second with the first, and
+the third should not grow with history. The floor of the events is that of
 `orchestration.bench` over the same files, the floor of the sessions one bare window query over the
 events. Seconds of the events run from the beginning of the first model to the end of `fct_events`,
 those of identity from the first of its models to `identity_progress`, as dbt times them; memory is
@@ -31,7 +32,7 @@ from orchestration.bench import DAYS, EVENTS_PER_PERSON_DAY, floor_seconds, run
 from orchestration.text import table
 
 MILLION = 1_000_000
-ARRIVALS = 10_000  # events of the fixed arrival, on any history
+HISTORY, DAY, DAY_OF_ONE = slice(0, DAYS), slice(DAYS, DAYS + 1), slice(DAYS + 1, DAYS + 2)
 WINDOW = """
     select count(previous_at)
     from (
@@ -46,30 +47,28 @@ PEOPLE = round(MILLION / DAYS / EVENTS_PER_PERSON_DAY)
 
 
 class Rows:
-    """Landed files of about so many events, made once per million and linked where wanted."""
+    """Landed files, a day each, of businesses of about a million events: made once, then linked."""
 
     def __init__(self, folder: Path) -> None:
         """Keep the files below a folder."""
         self.folder = folder
 
     def million(self, seed: int) -> Path:
-        """The folder of a sample business of its own, about a million events in 91 days."""
+        """The folder of a sample business of its own, about a million events and two days more."""
         folder = self.folder / str(seed)
         if not folder.exists():
             words = ["orchestration.ingestion.sample", "--people", str(PEOPLE), "--seed", str(seed)]
-            words += ["--days", str(DAYS + 1), "--landing", str(folder)]
+            words += ["--days", str(DAYS + 2), "--landing", str(folder)]
             run(*words, "--truth", str(self.folder / "truth"), env=dict(os.environ))
         return folder / "events"
 
-    def land(self, landing: Path, events: int, first_seed: int) -> None:
-        """Link files of about so many events into a landing folder."""
+    def land(self, landing: Path, businesses: int, days: slice) -> None:
+        """Link some days of so many businesses into a landing folder."""
         target = landing / "events"
         target.mkdir(parents=True, exist_ok=True)
-        for number in range(-(-events // MILLION)):
-            share = min(1.0, events / MILLION - number)
-            files = sorted(self.million(first_seed + number).glob("*.jsonl"))
-            for path in files[-max(1, round(len(files) * share)) :]:
-                (target / f"{first_seed + number}-{path.name}").hardlink_to(path)
+        for seed in range(1, businesses + 1):
+            for path in sorted(self.million(seed).glob("*.jsonl"))[days]:
+                (target / f"{seed}-{path.name}").hardlink_to(path)
 
 
 @dataclass(frozen=True)
@@ -150,13 +149,13 @@ def measure(millions: Sequence[int], folder: Path) -> str:
             "DBT_TARGET_PATH": str(place / "target"),
             "DBT_LOG_PATH": str(place / "logs"),
         }
-        rows.land(landing, size * MILLION, first_seed=1)
+        rows.land(landing, size, HISTORY)
         floor = apart(floor_seconds, landing, place)
         first = load(env, "build")
         window = apart(window_seconds, warehouse)
-        rows.land(landing, size * MILLION // 100, first_seed=1001)
+        rows.land(landing, size, DAY)
         percent = load(env)
-        rows.land(landing, ARRIVALS, first_seed=2001)
+        rows.land(landing, 1, DAY_OF_ONE)
         fixed = load(env)
         name = f"{size} million"
         events.append(
@@ -175,7 +174,7 @@ def measure(millions: Sequence[int], folder: Path) -> str:
         identity.append((name, first.identity, *shares))
         shutil.rmtree(place)
         print(f"{size} million: done", file=sys.stderr)
-    more = ["1% more, s", "of the first", f"{ARRIVALS:,} more, s"]
+    more = ["1% more, s", "of the first", "10,000 more, s"]
     head = ["floor, s", "first load, s", "times the floor"]
     return (
         table(["events", *head, "peak, GiB", *more, "peak, GiB"], events)
