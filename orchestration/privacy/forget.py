@@ -393,7 +393,8 @@ def _speaks(
 def purge(request: Request, project: Project, marks: Marks) -> None:
     """Take what is left: the ledger's rows, the content of quarantined rows, the identifiers.
 
-    Also what the rebuild noted of them: that it went through these identifiers.
+    Also what the rebuild noted of them: that it went through these identifiers, and that what
+    nobody else's rows carry is lost.
     """
     with project.open() as warehouse:
         events, identifiers = (warehouse.table(name) for name in (LANDED[1], OWN[1]))
@@ -404,6 +405,9 @@ def purge(request: Request, project: Project, marks: Marks) -> None:
         with warehouse.transaction():
             for relation, condition in stored.values():
                 warehouse.execute(f"delete from {relation} where {condition}")
+            for name, condition in lost(warehouse, request).items():
+                if name in stored:
+                    warehouse.execute(f"delete from {stored[name][0]} where {condition}")
             for name, row_key in left:
                 warehouse.execute(
                     f"delete from {warehouse.table(LEDGER)} where sync_name = ? and row_key = ?",
@@ -438,6 +442,21 @@ def purge(request: Request, project: Project, marks: Marks) -> None:
                 f"update {identifiers} set identifier_id = null where request_id = ?",
                 [request.request_id],
             )
+
+
+def lost(warehouse: Warehouse, request: Request) -> dict[str, str]:
+    """The condition of rows that say, by table, of which no evidence is left since the request.
+
+    What only refused rows carried, or a machine's, was never among the person's identifiers.
+    """
+    asked = f"timestamp '{request.requested_at.isoformat(sep=' ')}'"
+    gone = f"identifier_id not in (select identifier_id from {warehouse.table('identifiers')})"
+    return {
+        "identifier_sets": f"event_count = 0 and lost_at >= {asked}",
+        "int_busy_minutes": f"event_count = 0 and stream_id <> '' and updated_at >= {asked}",
+        "int_touched_identifiers": gone,
+        "int_reached_identifiers": gone,
+    }
 
 
 def rewrite(project: Project) -> None:

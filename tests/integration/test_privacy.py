@@ -20,7 +20,13 @@ import pytest
 import yaml
 
 from orchestration.activation.warehouse import DuckDBWarehouse
-from orchestration.privacy.forget import check_sources, is_matched_with_another, locate
+from orchestration.privacy.forget import (
+    Request,
+    check_sources,
+    is_matched_with_another,
+    locate,
+    lost,
+)
 from orchestration.privacy.marks import PersonalTable, read_marks, read_sources
 from orchestration.privacy.person import PrivacyError, find_rows, read_identifier
 from tests.conftest import REPOSITORY
@@ -30,7 +36,8 @@ pytest_plugins = ["tests.python.activation_fixtures"]
 EMAIL, ACCOUNT = "ann.o'hara+shop@example.org", "ann-4711"
 LAPTOP, PHONE, TABLET = "a-laptop-of-ann", "a-phone-of-ann", "kitchen-tablet"
 FORMER = hashlib.md5(f"anonymous_id:{PHONE}".encode()).hexdigest()
-HERS = (EMAIL, quote(EMAIL).lower(), ACCOUNT, LAPTOP, PHONE, FORMER)
+CRAWLER = "a-crawler-of-ann"
+HERS = (EMAIL, quote(EMAIL).lower(), ACCOUNT, LAPTOP, PHONE, CRAWLER, FORMER)
 # What the whole log says of somebody, and what speaks of runs, differs by right.
 NOT_COMPARED = {"segments", "personas", "activation_runs", "int_event_counts", "quality_alerts"}
 NOT_COMPARED |= {"event_quality", "event_quality_reasons", "property_quality"}
@@ -88,7 +95,8 @@ def told_of_ann(log):
     # An event that nobody planned, alone on its day.
     log.say(userId=ACCOUNT, event=f"never heard of {EMAIL}", at=log.now + timedelta(days=2))
     log.say(anonymousId=TABLET, timestamp="2036-01-01T00:00:00Z")  # counts from its arrival
-    log.say(userId=ACCOUNT, context={"userAgent": "Googlebot/2.1"})
+    # No evidence, so that nobody knows whose it is.
+    log.say(userId=ACCOUNT, anonymousId=CRAWLER, context={"userAgent": "Googlebot/2.1"})
     log.say(context={"page": {"url": f"https://x.example/?email={quote(EMAIL)}&a=1"}})
     log.lines.append('{"userId": "ann-4711", "cut off')
 
@@ -265,6 +273,17 @@ def test_no_table_no_log_and_no_byte_knows_her(forgotten, before):
     for word in words:
         for folder in ("warehouse", "logs", "target", "deliveries"):
             assert not files_with(deployment.folder / folder, word), (folder, word)
+
+
+def test_no_set_with_an_identifier_of_hers_is_left(forgotten, before):
+    """Not even its hash, on the row of the tablet."""
+    with duckdb.connect(str(before[0]), read_only=True) as connection:
+        sets = connection.execute(
+            "select distinct set_id from tideline.identifier_sets where identifier_id = ?",
+            [f"user_id:{ACCOUNT}"],
+        ).fetchall()
+    left = forgotten[0].query("select distinct set_id from identifier_sets")
+    assert len(sets) >= 4 and not set(sets) & set(left)
 
 
 def test_everybody_else_is_as_before(forgotten, before):
@@ -455,6 +474,33 @@ def test_whom_she_was_matched_with_is_resolved_anew(tmp_path, left_id, right_id,
             "select unnest(['email:hers', 'user_id:hers']) as identifier_id"
         )
         assert is_matched_with_another(warehouse) == is_matched
+
+
+def test_what_a_request_leaves_without_evidence_goes_and_nothing_else(tmp_path):
+    path = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("""
+            create schema tideline; set search_path = 'tideline';
+            create table rows (id varchar, event_count int, said_at timestamp);
+            insert into rows values ('hers', 0, '2026-02-01'), ('before', 0, '2026-01-01'),
+                ('theirs', 1, '2026-02-01'), ('', 0, '2026-02-01');
+            create table identifier_sets as select *, said_at as lost_at from rows;
+            create table int_busy_minutes as
+                select *, id as stream_id, said_at as updated_at from rows;
+            create table int_touched_identifiers as select id, id as identifier_id from rows;
+            create table int_reached_identifiers as from int_touched_identifiers;
+            create table identifiers as from int_touched_identifiers where id <> 'hers';
+        """)
+    request = Request("r", datetime(2026, 2, 1), False, "told")
+    with DuckDBWarehouse(path) as warehouse:
+        gone = {
+            table: {
+                id for (id,) in warehouse.query(f"select id from tideline.{table} where {said}")
+            }
+            for table, said in lost(warehouse, request).items()
+        }
+    assert gone.pop("identifier_sets") == {"hers", ""}
+    assert gone and all(ids == {"hers"} for ids in gone.values())
 
 
 def test_a_source_that_the_vars_do_not_name_is_refused(tmp_path, known):
