@@ -12,7 +12,13 @@
 {% set watermark = identity_watermark() %}
 
 -- depends_on: {{ ref('identity_blocked') }}, {{ ref('dim_profiles') }}
-with progress as (
+with busy_minutes as (
+
+    select max(updated_at) as updated_at from {{ ref('int_busy_minutes') }}
+
+),
+
+progress as (
 
     select
         updated_at,
@@ -31,8 +37,14 @@ with progress as (
 
 )
 
+{# Arrivals whose minutes were not looked at may still turn out to be a machine's. #}
 select
-    max(updated_at) as updated_at,
-    max(matched_at) as matched_at,
+    case
+        when max(progress.updated_at) > max(busy_minutes.updated_at)
+            then max(busy_minutes.updated_at)
+        else max(progress.updated_at)
+    end as updated_at,
+    max(progress.matched_at) as matched_at,
     '{{ identity_rules_version() }}' as rules_version
 from progress
+cross join busy_minutes

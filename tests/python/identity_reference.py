@@ -53,6 +53,16 @@ MODELS = {
             row_number() over (
                 partition by stream_type, stream_id, minute_at order by load desc
             ) = 1
+
+        union all
+
+        select
+            '' as stream_type,
+            '' as stream_id,
+            timestamp '1970-01-01 00:00:00' as minute_at,
+            false as is_burst,
+            max(updated_at) as updated_at
+        from {{ ref('landed_events') }}
     """,
     "flagged_events": """
         select
