@@ -64,14 +64,11 @@ class Deployment:
             shutil.copy(own, parsed)
         return output
 
-    def build_up_to(self, *models, variables="{}", tested=True):
-        """Build these models, what they read, and the data tests that need nothing else.
-
-        A load that is not the last need not be `tested`.
-        """
+    def build_up_to(self, *models, variables="{}"):
+        """Build these models, what they read, and the data tests that need nothing else."""
         selected = [f"+{model}" for model in models]
         words = ["build", "--indirect-selection", "buildable", "--select", *selected]
-        return self.dbt(*words, *(() if tested else NO_TESTS), variables=variables)
+        return self.dbt(*words, variables=variables)
 
     def sample(self, *words):
         """Land (a part of) the sample business."""

@@ -85,12 +85,12 @@ def test_order_and_batches_do_not_matter(tmp_path_factory, seed):
     cut = sorted(chance.sample(range(len(messages)), 2))
     for number, (begin, end) in enumerate([(0, cut[0]), (cut[0], cut[1]), (cut[1], len(messages))]):
         write(batches, f"batch-{number}", messages[begin:end])
-        batches.build_up_to(*BUILT, tested=end == len(messages))
+        batches.build_up_to(*BUILT)
 
     whole = Deployment(tmp_path_factory.mktemp("whole"))
     chance.shuffle(messages)
     write(whole, "whole", messages)
-    whole.build_up_to(*BUILT, tested=False)  # it shall hold the rows that were tested
+    whole.build_up_to(*BUILT)
 
     for table in TABLES:
         assert rows(batches, table) == rows(whole, table), table
@@ -117,8 +117,7 @@ def test_no_look_ahead(tmp_path_factory, seed):
     for name, landed in (("known", before), ("later", messages)):
         deployment = Deployment(tmp_path_factory.mktemp(name))
         write(deployment, "all", landed)
-        variables = f"{{as_of: '{as_of}'}}"
-        deployment.build_up_to("profile_features", variables=variables, tested=name == "later")
+        deployment.build_up_to("profile_features", variables=f"{{as_of: '{as_of}'}}")
         found.append(
             deployment.query("select * from profile_features where is_for_serving order by 1")
         )

@@ -11,8 +11,6 @@ from datetime import timedelta
 
 import pytest
 
-from tests.conftest import NO_TESTS
-
 pytest_plugins = ["tests.python.activation_fixtures"]
 
 VISITOR = "anon_123xyz"
@@ -68,7 +66,7 @@ class Story:
         self.files += 1
         path = self.deployment.landing / "events" / f"story-{self.files}.jsonl"
         path.write_text("".join(json.dumps(m) + "\n" for m in [*messages, passer_by]))
-        self.deployment.dbt("build", *NO_TESTS)
+        self.deployment.dbt("build")
         self.deployment.activate(TIDELINE_WEBHOOK_URL=self.server.url)
 
     @property
@@ -121,7 +119,7 @@ class Story:
 def shop(shared_deployment):
     """The sample business that the models learn from."""
     shared_deployment.sample("--people", 1000, "--days", 90, "--seed", 11)
-    shared_deployment.dbt("build", *NO_TESTS)
+    shared_deployment.dbt("build")
     return shared_deployment
 
 
@@ -199,4 +197,3 @@ def test_the_story(story):
         if operation["key"]["profile_id"] == story.profile_id
     ][-3:]
     assert {operation["op"] for operation in last} == {"remove"}
-    story.deployment.dbt("test", "--select", "test_type:data")  # test_demo has them with each build
