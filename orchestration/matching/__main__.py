@@ -12,7 +12,7 @@ from orchestration.activation.warehouse import Warehouse, open_warehouse
 from orchestration.matching.evaluate import evaluation
 from orchestration.matching.link import link
 from orchestration.matching.matches import TABLE, write_matches
-from orchestration.matching.records import read_records
+from orchestration.matching.records import read_records, unique_types
 
 PEOPLE = 5000
 
@@ -21,9 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m orchestration.matching",
-        description="Find the records of source systems and accounts that are one person's though "
-        "no identifier says so, and write the pairs to identity_matches, which the next `dbt "
-        "build` takes for edges.",
+        description="Find the records of accounts and source systems that are one person's though "
+        "no identifier says so, also within one system, and write the pairs to identity_matches, "
+        "which the next `dbt build` takes for edges.",
     )
     parser.add_argument(
         "--threshold",
@@ -57,13 +57,14 @@ def match(warehouse: Warehouse, threshold: float, is_withdrawn: bool) -> str:
     warehouse.columns(warehouse.table(TABLE))  # says how to make it if it is missing
     records = [] if is_withdrawn else read_records(warehouse)
     types = sorted({str(record["id_type"]) for record in records})
-    if not is_withdrawn and len(types) < 2:
-        return (
-            f"nothing to match: records of two types are needed, and there are of {types[0]} only"
+    unique = unique_types(warehouse)
+    if not is_withdrawn and {*types} <= unique and len(types) < 2:
+        return "nothing to match: " + (
+            f"there are only records of {types[0]}, of which a person has one"
             if types
-            else "nothing to match: no source system or account says anything of anybody"
+            else "no account and no source system describes anybody"
         )
-    change = write_matches(warehouse, link(records, threshold))
+    change = write_matches(warehouse, link(records, threshold, unique))
     read = f"{len(records):,} records of {', '.join(types)}: " if types else ""
     return (
         f"{read}{change.new:,} new pairs, {change.withdrawn:,} withdrawn, {change.held:,} in all; "

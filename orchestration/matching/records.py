@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 
 from orchestration.activation.warehouse import Warehouse
 
 READ = ("identifier_rules", "event_identifiers", "int_attribute_statements", "identity_matches")
+# Forms that demand a birth date get these from people who do not tell theirs.
+PLACEHOLDER_BIRTH_DATES = ("1900-01-01", "1901-01-01", "1970-01-01")
 # Of these identifiers two are a record's attributes, and the third is a device.
 NO_RECORDS = ("email", "phone", "anonymous_id")
 ATTRIBUTES = (
@@ -16,6 +19,7 @@ ATTRIBUTES = (
     "email",
     "phone",
     "birth_date",
+    "street",
     "postcode",
     "city",
     "company",
@@ -76,12 +80,40 @@ def read_records(warehouse: Warehouse) -> list[Record]:
     return [record(*identifier, texts) for identifier, texts in said.items()]
 
 
+def unique_types(warehouse: Warehouse) -> set[str]:
+    """The types of identifier of which a person has only one, by the seed `identifier_rules`."""
+    rules = warehouse.table("identifier_rules")
+    rows = warehouse.query(f"select id_type from {rules} where is_unique_per_profile")
+    return {id_type for (id_type,) in rows}
+
+
+def iso_date(text: str) -> str:
+    """A date as `YYYY-MM-DD`; empty where it is a placeholder or its day and month are unclear."""
+    parts = re.fullmatch(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})(?:[t ].*)?", text)
+    year, month, day = map(int, parts.groups()) if parts else (0, 0, 0)
+    if parts := re.fullmatch(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})", text):
+        first, mark, second, year = parts[1], parts[2], parts[3], int(parts[4])
+        day, month = int(first), int(second)  # with dots the day always comes first
+        if mark != "." and month > 12:
+            day, month = month, day
+        elif mark != "." and day <= 12 and day != month:
+            return ""
+    try:
+        found = date(year, month, day).isoformat()
+    except ValueError:
+        return ""
+    return "" if found in PLACEHOLDER_BIRTH_DATES else found
+
+
 def record(identifier_id: str, id_type: str, said: Mapping[str, str]) -> Record:
-    """A record as it is compared: in lower case, a phone number as digits, `name` in its parts."""
+    """A record as it is compared: in lower case, `name` in its parts, dates in one form."""
     texts = {name: " ".join(text.lower().split()) for name, text in said.items()}
     if not texts.keys() & {"first_name", "last_name"} and texts.get("name"):
         texts["first_name"], _, texts["last_name"] = texts["name"].rpartition(" ")
     texts["phone"] = re.sub(r"\D", "", texts.get("phone", ""))
+    texts["postcode"] = re.sub(r"[\s-]", "", texts.get("postcode", ""))
+    texts["birth_date"] = iso_date(texts.get("birth_date", ""))
+    texts["street"] = re.sub(r"[.,]", "", texts.get("street", ""))
     parts = [texts.get("first_name"), texts.get("last_name")]
     return {
         "identifier_id": identifier_id,

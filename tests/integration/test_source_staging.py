@@ -83,6 +83,16 @@ def stored_events(deployment):
     }
 
 
+def stored_homes(deployment):
+    """What the events of each source say of home and birth."""
+    names = ("birth_date", "street", "postcode", "city")
+    said = ", ".join(f"properties ->> '{name}' as {name}" for name in names)
+    return deployment.query(
+        f"select distinct source, {said} from fct_events "
+        "where properties ->> 'postcode' is not null order by all"
+    )
+
+
 def expected_events(more=None):
     """The same as it should be."""
     return {
@@ -127,6 +137,7 @@ def test_landed_records_become_events_once(built):
         "stripe:subscription:sub_3:identify": ("identify", 12, ada.STRIPE),
     }
     assert stored_events(built) == expected_events(later)
+    assert stored_homes(built) == ada.HOMES
     count = "select count(*) from fct_events where source <> 'collector'"
     assert built.value(count) == len(ada.EVENTS | later)
 
@@ -214,6 +225,8 @@ def test_the_golden_profile_knows_where_each_value_is_from(built):
         "select attribute, value, source, other_value_count from profile_attribute_values"
     )
     assert {attribute: rest for attribute, *rest in values} == {
+        "birth_date": ["1815-12-10", "salesforce", 1],
+        "city": ["Marylebone", "stripe", 3],
         "company": ["Engines", "salesforce", 0],
         "country": ["GB", "stripe", 0],
         "email": [ada.EMAIL, "collector", 2],
@@ -221,6 +234,8 @@ def test_the_golden_profile_knows_where_each_value_is_from(built):
         "last_name": ["Lovelace", "salesforce", 0],
         "name": ["Ada", "stripe", 0],
         "phone": ["+44123", "salesforce", 0],
+        "postcode": ["W1U 4EG", "stripe", 3],
+        "street": ["Dorset Street 1", "stripe", 3],
     }
 
 
@@ -293,6 +308,7 @@ def test_loaders_in_the_warehouse_say_the_same(deployment, loader):
         name, occurred_at, _ = expected["hubspot:form_submission:c1"]
         expected["hubspot:form_submission:c1"] = (name, occurred_at, {"hubspot_id": "501"})
     assert stored_events(deployment) == expected
+    assert stored_homes(deployment) == ada.HOMES
     refused = "select reason from landed_events where status <> 'valid' order by 1"
     assert [reason for (reason,) in deployment.query(refused)] == [
         "email_events: HubSpot filtered it out, such as what a machine did",

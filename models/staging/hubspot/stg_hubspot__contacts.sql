@@ -6,7 +6,12 @@
     'phone': hubspot_property('mobilephone') + hubspot_property('phone'),
     'first_name': hubspot_property('firstname'),
     'last_name': hubspot_property('lastname'),
+    'birth_date': hubspot_property('date_of_birth'),
+    'street': hubspot_property('address'),
+    'postcode': hubspot_property('zip'),
+    'city': hubspot_property('city'),
     'country': hubspot_property('country'),
+    'company': hubspot_property('company'),
     'lifecycle_stage': hubspot_property('lifecyclestage'),
 } %}
 {% set instants = {
@@ -42,7 +47,12 @@ select
     {{ json_object({
         'first_name': 'first_name',
         'last_name': 'last_name',
+        'birth_date': 'birth_date',
+        'street': 'street',
+        'postcode': 'postcode',
+        'city': 'city',
         'country': 'country',
+        'company': 'company',
         'lifecycle_stage': 'lifecycle_stage',
     }) }} as properties,
     {{ identifier_object({'hubspot_id': 'id', 'email': 'email', 'phone': 'phone'}) | indent(4) }}

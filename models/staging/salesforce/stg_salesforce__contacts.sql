@@ -6,6 +6,10 @@
     'phone': salesforce_field('mobile_phone') + ['phone'],
     'first_name': salesforce_field('first_name'),
     'last_name': salesforce_field('last_name'),
+    'birth_date': ['birthdate', 'birth_date'],
+    'street': salesforce_field('mailing_street'),
+    'postcode': salesforce_field('mailing_postal_code'),
+    'city': salesforce_field('mailing_city'),
     'country': salesforce_field('mailing_country'),
     'account_id': salesforce_field('account_id'),
 } %}
@@ -52,6 +56,10 @@ select
         else {{ json_object({
             'first_name': 'first_name',
             'last_name': 'last_name',
+            'birth_date': 'birth_date',
+            'street': 'street',
+            'postcode': 'postcode',
+            'city': 'city',
             'country': 'country',
         }) | indent(12) }}
     end as properties,

@@ -6,6 +6,9 @@
     'email': ['email'],
     'phone': ['phone'],
     'name': ['name'],
+    'street': ['address_line1', 'address__line1', 'address.line1'],
+    'postcode': ['address_postal_code', 'address__postal_code', 'address.postal_code'],
+    'city': ['address_city', 'address__city', 'address.city'],
     'country': ['address_country', 'address__country', 'address.country'],
     'user_id': ['metadata_user_id', 'metadata__user_id', 'metadata.user_id'],
 } %}
@@ -29,7 +32,13 @@ described as (
         coalesce(updated_at, created_at) as known_at,
         {{ identifier_object({'stripe_id': 'id', 'email': 'email', 'phone': 'phone'}) | indent(8) }}
             as identifiers,
-        {{ json_object({'name': 'name', 'country': 'country'}) | indent(8) }} as properties
+        {{ json_object({
+            'name': 'name',
+            'street': 'street',
+            'postcode': 'postcode',
+            'city': 'city',
+            'country': 'country',
+        }) | indent(8) }} as properties
     from customers
 
 )

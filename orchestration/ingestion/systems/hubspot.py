@@ -14,7 +14,7 @@ TOKEN = "TIDELINE_HUBSPOT_TOKEN"
 MORE_PROPERTIES = "TIDELINE_HUBSPOT_PROPERTIES"
 PROPERTIES = (
     "email", "hs_additional_emails", "phone", "mobilephone", "firstname", "lastname", "company",
-    "jobtitle", "country", "lifecyclestage", "hs_lead_status", "createdate", "lastmodifieddate",
+    "jobtitle", "date_of_birth", "address", "zip", "city", "country", "lifecyclestage", "hs_lead_status", "createdate", "lastmodifieddate",
     "hs_object_id", "hs_merged_object_ids",
 )  # fmt: skip
 
