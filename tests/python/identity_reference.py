@@ -232,16 +232,20 @@ class Match:
     load: int
 
 
-def random_matches(rows: list[Row], chance: random.Random) -> list[Match]:
+ACROSS_TYPES = ({"email", "user_id"}, {"anonymous_id", "email"})
+WITHIN_A_TYPE = ({"email"},)
+
+
+def random_matches(
+    rows: list[Row], chance: random.Random, types: tuple[set[str], ...] = ACROSS_TYPES
+) -> list[Match]:
     """Pairs of identifiers of one log that are accepted, withdrawn and accepted again.
 
     No device is matched with an account: its events would be whose?
     """
     anywhere = sorted({identifier for row in rows for identifier in row.identifiers()})
     pairs = [
-        pair
-        for pair in itertools.combinations(anywhere, 2)
-        if {pair[0][0], pair[1][0]} in ({"email", "user_id"}, {"anonymous_id", "email"})
+        pair for pair in itertools.combinations(anywhere, 2) if {pair[0][0], pair[1][0]} in types
     ]
     states = []
     for pair in chance.sample(pairs, min(len(pairs), chance.choice([0, 1, 3, 5]))):

@@ -12,6 +12,7 @@ from tests.python.identity_reference import (
     JUNK,
     LOADS,
     MODELS,
+    WITHIN_A_TYPE,
     Match,
     Minute,
     Row,
@@ -168,7 +169,9 @@ def exclusions(rows) -> list[tuple]:
 def matches(rows) -> list[Match]:
     chance = random.Random(20260103)
     logs = [[row for row in rows if row.event_id.startswith(f"log{n}-")] for n in range(LOGS)]
-    return [match for log in logs for match in random_matches(log, chance)]
+    across = [match for log in logs for match in random_matches(log, chance)]
+    chance = random.Random(20260105)
+    return across + [m for log in logs for m in random_matches(log, chance, WITHIN_A_TYPE)]
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ TOKEN = "TIDELINE_HUBSPOT_TOKEN"
 MORE_PROPERTIES = "TIDELINE_HUBSPOT_PROPERTIES"
 PROPERTIES = (
     "email", "hs_additional_emails", "phone", "mobilephone", "firstname", "lastname", "company",
-    "jobtitle", "date_of_birth", "address", "zip", "city", "country", "lifecyclestage", "hs_lead_status", "createdate", "lastmodifieddate",
-    "hs_object_id", "hs_merged_object_ids",
+    "jobtitle", "date_of_birth", "address", "zip", "city", "country", "lifecyclestage",
+    "hs_lead_status", "createdate", "lastmodifieddate", "hs_object_id", "hs_merged_object_ids",
 )  # fmt: skip
 
 
