@@ -3,10 +3,13 @@
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key=['stream_type', 'stream_id', 'minute_at'],
+        post_hook='delete from {{ this }} where event_count is null',
     )
 }}
 
 {% set allowed = events_per_minute(ref('traffic_rules')) %}
+
+{% set removals = ref('int_removals') %}
 
 {% if is_incremental() %}
 {% set touched_minutes %}
@@ -18,11 +21,20 @@
     where
         stream_id is not null
         and updated_at > {{ arrival_watermark('updated_at') }}
+    union distinct
+    select
+        stream_type,
+        stream_id,
+        minute_at
+    from {{ removals }}
+    where
+        stream_id is not null
+        and removed_at > {{ arrival_watermark('updated_at') }}
 {% endset %}
 {% endif %}
 
 {#
-    Repeats count towards a row's being here, since they never get fewer: so a minute that was a
+    Repeats count towards a row's being here, since no arrival makes them fewer: so a minute that was a
     burst until its events turned out to be repeats stays, and tells its events that it is none. So
     do events that were just forgotten, which say their minute until `make forget` purges them.
 #}
@@ -86,6 +98,35 @@ select
     event_count > {{ allowed }} as is_burst,
     updated_at
 from counted
+
+{% if is_incremental() and has_rows(removals, 'true') %}
+union all
+
+{# A minute whose rows were removed is replaced by an empty row, which goes with the post hook. #}
+select
+    stream_type,
+    stream_id,
+    minute_at,
+    null as event_count,
+    false as is_burst,
+    updated_at
+from {{ this }} as known
+where
+    exists (
+        select 1 from touched
+        where
+            touched.stream_type = known.stream_type
+            and touched.stream_id = known.stream_id
+            and touched.minute_at = known.minute_at
+    )
+    and not exists (
+        select 1 from counted
+        where
+            counted.stream_type = known.stream_type
+            and counted.stream_id = known.stream_id
+            and counted.minute_at = known.minute_at
+    )
+{% endif %}
 
 union all
 

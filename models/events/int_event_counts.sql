@@ -10,6 +10,7 @@
 {% set plan = ref('tracking_plan') %}
 {% set rules_version = rules_version() %}
 {% set kept_groups = 500 %}
+{% set removals = ref('int_removals') %}
 
 {# What was forgotten says no day: it counts on the day its row landed. #}
 {% set day_of_arrival %}
@@ -22,7 +23,7 @@ cast(
 {%- endset %}
 
 {#
-    A day that an arrival touches is counted again as a whole, for rows also change their status;
+    A day that an arrival or a removal touches is counted again as a whole, for rows also change their status;
     and so is each day that was counted under another plan or other aliases. The days are looked up
     when the model is compiled: literals let the warehouse skip all others.
 #}
@@ -40,6 +41,16 @@ cast(
             reason = 'forgotten'
             and received_at is not null
             and updated_at > {{ arrival_watermark('updated_at') }}
+        union
+        select received_on as day
+        from {{ removals }}
+        where
+            received_on is not null
+            and removed_at > {{ arrival_watermark('updated_at') }}
+        union
+        select landed_on as day
+        from {{ removals }}
+        where removed_at > {{ arrival_watermark('updated_at') }}
         union
         select day
         from {{ this }}

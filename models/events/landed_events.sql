@@ -3,7 +3,10 @@
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key=['landed_file', 'landed_line', 'landed_part'],
-        post_hook="{{ empty_forgotten(ref('raw_messages')) }}",
+        post_hook=[
+            "{{ empty_forgotten(ref('raw_messages')) }}",
+            "{{ delete_removed(ref('int_removals'), 'removed_file', 'removed_file is not null') }}",
+        ],
     )
 }}
 
@@ -47,21 +50,43 @@
     ~ 'select landed_file, landed_line, landed_part from ' ~ this ~ ' where ' ~ refused_before ~ ')'
 %}
 
+{# Rows of files that were replaced or taken back leave; of what repeated them one is the event. #}
+{% set removals = ref('int_removals') %}
+{% set has_removals = is_incremental() and has_rows(removals, 'true') %}
+{% set is_removed %}
+landed_file in (
+    select removals.removed_file from {{ removals }} as removals
+    where removals.removed_file is not null
+)
+{%- endset %}
+
 {#
     A row is judged when it lands. What is judged later than the overlap allows for, because a
     loader was late or the rules have changed, is judged just after all that was judged before: so
     who follows `updated_at` sees it. While nothing was judged, as after a run on an empty file,
-    nobody follows yet.
+    nobody follows yet. What was judged last may have been removed since; that was noted later.
 #}
+{% set judged_before %}
+{%- if has_removals -%}
+(
+    select max(updates.updated_at)
+    from (
+        select updated_at from {{ this }}
+        union all
+        select removed_at as updated_at from {{ removals }}
+    ) as updates
+)
+{%- else -%}
+(select max(updated_at) from {{ this }})
+{%- endif -%}
+{% endset %}
 {% set judged_at %}
 {%- if is_incremental() -%}
 case
     when
-        landed_at <= (
-            select max(updated_at) - interval '{{ var("arrival_overlap_minutes") }} minutes'
-            from {{ this }}
-        )
-        then (select max(updated_at) + interval '1 microsecond' from {{ this }})
+        landed_at
+        <= {{ judged_before | indent(8) }} - interval '{{ var("arrival_overlap_minutes") }} minutes'
+        then {{ judged_before | indent(8) }} + interval '1 microsecond'
     else landed_at
 end
 {%- else -%}
@@ -93,6 +118,15 @@ known as (
         select history.event_id from {{ this }} as history
         where history.event_id in (select arrivals.event_id from arrivals)
     )
+
+    {% if has_removals %}
+    union all
+
+    select event_id from {{ this }}
+    where
+        {{ is_removed | indent(8) }}
+        and event_id is not null
+    {% endif %}
 
 ),
 {% endif %}
@@ -153,6 +187,9 @@ candidates as (
             from arrivals
         )
         and not ({{ refused_before }})
+        {% if has_removals %}
+        and not ({{ is_removed | indent(8) }})
+        {% endif %}
     {% endif %}
 
 ),

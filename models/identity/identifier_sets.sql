@@ -3,6 +3,7 @@
         materialized='incremental',
         incremental_strategy='delete+insert',
         unique_key='set_id',
+        post_hook='delete from {{ this }} where event_count is null',
     )
 }}
 
@@ -10,6 +11,7 @@
 {% set landed_events = ref('landed_events') %}
 {% set busy_minutes = ref('int_busy_minutes') %}
 {% set flagged_events = ref('flagged_events') %}
+{% set removals = ref('int_removals') %}
 {% set read %}
     select
         source,
@@ -52,6 +54,16 @@ arrivals as (
             and landed_events.stream_id = busy_minutes.stream_id
             and date_trunc('minute', landed_events.occurred_at) = busy_minutes.minute_at
     where busy_minutes.updated_at > timestamp '{{ watermark }}'
+
+    union all
+
+    select
+        source,
+        anonymous_id,
+        user_id,
+        identifiers
+    from {{ removals }}
+    where removed_at > timestamp '{{ watermark }}'
 
 ),
 
@@ -154,3 +166,20 @@ select
     lost_at,
     updated_at
 from carried
+
+{% if is_incremental() and has_rows(removals, 'true') %}
+union all
+
+{# No row carries it any more: an empty row replaces it and goes with the post hook. #}
+select
+    * exclude (event_count, lost_at, updated_at),
+    null as event_count,
+    lost_at,
+    updated_at
+from {{ this }}
+where
+    set_id not in (select keyed.set_id from keyed)
+    {% if watermark %}
+    and set_id in (select touched.set_id from touched)
+    {% endif %}
+{% endif %}

@@ -8,6 +8,7 @@
 }}
 
 {% set touched_identifiers = ref('int_touched_identifiers') %}
+{% set removals = ref('int_removals') %}
 
 with identifier_sets as (
 
@@ -35,3 +36,20 @@ select
     max(updated_at) as updated_at
 from identifier_sets
 group by identifier_id, id_type, id_value
+
+{% if is_incremental() and has_rows(removals, 'true') %}
+union all
+
+{# Nor has what no set carries any more. #}
+select
+    * exclude (event_count, updated_at),
+    0 as event_count,
+    updated_at
+from {{ this }}
+where
+    identifier_id in (
+        select touched_identifiers.identifier_id
+        from {{ touched_identifiers }} as touched_identifiers
+    )
+    and identifier_id not in (select identifier_sets.identifier_id from identifier_sets)
+{% endif %}

@@ -1,7 +1,23 @@
 {% set watermark = identity_watermark() %}
 {% set progress = this.incorporate(path={'identifier': 'identity_progress'}) %}
 
-with landed as (
+with removals as (
+
+    select * from {{ ref('int_removals') }}
+    {% if watermark %}
+    where removed_at > timestamp '{{ watermark }}'
+    {% endif %}
+
+),
+
+removed as (
+
+    {{ carried_identifiers('removals', ['removed_at']) | indent(4) }}
+
+),
+
+{# Of a removal only arrivals tell how far a run has come: its instant is not theirs. #}
+landed as (
 
     select
         identifier_id,
@@ -16,6 +32,14 @@ with landed as (
     where updated_at > timestamp '{{ watermark }}'
     {% endif %}
     group by identifier_id
+
+    union all
+
+    select distinct
+        identifier_id,
+        true as may_have_lost,
+        cast(null as {{ dbt.type_timestamp() }}) as updated_at
+    from removed
 
 ),
 

@@ -1,7 +1,9 @@
 """List every landed file once, so that each is read once.
 
 A file whose content changed since it was taken is taken again under a numbered name, so that what
-it gained is not lost; the rows it repeats are duplicates by their event id.
+it gained is not lost; the rows it repeats are duplicates by their event id. But what `land` wrote
+replaces what it wrote before of the same landing: the older file is marked as removed here, and its
+rows leave all tables (docs/decisions/0008-landings-are-replaced.md).
 """
 
 import hashlib
@@ -14,9 +16,11 @@ from stat import S_ISREG
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection, DuckDBPyRelation, Error
 
 COLLECTOR = "events"
+LANDING_NOTE = b"tideline_landing"  # as orchestration/ingestion/landings.py writes it
 SCHEMA = pa.schema(
     [
         ("landed_file", pa.string()),
@@ -27,6 +31,8 @@ SCHEMA = pa.schema(
         ("size_bytes", pa.int64()),
         ("changed_ns", pa.int64()),
         ("content_hash", pa.string()),
+        ("landing_id", pa.string()),
+        ("removed_at", pa.timestamp("us")),
     ]
 )
 
@@ -65,14 +71,25 @@ def unreadable(path: Path, error: OSError) -> OSError:
     return OSError(f"{name} cannot be read ({error.strerror}).")
 
 
-def new_files(
-    landing: Path, paths: Iterable[str], sources: Iterable[str], taken: dict[str, list[tuple]]
-) -> Iterator[dict[str, Any]]:
-    """A row for each file that is new or changed.
+def landing_id(path: Path) -> str | None:
+    """Which landing a file is of; None if `land` did not write it."""
+    if path.suffix != ".parquet":
+        return None
+    try:
+        note = (pq.read_metadata(path).metadata or {})[LANDING_NOTE]
+        return str(json.loads(note)["landing_id"])
+    except (KeyError, TypeError, ValueError, OSError, pa.ArrowException):
+        return None
 
-    `taken` maps paths to the (size, time of change, hash) of what was taken of them; a file is
-    read only where size or time differ from all of these. A name that is not UTF-8 is listed with
-    its bytes escaped.
+
+def new_files(
+    landing: Path, paths: Iterable[str], sources: Iterable[str], taken: dict[str, list[dict]]
+) -> Iterator[dict[str, Any]]:
+    """A row for each file that is new or changed, and for each that such a file replaces.
+
+    `taken` maps paths to the rows of what was taken of them; a file is read only where size or time
+    differ from all of these that were not removed. A name that is not UTF-8 is listed with its
+    bytes escaped.
     """
     changed = []
     for name in sorted(paths):
@@ -82,8 +99,9 @@ def new_files(
             continue
         try:
             about = (landing / name).stat()
-            versions = taken.get(path, [])
-            if (about.st_size, about.st_mtime_ns) in {version[:2] for version in versions}:
+            versions = [row for row in taken.get(path, []) if row["removed_at"] is None]
+            known = {(version["size_bytes"], version["changed_ns"]) for version in versions}
+            if (about.st_size, about.st_mtime_ns) in known:
                 continue
         except FileNotFoundError:  # gone since it was listed
             continue
@@ -93,18 +111,24 @@ def new_files(
             changed.append((name, path, owner, about, versions))
     with ThreadPoolExecutor() as pool:
         digests = list(pool.map(content_hash, [landing / name for name, *_ in changed]))
-    for (_, path, owner, about, versions), digest in zip(changed, digests, strict=True):
-        if digest is None or digest in {version[2] for version in versions}:
+    for (name, path, owner, about, versions), digest in zip(changed, digests, strict=True):
+        if digest is None or digest in {version["content_hash"] for version in versions}:
             continue
+        number = len(taken.get(path, [])) + 1
+        of_landing = landing_id(landing / name) if owner[0] == "collector" else None
         yield {
-            "landed_file": f"{path}#{len(versions) + 1}" if versions else path,
+            "landed_file": f"{path}#{number}" if number > 1 else path,
             "path": path,
             "source": owner[0],
             "table_name": owner[1],
             "size_bytes": about.st_size,
             "changed_ns": about.st_mtime_ns,
             "content_hash": digest,
+            "landing_id": of_landing,
         }
+        for version in versions:
+            if of_landing and version["landing_id"] == of_landing:
+                yield {**version, "is_replaced": True}
 
 
 def is_any(files: DuckDBPyRelation) -> bool:
@@ -123,18 +147,19 @@ def listed(landing: Path) -> list[str]:
 
 def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
     """One row per landed file; see landed_files.yml for the columns."""
-    dbt.config(materialized="incremental", incremental_strategy="append")
+    dbt.config(
+        materialized="incremental", incremental_strategy="delete+insert", unique_key="landed_file"
+    )
     landing = Path(os.environ.get("TIDELINE_LANDING", "landing"))
     places = json.loads(dbt.config.meta_get("sources"))
     sources = [source for source, place in places.items() if place == "landing"]
     files = dbt.source("landing", "event_files")
     paths = listed(landing) if is_any(files) else []
 
-    taken: dict[str, list[tuple]] = {}
+    taken: dict[str, list[dict]] = {}
     if dbt.is_incremental:
-        query = f"select path, size_bytes, changed_ns, content_hash from {dbt.this}"
-        for path, *version in session.execute(query).fetchall():
-            taken.setdefault(path, []).append(tuple(version))
+        for row in session.execute(f"from {dbt.this}").to_arrow_table().to_pylist():
+            taken.setdefault(row["path"], []).append(dict.fromkeys(SCHEMA.names) | row)
     # `dbt build --empty` lists no files, whatever there is.
     is_empty = not paths and not any((landing / COLLECTOR).glob("*"))
     if not taken and (is_empty or (paths and not any(place(path, sources) for path in paths))):
@@ -150,5 +175,10 @@ def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
     last = f"(select max(landed_at) from {dbt.this})" if dbt.is_incremental else "null::timestamp"
     now = f"select greatest(now() at time zone 'UTC', {last} + interval '1 second')"
     landed_at = session.execute(now).fetchall()[0][0]
-    rows = [{**row, "landed_at": landed_at} for row in new_files(landing, paths, sources, taken)]
+    rows = [
+        {**row, "removed_at": landed_at}
+        if row.pop("is_replaced", False)
+        else {**row, "landed_at": landed_at}
+        for row in new_files(landing, paths, sources, taken)
+    ]
     return session.from_arrow(pa.Table.from_pylist(rows, schema=SCHEMA))

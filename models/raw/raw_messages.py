@@ -443,7 +443,8 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelati
     landing = Path(os.environ.get("TIDELINE_LANDING", "landing"))
     landed_files = dbt.ref("landed_files")
     taken = f"(select max(landed_at) from {dbt.this})" if dbt.is_incremental else "null"
-    new = landed_files.filter(f"landed_at > coalesce({taken}, timestamp '1970-01-01')")
+    is_new = f"landed_at > coalesce({taken}, timestamp '1970-01-01')"
+    new = landed_files.filter(f"{is_new} and removed_at is null")
     # Each thread reads files of its own; the post-hook sets it back.
     session.execute("set preserve_insertion_order = false")
     columns = "path, source, landed_file, table_name, landed_at"

@@ -15,8 +15,8 @@
     A run is what no gap interrupts; nothing outside decides how it is cut into sessions. So an
     arrival is a matter of the runs that it can reach, and these are made anew: from the start of
     the first to the end of the last, which no other run can reach. Every status counts here: a row
-    that turned out a duplicate changes its run too; and the whole minute, for an arrival may make
-    it a burst.
+    that turned out a duplicate changes its run too, and so does one that was removed; and the whole
+    minute, for an arrival may make it a burst.
 #}
 {% set reached_runs %}
     select
@@ -34,11 +34,26 @@
             stream_id,
             date_trunc('minute', min(occurred_at)) as first_at,
             date_trunc('minute', max(occurred_at)) + interval '1 minute' as last_at
-        from {{ ref('landed_events') }}
+        from (
+            select
+                stream_type,
+                stream_id,
+                occurred_at
+            from {{ ref('landed_events') }}
+            where updated_at > {{ arrival_watermark('updated_at') if is_incremental() }}
+
+            union all
+
+            select
+                stream_type,
+                stream_id,
+                minute_at as occurred_at
+            from {{ ref('int_removals') }}
+            where removed_at > {{ arrival_watermark('updated_at') if is_incremental() }}
+        ) as touched
         where
             stream_id is not null
             and occurred_at is not null
-            and updated_at > {{ arrival_watermark('updated_at') if is_incremental() }}
         group by stream_type, stream_id
     ) as arrivals
     left join {{ this }} as known

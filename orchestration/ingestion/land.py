@@ -3,12 +3,14 @@
 Each row of the log becomes one message in the Segment tracking format, in
 `<landing>/events/<file stem>.parquet`. Nothing is lost: a row that cannot be read lands as a
 message without `messageId` whose properties hold the row, and the graph quarantines it. Landing a
-file twice writes the same file again. Without `--mapping` it proposes one.
+log again replaces what was landed of it; `--remove` takes it back. Without `--mapping` it proposes
+a mapping.
 """
 
 from __future__ import annotations
 
 import argparse
+import filecmp
 import sys
 import tempfile
 import time
@@ -18,6 +20,14 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.ingestion.landings import (
+    NOTE,
+    also_landed_as,
+    name_of,
+    next_landing,
+    read_landing,
+    take_back,
+)
 from orchestration.ingestion.log_files import (
     FLOATS,
     LandError,
@@ -25,7 +35,6 @@ from orchestration.ingestion.log_files import (
     identifier,
     literal,
     open_log,
-    stem_of,
 )
 from orchestration.ingestion.mapping import (
     UNITS,
@@ -50,6 +59,8 @@ class Landed:
     """What became of one log; row counts, and `unreadable` and `untimed` as (line, why or text).
 
     rows = landed + the sum of filtered. `unreadable_rows` and `untimed_rows` are among the landed.
+    `replaced` is the log, mapping and number of rows of the landing that was there before,
+    `other_names` those of other landings of the same log.
     """
 
     log: Path
@@ -61,6 +72,8 @@ class Landed:
     unreadable: list[tuple[int, str]]
     untimed_rows: int
     untimed: list[tuple[int, str | None]]
+    replaced: tuple[str, str, int] | None
+    other_names: list[str]
     seconds: float
 
     def summary(self) -> str:
@@ -71,6 +84,17 @@ class Landed:
             f"{sum(self.filtered.values()):,} filtered, {self.unreadable_rows:,} unreadable, "
             f"{self.seconds:.1f} s",
         ]
+        if self.replaced:
+            log, mapping, rows = self.replaced
+            out.append(
+                f"  replaces the {rows:,} rows of {log} that were landed with {mapping}; the next "
+                "build takes them out (to keep both, give this one a name with --as NAME)"
+            )
+        if self.other_names:
+            out.append(
+                f"  warning: this log is also landed as {', '.join(self.other_names)}; unless both "
+                f"are meant, take one back: --remove {self.other_names[0]}"
+            )
         out += [f"  filtered by {condition}: {n:,}" for condition, n in self.filtered.items()]
         out += [f"  {self.log.name}:{line}: {why}" for line, why in self.unreadable]
         if self.unreadable_rows:
@@ -88,9 +112,14 @@ class Landed:
 class Compiler:
     """A mapping over one log as SQL expressions."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, log: Log, mapping: LogMapping) -> None:
-        """Check the mapping against the log; raises `MappingError`."""
-        self.con, self.log, self.mapping = con, log, mapping
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, log: Log, mapping: LogMapping, id_prefix: str
+    ) -> None:
+        """Check the mapping against the log; raises `MappingError`.
+
+        A row without an id of its own is `<id_prefix>:<line>`.
+        """
+        self.con, self.log, self.mapping, self.id_prefix = con, log, mapping, id_prefix
         check_columns(mapping, log.columns, log.path.name)
         con.execute(f"create or replace temp view _tl_rows as {log.select}")
         for value in mapping.values():
@@ -241,7 +270,7 @@ class Compiler:
         """The select of the messages, in the order of the log."""
         m, file = self.mapping, self.log.path.name
         email = {"traits.email": Value("email", m.email.kind, m.email.value)} if m.email else {}
-        line = f"{literal(file + ':')} || _tl_line"
+        line = f"{literal(self.id_prefix + ':')} || _tl_line"
         ids = {
             key: self.text(value) if value else "null::varchar"
             for key, value in [("user", m.user_id), ("anonymous", m.anonymous_id)]
@@ -303,29 +332,53 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     return con
 
 
-def land(path: Path, mapping: LogMapping, landing: Path) -> Landed:
-    """Land one log as `<landing>/events/<stem>.parquet`.
+def land(
+    path: Path,
+    mapping: LogMapping,
+    landing: Path,
+    name: str | None = None,
+    is_forced: bool = False,
+) -> Landed:
+    """Land one log as `<landing>/events/<name>.parquet`, its stem unless a name is given.
 
+    What was landed of the same log under this name is replaced; another log only if `is_forced`.
     Raises `LandError` or `MappingError`; then the landing folder is as it was before.
     """
     began = time.perf_counter()
-    output = landing / "events" / f"{stem_of(path)}.parquet"
+    output = landing / "events" / f"{name_of(path, name)}.parquet"
     if output.exists() and path.exists() and output.samefile(path):
         raise LandError(f"{path}: is in the landing folder already")
     output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=landing, prefix=".land-") as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(dir=landing, prefix=".land-") as scratch:
+        folder = Path(scratch)
         with connect(folder) as con:
             log = open_log(con, path, folder, mapping)
-            compiler = Compiler(con, log, mapping)
+            note = next_landing(path, mapping.path, output, is_forced)
+            compiler = Compiler(con, log, mapping, name or path.name)
             part = folder / "messages.parquet"
             try:
-                con.execute(f"copy ({compiler.messages()}) to {literal(part)} (compression zstd)")
+                con.execute(
+                    f"copy ({compiler.messages()}) to {literal(part)} "
+                    f"(compression zstd, kv_metadata {{{NOTE}: {literal(note.note())}}})"
+                )
                 counts = count(con, compiler)
             except duckdb.Error as error:
                 raise compiler.blame(error) from None
+        replaced = replaced_by(part, output)
         part.replace(output)
-    return Landed(path, output, **counts, seconds=time.perf_counter() - began)
+    other_names = also_landed_as(path, output)
+    seconds = time.perf_counter() - began
+    return Landed(
+        path, output, **counts, replaced=replaced, other_names=other_names, seconds=seconds
+    )
+
+
+def replaced_by(part: Path, output: Path) -> tuple[str, str, int] | None:
+    """Log, mapping and number of rows of what a file is about to replace; None if of nothing."""
+    before = read_landing(output) if output.exists() else None
+    if not before or not before[1] or filecmp.cmp(part, output, shallow=False):
+        return None
+    return before[0].log, before[0].mapping, before[1]
 
 
 def count(con: duckdb.DuckDBPyConnection, compiler: Compiler) -> dict:
@@ -376,30 +429,56 @@ def main(arguments: list[str] | None = None) -> int:
         default=path_of("TIDELINE_LANDING"),
         help="landing folder (default: TIDELINE_LANDING, else landing)",
     )
+    parser.add_argument("--as", dest="name", metavar="NAME", help="name of the landing")
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="land a log in place of one that begins otherwise, as a new version of it",
+    )
+    parser.add_argument(
+        "--remove", action="store_true", help="take the landing of each FILE, or name, back"
+    )
     options = parser.parse_args(arguments)
     if options.mapping and options.propose:
         parser.error("--propose writes a mapping, --mapping reads one: give one of them")
+    if options.remove and (options.mapping or options.propose):
+        parser.error("--remove takes no mapping")
+    if options.name and len(options.files) > 1:
+        parser.error("--as names one landing: give one FILE")
     try:
+        if options.remove:
+            return remove(options.files, options.landing / "events")
         if not options.mapping:
             return propose_for(options.files[0], options.propose)
         mapping = load_mapping(options.mapping)
         for warning in unknown_events(mapping.event):
             print(f"warning: {mapping.path}: {warning}", file=sys.stderr)
-        stems = Counter(stem_of(path) for path in options.files)
-        for stem, times in stems.items():
+        names = Counter(name_of(path, options.name) for path in options.files)
+        for name, times in names.items():
             if times > 1:
-                raise LandError(f"{times} files would land as {stem}.parquet; rename them")
+                raise LandError(
+                    f"{times} files would land as {name}.parquet; land them one by one with --as"
+                )
     except (LandError, MappingError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     failed = False
     for path in options.files:
         try:
-            print(land(path, mapping, options.landing).summary())
+            done = land(path, mapping, options.landing, options.name, options.replace)
+            print(done.summary())
         except (LandError, MappingError) as error:
             print(f"error: {error}", file=sys.stderr)
             failed = True
     return int(failed)
+
+
+def remove(logs: list[Path], folder: Path) -> int:
+    """Take landings back."""
+    for log in logs:
+        output, rows = take_back(str(log), folder)
+        print(f"{output}: taken back; the next build takes its {rows:,} rows out")
+    return 0
 
 
 def propose_for(path: Path, output: Path | None) -> int:

@@ -5,13 +5,15 @@ and for a later one. A later run's SQL holds as a literal how far the model has 
 a date which nothing else has, and each run puts the one of its own table in its place. So it is
 with the days that `int_event_counts` looks up before it counts them again, and with the spans of
 time that other models look up to read no more. The view `judged_events` is the one of a warehouse
-that has forgotten somebody and reads contacts of Salesforce, whose rows may say two things.
+that has forgotten somebody and reads contacts of Salesforce, whose rows may say two things. The
+models are compiled as where a file was removed: a removal that was noted, and one that was not.
 """
 
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -113,13 +115,22 @@ def compile_layer(
         connection.execute("update landed_events set updated_at = timestamp '2050-01-01'")
         for model, (column, stand_in) in watermarks.items():
             connection.execute(f"update {model} set {column} = ?", [stand_in])
+        connection.execute("update landed_files set removed_at = timestamp '2050-01-01'")
+        connection.execute(
+            "insert into int_removals (received_on, landed_on, removed_at) "
+            f"values ('{FIRST_DAY}', '{LAST_DAY}', timestamp '2051-01-01')"
+        )
         connection.execute(  # each type costs a join
             "delete from identifier_rules where id_type not in "
             "('user_id', 'anonymous_id', 'email', 'salesforce_id')"
         )
         connection.execute("insert into forgotten_identifiers (identifier_hash) values ('nobody')")
     done = subprocess.run(
-        [sys.executable, "-c", DRIVER, " ".join(["judged_events", *watermarks]), variables],
+        [
+            *(sys.executable, "-c", DRIVER),
+            " ".join(["judged_events", "int_removals", *watermarks]),
+            variables,
+        ],
         cwd=REPOSITORY,
         env=deployment.env,
         capture_output=True,
@@ -131,7 +142,8 @@ def compile_layer(
     with duckdb.connect(str(deployment.warehouse)) as connection:
         judged = first["judged_events"][0]
         connection.execute(f"create or replace view tideline.judged_events as {judged}")
-    models = {}
+    sql, *_ = later["int_removals"]
+    models = {"int_removals": Model("int_removals", sql, sql, [], "removed_at", "", [], {})}
     for name, (column, stand_in) in watermarks.items():
         literal = f"timestamp '{stand_in - timedelta(minutes=OVERLAP)}'"
         sql, key, hooks = later[name]
@@ -189,8 +201,29 @@ class EventLayer:
 
     def clear(self) -> None:
         """Forget what has landed."""
-        self.connection.execute("truncate raw_messages")
+        for table in ("raw_messages", "landed_files", "int_removals"):
+            self.connection.execute(f"truncate {table}")
         self.is_built = False
+
+    def remove(self, files: Iterable[str], removed_at: datetime) -> None:
+        """Let the rows of files leave the archive, as where their landing was replaced."""
+        for file in files:
+            self.connection.execute(
+                "insert into landed_files (landed_file, removed_at) values (?, ?)",
+                [file, removed_at],
+            )
+        self.delete_removed("raw_messages")
+
+    def delete_removed(self, table: str) -> None:
+        """What the post-hooks of `raw_messages` and `landed_events` do, the macro of this name."""
+        removed = {
+            "raw_messages": "select landed_file from landed_files where removed_at is not null",
+            "landed_events": "select removed_file from int_removals",
+        }
+        self.connection.execute(
+            f"delete from {table} where exists "
+            f"(from ({removed[table]}) as removed(file) where file = landed_file)"
+        )
 
     def land(self, rows: list[dict]) -> None:
         """Take in landed rows: columns of `raw_messages`; JSON as text, instants as they are."""
@@ -201,13 +234,18 @@ class EventLayer:
         self.connection.execute("insert into raw_messages by name select * from landing")
         self.connection.unregister("landing")
 
-    def run(self, full_refresh: bool = False) -> None:
-        """Run the incremental models as dbt does.
+    def run(self, full_refresh: bool = False, left_out: Container[str] = ()) -> None:
+        """Run the incremental models as dbt does, but for some that are left out.
 
         The view `judged_events` is read once: to plan it takes longer than to run it.
         """
         self.connection.execute("create or replace temp table judged as from judged_events")
         for model in self.models.values():
+            if model.name in left_out:
+                continue
+            if model.name == "int_removals":
+                self.note_removals()
+                continue
             if full_refresh or not self.is_built:
                 self.connection.execute(
                     f"create or replace table {model.name} as {self.read_once(model.first)}"
@@ -231,8 +269,23 @@ class EventLayer:
             self.connection.execute(f"insert into {model.name} by name select * from arrived")
             for hook in model.post_hooks:
                 self.connection.execute(hook)
+            if model.name == "landed_events":
+                self.delete_removed("landed_events")
         self.empty_forgotten()
         self.is_built = True
+
+    def note_removals(self) -> None:
+        """Run `int_removals`, and its post-hook, the macro `delete_read_removals`."""
+        if self.is_built:
+            sql = self.models["int_removals"].later
+            self.connection.execute(f"insert into int_removals by name {sql}")
+        for reader in (
+            self.models.keys() - {"int_removals", "landed_events"} if self.is_built else ()
+        ):
+            self.connection.execute(
+                f"delete from int_removals where not exists (from {reader} where updated_at "
+                f">= removed_at + interval '{self.overlap} minutes')"
+            )
 
     def empty_forgotten(self) -> None:
         """What the post-hook of `landed_events` does, the macro of this name."""

@@ -70,5 +70,11 @@ class RawLayer:
             )
             with patch.dict(os.environ, {"TIDELINE_LANDING": str(self.landing)}):
                 taken_in = module.model(dbt, connection)  # noqa: F841, read by its name
+                if name == "landed_files":
+                    connection.execute(
+                        "delete from landed_files "
+                        "where landed_file in (select landed_file from taken_in)"
+                    )
                 connection.execute(f"insert into {name} by name select * from taken_in")
+        self.layer.delete_removed("raw_messages")
         connection.execute("set preserve_insertion_order = true")

@@ -24,6 +24,10 @@ KEY = "landed_file, landed_line, landed_part"
 # When and where a row landed differs by design where the same rows land in other loads or files.
 JUDGED = {"judged_at", "updated_at"}
 BOOKKEEPING = {"landed_file", "landed_line", "landed_at", *JUDGED}
+# What int_removals names of a row, and how landed_events says it.
+NAMES = ["source", "anonymous_id", "user_id", "identifiers", "stream_type", "stream_id"]
+NAMES += ["minute_at", "received_on", "landed_on"]
+NAMED = [*NAMES[:6], "date_trunc('minute', occurred_at)", "received_at::date", "landed_at::date"]
 COMPARED = [*WATERMARKS, "fct_events", "events_duplicated", "events_quarantined", "data_clock"]
 COMPARED += ["traffic_bursts"]
 EVENTS = ["login", "login", " Logged-In", "purchase", "support_ticket", "Product Viewed", "No plan"]
@@ -206,38 +210,49 @@ def assert_changes_are_told(layer):
 
 
 def mirror(layer, since):
-    """Follow the tables by `updated_at` alone; the newest one."""
+    """Follow the tables by `updated_at` and by what `int_removals` names; the newest one."""
     since -= timedelta(minutes=layer.overlap)
     changed = " union ".join(
-        f"select {KEY} from {table} where updated_at > timestamp '{since}'"
+        f"select {KEY} from {table} where updated_at > timestamp '{since}' or exists (from noted "
+        f"where row({', '.join(NAMED)}) is not distinct from row({', '.join(NAMES)}))"
         for table in ("landed_events", "fct_events")
+    )
+    layer.query(
+        "create or replace temp table noted as "
+        f"from int_removals where removed_at > timestamp '{since}'"
     )
     for table in ("landed_events", "fct_events"):
         copy = f"mirror_of_{table}"
         layer.query(f"create temp table if not exists {copy} as from {table} limit 0")
         layer.query(f"create or replace temp table changed as {changed}")
         layer.query(f"delete from {copy} where ({KEY}) in (from changed)")
+        layer.query(f"delete from {copy} where landed_file in (select removed_file from noted)")
         layer.query(f"insert into {copy} from {table} where ({KEY}) in (from changed)")
     return layer.value("select max(updated_at) from landed_events")
 
 
-def assert_laws(layer, loads, again):
+def assert_laws(layer, loads, again, removals=None, left_out=None):
     """Loads one after another end as one full refresh of them, and of the same rows elsewhere.
 
-    `again` holds the rows of `loads` in another order, in other files and in one load.
+    `again` holds the rows of `loads` in another order, in other files and in one load; `removals`
+    the files whose rows leave with each load, and `left_out` the models that its run leaves out.
     """
-    count = sum(map(len, loads))
+    count = len(again)
     layer.clear()
     for table in ("landed_events", "fct_events"):
         layer.query(f"drop table if exists mirror_of_{table}")
     since = datetime(1970, 1, 1)
-    for load in loads:
+    for number, load in enumerate(loads):
         layer.land(load)
-        layer.run()
-        since = mirror(layer, since)
+        if removals:
+            layer.remove(removals[number], LANDED + number * APART)
+        layer.run(left_out=left_out[number] if left_out else ())
+        if not left_out:
+            since = mirror(layer, since)
     assert_all_accounted_for(layer, count)
     assert_the_first_received_is_the_event(layer)
-    assert_changes_are_told(layer)
+    if not left_out:
+        assert_changes_are_told(layer)
     for table in COMPARED:
         layer.query(f"create or replace temp table later_{table} as from {table}")
 
@@ -329,6 +344,75 @@ SEEDS = st.lists(st.integers(0, 2**32 - 1), min_size=LOGS, max_size=LOGS, unique
 @given(seeds=SEEDS)
 def test_order_and_batches_do_not_matter(layer, seeds):
     assert_case(layer, *case(seeds))
+
+
+def with_removals(chance, loads):
+    """The loads with some files of earlier ones taken back or replaced: loads, and what leaves.
+
+    A replaced file comes again in the load that lets go of it, some of its rows corrected or gone.
+    """
+    loads, removals, there = [list(load) for load in loads], [], {}
+    loads += [[] for _ in range(chance.choice([0, 0, 1]))]  # a landing may just be taken back
+    for number, load in enumerate(loads):
+        leaving = {file for file in there if chance.random() < 0.4}
+        for file in leaving:
+            rows = there.pop(file)
+            if chance.random() < 0.3:
+                continue
+            kept = [corrected(chance, row) for row in rows if chance.random() < 0.9]
+            place = {"landed_file": f"{file}#{number}", "landed_at": LANDED + number * APART}
+            load += [row | place | {"landed_line": line} for line, row in enumerate(kept, 1)]
+        others = {row["landed_file"] for row in load if row["source"] != "collector"}
+        for row in load:
+            if row["landed_file"] not in others:  # only events are landed so
+                there.setdefault(row["landed_file"], []).append(row)
+        removals.append(leaving)
+    return loads, removals
+
+
+def left(chance, loads, removals):
+    """The rows that are left in the end, in another order and one load."""
+    gone = set().union(*removals)
+    rows = [row for load in loads for row in load if row["landed_file"] not in gone]
+    return spread(chance, rows, 1)[0]
+
+
+def corrected(chance, row):
+    """A row as another mapping has it: maybe another name, person or time, or no id."""
+    fields = ["event", "user_id", "anonymous_id", "sent_timestamp", "received_at", "message_id"]
+    field = chance.choice([*fields, *[None] * 6])
+    other = {
+        "event": "login",
+        "user_id": f"{row['log']}-u",
+        "anonymous_id": f"{row['log']}-a",
+        "sent_timestamp": row.get("received_at"),
+        "received_at": instant(0),
+        "message_id": f"{row['log']}-0",
+    }
+    return row | {field: other[field]} if field else dict(row)
+
+
+def replaced_case(seeds):
+    """Loads with removals, what leaves with each, and what is left in one load."""
+    rows = [row for log, seed in enumerate(seeds) for row in random_log(seed, log)]
+    chance = random.Random(repr(seeds))
+    loads, removals = with_removals(chance, spread(chance, rows, chance.choice([2, 3, 4])))
+    return loads, left(chance, loads, removals), removals
+
+
+@settings(QUIET, max_examples=8)
+@given(seeds=SEEDS)
+def test_a_removed_landing_leaves_nothing(layer, seeds):
+    assert_laws(layer, *replaced_case(seeds))
+
+
+def test_a_run_that_leaves_models_out_is_made_up_for(layer):
+    """They hear of a removal when they run; the last run is whole."""
+    chance = random.Random("left out")
+    for loads, again, removals in cases_of(replaced_case, "left out", LOGS, 4):
+        left_out = [[name for name in layer.models if chance.random() < 0.4] for _ in loads]
+        left_out[0] = left_out[-1] = []
+        assert_laws(layer, loads, again, removals, left_out)
 
 
 def late(loads):

@@ -10,11 +10,20 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.integration.event_layer import SESSION_WATERMARKS, EventLayer, compile_layer
-from tests.integration.test_event_laws import QUIET, cases_of, first_difference, spread
+from tests.integration.test_event_laws import (
+    APART,
+    LANDED,
+    QUIET,
+    cases_of,
+    first_difference,
+    left,
+    spread,
+    with_removals,
+)
 
 STREAMS = 40
 TIMEOUT, LONGEST = timedelta(minutes=30), timedelta(hours=2)
@@ -84,6 +93,14 @@ def case(seeds):
     return spread(chance, rows, chance.choice([2, 3, 4])), spread(chance, rows, 1)[0]
 
 
+def replaced_case(seeds):
+    """Loads that replace or take back files of earlier ones, what is left, and the files."""
+    rows = [row for number, seed in enumerate(seeds) for row in random_stream(seed, number)]
+    chance = random.Random(repr(seeds))
+    loads, removals = with_removals(chance, spread(chance, rows, chance.choice([2, 3])))
+    return loads, left(chance, loads, removals), removals
+
+
 def sessions_of(events):
     """Sessions of (event id, name, instant, is idle, campaign) of one stream, event by event."""
     found = defaultdict(list)
@@ -140,11 +157,16 @@ def assert_sessions_are_right(layer):
     assert not wrong, [(session in expected, session) for session in wrong]
 
 
-def assert_laws(layer, loads, again):
-    """Loads one after another end as one full refresh of them, and of the same rows elsewhere."""
+def assert_laws(layer, loads, again, removals=None):
+    """Loads one after another end as one full refresh of them, and of the same rows elsewhere.
+
+    `removals` holds the files whose rows leave with each load.
+    """
     layer.clear()
-    for load in loads:
+    for number, load in enumerate(loads):
         layer.land(load)
+        if removals:
+            layer.remove(removals[number], LANDED + number * APART)
         layer.run()
         assert_sessions_are_right(layer)
     layer.query("create or replace temp table later as from int_sessions")
@@ -176,6 +198,21 @@ SEEDS = st.lists(st.integers(0, 2**32 - 1), min_size=STREAMS, max_size=STREAMS, 
 @given(seeds=SEEDS)
 def test_sessions_are_those_of_a_plain_loop_in_any_order(layer, seeds):
     assert_laws(layer, *case(seeds))
+
+
+@settings(QUIET, max_examples=10)
+@given(seeds=SEEDS)
+def test_a_removed_landing_leaves_no_session(layer, seeds):
+    assert_laws(layer, *replaced_case(seeds))
+
+
+def test_the_law_notices_that_removals_are_not_heard_of(sessions):
+    warehouse, models = sessions
+    broken = models["int_sessions"].broken("minute_at as occurred_at", "null as occurred_at")
+    layer = EventLayer(warehouse, models | {"int_sessions": broken})
+    with pytest.raises(AssertionError):
+        for case_ in cases_of(replaced_case, "broken", STREAMS, 9):
+            assert_laws(layer, *case_)
 
 
 # What a careless hand might write: (text, other text). Each must break a law.

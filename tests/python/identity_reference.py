@@ -64,6 +64,15 @@ MODELS = {
             max(updated_at) as updated_at
         from {{ ref('landed_events') }}
     """,
+    "int_removals": """
+        select
+            * exclude (load, anonymous_id, user_id),
+            nullif(trim(anonymous_id), '') as anonymous_id,
+            nullif(trim(user_id), '') as user_id,
+            timestamp '2026-02-01' + to_days(load) - interval '1 microsecond' as removed_at
+        from main.removals
+        where load <= {{ env_var('LOAD') }}
+    """,
     "flagged_events": """
         select
             landed_events.* exclude (updated_at),
@@ -109,7 +118,10 @@ def normalized_email(text: str) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """A landed row; from load `flips_in` on it is no longer valid; `is_burst` at the end."""
+    """A landed row; from load `flips_in` on it is no longer valid; `is_burst` at the end.
+
+    Until load `revives_in` it repeats a row that is removed then.
+    """
 
     event_id: str
     anonymous_id: str | None
@@ -126,6 +138,7 @@ class Row:
     properties: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
     is_burst: bool = False
+    revives_in: int | None = None
 
     @property
     def is_evidence(self) -> bool:
@@ -189,6 +202,32 @@ def random_log(name: str, chance: random.Random) -> list[Row]:
             row = Row(**{**vars(row), "flips_in": flips_in})
         rows.append(row)
     return rows
+
+
+def random_revivals(row: Row, chance: random.Random) -> Row:
+    """The row, or one that repeats another until that is removed."""
+    can_revive = row.status == "valid" and row.flips_in is None and row.load < LOADS
+    if not can_revive or chance.random() > 0.1:
+        return row
+    return replace(row, revives_in=chance.randint(row.load + 1, LOADS))
+
+
+def random_removed(rows: list[Row], chance: random.Random) -> list[tuple[Row, int]]:
+    """Rows of a log that landed and were removed by a later load, which is given.
+
+    They bind what others do not, or say alone that somebody is there.
+    """
+    removed = []
+    for row in rows:
+        if row.load == LOADS or chance.random() > 0.3:
+            continue
+        other = chance.choice(rows)
+        row = replace(row, event_id=f"{row.event_id}-gone", flips_in=None, revives_in=None)
+        row = replace(row, user_id=other.user_id, email=chance.choice([row.email, other.email]))
+        if chance.random() < 0.3:
+            row = replace(row, anonymous_id=f"{row.event_id}-device")
+        removed.append((row, chance.randint(row.load + 1, LOADS)))
+    return removed
 
 
 @dataclass(frozen=True)
@@ -483,10 +522,15 @@ def load(
     exclusions: list[tuple],
     matches: list[Match] | None = None,
     minutes: list[Minute] | None = None,
+    removed: list[tuple[Row, int]] | None = None,
 ) -> None:
-    """Writes what is excluded and matched, and every state of rows and minutes by its loads."""
-    states = []
-    for number, row in enumerate(rows):
+    """Writes what is excluded and matched, and every state of rows and minutes by its loads.
+
+    `removed` are rows that were there until a load.
+    """
+    states, removals = [], []
+    gone = {row.event_id: until for row, until in removed or []}
+    for number, row in enumerate([*rows, *(row for row, _ in removed or [])]):
         columns = [
             f"file-{row.load}",
             number,
@@ -502,7 +546,13 @@ def load(
             json.dumps(row.properties) if row.properties is not None else None,
             json.dumps(row.context) if row.context is not None else None,
         ]
-        states.append((*columns, row.status, row.load, row.load, row.flips_in))
+        until = row.flips_in or row.revives_in or gone.get(row.event_id)
+        status = "duplicate" if row.revives_in else row.status
+        states.append((*columns, status, row.load, row.load, until))
+        if row.revives_in:
+            states.append((*columns, row.status, row.load, row.revives_in, None))
+        if removed_in := row.revives_in or gone.get(row.event_id):
+            removals.append((row.source, row.anonymous_id, row.user_id, columns[5], removed_in))
         if row.flips_in:
             states.append((*columns, "duplicate", row.flips_in, row.flips_in, None))
     with duckdb.connect(str(project.database)) as connection:
@@ -520,6 +570,12 @@ def load(
             "create table main.matches (left_id text, right_id text, probability double,"
             " matched_at timestamp, is_withdrawn boolean, load int)"
         )
+        connection.execute(
+            "create table main.removals (source text, anonymous_id text, user_id text,"
+            " identifiers json, load int)"
+        )
+        if removals:
+            connection.executemany("insert into main.removals values (?, ?, ?, ?, ?)", removals)
         connection.execute(
             "create table main.minutes (stream_type text, stream_id text, minute_at timestamp,"
             " is_burst boolean, load int)"

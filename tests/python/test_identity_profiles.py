@@ -23,6 +23,8 @@ from tests.python.identity_reference import (
     random_exclusions,
     random_log,
     random_matches,
+    random_removed,
+    random_revivals,
     resolve,
     seen_together,
     with_attributes,
@@ -141,21 +143,21 @@ def _broken_models() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def log() -> tuple[list[Row], list[Minute]]:
+def log() -> tuple[list[Row], list[Minute], list[tuple[Row, int]]]:
+    """Rows, minutes that become bursts or cease to be, and rows that are removed again."""
     chance = random.Random(20260101)
-    rows = [row for n in range(LOGS) for row in random_log(f"log{n}", chance)]
+    logs = [random_log(f"log{n}", chance) for n in range(LOGS)]
+    chance = random.Random(20260105)
+    removed = [gone for rows in logs for gone in random_removed(rows, chance)]
+    rows = [random_revivals(row, chance) for rows in logs for row in rows]
     chance = random.Random(20260104)
-    return random_bursts([with_attributes(row, chance) for row in rows], chance)
+    rows = [with_attributes(row, chance) for row in rows]
+    return *random_bursts(rows, chance), removed
 
 
 @pytest.fixture(scope="module")
 def rows(log) -> list[Row]:
     return log[0]
-
-
-@pytest.fixture(scope="module")
-def minutes(log) -> list[Minute]:
-    return log[1]
 
 
 @pytest.fixture(scope="module")
@@ -175,20 +177,21 @@ def matches(rows) -> list[Match]:
 
 
 @pytest.fixture(scope="module")
-def rebuilt(tmp_path_factory, rows, exclusions, matches, minutes):
+def rebuilt(tmp_path_factory, log, exclusions, matches):
     """All loads in one run, its tests included."""
     project = ScratchProject(
         tmp_path_factory.mktemp("full") / "project",
         MODELS | _broken_models() | {"streams": STREAMS},
         True,
     )
-    load(project, rows, exclusions, matches, minutes)
+    rows, minutes, removed = log
+    load(project, rows, exclusions, matches, minutes, removed)
     run = project.dbt(({"LOAD": str(LOADS)}, ["build"]))
     assert run.returncode == 0, run.stdout
     return project
 
 
-def run_by_run(folder, rows, exclusions, matches, minutes, mistake=None) -> ScratchProject:
+def run_by_run(folder, log, exclusions, matches, mistake=None) -> ScratchProject:
     """One run per load, rows in another order; the second does not come to its end.
 
     Before the last one comes one that does not look at the minutes of its arrivals.
@@ -202,8 +205,9 @@ def run_by_run(folder, rows, exclusions, matches, minutes, mistake=None) -> Scra
         path = project.folder / "models" / "identity" / f"{model}.sql"
         assert path.read_text().count(text) == 1
         path.write_text(path.read_text().replace(text, instead))
+    rows, minutes, removed = log
     mixed = random.Random(1).sample(rows, len(rows))
-    load(project, mixed, exclusions, matches, minutes)
+    load(project, mixed, exclusions, matches, minutes, removed)
     run = project.dbt(
         ({"LOAD": "1"}, [*BUILD, *words]),
         ({"LOAD": "2"}, ["run", *words, "--exclude", "identity_map", "dim_profiles"]),
@@ -215,10 +219,10 @@ def run_by_run(folder, rows, exclusions, matches, minutes, mistake=None) -> Scra
 
 
 @pytest.fixture(scope="module")
-def batched(tmp_path_factory, rows, exclusions, matches, minutes):
+def batched(tmp_path_factory, log, exclusions, matches):
     """After the last load a run that finds nothing new."""
     folder = tmp_path_factory.mktemp("batched")
-    project = run_by_run(folder, rows, exclusions, matches, minutes)
+    project = run_by_run(folder, log, exclusions, matches)
     run = project.dbt(({"LOAD": str(LOADS)}, ["run"]))
     assert run.returncode == 0, run.stdout
     return project
@@ -375,6 +379,22 @@ MISTAKES = {
         ("int_touched_identifiers", "or left_id in (select landed.identifier_id from landed)", ""),
         "identity_edges",
     ),
+    "what_was_removed": (
+        (
+            "int_touched_identifiers",
+            "where removed_at >",
+            "where false and removed_at >",
+        ),
+        "identity_map",
+    ),
+    "sets_that_nobody_carries": (
+        ("identifier_sets", "is_incremental() and has_rows(removals, 'true')", "false"),
+        "identifier_sets",
+    ),
+    "identifiers_that_nobody_carries": (
+        ("identifiers", "is_incremental() and has_rows(removals, 'true')", "false"),
+        "identifiers",
+    ),
     "a_run_cut_off": (
         ("identity_progress", "'false' if left_out", "'true' if left_out"),
         "dim_profiles",
@@ -383,9 +403,9 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_forgetful_run_is_found_out(tmp_path, rebuilt, rows, exclusions, matches, minutes, name):
+def test_a_forgetful_run_is_found_out(tmp_path, rebuilt, log, exclusions, matches, name):
     mistake, seen_in = MISTAKES[name]
-    project = run_by_run(tmp_path, rows, exclusions, matches, minutes, mistake)
+    project = run_by_run(tmp_path, log, exclusions, matches, mistake)
     assert _is_unlike(rebuilt, project, seen_in)
 
 

@@ -263,17 +263,16 @@ def test_a_broken_file_says_so_and_leaves_what_was(tmp_path, name, content, mess
     assert old.read_text() == "as before"
 
 
-@pytest.mark.parametrize("before", [None, "as before"])
-def test_a_failure_in_the_middle_leaves_nothing_half_written(tmp_path, before):
+@pytest.mark.parametrize("is_landed_before", [False, True])
+def test_a_failure_in_the_middle_leaves_nothing_half_written(tmp_path, is_landed_before):
     output = tmp_path / "landing" / "events" / "log.parquet"
     output.parent.mkdir(parents=True)
-    if before:
-        output.write_text(before)
     text = "at,who,what\n" + "".join(f"2024-01-01,{n:09},x\n" for n in range(250_000)) + "2024,z,x"
+    before = landed(tmp_path, text, PLAIN)[0].output.read_bytes() if is_landed_before else None
     mapping = {**PLAIN, "properties": {"n": {"sql": "who::int"}}}
     with pytest.raises(MappingError, match=r"properties\.n: 'who::int'.*'z'"):
         landed(tmp_path, text, mapping)
-    assert [p.read_text() for p in output.parent.iterdir()] == ([before] if before else [])
+    assert [p.read_bytes() for p in output.parent.iterdir()] == ([before] if before else [])
     assert [p.name for p in (tmp_path / "landing").iterdir()] == ["events"]
 
 
@@ -334,8 +333,8 @@ def test_csv_dialects(tmp_path):
     _, [message] = landed(tmp_path, text, mapping)
     assert (message["userId"], message["properties"]) == ("a;b", {"p": 2})
     headless = {**PLAIN, "csv": {"columns": ["at", "who", "what"], "encoding": "latin-1"}}
-    _, [message] = landed(tmp_path, "2024-01-01|caf\xe9|x\n".encode("latin-1"), headless)
-    assert (message["userId"], message["messageId"]) == ("caf\xe9", "log.csv:1")
+    _, [message] = landed(tmp_path, "2024-01-01|caf\xe9|x\n".encode("latin-1"), headless, "no.csv")
+    assert (message["userId"], message["messageId"]) == ("caf\xe9", "no.csv:1")
 
 
 def test_command_line(tmp_path, capsys):

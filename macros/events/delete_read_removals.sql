@@ -1,0 +1,23 @@
+{#-
+    Deletes what all readers of `int_removals` have made up for; a post hook of that model. A reader
+    that holds anything newer has run since it was noted; one that is missing will be made whole.
+-#}
+{% macro delete_read_removals() %}
+{%- set readers = [
+    'int_busy_minutes', 'int_event_counts', 'int_sessions', 'identity_progress'
+] -%}
+{%- if execute and has_rows(this, 'true') -%}
+delete from {{ this }}
+where
+    true
+    {%- for name in readers %}
+    {%- set reader = load_relation(this.incorporate(path={'identifier': name})) %}
+    {%- if reader %}
+    and removed_at <= (
+        select max(updated_at) - interval '{{ var("arrival_overlap_minutes") }} minutes'
+        from {{ reader }}
+    )
+    {%- endif %}
+    {%- endfor %}
+{%- endif -%}
+{% endmacro %}

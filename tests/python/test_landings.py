@@ -1,0 +1,167 @@
+"""Correcting a landing: what replaces what, what is refused, and what is taken back."""
+
+import gzip
+import json
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from orchestration.ingestion.land import land, main
+from orchestration.ingestion.landings import read_landing
+from orchestration.ingestion.log_files import LandError
+from orchestration.ingestion.mapping import parse_mapping
+
+PLAIN = {"time": "at", "user_id": "who", "event": "what"}
+HEAD = "at,who,what\n"
+JUNE = HEAD + "2024-06-01,a,x\n2024-06-02,b,x\n"
+JULY = HEAD + "2024-07-01,c,x\n"
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
+
+
+def landed(tmp_path, log, mapping=PLAIN, **how):
+    return land(log, parse_mapping(mapping, "log.yml"), tmp_path / "landing", **how)
+
+
+def ids(path):
+    return [name for (name,) in duckdb.sql(f"select messageId from '{path}'").fetchall()]
+
+
+def landing_id(path):
+    return read_landing(path)[0].landing_id
+
+
+def test_a_corrected_mapping_replaces_and_says_so(tmp_path):
+    log = write(tmp_path / "log.csv", JUNE)
+    first = landed(tmp_path, log)
+    before = landing_id(first.output)
+    assert first.replaced is None and "replaces" not in first.summary()
+    second = landed(tmp_path, log, PLAIN | {"user_id": "what"})
+    assert "replaces the 2 rows of log.csv that were landed with log.yml" in second.summary()
+    assert landing_id(second.output) == before
+    assert [path.name for path in second.output.parent.iterdir()] == ["log.parquet"]
+    # The same again changes nothing, and does not claim to.
+    assert landed(tmp_path, log, PLAIN | {"user_id": "what"}).replaced is None
+
+
+def test_the_note_says_nothing_of_where_the_log_was(tmp_path):
+    log = write(tmp_path / "private" / "log.csv", JUNE)
+    noted = pq.read_metadata(landed(tmp_path, log).output).metadata
+    assert str(tmp_path) not in repr(noted)
+
+
+@pytest.mark.parametrize("name", ["other/log.csv", "log.csv", "log.csv.gz"])
+def test_a_log_that_grew_or_moved_is_the_same_log(tmp_path, name):
+    before = landing_id(landed(tmp_path, write(tmp_path / "log.csv", JUNE)).output)
+    grown = write(tmp_path / name, JUNE + "2024-06-03,c,x\n")
+    result = landed(tmp_path, grown)
+    assert result.replaced == ("log.csv", "log.yml", 2)
+    assert landing_id(result.output) == before
+
+
+def test_another_log_of_the_same_name_is_refused(tmp_path):
+    june = landed(tmp_path, write(tmp_path / "june" / "log.csv", JUNE))
+    before = june.output.read_bytes()
+    july = write(tmp_path / "july" / "log.csv", JULY)
+    with pytest.raises(LandError, match=r"another log.*--as NAME.*--replace"):
+        landed(tmp_path, july)
+    assert june.output.read_bytes() == before
+    # Under a name of its own it stands beside the first, and shares no ids with it.
+    second = landed(tmp_path, july, name="july")
+    assert ids(june.output) == ["log.csv:2", "log.csv:3"] and ids(second.output) == ["july:2"]
+    assert landing_id(second.output) != landing_id(june.output)
+    # Or it is said to be a new version.
+    forced = landed(tmp_path, july, is_forced=True)
+    assert forced.replaced == ("log.csv", "log.yml", 2)
+    assert forced.other_names == ["july"] and "--remove july" in forced.summary()
+
+
+def test_two_logs_of_one_name_are_two_landings_without_the_file_between(tmp_path):
+    """A landed file may be moved away; what lands under its name then must not replace its rows."""
+    found = []
+    for folder, text in (("june", JUNE), ("july", JULY)):
+        result = landed(tmp_path, write(tmp_path / folder / "log.csv", text))
+        found.append(landing_id(result.output))
+        result.output.unlink()
+    assert found[0] != found[1]
+    again = landed(tmp_path, tmp_path / "june" / "log.csv", PLAIN | {"event": "who"})
+    assert landing_id(again.output) == found[0]
+
+
+def test_a_file_of_another_program_is_not_overwritten(tmp_path):
+    output = tmp_path / "landing" / "events" / "log.parquet"
+    output.parent.mkdir(parents=True)
+    duckdb.sql(f"copy (select 'a' as messageId) to '{output}'")
+    before = output.read_bytes()
+    with pytest.raises(LandError, match=r"was not landed by this command.*--as NAME"):
+        landed(tmp_path, write(tmp_path / "log.csv", JUNE), is_forced=True)
+    assert output.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "given"), [("_log.csv", None), ("log.csv", ".x"), ("log.csv", "a/b")]
+)
+def test_a_name_that_a_build_would_pass_over_is_refused(tmp_path, name, given):
+    with pytest.raises(LandError, match="--as NAME"):
+        landed(tmp_path, write(tmp_path / name, JUNE), name=given)
+
+
+def test_a_landing_is_taken_back_and_landed_again(tmp_path, capsys):
+    where = ["--landing", str(tmp_path / "landing")]
+    log = write(tmp_path / "log.csv", JUNE)
+    output = landed(tmp_path, log).output
+    before, columns = landing_id(output), pq.read_schema(output).names
+    assert main(["--remove", str(log), *where]) == 0
+    assert "log.parquet: taken back; the next build takes its 2 rows out" in capsys.readouterr().out
+    # An empty file of the same landing is what tells a build.
+    assert ids(output) == [] and landing_id(output) == before
+    assert pq.read_schema(output).names == columns
+    assert [path.name for path in (tmp_path / "landing").iterdir()] == ["events"]
+    assert main(["--remove", "log", *where]) == 1
+    assert "log: there is no such landing" in capsys.readouterr().err
+    # The name is free, also for another log; its landing goes on, for the next build to see.
+    write(log, JULY)
+    result = landed(tmp_path, log)
+    assert landing_id(result.output) == before and result.replaced is None
+
+
+def test_what_is_taken_back_has_to_be_there(tmp_path, capsys):
+    where = ["--landing", str(tmp_path / "landing")]
+    output = landed(tmp_path, write(tmp_path / "log.csv", JUNE)).output
+    before = output.read_bytes()
+    assert main(["--remove", "lgo", *where]) == 1
+    assert "did you mean `log`?" in capsys.readouterr().err
+    assert output.read_bytes() == before
+
+
+def test_each_log_of_a_command_is_a_landing(tmp_path, capsys):
+    where = ["--landing", str(tmp_path / "landing")]
+    logs = [str(write(tmp_path / f"{name}.csv", JUNE + name)) for name in ("one", "two")]
+    mapping = write(tmp_path / "log.yml", json.dumps(PLAIN))  # JSON is YAML
+    assert main([*logs, "--mapping", str(mapping), *where]) == 0
+    assert "also landed as" not in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*logs, "--mapping", str(mapping), "--as", "x", *where])
+    assert main(["--remove", *logs, *where]) == 0
+    assert capsys.readouterr().out.count("taken back") == 2
+
+
+def test_json_rows_may_lack_what_others_have(tmp_path):
+    rows = [{"at": "2024-01-01", "who": "a", "what": "x"} for _ in range(3000)]
+    rows += [rows[0] | {"plan": "gold", "n": 1}, rows[0] | {"plan": None, "n": 1.5}]
+    log = write(tmp_path / "log.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    result = landed(tmp_path, log, PLAIN | {"properties": {"plan": "plan", "n": "n"}})
+    found = duckdb.sql(f"select properties from '{result.output}'").fetchall()
+    assert [json.loads(said) for (said,) in found[-3:]] == [
+        {},
+        {"plan": "gold", "n": 1},
+        {"n": 1.5},
+    ]
+    assert result.unreadable_rows == 0
+    with pytest.raises(Exception, match=r"properties\.p: log\.jsonl has no column 'plam'"):
+        landed(tmp_path, log, PLAIN | {"properties": {"p": "plam"}})
