@@ -15,6 +15,7 @@ from orchestration.ingestion.plan_infer import read_seed
 
 MOST_NAMES = 100
 LONGEST_NAME = 60
+FEW = 30
 EVENTS = ("event", "event_name", "event_type", "action", "activity", "page", "type")
 EVENT_WORDS = {"event", "action", "activity", "operation"}
 TYPED_WORDS = {"event", "record", "transaction", "message", "log", "row", "activity", "action"}
@@ -159,7 +160,14 @@ def one_event(columns: Columns, free: list[str]) -> EventGuess:
         return EventGuess([*doubt, line])
     stem = re.sub(r"[^a-z]+", "_", words(columns.log.path.name.split(".")[0])).strip("_")
     own = event_key(f"{stem or 'row'}_recorded")
-    line = f"event: {{constant: {own}}}  # no column names events: what is a row? Name it here."
+    few = [
+        f"{quoted(name)} ({counts.distinct} values)"
+        for name in free
+        if columns.kind(name) == "VARCHAR"
+        and 2 <= (counts := columns.counts(name)).distinct <= FEW < counts.filled
+    ]
+    note = f"; columns of few values: {', '.join(few)}" if few else ""
+    line = f"event: {{constant: {own}}}  # no column is called an event: what is a row?{note}"
     return EventGuess([*doubt, line])
 
 

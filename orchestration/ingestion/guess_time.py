@@ -241,7 +241,7 @@ def decide(columns: Columns, sqls: dict[str, str]) -> tuple[str, str, str | None
 
 def with_clock(columns: Columns, date: Reading) -> Reading | None:
     """A column of dates with the column of clock times beside it, as one time."""
-    if date.doubt or columns.count(f"{date.sql} <> date_trunc('day', {date.sql})"):
+    if columns.count(f"{date.sql} <> date_trunc('day', {date.sql})"):
         return None
     for name in columns.names:
         if name in date.columns or columns.kind(name) != "VARCHAR":

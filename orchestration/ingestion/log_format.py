@@ -11,6 +11,7 @@ from pathlib import Path
 from orchestration.ingestion.log_files import (
     CSV_SUFFIXES,
     FIELD_LIMIT,
+    UNDECODED,
     csv_reader,
     likely_delimiter,
     text_lines,
@@ -20,6 +21,7 @@ from orchestration.ingestion.mapping import LogFormat
 LOOKED_AT = 200  # lines
 # The share of the lines that must have the same number of columns.
 ALIKE = 0.9
+OTHER = "cp1252"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 # What no column is called: a number, a date, an address, a dash, something in brackets.
 VALUE = re.compile(r"[-+]?[\d.,:/\s-]+([eE][-+]?\d+)?|\[.*|.*\]|\d{4}-\d\d-\d\d.*|-")
@@ -36,6 +38,12 @@ def find_format(path: Path) -> tuple[LogFormat, list[str]]:
     if not head:
         return LogFormat(encoding=encoding), []
     seen = [] if encoding == "utf-8" else ["the file begins with the mark of UTF-16"]
+    if any(UNDECODED.search(line) for line in head):
+        encoding, seen = (
+            OTHER,
+            [f"not all lines are UTF-8; {OTHER} is the most usual other encoding"],
+        )
+        head = [line.encode("utf-8", "surrogateescape").decode(OTHER, "replace") for line in head]
     usual = likely_delimiter(head[0])
     delimiter = find_delimiter(head, usual)
     row = next(csv_reader([head[0]], delimiter), [])
@@ -54,9 +62,13 @@ def find_delimiter(head: list[str], usual: str) -> str:
     for delimiter in dict.fromkeys([usual, ";", "\t", "|", ",", " "]):
         csv.field_size_limit(FIELD_LIMIT)
         try:
-            widths = Counter(map(len, csv_reader(head, delimiter)))
+            rows = list(csv_reader(head, delimiter))
         except csv.Error:
             continue
+        # A quote that is opened in one field and closed in another: the delimiter is of the text.
+        if any(cell.count('"') % 2 for row in rows for cell in row):
+            continue
+        widths = Counter(map(len, rows))
         width, lines = widths.most_common(1)[0]
         if width > 1 and lines >= ALIKE * widths.total():
             return delimiter

@@ -12,11 +12,12 @@ from orchestration.ingestion.guess_ids import find_ids
 from orchestration.ingestion.guess_time import Reading, find_time, read_column
 from orchestration.ingestion.log_columns import Columns, quoted, text_of
 from orchestration.ingestion.log_files import Log, identifier, open_log
-from orchestration.ingestion.log_format import find_format
+from orchestration.ingestion.log_format import OTHER, find_format
 from orchestration.ingestion.mapping import LogFormat
 
 MOST_ROWS = 5_000_000  # of a longer log the first ones are looked at
 RECEIVED = ("received_at", "collector_tstamp", "ingested_at", "server_time")
+BROWSER = "(Mozilla|Opera)/.*"
 # Columns that the graph looks for in the context: bots, devices, referrers and campaigns.
 CONTEXT = {
     "user_agent": "userAgent",
@@ -60,9 +61,12 @@ def propose(
     event = find_event(columns, used, seeds)
     out += event.lines
     rest = [name for name in columns.names if name not in used]
-    out += context_lines(columns, [name for name in rest if name != event.column])
-    in_context = {name for name in rest if columns.words[name] in CONTEXT and columns.filled[name]}
-    out += property_lines(columns, [name for name in rest if name not in in_context], event)
+    in_context = context_of(columns, [name for name in rest if name != event.column])
+    if in_context:
+        out.append("context:  # where bots, devices, referrers and campaigns are looked for")
+        out += [f"  {place}: {quoted(name)}" for place, name in in_context.items()]
+    rest = [name for name in rest if name not in in_context.values()]
+    out += property_lines(columns, rest, event)
     if event.filters:
         out += ["# filters:", *(f"# {line}" for line in event.filters)]
     out += format_lines(format, seen)
@@ -78,8 +82,8 @@ def look_at(
     wrong = sum(n for why, n in columns.problems.items() if why.startswith("not UTF-8"))
     if not wrong or format.encoding != "utf-8":
         return columns, format, seen
-    format = replace(format, encoding="cp1252")
-    seen.append(f"{wrong:,} rows are not UTF-8; cp1252 is the most usual other encoding")
+    format = replace(format, encoding=OTHER)
+    seen.append(f"{wrong:,} rows are not UTF-8; {OTHER} is the most usual other encoding")
     return Columns(con, open_log(con, path, folder, format, MOST_ROWS), folder), format, seen
 
 
@@ -117,25 +121,24 @@ def find_received(columns: Columns, time: Reading) -> Reading | None:
     return None
 
 
-def context_lines(columns: Columns, names: list[str]) -> list[str]:
-    """The lines of the context, where bots, devices, referrers and campaigns are looked for."""
+def context_of(columns: Columns, names: list[str]) -> dict[str, str]:
+    """Places of the context and the columns for them, known by name; browsers by value too."""
     found: dict[str, str] = {}
     for name in names:
         place = CONTEXT.get(columns.words[name])
-        if place and place not in found and columns.filled[name]:
-            found[place] = name
-    if not found:
-        return []
-    return ["context:", *(f"  {place}: {quoted(name)}" for place, name in found.items())]
+        if not place and columns.kind(name) == "VARCHAR" and columns.share(name, BROWSER) > 0.5:
+            place = "userAgent"
+        if place and columns.filled[name]:
+            found.setdefault(place, name)
+    return found
 
 
 def property_lines(columns: Columns, names: list[str], event: EventGuess) -> list[str]:
     """The lines of the properties with their types; every column that is not used elsewhere."""
     lines = [f"  {name}: {value}" for name, value in event.properties.items()]
     taken = set(event.properties)
-    mapped = {value for name, value in event.properties.items()}
     for name in names:
-        if quoted(name) in mapped:
+        if quoted(name) in event.properties.values():
             continue
         if not columns.filled[name]:
             lines.append(f"  # {quoted(name)} is empty in all rows")
