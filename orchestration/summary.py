@@ -142,6 +142,21 @@ def against_truth(warehouse: Warehouse, truth: Path) -> list[str]:
     return lines
 
 
+def unknown_events(warehouse: Warehouse) -> list[str]:
+    """A line if events were quarantined because the tracking plan does not know them."""
+    ((rows, events),) = rows_of(
+        warehouse,
+        "select count(*), count(distinct event_name) from {events_quarantined} "
+        "where reason = 'unknown event'",
+    )
+    if not rows:
+        return []
+    return [
+        f"  {rows:,} quarantined rows are of {events:,} events that the tracking plan does not "
+        "know; `python -m orchestration.ingestion.plan infer` proposes rows for it."
+    ]
+
+
 def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
     """The page."""
     counts = {stage: rows_of(warehouse, sql)[0][0] for stage, sql in STAGES.items()}
@@ -158,6 +173,7 @@ def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
         f"  events + duplicated + quarantined = {parts:,}, "
         + ("all that landed." if parts == counts["landed rows"] else "NOT all that landed!"),
         f"  Landed last: {last[0]:,} rows in {last[1]:,} files.",
+        *unknown_events(warehouse),
         "Segments",
         section(
             ["segment", "profiles", "label"],

@@ -1,7 +1,13 @@
-{#- Path of an address: what follows scheme, host and port, before query and fragment. -#}
+{#-
+    Path of an address (`https://host/path`) or of a web server's log (`/path`), without query and
+    fragment. What comes after `?` may hold an address of its own, so it is cut off first.
+-#}
 {% macro url_path(url) -%}
-    {%- set rest -%}
-        split_part(split_part(split_part({{ url }}, '://', 2), '?', 1), '#', 1)
-    {%- endset -%}
-    '/' || substr({{ rest }}, length(split_part({{ rest }}, '/', 1)) + 2)
+    {%- set bare = "split_part(split_part(" ~ url ~ ", '?', 1), '#', 1)" -%}
+    {%- set rest = "split_part(" ~ bare ~ ", '://', 2)" -%}
+    case
+        when left({{ bare }}, 1) = '/' then {{ bare }}
+        when {{ bare }} like '%://%'
+            then '/' || substr({{ rest }}, length(split_part({{ rest }}, '/', 1)) + 2)
+    end
 {%- endmacro %}

@@ -345,12 +345,18 @@ counted as (
     'campaign.source', 'campaign.medium', 'campaign.name',
     'device.type', 'userAgent',
 ]) %}
+{% set opening_page = json_texts('openings.properties', ['path', 'url']) %}
+{% set closing = json_texts('closings.context', ['page.path', 'page.url']) %}
+{% set closing_page = json_texts('closings.properties', ['path', 'url']) %}
 
 closed as (
 
     select
         counted.*,
-        {{ json_text('closings.context', 'page.path') }} as exit_path
+        {{ closing['page.path'] }} as closing_path,
+        {{ closing['page.url'] }} as closing_url,
+        {{ closing_page['path'] }} as closing_own_path,
+        {{ closing_page['url'] }} as closing_own_url
     from counted
     inner join {{ events }} as closings
         on counted.last_event_id = closings.event_id
@@ -362,8 +368,10 @@ opened as (
     select
         closed.*,
         openings.platform,
-        {{ opening['page.path'] }} as landing_path,
-        {{ opening['page.url'] }} as landing_url,
+        {{ opening['page.path'] }} as opening_path,
+        {{ opening['page.url'] }} as opening_url,
+        {{ opening_page['path'] }} as opening_own_path,
+        {{ opening_page['url'] }} as opening_own_url,
         {{ opening['page.referrer'] }} as referrer,
         {{ opening['campaign.source'] }} as campaign_source,
         {{ opening['campaign.medium'] }} as campaign_medium,
@@ -400,10 +408,17 @@ sessions as (
         round(engaged_seconds, 6) as engaged_seconds,
         platform,
         {{ device('device_type', 'user_agent') | indent(8) }} as device,
-        landing_path,
-        exit_path,
+        {{ page_path(
+            'opening_path', 'opening_url', 'opening_own_path', 'opening_own_url'
+        ) | indent(8) }} as landing_path,
+        {{ page_path(
+            'closing_path', 'closing_url', 'closing_own_path', 'closing_own_url'
+        ) | indent(8) }} as exit_path,
         referrer,
-        nullif({{ url_host('referrer') }}, {{ url_host('landing_url') }}) as referrer_host,
+        nullif(
+            {{ url_host('referrer') | indent(12) }},
+            {{ url_host('coalesce(opening_url, opening_own_url)') | indent(12) }}
+        ) as referrer_host,
         campaign_source,
         campaign_medium,
         campaign_name,

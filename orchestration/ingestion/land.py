@@ -19,7 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import yaml
 
+from orchestration.ingestion.landed_check import check_landed
+from orchestration.ingestion.landed_report import report
 from orchestration.ingestion.landings import (
     NOTE,
     also_landed_as,
@@ -45,8 +48,11 @@ from orchestration.ingestion.mapping import (
     check_columns,
     load_mapping,
     nearest,
+    parse_mapping,
 )
-from orchestration.ingestion.propose import propose, unknown_events
+from orchestration.ingestion.plan_check import SEEDS
+from orchestration.ingestion.plan_infer import InferError, described, infer_unknown
+from orchestration.ingestion.propose import propose
 from orchestration.paths import path_of
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", *FLOATS)
@@ -352,7 +358,7 @@ def land(
     with tempfile.TemporaryDirectory(dir=landing, prefix=".land-") as scratch:
         folder = Path(scratch)
         with connect(folder) as con:
-            log = open_log(con, path, folder, mapping)
+            log = open_log(con, path, folder, mapping.format)
             note = next_landing(path, mapping.path, output, is_forced)
             compiler = Compiler(con, log, mapping, name or path.name)
             part = folder / "messages.parquet"
@@ -424,6 +430,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--mapping", type=Path, metavar="MAPPING.yml")
     parser.add_argument("--propose", type=Path, metavar="OUT.yml", help="write the proposal here")
     parser.add_argument(
+        "--accept-plan",
+        action="store_true",
+        help="add what `plan infer` proposes for unknown events to the tracking plan",
+    )
+    parser.add_argument(
         "--landing",
         type=Path,
         default=path_of("TIDELINE_LANDING"),
@@ -438,6 +449,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--remove", action="store_true", help="take the landing of each FILE, or name, back"
     )
+    parser.add_argument(
+        "--seeds",
+        type=Path,
+        default=SEEDS,
+        help="folder of the tracking plan (default: seeds of the project)",
+    )
     options = parser.parse_args(arguments)
     if options.mapping and options.propose:
         parser.error("--propose writes a mapping, --mapping reads one: give one of them")
@@ -445,14 +462,14 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--remove takes no mapping")
     if options.name and len(options.files) > 1:
         parser.error("--as names one landing: give one FILE")
+    if options.accept_plan and not options.mapping:
+        parser.error("--accept-plan needs --mapping, by which the log is landed")
     try:
         if options.remove:
             return remove(options.files, options.landing / "events")
         if not options.mapping:
-            return propose_for(options.files[0], options.propose)
+            return propose_for(options.files, options.propose, options.seeds)
         mapping = load_mapping(options.mapping)
-        for warning in unknown_events(mapping.event):
-            print(f"warning: {mapping.path}: {warning}", file=sys.stderr)
         names = Counter(name_of(path, options.name) for path in options.files)
         for name, times in names.items():
             if times > 1:
@@ -463,13 +480,21 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     failed = False
+    outputs = []
     for path in options.files:
         try:
-            done = land(path, mapping, options.landing, options.name, options.replace)
-            print(done.summary())
+            landed = land(path, mapping, options.landing, options.name, options.replace)
+            print(landed.summary())
+            outputs.append(landed.output)
         except (LandError, MappingError) as error:
             print(f"error: {error}", file=sys.stderr)
             failed = True
+    try:
+        if outputs:
+            say(outputs, options)
+    except InferError as error:
+        print(f"error: {error}", file=sys.stderr)
+        failed = True
     return int(failed)
 
 
@@ -481,18 +506,53 @@ def remove(logs: list[Path], folder: Path) -> int:
     return 0
 
 
-def propose_for(path: Path, output: Path | None) -> int:
+def say(outputs: list[Path], options: argparse.Namespace) -> None:
+    """Print what was landed, and what is doubtful about it."""
+    with tempfile.TemporaryDirectory() as folder, connect(Path(folder)) as con:
+        said = report(con, outputs, options.seeds, options.accept_plan)
+    print("\n".join(said.lines))
+    for warning in said.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def propose_for(paths: list[Path], output: Path | None, seeds: Path) -> int:
     """Print a mapping for a log, or write it to a new file."""
+    path = paths[0]
     if output and output.exists():
         raise LandError(f"{output}: exists; choose another name")
-    with tempfile.TemporaryDirectory() as folder, connect(Path(folder)) as con:
-        text = propose(con, open_log(con, path, Path(folder)))
+    with tempfile.TemporaryDirectory() as name, connect(Path(name)) as con:
+        folder = Path(name)
+        log, text = propose(con, path, folder, seeds)
+        text += tried(con, log, text, folder, seeds)
+    if len(paths) > 1:
+        text = f"# Of {len(paths)} files only {path.name} was looked at.\n{text}"
     if output:
         output.write_text(text, encoding="utf-8")
-        print(f"{output}: edit it, then land with --mapping {output}")
+        print(f"{output}: check it, then land with --mapping {output}")
     else:
         print(text, end="")
     return 0
+
+
+def tried(con: duckdb.DuckDBPyConnection, log: Log, text: str, folder: Path, seeds: Path) -> str:
+    """What a proposed mapping would land, as comments of it."""
+    try:
+        compiler = Compiler(
+            con, log, parse_mapping(yaml.safe_load(text), "this mapping"), log.path.name
+        )
+    except MappingError as error:
+        return f"\n# It cannot land yet: {error}\n"
+    part = folder / "messages.parquet"
+    con.execute(f"copy ({compiler.messages()}) to {literal(part)} (compression zstd)")
+    checked = check_landed(con, [part], seeds)
+    lines = [*checked.summary("This mapping lands:").splitlines()]
+    lines += [f"warning: {each}" for each in checked.warnings()]
+    if checked.unknown():
+        proposal = infer_unknown(con, [part], seeds)
+        lines.append("`land --accept-plan` adds to the tracking plan what `plan infer` proposes:")
+        lines += [f"  {line}" for line in described(proposal.rows)]
+        lines += [f"  {note}" for note in proposal.notes]
+    return "\n" + "\n".join(f"# {line}".rstrip() for line in lines) + "\n"
 
 
 if __name__ == "__main__":

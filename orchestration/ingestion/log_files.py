@@ -14,7 +14,9 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -22,9 +24,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestration.ingestion.mapping import LogMapping, MappingError
+from orchestration.ingestion.mapping import LogFormat, MappingError
 
-CSV_SUFFIXES = (".csv", ".tsv", ".txt")
+CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".log")
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (*CSV_SUFFIXES, *JSON_SUFFIXES, ".parquet")
 BATCH_ROWS = 50_000
@@ -33,6 +35,7 @@ FIELD_LIMIT = 1 << 20
 INTEGER = r"-?(0|[1-9]\d{0,14})(\.0+)?"
 DECIMAL = r"-?(0|[1-9]\d*)(\.\d+)?"
 FLOATS = ("FLOAT", "DOUBLE")
+AS_USUAL = LogFormat()
 UNDECODED = re.compile("[\udc80-\udcff]")
 
 
@@ -55,13 +58,14 @@ class Log:
 
     `select` gives `_tl_line` (from 1), `_tl_problem`, `_tl_original` (the text of a row that has a
     problem), `_tl_text` (struct of the columns as written, text files only) and the columns.
-    `columns` maps them to their DuckDB types.
+    `columns` maps them to their DuckDB types. `is_partial`: the file has more rows than were read.
     """
 
     path: Path
     select: str
     columns: dict[str, str]
     is_text: bool
+    is_partial: bool = False
 
 
 def identifier(name: str) -> str:
@@ -83,9 +87,13 @@ def stem_of(path: Path) -> str:
 
 
 def open_log(
-    con: duckdb.DuckDBPyConnection, path: Path, folder: Path, mapping: LogMapping | None = None
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    folder: Path,
+    format: LogFormat = AS_USUAL,
+    most_rows: int | None = None,
 ) -> Log:
-    """Open a log; `folder` takes the temporary file of a text log.
+    """Open a log, or its first `most_rows` rows; `folder` takes the temporary file of a text log.
 
     Raises `LandError` if the file is missing, of another kind, or broken as a whole.
     """
@@ -96,6 +104,10 @@ def open_log(
         types: dict[str, str] = {}
         if kind == ".parquet":
             source = f"read_parquet({literal(path)}, file_row_number = true)"
+            (total,) = con.execute(f"select count(*) from {source}").fetchone()
+            is_partial = most_rows is not None and total > most_rows
+            if is_partial:
+                source = f"(from {source} where file_row_number < {most_rows})"
             names = [name for name, *_ in con.execute(f"describe from {source}").fetchall()]
             raw = {name: identifier(name) for name in names if name != "file_row_number"}
             head = (
@@ -104,7 +116,7 @@ def open_log(
             )
         else:
             stage = folder / "rows.parquet"
-            stage_text(path, stage, kind, mapping)
+            is_partial = stage_text(path, stage, kind, format, most_rows)
             source = f"read_parquet({literal(stage)})"
             head = "_tl_line, _tl_problem, _tl_original, "
             if kind in CSV_SUFFIXES:
@@ -113,9 +125,10 @@ def open_log(
                 source = f"(select *, {VALID_DOC} as _tl_doc from {source})"
                 head = f"_tl_line, {DOC_PROBLEM} as _tl_problem, _tl_original, "
                 raw, types = json_columns(con, source, path)
-        types |= mapping.types if mapping else {}
+        types |= format.types
         columns = f"(select {head} struct_pack({packed(raw)}) as _tl_raw from {source})"
-        return typed_log(con, path, columns, list(raw), types, kind != ".parquet")
+        log = typed_log(con, path, columns, list(raw), types, kind != ".parquet")
+        return replace(log, is_partial=is_partial)
     except FileNotFoundError:
         raise LandError(f"{path}: there is no such file") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -248,34 +261,56 @@ def unique(names: Iterable[str]) -> list[str]:
     return result
 
 
-def stage_text(path: Path, stage: Path, kind: str, mapping: LogMapping | None) -> None:
-    """Write the rows of a text file to a Parquet file `stage`, all columns as text."""
-    encoding = mapping.encoding if mapping else "utf-8"
+@contextmanager
+def text_lines(path: Path, encoding: str, newline: str) -> Iterator[Iterator[str]]:
+    """The lines of a text file, gzip too; bytes that are not of the encoding stay as surrogates."""
     with path.open("rb") as file:
         is_gzip = file.peek(2)[:2] == b"\x1f\x8b"
         plain: BinaryIO = gzip.GzipFile(fileobj=file) if is_gzip else file
         try:
-            lines = io.TextIOWrapper(
+            yield io.TextIOWrapper(
                 plain,
                 encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding,
                 errors="surrogateescape",
-                newline="" if kind in CSV_SUFFIXES else "\n",
+                newline=newline,
             )
         except LookupError:
             raise MappingError(f"csv.encoding: unknown encoding {encoding!r}") from None
+
+
+def likely_delimiter(first: str) -> str:
+    """The delimiter of a CSV file whose first line this is."""
+    return max(",;\t|", key=first.count)
+
+
+def stage_text(path: Path, stage: Path, kind: str, format: LogFormat, most: int | None) -> bool:
+    """Write the rows of a text file to a Parquet file `stage`, all columns as text.
+
+    Returns whether it has more than `most` rows, the others being left out.
+    """
+    newline = "" if kind in CSV_SUFFIXES else "\n"
+    with text_lines(path, format.encoding, newline) as lines:
         if kind in CSV_SUFFIXES:
             first = next(lines, None)
             if first is None:
                 raise LandError(f"{path}: is empty; a CSV file begins with its column names")
-            delimiter = (mapping and mapping.delimiter) or max(",;\t|", key=first.count)
-            given = mapping and mapping.columns
-            header = next(csv.reader([first], delimiter=delimiter), [])
-            names = unique(given or header)
-            again = [first] if given else []
-            records = csv_records(again, lines, delimiter, len(names), 1 if given else 2)
+            delimiter = format.delimiter or likely_delimiter(first)
+            header = next(csv_reader([first], delimiter), [])
+            names = unique(format.columns or header)
+            again = [first] if format.columns else []
+            start = 1 if format.columns else 2
+            records = csv_records(again, lines, delimiter, len(names), start)
         else:
             names, records = [], json_records(lines, path)
-        write_stage(stage, names, records)
+        write_stage(stage, names, islice(records, most))
+        return most is not None and next(records, None) is not None
+
+
+def csv_reader(lines: Iterable[str], delimiter: str, strict: bool = False) -> Iterator[list[str]]:
+    """The rows of CSV text; with a blank as delimiter any run of blanks is one."""
+    if delimiter == " ":
+        lines = (line.strip() + "\n" for line in lines)
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter == " ", strict=strict)
 
 
 def write_stage(stage: Path, names: list[str], records: Iterable[Record]) -> None:
@@ -346,7 +381,7 @@ def csv_records(
             yield line
 
     csv.field_size_limit(FIELD_LIMIT)
-    reader = csv.reader(feed(), delimiter=delimiter, strict=True)
+    reader = csv_reader(feed(), delimiter, strict=True)
     while True:
         taken.clear()
         problem = None
@@ -364,7 +399,7 @@ def csv_records(
             problem = f"{len(values)} columns instead of {width}"
         if problem:
             waiting.extendleft(reversed(taken[1:]))
-            reader = csv.reader(feed(), delimiter=delimiter, strict=True)
+            reader = csv_reader(feed(), delimiter, strict=True)
             yield Record(number, None, problem, undecoded(taken[0].rstrip("\r\n"))[1])
             number += 1
             continue

@@ -7,6 +7,7 @@ its `sql` runs as it stands.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ import yaml
 
 from orchestration.text import nearest
 
-UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}  # in microseconds
 VALUE_KEYS = ("column", "constant", "sql")
 TIME_KEYS = ("column", "sql", "timezone", "unit", "format")
 EVENT_KEYS = ("column", "constant", "sql", "names", "default")
@@ -43,7 +44,7 @@ class Value:
 class Time:
     """An instant: a value and how to read it.
 
-    `unit` (s, ms, us) says that it is a number since 1970 UTC, `format` is a strptime format;
+    `unit` (s, ms, us, ns) says that it is a number since 1970 UTC, `format` is a strptime format;
     `timezone` is that of clock times that name no zone themselves.
     """
 
@@ -66,6 +67,19 @@ class Event:
 
 
 @dataclass(frozen=True)
+class LogFormat:
+    """How a file is read: types of columns, and for CSV the delimiter, encoding and column names.
+
+    Without `columns` the first line holds them. The delimiter " " is any run of blanks.
+    """
+
+    types: dict[str, str] = field(default_factory=dict)
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+    columns: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class LogMapping:
     """How the rows of one kind of log become messages."""
 
@@ -81,10 +95,7 @@ class LogMapping:
     context: dict[str, Value] = field(default_factory=dict)
     traits: dict[str, Value] = field(default_factory=dict)
     filters: tuple[Value, ...] = ()
-    types: dict[str, str] = field(default_factory=dict)
-    delimiter: str | None = None
-    encoding: str = "utf-8"
-    columns: tuple[str, ...] | None = None
+    format: LogFormat = LogFormat()
 
     def values(self) -> Iterator[Value]:
         """Every value of the mapping, filters included."""
@@ -145,10 +156,12 @@ def parse_mapping(document: Any, path: str = "mapping") -> LogMapping:
                 for key in objects
             },
             filters=tuple(Value(f"filters[{i}]", "sql", f) for i, f in enumerate(filters, 1)),
-            types={name: str(kind) for name, kind in types.items()},
-            delimiter=csv.get("delimiter"),
-            encoding=csv.get("encoding", "utf-8"),
-            columns=tuple(str(c) for c in csv["columns"]) if csv.get("columns") else None,
+            format=LogFormat(
+                types={name: str(kind) for name, kind in types.items()},
+                delimiter=csv.get("delimiter"),
+                encoding=csv.get("encoding", "utf-8"),
+                columns=tuple(str(c) for c in csv["columns"]) if csv.get("columns") else None,
+            ),
         )
     except MappingError as error:
         raise MappingError(f"{path}: {error}") from None
@@ -158,7 +171,7 @@ def check_columns(mapping: LogMapping, columns: Iterable[str], log: str) -> None
     """Raise `MappingError` for the first column of the mapping that the log does not have."""
     columns = list(columns)
     named = [(value.key, value.value) for value in mapping.values() if value.kind == "column"]
-    for key, column in [*named, *((f"types.{name}", name) for name in mapping.types)]:
+    for key, column in [*named, *((f"types.{name}", name) for name in mapping.format.types)]:
         if column not in columns:
             raise MappingError(
                 f"{mapping.path}: {key}: {log} has no column {column!r}; {nearest(column, columns)}"
@@ -238,5 +251,6 @@ def _event(document: Any) -> Event:
 
 def words(name: str) -> str:
     """A name in snake_case: `Product Viewed` and `productViewed` are `product_viewed`."""
-    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
+    plain = unicodedata.normalize("NFKD", name.strip()).encode("ascii", "ignore").decode()
+    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain)
     return re.sub(r"[^a-z0-9]+", "_", split.lower()).strip("_")

@@ -9,13 +9,22 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 
 from orchestration.ingestion.log_files import literal
-from orchestration.ingestion.plan_check import COLUMNS, UNSAFE, event_key, read
+from orchestration.ingestion.plan_check import (
+    COLUMNS,
+    SEEDS,
+    UNSAFE,
+    Row,
+    event_key,
+    properties_of,
+    read,
+)
 
 # An event with fewer rows is rather a typing error; a property in fewer of its rows an accident.
 LEAST_ROWS = 10
@@ -116,45 +125,21 @@ def infer(warehouse: Path | None, landing: Path, seeds: Path, everything: bool) 
     The warehouse is read where there is one with landed events, else the landing folder. Raises
     InferError if neither has an event.
     """
-    plan = [row for _, row in read(seeds / "tracking_plan.csv", COLUMNS["tracking_plan.csv"])[0]]
-    aliases = [row for _, row in read(seeds / "event_aliases.csv", COLUMNS["event_aliases.csv"])[0]]
-    others = [
-        row for _, row in read(seeds / "property_aliases.csv", COLUMNS["property_aliases.csv"])[0]
-    ]
     with duckdb.connect() as con:
         if warehouse and warehouse.exists():
             proposal = Proposal(str(warehouse))
             read_warehouse(con, warehouse)
         elif landing.is_dir():
             proposal = Proposal(str(landing))
-            read_landing(con, landing, aliases, proposal.notes)
+            paths = sorted(path for path in (landing / "events").rglob("*") if path.is_file())
+            read_files(con, paths, seeds, proposal.notes)
         else:
             raise InferError(
                 f"there is neither the warehouse {warehouse} nor the landing folder {landing}; "
                 "set TIDELINE_WAREHOUSE or TIDELINE_LANDING, or build first"
             )
-        rows = con.execute("select count(*) from landed").fetchone()[0]
-        step = max(1, -(-rows // MOST_ROWS))
-        if step > 1:
-            proposal.notes.append(f"one of {step} rows is read of {rows:,}")
-        con.execute(
-            "create temp table sampled as select event_name, properties from landed "
-            f"where number % {step} = 0"
-        )
-        con.execute("create temp table entries as " + ENTRIES)
-        con.execute("create temp table names (event_name text, alias text, property text)")
-        known = {row["event_name"]: set() for row in plan}
-        for row in plan:
-            known[row["event_name"]].add(row["property"])
-        names = [
-            [event, row["alias"], row["property"]]
-            for row in others
-            for event, properties in known.items()
-            if row["event_name"] in ("*", event) and row["property"] in properties
-        ]
-        if names:
-            con.executemany("insert into names values (?, ?, ?)", names)
-        events = con.execute(EVENTS).fetchall()
+        known = properties_of(read_seed(seeds, "tracking_plan.csv"))
+        events = sample_events(con, seeds, proposal.notes)
         if not events:
             raise InferError(f"no event has landed in {proposal.origin} {LEAST_ROWS} times or more")
         for event, rows in events:
@@ -164,6 +149,50 @@ def infer(warehouse: Path | None, landing: Path, seeds: Path, everything: bool) 
                 skip = set() if everything else known.get(event, set())
                 add_event(con, proposal, event, rows, skip, event in known and not everything)
     return proposal
+
+
+def infer_unknown(
+    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], seeds: Path = SEEDS
+) -> Proposal:
+    """Rows for the events of landed files that the plan does not know; none for what it knows."""
+    proposal = Proposal(", ".join(map(str, paths)))
+    read_files(con, paths, seeds, proposal.notes)
+    known = properties_of(read_seed(seeds, "tracking_plan.csv"))
+    for event, rows in sample_events(con, seeds, proposal.notes):
+        if event not in known:
+            add_event(con, proposal, event, rows, set(), is_known=False)
+    return proposal
+
+
+def read_seed(seeds: Path, file: str) -> list[Row]:
+    """The rows of a seed that can be read."""
+    return read(seeds / file, COLUMNS[file])[0]
+
+
+def sample_events(
+    con: duckdb.DuckDBPyConnection, seeds: Path, notes: list[str]
+) -> list[tuple[str, int]]:
+    """The events of `landed` and their rows; makes the tables that `add_event` reads."""
+    rows = con.execute("select count(*) from landed").fetchone()[0]
+    step = max(1, -(-rows // MOST_ROWS))
+    if step > 1:
+        notes.append(f"one of {step} rows is read of {rows:,}")
+    con.execute(
+        "create or replace temp table sampled as select event_name, properties from landed "
+        f"where number % {step} = 0"
+    )
+    con.execute("create or replace temp table entries as " + ENTRIES)
+    con.execute("create or replace temp table names (event_name text, alias text, property text)")
+    plan = properties_of(read_seed(seeds, "tracking_plan.csv"))
+    names = [
+        [event, row["alias"], row["property"]]
+        for _, row in read_seed(seeds, "property_aliases.csv")
+        for event, properties in plan.items()
+        if row["event_name"] in ("*", event) and row["property"] in properties
+    ]
+    if names:
+        con.executemany("insert into names values (?, ?, ?)", names)
+    return con.execute(EVENTS).fetchall()
 
 
 def read_warehouse(con: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -182,12 +211,11 @@ def read_warehouse(con: duckdb.DuckDBPyConnection, path: Path) -> None:
         ) from None
 
 
-def read_landing(
-    con: duckdb.DuckDBPyConnection, folder: Path, aliases: list[dict[str, str]], notes: list[str]
+def read_files(
+    con: duckdb.DuckDBPyConnection, paths: Iterable[Path], seeds: Path, notes: list[str]
 ) -> None:
     """Make the table `landed` of `event_name` and `properties` from the files of a collector."""
-    con.execute("create temp table messages (event_name text, properties json)")
-    paths = sorted(path for path in (folder / "events").rglob("*") if path.is_file())
+    con.execute("create or replace temp table messages (event_name text, properties json)")
     for path in paths:
         kind = path.name.lower().removesuffix(".gz").rsplit(".", 1)[-1]
         if kind == "parquet":
@@ -203,14 +231,15 @@ def read_landing(
             con.execute(f"insert into messages {MESSAGES.format(lines=lines)}")
         except duckdb.Error as error:
             notes.append(f"{path} is left out: {str(error).splitlines()[0]}")
-    con.execute("create temp table event_names (event_key text, event_name text)")
+    con.execute("create or replace temp table event_names (event_key text, event_name text)")
+    aliases = read_seed(seeds, "event_aliases.csv")
     if aliases:
         con.executemany(
             "insert into event_names values (?, ?)",
-            [[event_key(row["alias"]), row["event_name"]] for row in aliases],
+            [[event_key(row["alias"]), row["event_name"]] for _, row in aliases],
         )
     con.execute(
-        "create temp view landed as "
+        "create or replace temp view landed as "
         "select coalesce(event_names.event_name, messages.event_name) as event_name, "
         "messages.properties, messages.rowid as number "
         "from messages left join event_names on messages.event_name = event_names.event_key"
@@ -324,18 +353,24 @@ def is_name(name: str) -> bool:
 def proposed(event: str, each: Property, rows: int) -> dict[str, str]:
     """The row of the plan for a property."""
     kind, fitting = type_of(each)
+    allowed = allowed_of(each, kind)
     facts = [f"Filled in {each.filled / rows:.1%} of {rows:,} rows"]
     if fitting < each.filled:
         facts.append(f"{each.filled - fitting:,} are no {kind}")
-    is_text_of_persons = kind == "text" and each.personal and not words_of(each.name) & IDS
-    if is_text_of_persons or words_of(each.name) & PERSONAL:
+    others = each.filled - sum((each.values or {}).get(value, 0) for value in allowed)
+    if allowed and others:
+        facts.append(f"{others:,} are another value")
+    is_text_of_persons = (
+        kind == "text" and each.personal and not IDS.intersection(words_of(each.name))
+    )
+    if is_text_of_persons or PERSONAL.intersection(words_of(each.name)):
         facts.append("may be personal data")
     return row_of(
         event,
         each.name,
         kind,
         "true" if each.filled == rows and rows >= ENOUGH_ROWS else "false",
-        "|".join(allowed_of(each, kind)),
+        "|".join(allowed),
         "; ".join(facts),
     )
 
@@ -357,9 +392,9 @@ def type_of(each: Property) -> tuple[str, int]:
     """The narrowest type that nearly all filled rows fit, and how many do; an id is text."""
     words = words_of(each.name)
     fitting = {"object": each.objects, "array": each.arrays}
-    if not words & IDS:
+    if not ends_like_id(each.name):
         fitting |= {"boolean": each.booleans, "timestamp": each.timestamps}
-        fitting |= {} if words & AMOUNTS else {"integer": each.integers}
+        fitting |= {} if AMOUNTS.intersection(words) else {"integer": each.integers}
         fitting |= {"number": each.numbers}
     fitting["text"] = each.filled - each.objects - each.arrays
     enough = FIT * each.filled
@@ -371,7 +406,7 @@ def type_of(each: Property) -> tuple[str, int]:
 
 def allowed_of(each: Property, kind: str) -> list[str]:
     """The values that a property may have, where they are few, stay so, and are nobody's."""
-    is_private = bool(words_of(each.name) & (PERSONAL | IDS | {"name"}))
+    is_private = bool((PERSONAL | IDS | {"name"}).intersection(words_of(each.name)))
     is_private = is_private or each.personal > 0 or each.opaque > 0
     if kind != "text" or is_private or not each.values or each.filled < ENOUGH_ROWS:
         return []
@@ -384,10 +419,26 @@ def allowed_of(each: Property, kind: str) -> list[str]:
     return sorted(usual) if fits and is_closed else []
 
 
-def words_of(name: str) -> set[str]:
+def words_of(name: str) -> list[str]:
     """The words of a name in snake_case, camelCase or with spaces, lower-cased."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return set(re.split(r"[^a-z0-9]+", spaced.lower()))
+    return re.split(r"[^a-z0-9]+", spaced.lower())
+
+
+def ends_like_id(name: str) -> bool:
+    """Whether a name is that of an id: `order_number` is, `number_of_items` is not."""
+    return words_of(name)[-1] in IDS
+
+
+def described(rows: list[dict[str, str]]) -> list[str]:
+    """Rows in short, a line per event: its properties with types, required ones with a star."""
+    lines: dict[str, list[str]] = {}
+    for row in rows:
+        found = lines.setdefault(row["event_name"], [])
+        if row["property"]:
+            star = "*" if row["is_required"] == "true" else ""
+            found.append(f"{row['property']}{star} {row['property_type']}")
+    return [f"{event}: {', '.join(found) or 'no properties'}" for event, found in lines.items()]
 
 
 def written(rows: list[dict[str, str]]) -> str:

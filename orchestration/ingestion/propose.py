@@ -1,173 +1,190 @@
-"""Propose a mapping for a log, guessed from the names, types and values of its columns."""
+"""Propose a mapping for a log: guesses from names, each tested on the log's own rows."""
 
 from __future__ import annotations
 
-import csv
-import json
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 
-from orchestration.ingestion.log_files import Log, identifier
-from orchestration.ingestion.mapping import Event, words
-from orchestration.text import nearest
+from orchestration.ingestion.guess_event import REQUEST, EventGuess, find_event, quoted_sql
+from orchestration.ingestion.guess_ids import find_ids
+from orchestration.ingestion.guess_time import Reading, find_time, read_column
+from orchestration.ingestion.log_columns import Columns, quoted, text_of
+from orchestration.ingestion.log_files import Log, identifier, open_log
+from orchestration.ingestion.log_format import OTHER, find_format
+from orchestration.ingestion.mapping import LogFormat
 
-SEEDS = Path(__file__).parents[2] / "seeds"
-MOST_NAMES = 50
-# Names of columns in snake_case, the likeliest first.
-TIMES = ("timestamp", "event_timestamp", "occurred_at", "event_time", "time", "ts", "datetime")
-TIMES += ("created_at", "invoice_date", "order_date", "date", "day")
+MOST_ROWS = 5_000_000  # of a longer log the first ones are looked at
 RECEIVED = ("received_at", "collector_tstamp", "ingested_at", "server_time")
-EVENT_IDS = ("event_id", "message_id", "insert_id", "event_uuid", "uuid")
-USERS = ("user_id", "customer_id", "account_id", "member_id", "customer", "user", "uid")
-DEVICES = ("anonymous_id", "visitor_id", "device_id", "client_id", "cookie_id", "cookie")
-EMAILS = ("email", "email_address", "user_email", "customer_email")
-EVENTS = ("event", "event_name", "event_type", "action", "activity", "page", "type")
-# Seconds, milliseconds, microseconds since 1970 of the years 2001 to 2286.
-EPOCHS = {"s": (1e9, 1e10), "ms": (1e12, 1e13), "us": (1e15, 1e16)}
+BROWSER = "(Mozilla|Opera)/.*"
+# Columns that the graph looks for in the context: bots, devices, referrers and campaigns.
+CONTEXT = {
+    "user_agent": "userAgent",
+    "useragent": "userAgent",
+    "ip": "ip",
+    "ip_address": "ip",
+    "client_ip": "ip",
+    "referrer": "page.referrer",
+    "referer": "page.referrer",
+    "utm_source": "campaign.source",
+    "utm_medium": "campaign.medium",
+    "utm_campaign": "campaign.name",
+    "device_type": "device.type",
+    "platform": "device.type",
+}
 
 
-@cache
-def known_events() -> dict[str, str]:
-    """Names that the graph understands, in snake_case, and the event of the tracking plan."""
-    with (SEEDS / "event_aliases.csv").open(encoding="utf-8", newline="") as file:
-        aliases = {words(row["alias"]): row["event_name"] for row in csv.DictReader(file)}
-    return aliases | {event: event for event in required_properties()}
-
-
-@cache
-def required_properties() -> dict[str, set[str]]:
-    """The events of the tracking plan and the properties that each of them must have."""
-    required: dict[str, set[str]] = {}
-    with (SEEDS / "tracking_plan.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            needed = required.setdefault(row["event_name"], set())
-            if row["is_required"] == "true":
-                needed.add(row["property"])
-    return required
-
-
-def unknown_events(event: Event) -> list[str]:
-    """A warning for each event name of a mapping that the tracking plan does not have."""
-    constant = [str(event.value.value)] if event.value.kind == "constant" else []
-    named = dict.fromkeys([*constant, *event.names.values(), *filter(None, [event.default])])
-    return [
-        f"event {name!r} is not in the tracking plan, its rows will be quarantined; "
-        + nearest(words(name), known_events())
-        for name in named
-        if words(name) not in known_events()
-    ]
-
-
-def propose(con: duckdb.DuckDBPyConnection, log: Log) -> str:
-    """A mapping as YAML text; it lands the log as it stands where the guess was possible."""
-    con.execute(f"create or replace temp view _tl_rows as {log.select}")
-    used: set[str] = set()
-
-    def pick(names: tuple[str, ...]) -> str | None:
-        by_words = {words(column): column for column in log.columns if column not in used}
-        found = next((by_words[name] for name in names if name in by_words), None)
-        if found:
-            used.add(found)
-        return found
-
+def propose(
+    con: duckdb.DuckDBPyConnection, path: Path, folder: Path, seeds: Path
+) -> tuple[Log, str]:
+    """The log, and a mapping for it as YAML text. What could not be guessed is a comment."""
+    columns, format, seen = look_at(con, path, folder)
     out = [
-        f"# A mapping for {log.path.name}, guessed from its columns. Correct it, then land with",
-        f"#   python -m orchestration.ingestion.land {log.path.name} --mapping THIS_FILE",
+        f"# A mapping for {path.name}, guessed from its columns and tested on its rows.",
+        f"# Correct it, then land with: python -m orchestration.ingestion.land {path.name} "
+        "--mapping THIS_FILE",
         "# Keys and values: docs/landing.md",
+        *rows_seen(columns),
     ]
-    lines, time = guess_time(con, log)
-    out += lines
-    used |= {time} if time else set()
-    for key, names in [
-        ("received_at", RECEIVED),
-        ("event_id", EVENT_IDS),
-        ("user_id", USERS),
-        ("anonymous_id", DEVICES),
-        ("email", EMAILS),
-    ]:
-        column = pick(names)
-        if column:
-            out.append(f"{key}: {quoted(column)}  # guessed from the name")
-    if not any(line.startswith(("user_id", "anonymous_id", "email")) for line in out):
-        out.append("# user_id: which column says who? Needed: user_id, anonymous_id or email.")
-    event = pick(EVENTS)
-    rest = {words(column) or column: column for column in log.columns if column not in used}
-    out += guess_event(con, event, set(rest))
-    if event:
-        rest = {"title": event} | rest
-    if rest:
-        out.append("properties:  # every other column; keep what you need")
-        out += [f"  {quoted(name)}: {quoted(column)}" for name, column in rest.items()]
-    return "\n".join(out) + "\n"
+    time = find_time(columns, set())
+    used: set[str] = set()
+    out += time_lines(time)
+    if time:
+        used |= set(time.columns)
+        received = find_received(columns, time)
+        out += [received.line("received_at")] if received else []
+        used |= set(received.columns) if received else set()
+    ids = find_ids(columns, used)
+    out += ids.lines
+    used |= set(ids.used.values())
+    event = find_event(columns, used, seeds)
+    out += event.lines
+    rest = [name for name in columns.names if name not in used]
+    in_context = context_of(columns, [name for name in rest if name != event.column])
+    if in_context:
+        out.append("context:  # where bots, devices, referrers and campaigns are looked for")
+        out += [f"  {place}: {quoted(name)}" for place, name in in_context.items()]
+    rest = [name for name in rest if name not in in_context.values()]
+    out += property_lines(columns, rest, event)
+    if event.filters:
+        out += ["# filters:", *(f"# {line}" for line in event.filters)]
+    out += format_lines(format, seen)
+    return columns.log, "\n".join(out) + "\n"
 
 
-def quoted(text: str) -> str:
-    """A text as YAML: plain where that is safe, else in double quotes."""
-    is_plain = text.isidentifier() and text.lower() not in ("yes", "no", "on", "off", "y", "n")
-    is_plain = is_plain and text.lower() not in ("true", "false", "null")
-    return text if is_plain else json.dumps(text, ensure_ascii=False)
+def look_at(
+    con: duckdb.DuckDBPyConnection, path: Path, folder: Path
+) -> tuple[Columns, LogFormat, list[str]]:
+    """The columns of a log of unknown format, the format, and what it was seen by."""
+    format, seen = find_format(path) if path.exists() else (LogFormat(), [])
+    columns = Columns(con, open_log(con, path, folder, format, MOST_ROWS), folder)
+    wrong = sum(n for why, n in columns.problems.items() if why.startswith("not UTF-8"))
+    if not wrong or format.encoding != "utf-8":
+        return columns, format, seen
+    format = replace(format, encoding=OTHER)
+    seen.append(f"{wrong:,} rows are not UTF-8; {OTHER} is the most usual other encoding")
+    return Columns(con, open_log(con, path, folder, format, MOST_ROWS), folder), format, seen
 
 
-def guess_time(con: duckdb.DuckDBPyConnection, log: Log) -> tuple[list[str], str | None]:
-    """The lines for `time`, and its column."""
-
-    def rank(column: str) -> int:
-        return TIMES.index(words(column)) if words(column) in TIMES else len(TIMES)
-
-    for column in sorted(log.columns, key=rank):
-        kind, name = log.columns[column], identifier(column)
-        if kind.startswith(("TIMESTAMP", "DATE")):
-            return [time_line(column, "timezone: UTC", f"{kind.lower()}; in which zone?")], column
-        if kind == "VARCHAR":
-            readable, values = con.execute(
-                f"select count(*) filter (where regexp_matches({name}, '^\\d') "
-                f"and try_cast({name} as timestamptz) is not null), count({name}) from _tl_rows"
-            ).fetchone()
-            if values and readable >= 0.9 * values:
-                return [time_line(column, "timezone: UTC", "text; in which zone?")], column
-        elif kind in ("BIGINT", "DOUBLE", "INTEGER", "HUGEINT") and rank(column) < len(TIMES):
-            low, high = con.execute(f"select min({name}), max({name}) from _tl_rows").fetchone()
-            for unit, (least, most) in EPOCHS.items():
-                if low is not None and least <= low and high < most:
-                    return [time_line(column, f"unit: {unit}", "a number since 1970")], column
-    named = next((c for c in log.columns if words(c) in TIMES), None)
-    if named:
-        note = "no ISO 8601: put its strptime format here"
-        return [time_line(named, 'format: "%d/%m/%Y %H:%M"', note)], named
-    return ["# time: which column says when? No column looks like a time."], None
+def rows_seen(columns: Columns) -> list[str]:
+    """What was read of the log."""
+    part = " first" if columns.log.is_partial else ""
+    lines = [
+        f"# Read: the{part} {columns.rows:,} rows{', the rest not' if part else ', all of it'}."
+    ]
+    problems = sum(columns.problems.values())
+    if problems:
+        lines.append(f"# {problems:,} more rows cannot be read; landed they are quarantined.")
+    return lines
 
 
-def time_line(column: str, option: str, note: str) -> str:
-    """One line of YAML."""
-    return f"time: {{column: {quoted(column)}, {option}}}  # {note}"
+def time_lines(time: Reading | None) -> list[str]:
+    """The line for `time`; both readings as comments where nothing tells them apart."""
+    if not time:
+        return ["# time: which column says when? No column can be read as a time throughout."]
+    if not time.doubt:
+        return [time.line("time")]
+    first = time.line("time")
+    other = first.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
+    return [f"# {time.doubt} Remove the # before the right one.", f"# {first}", f"# {other}"]
 
 
-def guess_event(
-    con: duckdb.DuckDBPyConnection, column: str | None, properties: set[str]
-) -> list[str]:
-    """The lines for `event`: its column, and an event of the tracking plan for each of its values.
+def find_received(columns: Columns, time: Reading) -> Reading | None:
+    """The column that says when a row arrived: it is never before the time of the event."""
+    for name in columns.names:
+        if columns.words[name] not in RECEIVED or name in time.columns:
+            continue
+        reading = read_column(columns, name)
+        if reading and not columns.count(f"{reading.sql} < {time.sql}"):
+            return reading
+    return None
 
-    What the plan does not know is proposed as the view of a page. A property that the plan wants
-    and the log does not have under that name is noted: without it the rows are quarantined.
-    """
-    if not column:
-        return [
-            "event: {constant: page_view}  # no column looks like an event name; what is a row?",
-            f"# there are: {', '.join(required_properties())}",
-        ]
-    found = con.execute(
-        f"select cast({identifier(column)} as varchar), count(*) from _tl_rows "
-        f"where {identifier(column)} is not null group by 1 order by 2 desc, 1 limit {MOST_NAMES}"
-    ).fetchall()
-    out = ["event:", f"  column: {quoted(column)}", "  names:"]
-    for value, rows in found:
-        event, note = known_events().get(words(value)), f"{rows:,} rows"
-        missing = sorted(required_properties().get(event or "", set()) - properties)
-        if missing:
-            note += f"; needs {' and '.join(missing)}: name the columns below"
-        elif not event:
-            note += "; not in the tracking plan"
-        out.append(f"    {quoted(value)}: {event or 'page_view'}  # {note}")
-    return [*out, "  default: page_view"]
+
+def context_of(columns: Columns, names: list[str]) -> dict[str, str]:
+    """Places of the context and the columns for them, known by name; browsers by value too."""
+    found: dict[str, str] = {}
+    for name in names:
+        place = CONTEXT.get(columns.words[name])
+        if not place and columns.kind(name) == "VARCHAR" and columns.share(name, BROWSER) > 0.5:
+            place = "userAgent"
+        if place and columns.filled[name]:
+            found.setdefault(place, name)
+    return found
+
+
+def property_lines(columns: Columns, names: list[str], event: EventGuess) -> list[str]:
+    """The lines of the properties with their types; every column that is not used elsewhere."""
+    lines = [f"  {name}: {value}" for name, value in event.properties.items()]
+    taken = set(event.properties)
+    for name in names:
+        if quoted(name) in event.properties.values():
+            continue
+        if not columns.filled[name]:
+            lines.append(f"  # {quoted(name)} is empty in all rows")
+            continue
+        key = "title" if name == event.column else columns.words[name]
+        while key in taken:
+            key += "_2"
+        taken.add(key)
+        value, kind = value_of(columns, name)
+        share = columns.filled[name] / columns.rows
+        filled = "" if share == 1 else f", filled in {share:.1%}"
+        lines.append(f"  {quoted(key)}: {value}  # {kind}{filled}")
+        if columns.share(name, REQUEST) > 0.9:
+            url = f"split_part({identifier(name)}, ' ', 2)"
+            lines.append(f"  url: {{sql: {quoted_sql(url)}}}  # the page that was asked for")
+            taken.add("url")
+    return ["properties:  # every other column; keep what you need", *lines] if lines else []
+
+
+def value_of(columns: Columns, name: str) -> tuple[str, str]:
+    """A column as the value of a property, and its type in words."""
+    number = columns.number(name)
+    if number and number[1]:
+        return f"{{sql: {quoted_sql(number[0])}}}", number[1]
+    if number:
+        kind = columns.kind(name)
+        return quoted(name), "integer" if "INT" in kind else "number"
+    kind = columns.kind(name)
+    if kind == "VARCHAR":
+        word = "text"
+        if (
+            columns.count(f"contains({text_of(name)}, ',')")
+            and columns.share(name, r"[-\d.,]+") == 1
+        ):
+            word = "text: numbers whose commas may be decimal or thousands; say which with sql"
+        return quoted(name), word
+    return quoted(name), {"BOOLEAN": "boolean", "JSON": "object or array"}.get(kind, kind.lower())
+
+
+def format_lines(format: LogFormat, seen: list[str]) -> list[str]:
+    """The lines of `csv`."""
+    options = []
+    if format.delimiter:
+        options.append(f'  delimiter: "{format.delimiter}"')
+    if format.encoding != "utf-8":
+        options.append(f"  encoding: {format.encoding}")
+    if format.columns:
+        options.append(f"  columns: [{', '.join(format.columns)}]")
+    return [*(f"# {each}" for each in seen), "csv:", *options] if options else []
