@@ -18,6 +18,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration import command
 from orchestration.ingestion.log_files import (
     FLOATS,
     LandError,
@@ -417,4 +418,4 @@ def propose_for(path: Path, output: Path | None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)
