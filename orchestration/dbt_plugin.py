@@ -42,7 +42,6 @@ class Plugin(BasePlugin):
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Close off dbt's connection, and the one that it replaces."""
-        conn.execute("set global TimeZone = 'UTC'")
         close_off(conn, folders(), linked_files())
         if self._opened:
             self._opened.close()

@@ -12,6 +12,7 @@ import duckdb
 from orchestration.activation.errors import WarehouseError
 
 CLOSED = {
+    "global TimeZone": "'UTC'",
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -83,7 +84,12 @@ def command_name(words: list[str]) -> str:
 def close_off(
     connection: duckdb.DuckDBPyConnection, folders: Iterable[Path], files: Iterable[Path] = ()
 ) -> None:
-    """Leave a connection its own file, these folders and these files, for good."""
+    """Leave a connection its own file, these folders and these files, for good. Times are UTC.
+
+    The connections of one process to one file share their settings: the first one decides.
+    """
+    if connection.execute("select current_setting('lock_configuration')").fetchall()[0][0]:
+        return
     connection.execute(f"set allowed_directories = {quoted(folders)}")
     connection.execute(f"set allowed_paths = {quoted(files)}")
     for name, value in CLOSED.items():

@@ -98,10 +98,11 @@ def rows(pins: Path) -> Iterator[tuple[str, str, str, str]]:
             yield requirement.name, version, "", "not installed"
             continue
         licence = licence_of(package)
+        is_judged = requirement.name in JUDGED and JUDGED[requirement.name][0] in licence
         wrong = "" if package.version == version else f"pinned as {version}"
         if not licence:
             wrong = "says nothing of its licence"
-        elif not is_allowed(licence) and JUDGED.get(requirement.name, [""])[0] not in licence:
+        elif not is_allowed(licence) and not is_judged:
             wrong = "not an allowed licence"
         yield requirement.name, package.version, licence, wrong
 

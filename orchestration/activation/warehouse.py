@@ -131,7 +131,6 @@ class DuckDBWarehouse(Warehouse):
                 "TIDELINE_WAREHOUSE to the DuckDB file"
             )
         self._connection = open_file(path, read_only=read_only)
-        self._connection.execute("set TimeZone = 'UTC'")
         close_off(self._connection, [path.parent])  # where `rewrite` puts the new file
         self._database = self.query("select current_database()")[0][0]
 

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import requests
@@ -42,25 +41,22 @@ ASSETS = """
 
 
 class Server:
-    """A `dagster dev` of the repository's code location, on a free port."""
+    """What `make dev` starts, on a free port."""
 
     def __init__(self, deployment):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        # Without DAGSTER_HOME the server takes the dagster.yaml of the folder it is started in. Its
-        # relative paths are the repository's own: dagster-dbt changes into it for a while.
+        # Runs are kept in the folder of the deployment, not in that of the repository.
         settings = (REPOSITORY / "dagster.yaml").read_text()
         own = settings.replace("base_dir: .dagster", f"base_dir: {deployment.folder}/.dagster")
         (deployment.folder / "dagster.yaml").write_text(own)
-        env = {**deployment.env, "PYTHONPATH": str(REPOSITORY)}
-        env.pop("DAGSTER_HOME", None)
+        env = {**deployment.env, "DAGSTER_HOME": str(deployment.folder)}
         del env["DBT_EXCLUDE_RESOURCE_TYPES"]
         self.log = deployment.folder / "dagster.log"
-        words = ["-m", "orchestration.definitions", "--host", "127.0.0.1", "--port", str(port)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [Path(sys.executable).with_name("dagster"), "dev", *words],
-                cwd=deployment.folder,
+                [sys.executable, "-m", "orchestration.dev", "--port", str(port)],
+                cwd=REPOSITORY,
                 env=env,
                 stdout=log,
                 stderr=log,
@@ -179,6 +175,7 @@ def test_one_run_of_all_assets_takes_landed_files_to_the_destinations(deployment
     """In a fresh install, where no source system and no webhook is known."""
     run = launch(server)
     assert end(server, run) == "SUCCESS", server.log.read_text()[-5000:]
+    assert "temporary directory" not in server.log.read_text()
     said = str(server.ask(LOGS, id=run)["logsForRun"])
     assert "skipped: stripe: no credentials; set TIDELINE_STRIPE_API_KEY" in said
 

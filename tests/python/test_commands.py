@@ -2,8 +2,10 @@
 
 import ast
 import ctypes
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 
@@ -186,3 +188,27 @@ def test_every_command_ends_in_this_way():
             ends[path.name, path.parent.name] = ast.unparse(last[0].body)
     assert len(ends) > 10
     assert set(ends.values()) == {"command.run(main)"}
+
+
+def test_a_port_that_is_taken_is_told_with_the_way_to_another(deployment):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        output = deployment.run("orchestration.dev", "--port", port, fails=True)
+    assert f"port {port} is in use" in output and f"make dev PORT={port + 1}" in output
+    assert output.count("\n") == 1
+
+
+def test_dagster_keeps_its_runs_where_the_repository_says(monkeypatch):
+    from orchestration import dev
+
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    started = []
+    monkeypatch.setattr(os, "execve", lambda *words: started.append(words))
+    monkeypatch.setattr(os, "chdir", lambda folder: started.append(folder))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    dev.main(["--port", str(port)])
+    [folder, [_, words, environment]] = started
+    assert folder == REPOSITORY and words[-1] == str(port)
+    assert environment["DAGSTER_HOME"] == str(REPOSITORY)
+    assert (REPOSITORY / "dagster.yaml").exists()
