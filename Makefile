@@ -8,8 +8,9 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export VARS ?= {}
 EVENTS ?= 1000000
 CURVE ?= 1
+PORT ?= 3000
 
-.PHONY: demo next-day forget test dev bench lint
+.PHONY: demo next-day forget test dev bench licences lint
 
 .venv/.installed: requirements.txt
 	$(PYTHON) -m venv .venv
@@ -42,8 +43,9 @@ next-day: .venv/.installed
 forget: .venv/.installed
 	@$(BIN)/python -m orchestration.privacy --vars "$$VARS" "$$ID"
 
+# Dagster's pages, on another port with PORT=3001.
 dev: .venv/.installed
-	$(BIN)/dagster dev
+	@$(BIN)/python -m orchestration.dev --port $(PORT)
 
 # The whole graph on EVENTS events, then the event layer on histories of CURVE million each; the page
 # docs/performance.md shows CURVE="1 5 10 20", which takes a quarter of an hour and 30 GB.
@@ -51,6 +53,10 @@ bench: .venv/.installed
 	$(BIN)/python -m orchestration.bench --events $(EVENTS)
 	$(BIN)/python -m orchestration.bench_curve --millions $(CURVE)
 	$(BIN)/python -m orchestration.bench_graph
+
+# Name, version and licence of every pinned package; fails where one is none of those we allow.
+licences: .venv/.installed
+	@$(BIN)/python -m orchestration.licences
 
 # Models are judged in their first run, on a warehouse without tables; Snowflake's dialect is judged
 # by a test, which has a server to compile against.

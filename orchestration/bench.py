@@ -18,6 +18,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration import command
 from orchestration.text import table
 
 EVENTS_PER_PERSON_DAY = 1.33  # of the sample business, measured
@@ -152,4 +153,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    command.run(main)

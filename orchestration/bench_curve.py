@@ -28,6 +28,7 @@ from typing import Any
 
 import duckdb
 
+from orchestration import command
 from orchestration.bench import DAYS, EVENTS_PER_PERSON_DAY, floor_seconds, run
 from orchestration.text import table
 
@@ -206,4 +207,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    command.run(main)

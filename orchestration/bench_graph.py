@@ -30,6 +30,7 @@ from scipy.sparse.csgraph import connected_components
 from splink import DuckDBAPI
 from splink.clustering import cluster_pairwise_predictions_at_threshold
 
+from orchestration import command
 from orchestration.bench import run
 from orchestration.bench_curve import apart
 from orchestration.text import table
@@ -316,4 +317,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    command.run(main)

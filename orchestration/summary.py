@@ -15,7 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import adjusted_rand_score
 
-from orchestration.activation.errors import ActivationError
+from orchestration import command
 from orchestration.activation.warehouse import Warehouse, open_warehouse
 from orchestration.text import table
 
@@ -223,7 +223,7 @@ def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
 
 
 def main() -> int:
-    """Print the page; 1 when there is no warehouse to speak of."""
+    """Print the page."""
     parser = argparse.ArgumentParser(
         prog="python -m orchestration.summary", description="What the last build made, on one page."
     )
@@ -231,14 +231,10 @@ def main() -> int:
         "--truth", type=Path, help="folder with the truth of the sample business, to compare with"
     )
     options = parser.parse_args()
-    try:
-        with open_warehouse(os.environ) as warehouse:
-            print(summary(warehouse, options.truth))
-    except ActivationError as error:
-        print(error)
-        return 1
+    with open_warehouse(os.environ, read_only=True) as warehouse:
+        print(summary(warehouse, options.truth))
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    command.run(main)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestration import command
 from orchestration.activation.engine import SyncResult, run_sync
 from orchestration.activation.errors import ActivationError, told
 from orchestration.activation.syncs import Sync, read_syncs
@@ -93,4 +94,4 @@ def report(results: Sequence[SyncResult]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

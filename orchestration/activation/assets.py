@@ -58,6 +58,8 @@ def events(
 ) -> Sequence[dg.MaterializeResult | dg.AssetObservation | dg.AssetCheckResult]:
     """What Dagster is told of a run: a sync that is not configured is observed, not materialized.
 
+    It has no destination that could be out of step, so its check does not fail.
+
     Raises dagster.Failure if the run failed.
     """
     run = result.run
@@ -76,13 +78,14 @@ def events(
     }
     if result.failed:
         raise dg.Failure(run.message, metadata=metadata)
+    is_skipped = run.status == "skipped"
     check = dg.AssetCheckResult(
         asset_key=key,
         check_name=CHECK,
-        passed=run.status == "succeeded" and not run.rejected,
+        passed=is_skipped or (run.status == "succeeded" and not run.rejected),
         severity=dg.AssetCheckSeverity.WARN,
         description=run.message or None,
     )
-    if run.status == "skipped":
+    if is_skipped:
         return [dg.AssetObservation(key, metadata=metadata), check]
     return [dg.MaterializeResult(key, metadata=metadata, check_results=[check])]

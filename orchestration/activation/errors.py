@@ -14,6 +14,8 @@ def told(error: Exception) -> str:
     """An error in words; of an unexpected one only kind and place, as its text may quote rows."""
     if isinstance(error, ActivationError):
         return str(error)
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"unexpected {type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
 

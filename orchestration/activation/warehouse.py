@@ -6,7 +6,6 @@ SQL written against it is portable; the few differences of the two engines are m
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import threading
 import uuid
@@ -20,6 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from orchestration.activation.errors import WarehouseError
+from orchestration.duckdb_file import close_off, open_file
 from orchestration.paths import path_of
 from orchestration.text import nearest
 
@@ -119,7 +119,7 @@ class DuckDBWarehouse(Warehouse):
 
     _running: ClassVar[dict[Path, threading.Lock]] = {}  # threads of one process share the file
 
-    def __init__(self, path: Path, schema: str = "tideline") -> None:
+    def __init__(self, path: Path, schema: str = "tideline", read_only: bool = False) -> None:
         """Open the file. Raises WarehouseError if it is missing or in use."""
         self.schema = schema
         self._path = path
@@ -130,21 +130,8 @@ class DuckDBWarehouse(Warehouse):
                 f"there is no warehouse at {path}; run `dbt build` to make it, or set "
                 "TIDELINE_WAREHOUSE to the DuckDB file"
             )
-        try:
-            self._connection = duckdb.connect(str(path))
-        except duckdb.IOException as error:
-            holder = re.search(r"PID (\d+)", str(error))
-            if holder or "lock" in str(error):
-                raise WarehouseError(
-                    f"the warehouse {path} is in use by another process"
-                    f"{f' (PID {holder[1]})' if holder else ''}: dbt, a sync or a SQL shell. "
-                    "DuckDB lets one process in at a time; wait until it ends or close it, "
-                    "then run this again"
-                ) from None
-            raise WarehouseError(f"the warehouse {path} cannot be opened: {error}") from error
-        except duckdb.Error as error:
-            raise WarehouseError(f"the warehouse {path} cannot be opened: {error}") from error
-        self._connection.execute("set TimeZone = 'UTC'")
+        self._connection = open_file(path, read_only=read_only)
+        close_off(self._connection, [path.parent])  # where `rewrite` puts the new file
         self._database = self.query("select current_database()")[0][0]
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple]:  # noqa: D102
@@ -399,15 +386,18 @@ class SnowflakeWarehouse(Warehouse):
         self._connection.close()
 
 
-def open_warehouse(environment: Mapping[str, str] = os.environ) -> Warehouse:
+def open_warehouse(
+    environment: Mapping[str, str] = os.environ, read_only: bool = False
+) -> Warehouse:
     """Open the warehouse that dbt writes: `DBT_TARGET` and the variables of profiles.yml.
 
+    Several processes may read a DuckDB file at a time, and a file that they may not write.
     Raises WarehouseError if it is missing, in use or refuses the connection.
     """
     target = environment.get("DBT_TARGET") or "duckdb"
     match target:
         case "duckdb":
-            return DuckDBWarehouse(path_of("TIDELINE_WAREHOUSE", environment))
+            return DuckDBWarehouse(path_of("TIDELINE_WAREHOUSE", environment), read_only=read_only)
         case "fakesnow":
             settings: dict[str, Any] = {
                 "account": "fakesnow",

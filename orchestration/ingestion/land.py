@@ -21,6 +21,7 @@ from pathlib import Path
 import duckdb
 import yaml
 
+from orchestration import command
 from orchestration.ingestion.landed_check import check_landed
 from orchestration.ingestion.landed_report import report
 from orchestration.ingestion.landings import (
@@ -556,4 +557,4 @@ def tried(con: duckdb.DuckDBPyConnection, log: Log, text: str, folder: Path, see
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

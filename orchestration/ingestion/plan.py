@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from orchestration import command
 from orchestration.ingestion.plan_check import COLUMNS, SEEDS, check, properties_of, read
 from orchestration.ingestion.plan_infer import InferError, infer, written
 from orchestration.paths import path_of
@@ -82,4 +83,4 @@ def propose_rows(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

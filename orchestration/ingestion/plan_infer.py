@@ -15,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.duckdb_file import reason
 from orchestration.ingestion.log_files import literal
 from orchestration.ingestion.plan_check import (
     COLUMNS,
@@ -203,11 +204,14 @@ def read_warehouse(con: duckdb.DuckDBPyConnection, path: Path) -> None:
             "create temp view landed as select event_name, properties, rowid as number "
             "from warehouse.tideline.landed_events where status <> 'duplicate'"
         )
+    except duckdb.IOException as error:
+        landed = "or give the landed files instead (--landing DIR)"
+        raise InferError(f"{reason(path, error)}; {landed}") from None
     except duckdb.Error as error:
         why = str(error).split("\n")[0]
         raise InferError(
-            f"{path}: cannot be read; let other runs end, build first (dbt build), or give the "
-            f"landed files (--landing DIR). {why}"
+            f"{path}: cannot be read; build first (dbt build), or give the landed files "
+            f"(--landing DIR). {why}"
         ) from None
 
 

@@ -15,6 +15,7 @@ from dataclasses import fields
 from datetime import date
 from pathlib import Path
 
+from orchestration import command
 from orchestration.ingestion.sample_business import Business, Dirt, generate
 from orchestration.paths import path_of
 
@@ -172,4 +173,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

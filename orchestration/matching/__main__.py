@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from orchestration import command
 from orchestration.activation.errors import told
 from orchestration.activation.warehouse import Warehouse, open_warehouse
 from orchestration.matching.evaluate import evaluation
@@ -73,4 +74,4 @@ def match(warehouse: Warehouse, threshold: float, is_withdrawn: bool) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from orchestration import command
 from orchestration.activation.errors import told
 from orchestration.paths import path_of
 from orchestration.privacy.forget import Project, forget
@@ -99,4 +100,4 @@ def receipt(rows: Sequence[tuple]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestration import command
 from orchestration.ingestion.systems import SYSTEMS
 from orchestration.ingestion.systems.load import load
 from orchestration.ingestion.systems.system import LoadError
@@ -51,4 +52,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

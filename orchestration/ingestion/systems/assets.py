@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from orchestration.ingestion.systems import SYSTEMS
 from orchestration.ingestion.systems.load import load
 from orchestration.ingestion.systems.system import LoadError, NotConfigured, System
 from orchestration.project import environment
+
+LOG = logging.getLogger(__name__)
 
 
 def table_keys(system: System) -> list[dg.AssetKey]:
@@ -34,14 +37,20 @@ def _loaded(system: System) -> dg.AssetsDefinition:
         pool=f"load_{system.name}",  # a second load would be refused; so it waits
     )
     def load_system() -> Iterator[dg.MaterializeResult]:
-        """Land what is new. Fails, saying what to set, if there are no credentials."""
+        """Land what is new. Without credentials nothing is loaded, and what reads it goes on.
+
+        Dagster skips what is downstream of an asset without a result, so there is one that says so.
+        """
         landing = Path(environment()["TIDELINE_LANDING"])
         try:
             rows = load(system, landing, os.environ)
-        except LoadError as error:
-            # Not `from error`: the errors behind it may quote rows.
-            can_pass = not isinstance(error, NotConfigured)
-            raise dg.Failure(str(error), allow_retries=can_pass) from None
+        except NotConfigured as error:
+            LOG.warning("skipped: %s", error)
+            skipped = {"status": "skipped", "message": str(error)}
+            yield from (dg.MaterializeResult(key, metadata=skipped) for key in table_keys(system))
+            return
+        except LoadError as error:  # not `from error`: the errors behind it may quote rows
+            raise dg.Failure(str(error)) from None
         for key in table_keys(system):
             table = key.path[-1]
             folder = landing / system.name / table

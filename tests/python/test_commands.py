@@ -1,0 +1,214 @@
+"""What the commands say when they cannot do their work: one sentence, and no traceback."""
+
+import ast
+import ctypes
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import duckdb
+import pytest
+
+from orchestration.duckdb_file import command_name
+from tests import processes
+from tests.conftest import REPOSITORY
+
+HOLD = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "reads")
+print("open", flush=True)
+sys.stdin.read()
+"""
+WAIT = """
+import duckdb
+from orchestration import command
+
+def main():
+    print("begun", flush=True)
+    {0}
+
+command.run(main)
+"""
+COMMANDS = [
+    ["orchestration.matching"],
+    ["orchestration.ingestion.plan", "infer"],
+    ["orchestration.summary"],
+    ["dbt", "seed", "--select", "key_features"],
+]
+READERS = COMMANDS[1:3]  # they may read beside another reader
+
+
+def failed(deployment, words):
+    """What a command says that has to fail."""
+    if words[0] == "dbt":
+        return deployment.dbt(*words[1:], fails=True)
+    return deployment.run(*words, fails=True)
+
+
+@pytest.fixture
+def warehouse(deployment):
+    with duckdb.connect(str(deployment.warehouse)) as connection:
+        connection.execute("create table something as select 1 as number")
+    return deployment
+
+
+@pytest.fixture(params=["reads", "writes"])
+def holder(warehouse, tmp_path, request):
+    """A process that reads or writes the warehouse, and how it is called."""
+    script = tmp_path / "my_notebook"
+    script.write_text(HOLD)
+    words = [sys.executable, script, warehouse.warehouse, request.param, "password=secret"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        yield request.param, process.pid
+        process.kill()
+
+
+def test_a_warehouse_in_use_is_told_in_one_sentence(warehouse, holder):
+    how, pid = holder
+    for words in COMMANDS:
+        if how == "reads" and words in READERS:
+            continue
+        output = failed(warehouse, words)
+        told = [line for line in output.splitlines() if "in use by another process" in line]
+        assert len(told) == 1 and "Traceback" not in output, output
+        assert f"(PID {pid}, my_notebook)" in told[0] and "wait until it has ended" in told[0]
+        assert "secret" not in output
+
+
+def test_two_readers_do_not_disturb_each_other(warehouse, tmp_path):
+    with duckdb.connect(str(warehouse.warehouse), read_only=True):
+        code = (
+            "import os; from orchestration.activation.warehouse import open_warehouse;"
+            "print(open_warehouse(os.environ, read_only=True)"
+            ".query('select number from main.something'))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=warehouse.env,
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+        )
+    assert done.stdout.strip() == "[(1,)]", done.stderr
+
+
+def test_a_command_is_named_without_its_arguments():
+    python = "/usr/bin/python3.11"
+    assert command_name([python, "/opt/venv/bin/dbt", "build", "--vars", "x"]) == "dbt"
+    module = [python, "-m", "orchestration.privacy", "email:ann@example.org"]
+    assert command_name(module) == "python -m orchestration.privacy"
+    assert command_name(["/usr/local/bin/duckdb", "warehouse.duckdb"]) == "duckdb"
+    assert command_name([python, "-c", "print('secret')"]) == "python3.11"
+    assert command_name([python, ""]) == "python3.11"
+
+
+def bound_by_permissions(*words):
+    """Run a module, and let even root keep to the permissions of files."""
+    libc = ctypes.CDLL(None)
+    version, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    libc.capget(version, sets)
+    sets[0] &= ~0b110  # of the effective ones: CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    libc.capset(version, sets)
+    processes.module(*words)
+
+
+def test_a_read_only_warehouse_is_told_in_one_sentence(warehouse):
+    warehouse.dbt("parse")
+    warehouse.warehouse.chmod(0o444)
+    warehouse.warehouse.parent.chmod(0o555)
+    try:
+        for words in (COMMANDS[0], ["dbt.cli.main", *COMMANDS[3][1:]]):
+            code, output = processes.run(
+                bound_by_permissions, *words, folder=REPOSITORY, env=warehouse.env
+            )
+            assert code != 0 and "cannot be written here" in output, output
+            assert "Traceback" not in output and str(warehouse.warehouse) in output
+    finally:
+        warehouse.warehouse.parent.chmod(0o755)
+
+
+def test_what_is_no_warehouse_or_not_there_is_told_in_one_sentence(deployment):
+    for words in COMMANDS[:3]:
+        output = deployment.run(*words, fails=True)
+        assert output.count("\n") == 1 and output.startswith("error: "), output
+    deployment.warehouse.write_text("no database at all")
+    for words in COMMANDS:
+        output = failed(deployment, words)
+        assert "Traceback" not in output and str(deployment.warehouse) in output, output
+
+
+@pytest.mark.parametrize(
+    "work", ["import time; time.sleep(60)", "duckdb.sql('from range(1000000000000)').fetchone()"]
+)
+def test_an_interrupted_command_says_so(work):
+    work = work.replace("fetchone", "max('range').fetchone")
+    # A shell may have told its children to ignore the signal; a terminal does not.
+    with subprocess.Popen(
+        [sys.executable, "-c", WAIT.format(work)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        try:
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert said == "interrupted\n" and process.returncode == 130
+
+
+def test_a_closed_pipe_and_an_unexpected_error_leave_no_traceback():
+    for work, code, said in (
+        ("raise BrokenPipeError", 141, ""),
+        ("int('ann@example.org')", 1, r"error: unexpected ValueError at <string>:\d+\n"),
+        ("open('/nowhere/file')", 1, "error: /nowhere/file: No such file or directory\n"),
+        ("return 3", 3, ""),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", WAIT.format(work)],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code and re.fullmatch(said, done.stderr), done.stderr
+
+
+def test_every_command_ends_in_this_way():
+    ends = {}
+    for path in (REPOSITORY / "orchestration").rglob("*.py"):
+        last = ast.parse(path.read_text()).body[-1:]
+        if last and isinstance(last[0], ast.If) and "__name__" in ast.unparse(last[0].test):
+            ends[path.name, path.parent.name] = ast.unparse(last[0].body)
+    assert len(ends) > 10
+    assert set(ends.values()) == {"command.run(main)"}
+
+
+def test_a_port_that_is_taken_is_told_with_the_way_to_another(deployment):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        output = deployment.run("orchestration.dev", "--port", port, fails=True)
+    assert f"port {port} is in use" in output and f"make dev PORT={port + 1}" in output
+    assert output.count("\n") == 1
+
+
+def test_dagster_keeps_its_runs_where_the_repository_says(monkeypatch):
+    from orchestration import dev
+
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    started = []
+    monkeypatch.setattr(os, "execve", lambda *words: started.append(words))
+    monkeypatch.setattr(os, "chdir", lambda folder: started.append(folder))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    dev.main(["--port", str(port)])
+    [folder, [_, words, environment]] = started
+    assert folder == REPOSITORY and words[-1] == str(port)
+    assert environment["DAGSTER_HOME"] == str(REPOSITORY)
+    assert (REPOSITORY / "dagster.yaml").exists()
