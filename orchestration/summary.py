@@ -47,10 +47,14 @@ def rows_of(warehouse: Warehouse, sql: str) -> list[tuple]:
     return warehouse.query(sql.format_map(_Tables(warehouse)))
 
 
-def section(head: Sequence[str], rows: Iterable[Sequence]) -> str:
+def section(
+    head: Sequence[str],
+    rows: Iterable[Sequence],
+    otherwise: str = "none yet: too few people, or too few days",
+) -> str:
     """A table, or words for its absence."""
     rows = list(rows)
-    return table(head, rows) if rows else "  none yet: too few people, or too few days"
+    return table(head, rows) if rows else f"  {otherwise}"
 
 
 def pairs(groups: Iterable[int]) -> int:
@@ -167,6 +171,7 @@ def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
     )[0]
     parts = counts["  events"] + counts["  duplicated"] + counts["  quarantined"]
     clock = rows_of(warehouse, "select as_of from {data_clock}")[0][0]
+    scored = {name for (name,) in rows_of(warehouse, "select model_name from {model_versions}")}
     sections = [
         f"As of {clock:%Y-%m-%d %H:%M:%S} UTC",
         section(["stage", "rows"], counts.items()),
@@ -181,6 +186,7 @@ def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
                 warehouse,
                 "select segment_name, profile_count, label from {segments} order by priority",
             ),
+            "none is declared: docs/adding_a_segment.md tells how to add one",
         ),
         "Personas",
         section(
@@ -199,8 +205,8 @@ def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
                 "order by trained_as_of desc, model_name",
             )[:4],
         ),
-        "  The baseline knows one feature: recency for churn, "
-        "the value of the open cart for bundles.",
+        "  The baseline knows one feature: recency for churn"
+        + (", the value of the open cart for bundles." if "bundle_purchase" in scored else "."),
     ]
     if warehouse.exists(warehouse.schema, "activation_runs"):
         sections += [

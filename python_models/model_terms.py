@@ -18,6 +18,7 @@ LOG = logging.getLogger("tideline.model_terms")
 
 # Per model the one feature that a simple rule would look at; the model must rank better than it.
 BASELINES = {"churn": "recency", "bundle_purchase": "open_cart_value"}
+OF_SHOP = {"bundle_purchase"}  # trained only where the var `shop` is true
 KEYS = ["model_name", "profile_id", "as_of", "label", "slice"]
 LEAST_EXAMPLES, LEAST_POSITIVES = 50, 10
 # Values beyond these quantiles of training count as the quantile: a coefficient says nothing there.
@@ -188,6 +189,7 @@ def model(dbt, session):
     data_clock = dbt.ref("data_clock")
     examples = dbt.ref("training_examples")
     retrain_after_days = dbt.config.meta_get("retrain_after_days")
+    is_shop = str(dbt.config.meta_get("shop")) == "True"
     clock = pd.Timestamp(frame_of(data_clock)["as_of"].iloc[0])
     versions = pd.DataFrame(columns=["model_name", "trained_as_of"])
     if dbt.is_incremental:
@@ -197,7 +199,8 @@ def model(dbt, session):
     due = [
         name
         for name in BASELINES
-        if is_due(versions[versions["model_name"] == name], clock, int(retrain_after_days))
+        if (is_shop or name not in OF_SHOP)
+        and is_due(versions[versions["model_name"] == name], clock, int(retrain_after_days))
     ]
 
     trained = []

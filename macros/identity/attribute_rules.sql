@@ -13,7 +13,7 @@
     {%- endfor -%}
     {%- set known = {
         'source': ['*', 'collector', 'ga4', 'hubspot', 'rudderstack', 'salesforce', 'segment',
-            'snowplow', 'stripe', 'zendesk'] + var('sources') | list,
+            'snowplow', 'stripe', 'zendesk'] + checked_var('sources') | list,
         'event_name': ['*'] + seed_rows(plan, ['event_name']) | map('first') | unique | list,
         'survivor': ['latest', 'first'],
         'path': ['properties', 'context', 'identifiers'],

@@ -1,14 +1,8 @@
-{#- What the vars of these names list, as SQL literals; stops the build where one is no list. -#}
+{#- What the vars of these names list, as SQL literals. -#}
 {% macro literals() -%}
     {%- set quoted = [] -%}
     {%- for name in varargs -%}
-        {%- set texts = var(name) -%}
-        {%- if texts is string or texts is not sequence -%}
-            {{ exceptions.raise_compiler_error(
-                'The var ' ~ name ~ ' is "' ~ texts ~ '". Write a list: [' ~ texts ~ '].'
-            ) }}
-        {%- endif -%}
-        {%- for text in texts -%}
+        {%- for text in var(name) -%}
             {%- do quoted.append("'" ~ text | replace("'", "''") ~ "'") -%}
         {%- endfor -%}
     {%- endfor -%}

@@ -29,6 +29,7 @@
                 what ~ ' speaks of "' ~ word ~ '", which is no trait, feature, score or persona '
                 ~ 'column of profile_attributes. Did you mean "'
                 ~ nearest_word(word, attributes) ~ '"?'
+                ~ (' The var shop is false: the traits of the shop are off.' if not var('shop'))
             ) }}
         {%- endif -%}
     {%- endfor -%}

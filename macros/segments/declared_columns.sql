@@ -1,13 +1,14 @@
 {#-
     The columns of a model that declare something under `config.meta.<kind>` ('trait', 'segment'),
-    as a list of {name, description, spec}. Empty while dbt only parses.
+    as a list of {name, description, spec}. Those of the shop (`meta.shop`) are left out where the
+    var `shop` is false. Empty while dbt only parses.
 -#}
 {% macro declared_columns(model_name, kind) %}
     {%- set declared = [] -%}
     {%- if execute -%}
         {%- set node = graph.nodes['model.' ~ project_name ~ '.' ~ model_name] -%}
-        {%- for column in node.columns.values() -%}
-            {%- set meta = column.get('config', {}).get('meta', {}) or column.get('meta', {}) -%}
+        {%- for column in node.columns.values() if var('shop') or not is_of_shop(column) -%}
+            {%- set meta = column_meta(column) -%}
             {%- if kind in meta -%}
                 {%- do declared.append({
                     'name': column.name,
@@ -18,4 +19,14 @@
         {%- endfor -%}
     {%- endif -%}
     {{ return(declared) }}
+{% endmacro %}
+
+{#- What a documented column says under `config.meta`. -#}
+{% macro column_meta(column) %}
+    {{ return(column.get('config', {}).get('meta', {}) or column.get('meta', {})) }}
+{% endmacro %}
+
+{#- Whether a documented column is there only where the var `shop` is true. -#}
+{% macro is_of_shop(column) %}
+    {{ return(column_meta(column).get('shop', false)) }}
 {% endmacro %}

@@ -6,6 +6,7 @@
         property: what is aggregated                       min | max | first | last | first_at |
                                                            last_at | most_frequent
         filter: "{category} = 'jackets'"        window: 30 days (none: ever)
+        sent_as: its column in activation_audiences (none: not sent)
 
     An event counts from its instant on until the window has passed: a step function of time.
 -#}
@@ -13,7 +14,9 @@
 {%- for trait in declared_columns(model_name, 'trait') %}
     {%- set what = 'Trait "' ~ trait.name ~ '" of ' ~ model_name -%}
     {%- set spec = trait.spec -%}
-    {%- do checked_keys(what, spec, ['event', 'aggregate'], ['property', 'filter', 'window']) -%}
+    {%- do checked_keys(
+        what, spec, ['event', 'aggregate'], ['property', 'filter', 'window', 'sent_as']
+    ) -%}
     {{ trait_expression(what, spec, plan, trait.name ~ '_met') | trim | indent(4) }}
     as {{ trait.name }},
 {% endfor -%}

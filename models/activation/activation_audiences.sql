@@ -1,5 +1,10 @@
 {# What a destination should hold, and what its message needs to say. Scores stay out: they would
-   change every row in every run. #}
+   change every row in every run. Traits join where they are declared, with `sent_as`. #}
+{% set traits = sent_traits([
+    'profile_id', 'segment_name', 'segment_label', 'user_id', 'email', 'anonymous_id',
+    'persona_name', 'creative', 'as_of',
+]) %}
+
 with segment_memberships as (
 
     select * from {{ ref('segment_memberships') }}
@@ -57,9 +62,9 @@ select
     dim_profiles.email,
     anonymous_ids.anonymous_id,
     profile_personas.persona_name,
-    profile_traits.top_category,
-    profile_traits.last_cart_product as left_product,
-    profile_traits.last_jacket_viewed as suggested_product,
+    {% for trait in traits %}
+    profile_traits.{{ trait.name }} as {{ trait.column }},
+    {% endfor %}
     segments.creative,
     segment_memberships.as_of
 from segment_memberships

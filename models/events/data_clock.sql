@@ -6,7 +6,7 @@
 #}
 select
     {% if var('as_of') %}
-    coalesce({{ checked_as_of() }}, max(landed_at))
+    coalesce({{ try_timestamp("'" ~ var('as_of') ~ "'") }}, max(landed_at))
     {% else %}
     greatest(
         coalesce(

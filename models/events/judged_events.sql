@@ -5,7 +5,7 @@
 
 with staged as (
 
-    {% for source in ['collector'] + var('sources') | list %}
+    {% for source in ['collector'] + checked_var('sources') | list %}
     select
         event_id,
         event_name,

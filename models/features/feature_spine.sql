@@ -99,8 +99,10 @@ unioned as (
     select * from serving
     union all
     select * from churn
+    {% if var('shop') %}
     union all
     select * from visit_ends
+    {% endif %}
 
 )
 

@@ -24,6 +24,9 @@ fct_sessions as (
 key_features as (
 
     select * from {{ ref('key_features') }}
+    {% if not var('shop') %}
+    where not coalesce(is_of_shop, false)
+    {% endif %}
 
 ),
 

@@ -19,6 +19,7 @@ versions as (
         max(case when kind = 'metric' and term = 'auc' then value end) as auc,
         max(case when kind = 'metric' and term = 'baseline_auc' then value end) as baseline_auc
     from model_terms
+    where model_name in ('{{ declared_models() | join("', '") }}')
     group by model_name, model_version, trained_as_of
 
 ),

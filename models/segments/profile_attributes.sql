@@ -23,9 +23,10 @@ profile_features as (
 scores as (
 
     select
-        profile_id,
-        max(case when model_name = 'churn' then score end) as churn_score,
-        max(case when model_name = 'bundle_purchase' then score end) as bundle_purchase_score
+        {% for model_name in declared_models() %}
+        max(case when model_name = '{{ model_name }}' then score end) as {{ model_name }}_score,
+        {% endfor %}
+        profile_id
     from {{ ref('profile_scores') }}
     group by profile_id
 
@@ -45,8 +46,7 @@ select
     profile_features.*,
     profile_traits.* exclude (profile_id),
     dim_profiles.user_id is not null as is_known,
-    scores.churn_score,
-    scores.bundle_purchase_score,
+    scores.* exclude (profile_id),
     profile_personas.persona_id,
     profile_personas.persona_name
 from profile_features

@@ -27,7 +27,7 @@ judged as (
 select
     *,
     case
-        {%- for segment in segments | sort(attribute='spec.priority') %}
+        {%- for segment in segments_by_priority(segments) %}
         when {{ segment.name }} then '{{ segment.name }}'
         {%- endfor %}
         when false then ''

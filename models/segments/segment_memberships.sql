@@ -25,4 +25,16 @@ inner join profile_segments
     on profile_attributes.profile_id = profile_segments.profile_id
 where profile_segments.{{ segment.name }}
 {{ 'union all' if not loop.last }}
+{% else %}
+select
+    cast(null as varchar) as membership_id,
+    profile_attributes.profile_id,
+    cast(null as varchar) as segment_name,
+    cast(null as varchar) as segment_label,
+    cast(null as varchar) as reason,
+    profile_attributes.as_of
+from profile_attributes
+inner join profile_segments
+    on profile_attributes.profile_id = profile_segments.profile_id
+where false
 {% endfor %}

@@ -21,9 +21,19 @@ declared as (
         {% if segment.spec.creative %}
         '{{ segment.spec.creative | replace("'", "''") }}' as creative
         {% else %}
-        null as creative
+        cast(null as varchar) as creative
         {% endif %}
     {{ 'union all' if not loop.last }}
+    {% else %}
+    select
+        cast(null as varchar) as segment_name,
+        cast(null as varchar) as label,
+        cast(null as varchar) as description,
+        cast(null as varchar) as rule,
+        cast(null as varchar) as owner,
+        cast(null as integer) as priority,
+        cast(null as varchar) as creative
+    where false
     {% endfor %}
 
 )

@@ -7,9 +7,9 @@
     )
 }}
 
-{% set timeout_minutes = checked_whole('session_timeout_minutes', 1, 1440) %}
+{% set timeout_minutes = var('session_timeout_minutes') %}
 {% set timeout = "interval '" ~ timeout_minutes ~ " minutes'" %}
-{% set longest = checked_whole('session_longest_hours', 1, 720) * 3600000000 %}
+{% set longest = var('session_longest_hours') * 3600000000 %}
 
 {#
     A run is what no gap interrupts; nothing outside decides how it is cut into sessions. So an

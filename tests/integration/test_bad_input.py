@@ -7,7 +7,7 @@ import re
 import duckdb
 import pytest
 
-from tests.conftest import REPOSITORY
+from tests.integration.edited_project import edited_project
 
 GOOD = {
     "type": "page",
@@ -143,28 +143,6 @@ def test_a_load_after_the_clock_was_set_back_is_not_missed(deployment):
     assert deployment.value("select count(*) from fct_events") == 2
 
 
-@pytest.mark.parametrize("as_of", ["yesterday", "2026-13-01x"])
-def test_an_as_of_that_is_no_instant_stops_the_build(empty_build, as_of):
-    variables = json.dumps({"as_of": as_of})
-    output = empty_build.dbt("run", "--select", "data_clock", variables=variables, fails=True)
-    assert f'"{as_of}", which is no instant' in re.sub(r"\s+", " ", output)
-
-
-@pytest.mark.parametrize(
-    ("variables", "said"),
-    [
-        ({"session_longest_hours": "24"}, "a whole number from 1 to 720, without quotes"),
-        ({"session_longest_hours": 0}, "a whole number from 1 to 720, without quotes"),
-        ({"session_timeout_minutes": 0.5}, "a whole number from 1 to 1440, without quotes"),
-        ({"idle_events": "page_ping"}, "Write a list: [page_ping]"),
-    ],
-)
-def test_vars_of_sessions_that_make_no_sense_stop_the_build(empty_build, variables, said):
-    words = ["compile", "--quiet", "--select", "session_events", "int_sessions"]
-    output = empty_build.dbt(*words, variables=json.dumps(variables), fails=True)
-    assert said in re.sub(r"\s+", " ", output)
-
-
 @pytest.fixture(scope="module")
 def empty_build(shared_deployment):
     """All tables up to the segments, without rows."""
@@ -211,36 +189,8 @@ def empty_build(shared_deployment):
 def test_a_misspelling_stops_the_build_with_the_nearest_word(
     empty_build, tmp_path, file, right, wrong, named
 ):
-    project = tmp_path / "project"
-    project.mkdir()
-    for path in (
-        "dbt_project.yml",
-        "profiles.yml",
-        "macros",
-        "seeds",
-        "snapshots",
-        "tests",
-        "python_models",
-    ):
-        (project / path).symlink_to(REPOSITORY / path)
-    copy_with_edit(REPOSITORY / "models", project / "models", file, right, wrong)
+    project = edited_project(tmp_path, file, right, wrong)
     model = "profile_segments" if "segments" in file else "profile_traits"
     output = empty_build.dbt("run", "--project-dir", project, "--select", model, fails=True)
     for word in named:
         assert word in re.sub(r"\s+", " ", output)
-
-
-def copy_with_edit(source, target, name, right, wrong):
-    """Link a tree, one of its files being a copy with an edit."""
-    for path in source.rglob("*"):
-        goal = target / path.relative_to(source)
-        if path.is_dir():
-            goal.mkdir(parents=True, exist_ok=True)
-        elif path.name == name:
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            text = path.read_text()
-            assert right in text
-            goal.write_text(text.replace(right, wrong))
-        else:
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            goal.symlink_to(path)

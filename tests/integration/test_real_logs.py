@@ -77,7 +77,10 @@ def test_sparkify_accounts_for_everybody(deployment):
     with gzip.open(log, "rt") as file:
         nobody = sum(json.loads(line)["userId"] == "" for line in file)
     deployment.land(log, "--mapping", f"{MAPPINGS}/sparkify_log.yml")
-    deployment.dbt("build")
+    deployment.dbt("build", variables="{shop: false}")
+    deployment.activate()
+    page = deployment.run("orchestration.summary")
+    assert "none is declared" in page and "bundle" not in page and "cart" not in page
     reasons = dict(deployment.query("select reason, count(*) from events_quarantined group by 1"))
     assert reasons == {"no identifier": nobody} == {"no identifier": 286}
     assert deployment.value("select count(*) from fct_events") == 8_056 - 286

@@ -1,4 +1,4 @@
-{{ config(enabled='ga4' in var('sources')) }}
+{{ config(enabled='ga4' in checked_var('sources')) }}
 
 {# GA4 gives a row no id. Where the export numbers the events of a batch these fields tell it from
     every other; what was exported before that is told apart by its parameters too. #}

@@ -1,4 +1,4 @@
-{{ config(enabled='hubspot' in var('sources')) }}
+{{ config(enabled='hubspot' in checked_var('sources')) }}
 
 select * from {{ ref('stg_hubspot__contacts') }}
 union all

@@ -1,3 +1,3 @@
-{{ config(enabled='rudderstack' in var('sources')) }}
+{{ config(enabled='rudderstack' in checked_var('sources')) }}
 
 {{ call_events('rudderstack') }}

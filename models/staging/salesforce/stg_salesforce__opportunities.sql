@@ -1,4 +1,4 @@
-{{ config(enabled='salesforce' in var('sources')) }}
+{{ config(enabled='salesforce' in checked_var('sources')) }}
 
 {% set texts = {
     'id': ['id'],

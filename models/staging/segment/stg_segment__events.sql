@@ -1,3 +1,3 @@
-{{ config(enabled='segment' in var('sources')) }}
+{{ config(enabled='segment' in checked_var('sources')) }}
 
 {{ call_events('segment') }}

@@ -1,4 +1,4 @@
-{{ config(enabled='snowplow' in var('sources')) }}
+{{ config(enabled='snowplow' in checked_var('sources')) }}
 
 {% set text = field_texts('record', [
     'app_id', 'br_lang', 'collector_tstamp', 'derived_tstamp', 'domain_userid',

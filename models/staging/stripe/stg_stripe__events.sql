@@ -1,4 +1,4 @@
-{{ config(enabled='stripe' in var('sources')) }}
+{{ config(enabled='stripe' in checked_var('sources')) }}
 
 select * from {{ ref('stg_stripe__customers') }}
 union all

@@ -1,4 +1,4 @@
-{{ config(enabled='stripe' in var('sources')) }}
+{{ config(enabled='stripe' in checked_var('sources')) }}
 
 {% set texts = {
     'id': ['id'],

@@ -1,4 +1,4 @@
-{{ config(enabled='zendesk' in var('sources')) }}
+{{ config(enabled='zendesk' in checked_var('sources')) }}
 
 select * from {{ ref('stg_zendesk__users') }}
 union all

@@ -1,0 +1,4 @@
+{#- The models that are trained and score; `bundle_purchase` belongs to the shop. -#}
+{% macro declared_models() %}
+    {{ return(['churn', 'bundle_purchase'] if var('shop') else ['churn']) }}
+{% endmacro %}

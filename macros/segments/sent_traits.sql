@@ -1,0 +1,19 @@
+{#-
+    The traits that say `sent_as: <column>`: columns of `activation_audiences`, beside `others`.
+    Stops the build when two columns would have one name.
+-#}
+{% macro sent_traits(others) %}
+    {%- set sent = [] -%}
+    {%- for trait in declared_columns('profile_traits', 'trait') if 'sent_as' in trait.spec -%}
+        {%- set column = trait.spec.sent_as | string -%}
+        {%- if not modules.re.fullmatch('[a-z][a-z0-9_]*', column)
+            or column in others + sent | map(attribute='column') | list -%}
+            {{ exceptions.raise_compiler_error(
+                'Trait "' ~ trait.name ~ '" is sent as "' ~ column ~ '". Write a column name in '
+                ~ 'snake_case that activation_audiences does not have yet.'
+            ) }}
+        {%- endif -%}
+        {%- do sent.append({'name': trait.name, 'column': column}) -%}
+    {%- endfor -%}
+    {{ return(sent) }}
+{% endmacro %}
