@@ -147,9 +147,7 @@ def models(warehouse: Warehouse) -> list[str]:
     rows = rows_of(
         warehouse,
         "select model_name, model_version, auc, baseline, baseline_auc, is_promoted, judgement "
-        "from {model_versions} join {model_declarations} using (model_name, declaration_id) "
-        "qualify row_number() over (partition by model_name order by trained_as_of desc) = 1 "
-        "order by model_name",
+        "from {model_versions} where is_newest order by model_name",
     )
     missing = defaultdict(list)
     for name, finding in rows_of(

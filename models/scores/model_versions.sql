@@ -23,7 +23,7 @@ best_baselines as (
         term as baseline
     from model_terms
     where kind = 'baseline'
-    qualify row_number() over (partition by model_version order by value desc, term) = 1
+    qualify row_number() over (partition by model_version order by value desc, term asc) = 1
 
 ),
 
@@ -49,8 +49,8 @@ judged as (
         versions.*,
         best_baselines.baseline,
         coalesce(versions.auc_gain_low > 0, false) as is_promoted,
-        coalesce(model_declarations.declaration_id is not null, false) as is_asked,
-        versions.trained_as_of <= data_clock.as_of as is_trained
+        model_declarations.declaration_id is not null
+        and versions.trained_as_of <= data_clock.as_of as is_asked
     from versions
     cross join data_clock
     left join best_baselines
@@ -73,12 +73,14 @@ select
     auc_gain_low,
     auc_gain_high,
     is_promoted,
+    is_asked
+    and row_number() over (
+        partition by model_name, is_asked order by trained_as_of desc
+    ) = 1 as is_newest,
     is_promoted
     and is_asked
-    and is_trained
     and row_number() over (
-        partition by model_name, is_promoted and is_asked and is_trained
-        order by trained_as_of desc
+        partition by model_name, is_promoted and is_asked order by trained_as_of desc
     ) = 1 as is_current,
     case
         when baseline is null

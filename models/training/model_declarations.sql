@@ -3,21 +3,19 @@
     change, the declaration's id does: scores of the former meaning are not served, and a version of
     the new one is trained.
 #}
-{% set activity = 'any event except ' ~ (var('passive_events') + var('idle_events')) | join(', ') %}
-{% if churn_label() == 'presence' %}
-    {% set label = var('churn_presence_of') | join(' or ') %}
-{% else %}
-    {% set label = 'no ' ~ (var('churn_absence_of') | join(' and no ') or 'activity') %}
+{% set inactive = var('passive_events') + var('idle_events') %}
+{% set kept = var('churn_absence_of') %}
+{% set ended = var('churn_presence_of') | join(' or ') %}
+{% set began = var('churn_start_events') | join(' or ') %}
+{% set label = ended or 'no ' ~ (kept | join(' and no ') or 'activity') %}
+{% set population = (kept | join(' or ') or 'activity') ~ ' in the last '
+    ~ var('churn_population_days') ~ ' days' %}
+{% if ended and began %}
+{% set population = population ~ ', and ' ~ began ~ ' since the last ' ~ ended %}
+{% elif ended %}
+{% set population = population ~ ', and never ' ~ ended %}
 {% endif %}
-{% set population %}
-    {{- var('churn_absence_of') | join(' or ') or 'activity' }} in the last
-    {{- ' ' ~ var('churn_population_days') }} days
-    {%- if churn_label() == 'presence' and var('churn_start_events') -%}
-        , and {{ var('churn_start_events') | join(' or ') }} since the last {{ label }}
-    {%- elif churn_label() == 'presence' -%}
-        , and never {{ label }}
-    {%- endif %}
-{%- endset %}
+{% set features = feature_columns(ref('profile_features')) | sort %}
 {% set bundle_hours = var('bundle_horizon_hours') %}
 
 with declarations as (
@@ -40,8 +38,14 @@ described as (
 
     select
         *,
-        '{{ activity | replace("'", "''") }}' as activity,
-        '{{ feature_columns(ref("profile_features")) | sort | join(", ") }}' as features
+        'any event except'
+        {%- for name in inactive %}
+        || ' {{ name | replace("'", "''") }}{{ "," if not loop.last }}'
+        {%- endfor %} as activity,
+        ''
+        {%- for name in features %}
+        || '{{ ", " if not loop.first }}{{ name }}'
+        {%- endfor %} as features
     from declarations
 
 )

@@ -93,12 +93,7 @@ outcomes as (
         profile_id,
         occurred_at
     from profile_timeline
-    where
-        {% if churn_label() == 'presence' %}
-        event_name in ({{ literals('churn_presence_of') }})
-        {% else %}
-        {{ is_retention_event('event_name') }}
-        {% endif %}
+    where {{ is_churn_outcome('event_name') }}
     union all
     select
         'bundle_purchase' as model_name,

@@ -20,14 +20,8 @@ with missing as (
 
 newest as (
 
-    select model_versions.*
-    from {{ ref('model_versions') }} as model_versions
-    inner join {{ ref('model_declarations') }} as model_declarations
-        on model_versions.declaration_id = model_declarations.declaration_id
-    qualify
-        row_number() over (
-            partition by model_versions.model_name order by model_versions.trained_as_of desc
-        ) = 1
+    select * from {{ ref('model_versions') }}
+    where is_newest
 
 )
 
@@ -45,7 +39,6 @@ where not is_promoted
 
 {% set is_built = execute
     and load_relation(ref('model_versions'))
-    and load_relation(ref('model_declarations'))
     and load_relation(ref('model_requirements')) %}
 {% if is_built %}
     {% for row in run_query(findings).rows %}
