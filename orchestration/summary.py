@@ -47,11 +47,7 @@ def rows_of(warehouse: Warehouse, sql: str) -> list[tuple]:
     return warehouse.query(sql.format_map(_Tables(warehouse)))
 
 
-def section(
-    head: Sequence[str],
-    rows: Iterable[Sequence],
-    otherwise: str = "none yet: too few people, or too few days",
-) -> str:
+def section(head: Sequence[str], rows: Iterable[Sequence], otherwise: str = "none yet") -> str:
     """A table, or words for its absence."""
     rows = list(rows)
     return table(head, rows) if rows else f"  {otherwise}"
@@ -161,6 +157,43 @@ def unknown_events(warehouse: Warehouse) -> list[str]:
     ]
 
 
+def models(warehouse: Warehouse) -> list[str]:
+    """The newest version of each model beside its best baseline, and what keeps it from scoring."""
+    rows = rows_of(
+        warehouse,
+        "select model_name, model_version, auc, baseline, baseline_auc, is_promoted, judgement "
+        "from {model_versions} where is_newest order by model_name",
+    )
+    missing = defaultdict(list)
+    for name, finding in rows_of(
+        warehouse,
+        "select model_name, finding from {model_requirements} where not is_met "
+        "order by model_name, requirement_number, requirement",
+    ):
+        missing[name].append(finding)
+    return [
+        section(
+            ["model", "AUC", "best single feature", "its AUC", "promoted"],
+            [(version, *numbers, promoted) for _, version, *numbers, promoted, _ in rows],
+        ),
+        *(
+            f"  {version} is not promoted: {judgement}."
+            for _, version, *_, promoted, judgement in rows
+            if not promoted
+        ),
+        *(
+            f"  {name} cannot be trained: {'; '.join(findings)}."
+            for name, findings in missing.items()
+        ),
+    ]
+
+
+def behaving(warehouse: Warehouse) -> str:
+    """Why there are no personas yet."""
+    count = rows_of(warehouse, "select count_if(is_for_training) from {persona_behaviors}")[0][0]
+    return f"none yet: {count or 0:,} profiles visited at least twice in 90 days, 50 are needed"
+
+
 def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
     """The page."""
     counts = {stage: rows_of(warehouse, sql)[0][0] for stage, sql in STAGES.items()}
@@ -171,7 +204,6 @@ def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
     )[0]
     parts = counts["  events"] + counts["  duplicated"] + counts["  quarantined"]
     clock = rows_of(warehouse, "select as_of from {data_clock}")[0][0]
-    scored = {name for (name,) in rows_of(warehouse, "select model_name from {model_versions}")}
     sections = [
         f"As of {clock:%Y-%m-%d %H:%M:%S} UTC",
         section(["stage", "rows"], counts.items()),
@@ -195,18 +227,10 @@ def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
                 warehouse,
                 "select persona_name, profile_count from {personas} order by profile_count desc",
             ),
+            behaving(warehouse),
         ),
         "Models, on a later slice than they were trained on",
-        section(
-            ["model", "AUC", "baseline AUC", "promoted"],
-            rows_of(
-                warehouse,
-                "select model_version, auc, baseline_auc, is_promoted from {model_versions} "
-                "order by trained_as_of desc, model_name",
-            )[:4],
-        ),
-        "  The baseline knows one feature: recency for churn"
-        + (", the value of the open cart for bundles." if "bundle_purchase" in scored else "."),
+        *models(warehouse),
     ]
     if warehouse.exists(warehouse.schema, "activation_runs"):
         sections += [

@@ -2,7 +2,7 @@
 
 A model is a logistic regression over the features of `training_examples`. Its rows are all that
 scoring in SQL needs; nothing is pickled. It learns from the slice `train` and is judged on the
-later slice `test`, beside a baseline that only looks at one feature.
+later slice `test`, beside rules that only look at one feature.
 """
 
 import logging
@@ -16,19 +16,34 @@ from threadpoolctl import threadpool_limits
 
 LOG = logging.getLogger("tideline.model_terms")
 
-# Per model the one feature that a simple rule would look at; the model must rank better than it.
-BASELINES = {"churn": "recency", "bundle_purchase": "open_cart_value"}
-OF_SHOP = {"bundle_purchase"}  # trained only where the var `shop` is true
+# Per model what a simple rule would look at: how recent, how frequent, how much in all. The model
+# must rank better than the best of them.
+BASELINES = {
+    "churn": [
+        "recency",
+        "days_since_last_order",
+        "frequency_30d",
+        "active_days_ever",
+        "orders_ever",
+    ],
+    "bundle_purchase": [
+        "open_cart_value",
+        "minutes_since_last_event",
+        "frequency_30d",
+        "orders_ever",
+    ],
+}
 KEYS = ["model_name", "profile_id", "as_of", "label", "slice"]
-LEAST_EXAMPLES, LEAST_POSITIVES = 50, 10
 # Values beyond these quantiles of training count as the quantile: a coefficient says nothing there.
 CLIP = (0.001, 0.999)
 # Inverse regularization strengths to choose from.
 STRENGTHS = (0.01, 0.1, 1.0)
 FOLDS = 3
+RESAMPLES = 500  # of the people of the test slice; enough for an interval of 95%
 COLUMNS = {
     "model_name": "str",
     "model_version": "str",
+    "declaration_id": "str",
     "trained_as_of": "datetime64[us]",
     "kind": "str",
     "term": "str",
@@ -48,10 +63,13 @@ def frame_of(relation):
 
 
 def is_due(versions: pd.DataFrame, clock: pd.Timestamp, retrain_after_days: int) -> bool:
-    """Whether no version (`trained_as_of`) up to the clock is younger than the given days."""
+    """Whether the newest version (`trained_as_of`) up to the clock is the given days old.
+
+    Days of the calendar are counted: an hour more or less between two runs makes no difference.
+    """
     trained = pd.to_datetime(versions["trained_as_of"])
     known = trained[trained <= clock]
-    return known.empty or clock - known.max() > pd.Timedelta(days=retrain_after_days)
+    return known.empty or (clock.normalize() - known.max().normalize()).days >= retrain_after_days
 
 
 def feature_frame(examples: pd.DataFrame) -> pd.DataFrame:
@@ -64,9 +82,11 @@ def learn_recipes(features: pd.DataFrame, labels: np.ndarray) -> pd.DataFrame:
     """How to bring each feature to a common scale, learned from training; one row per feature.
 
     What has no negative values is taken as its logarithm if that goes better with the labels. A
-    feature that is the same for all, or unknown for all, teaches nothing and gets no row.
+    feature that is the same for all, or unknown for all, teaches nothing and gets no row; of those
+    that put everybody in the same order, the one that goes best with the labels does.
     """
-    recipes = []
+    labels = pd.Series(labels, features.index)
+    recipes = {}  # by the order of the profiles
     for name, values in features.items():
         lower, upper = values.quantile(list(CLIP))
         if not lower < upper:
@@ -74,14 +94,15 @@ def learn_recipes(features: pd.DataFrame, labels: np.ndarray) -> pd.DataFrame:
         ways = {"identity": values.clip(lower, upper)}
         if lower >= 0:
             ways["log1p"] = np.log1p(ways["identity"])
-        fits = {
-            way: abs(scaled.corr(pd.Series(labels, scaled.index))) for way, scaled in ways.items()
-        }
+        fits = {way: round(abs(scaled.corr(labels)), 9) for way, scaled in ways.items()}
         transform = max(fits, key=fits.get)
-        scaled = ways[transform]
-        recipes.append((name, transform, scaled.mean(), scaled.std(ddof=0), lower, upper))
+        scaled, fitness = ways[transform], fits[transform]
+        order = pd.factorize(values, sort=True)[0].tobytes()
+        if order not in recipes or fitness > recipes[order][0]:
+            recipe = (name, transform, scaled.mean(), scaled.std(ddof=0), lower, upper)
+            recipes[order] = (fitness, recipe)
     columns = ["term", "transform", "mean", "scale", "lower_bound", "upper_bound"]
-    return pd.DataFrame(recipes, columns=columns)
+    return pd.DataFrame([recipe for _, recipe in recipes.values()], columns=columns)
 
 
 def standardize(features: pd.DataFrame, recipes: pd.DataFrame) -> np.ndarray:
@@ -115,36 +136,56 @@ def choose_strength(x: np.ndarray, y: np.ndarray, profiles: pd.Series) -> float:
 
 
 def baseline_ranking(train: pd.Series, labels: np.ndarray, test: pd.Series) -> np.ndarray:
-    """The test values of one feature, turned so that more means more positives in training."""
-    direction = 1 if roc_auc_score(labels, train.fillna(train.mean())) >= 0.5 else -1
-    return direction * test.fillna(train.mean()).to_numpy()
+    """The test values of one feature, turned so that more means more positives in training.
+
+    What is unknown counts as the mean of training; a feature unknown to all ranks nobody.
+    """
+    mean = train.mean() if train.notna().any() else 0.0
+    direction = 1 if roc_auc_score(labels, train.fillna(mean)) >= 0.5 else -1
+    return direction * test.fillna(mean).to_numpy()
 
 
-def what_is_missing(examples: pd.DataFrame) -> str:
-    """Why these examples cannot teach or test a model; empty if they can."""
-    train = examples.loc[examples["slice"] == "train", "label"]
-    test = examples.loc[examples["slice"] == "test", "label"]
-    if len(train) < LEAST_EXAMPLES:
-        return f"{len(train)} examples to train on, at least {LEAST_EXAMPLES} are needed"
-    for outcome, count in (("positive", train.sum()), ("negative", (1 - train).sum())):
-        if count < LEAST_POSITIVES:
-            return f"{count} {outcome} examples to train on, at least {LEAST_POSITIVES} are needed"
-    if test.nunique() < 2:
-        return f"the {len(test)} examples to test on are not of both outcomes"
-    return ""
+def resampled_auc(truth: np.ndarray, score: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """AUC of each resample; `counts` [resamples, rows] says how often a row was drawn."""
+    order = np.argsort(score, kind="stable")
+    begins = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
+    is_positive = truth[order] == 1
+    positives = np.add.reduceat(counts[:, order] * is_positive, begins, axis=1)
+    negatives = np.add.reduceat(counts[:, order] * ~is_positive, begins, axis=1)
+    below = np.cumsum(negatives, axis=1) - negatives / 2  # of a tie, half
+    pairs = positives.sum(axis=1) * negatives.sum(axis=1)
+    return (positives * below).sum(axis=1) / np.where(pairs > 0, pairs, np.nan)
 
 
-def train(examples: pd.DataFrame, baseline: str) -> pd.DataFrame:
+def gain_interval(
+    truth: np.ndarray, score: np.ndarray, alone: np.ndarray, profiles: pd.Series
+) -> tuple[float, float]:
+    """95% bootstrap interval of how much greater the AUC of `score` is than that of `alone`.
+
+    People are drawn, not rows: the rows of one person are no independent evidence.
+    """
+    rng = np.random.default_rng(0)
+    codes, people = pd.factorize(profiles)
+    gains = []
+    for _ in range(RESAMPLES // 10):  # ten at a time, to bound memory
+        draws = rng.multinomial(len(people), np.full(len(people), 1 / len(people)), size=10)
+        counts = draws[:, codes].astype(float)
+        gains.append(resampled_auc(truth, score, counts) - resampled_auc(truth, alone, counts))
+    low, high = np.nanquantile(np.concatenate(gains), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def train(examples: pd.DataFrame, baselines: list[str]) -> pd.DataFrame:
     """Fit and judge one model; rows of `kind, term, value` and how the term is scaled.
 
-    `examples` are rows of `training_examples` of one model, enough by `what_is_missing`.
+    `examples` are rows of `training_examples` of one model that meet `model_requirements`.
     """
     examples = examples.sort_values(["as_of", "profile_id"], ignore_index=True)
     features, labels = feature_frame(examples), examples["label"].to_numpy(dtype=int)
-    if baseline not in features:
+    if missing := sorted(set(baselines) - set(features)):
         raise ValueError(
-            f"training_examples has no numeric column {baseline!r}, the baseline of "
-            f"{examples['model_name'].iloc[0]!r}: name another one in BASELINES of model_terms.py."
+            f"training_examples has no numeric column {missing[0]!r}, a baseline of "
+            f"{examples['model_name'].iloc[0]!r}: change BASELINES in model_terms.py."
         )
     is_train = (examples["slice"] == "train").to_numpy()
     is_test = (examples["slice"] == "test").to_numpy()
@@ -155,14 +196,22 @@ def train(examples: pd.DataFrame, baseline: str) -> pd.DataFrame:
 
     truth = labels[is_test]
     score = fitted.predict_proba(x[is_test])[:, 1]
-    alone = baseline_ranking(
-        features.loc[is_train, baseline], labels[is_train], features.loc[is_test, baseline]
-    )
+    rankings = {
+        name: baseline_ranking(
+            features.loc[is_train, name], labels[is_train], features.loc[is_test, name]
+        )
+        for name in sorted(baselines)
+    }
+    aucs = {name: roc_auc_score(truth, ranking) for name, ranking in rankings.items()}
+    best = max(aucs, key=aucs.get)
+    low, high = gain_interval(truth, score, rankings[best], examples["profile_id"][is_test])
     metrics = {
         "auc": roc_auc_score(truth, score),
+        "auc_gain_high": high,
+        "auc_gain_low": low,
         "average_precision": average_precision_score(truth, score),
         "base_rate": truth.mean(),
-        "baseline_auc": roc_auc_score(truth, alone),
+        "baseline_auc": aucs[best],
         "brier": brier_score_loss(truth, score),
         "log_loss": log_loss(truth, score),
         "n_test": is_test.sum(),
@@ -173,47 +222,67 @@ def train(examples: pd.DataFrame, baseline: str) -> pd.DataFrame:
         [
             intercept.assign(kind="coefficient"),
             recipes.assign(kind="coefficient", value=fitted.coef_[0]),
+            pd.DataFrame(aucs.items(), columns=["term", "value"]).assign(kind="baseline"),
             pd.DataFrame(metrics.items(), columns=["term", "value"]).assign(kind="metric"),
         ],
         ignore_index=True,
     )
 
 
+def missing_by_model(requirements: pd.DataFrame) -> dict[str, str]:
+    """What each model lacks by `model_requirements`; a model that lacks nothing is left out."""
+    unmet = requirements[~requirements["is_met"].astype(bool)].sort_values("requirement_number")
+    return unmet.groupby("model_name")["finding"].agg("; ".join).to_dict()
+
+
 def model(dbt, session):
     """One row per model, version and term; see model_terms.yml."""
     dbt.config(
         materialized="incremental",
-        incremental_strategy="append",
+        incremental_strategy="delete+insert",  # training again at the same clock replaces
+        unique_key="model_version",
+        on_schema_change="append_new_columns",
         packages=["numpy", "pandas", "scikit-learn"],
     )
     data_clock = dbt.ref("data_clock")
+    declarations = dbt.ref("model_declarations")
+    requirements = dbt.ref("model_requirements")
     examples = dbt.ref("training_examples")
-    retrain_after_days = dbt.config.meta_get("retrain_after_days")
-    is_shop = str(dbt.config.meta_get("shop")) == "True"
+    retrain_after_days = int(dbt.config.meta_get("retrain_after_days"))
+    is_told = str(dbt.config.meta_get("retrain")).lower() == "true"
     clock = pd.Timestamp(frame_of(data_clock)["as_of"].iloc[0])
-    versions = pd.DataFrame(columns=["model_name", "trained_as_of"])
+    versions = pd.DataFrame(columns=["declaration_id", "trained_as_of"])
     if dbt.is_incremental:
-        versions = frame_of(
-            session.sql(f"select distinct model_name, trained_as_of from {dbt.this}")
+        # A table from before versions had declarations has no such column.
+        versions = frame_of(session.sql(f"select * from {dbt.this}")).reindex(
+            columns=versions.columns
         )
-    due = [
-        name
-        for name in BASELINES
-        if (is_shop or name not in OF_SHOP)
-        and is_due(versions[versions["model_name"] == name], clock, int(retrain_after_days))
-    ]
+    due = {
+        row.model_name: row.declaration_id
+        for row in frame_of(declarations).sort_values("model_name").itertuples()
+        if is_told
+        or is_due(
+            versions[versions["declaration_id"] == row.declaration_id], clock, retrain_after_days
+        )
+    }
 
     trained = []
+    missing = missing_by_model(frame_of(requirements)) if due else {}
     examples = frame_of(examples) if due else None
-    for name in due:
-        own = examples[examples["model_name"] == name]
-        if missing := what_is_missing(own):
-            LOG.warning("Model %s was not trained: %s.", name, missing)
+    for name, declaration_id in due.items():
+        if name in missing:
+            LOG.warning("Model %s was not trained: %s.", name, missing[name])
             continue
         with threadpool_limits(1):  # sums in one order, whatever the machine
-            rows = train(own, BASELINES[name])
-        version = f"{name}@{clock:%Y-%m-%dT%H:%M:%S}"
-        trained.append(rows.assign(model_name=name, model_version=version, trained_as_of=clock))
+            rows = train(examples[examples["model_name"] == name], BASELINES[name])
+        trained.append(
+            rows.assign(
+                model_name=name,
+                model_version=f"{name}@{clock:%Y-%m-%dT%H:%M:%S}#{declaration_id}",
+                declaration_id=declaration_id,
+                trained_as_of=clock,
+            )
+        )
     result = pd.concat([pd.DataFrame(columns=list(COLUMNS)), *trained], ignore_index=True)
     result = result[list(COLUMNS)].astype(COLUMNS)
     return result if hasattr(session, "execute") else result.rename(columns=str.upper)

@@ -1,6 +1,7 @@
 """Find the personas: k-means over behavior, written down as one row per persona and behavior.
 
-The rows are all that assigning profiles in SQL needs. A persona found again keeps its id and name.
+The rows are all that assigning profiles in SQL needs. A persona found again keeps its id, and its
+name as long as the name is true.
 """
 
 import logging
@@ -10,7 +11,7 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_score
+from sklearn.metrics import silhouette_samples
 from threadpoolctl import threadpool_limits
 
 LOG = logging.getLogger("tideline.persona_centroids")
@@ -30,13 +31,41 @@ PHRASES = {
     "support_tickets_per_month": ("Support seekers", "Self-reliant visitors"),
     "visits_per_week": ("Frequent visitors", "Occasional visitors"),
 }
-CLEAR = 0.5  # deviations above the mean from which much of a behavior gives a name
+# What must be true of the median member, from least to most, for a name to be given or kept: less
+# than others is not little. Shares and rates are diluted by a visit (order) without anything.
+# `order_value_ratio` is the order value over that of the median of all who order.
+CLAIMS = {
+    "App users": {"app_share": (0.3, np.inf)},
+    "Web visitors": {"app_share": (0, 0.1)},
+    "High spenders": {"order_value_ratio": (1, np.inf)},
+    "Small spenders": {"order_value_ratio": (1e-6, 1)},
+    "Coupon hunters": {"coupon_share": (0.2, np.inf)},
+    "Full-price buyers": {"coupon_share": (0, 0), "orders_per_visit": (0.05, np.inf)},
+    "Email readers": {"email_clicks_per_week": (0.25, np.inf)},
+    "Email ignorers": {"email_clicks_per_week": (0, 0)},
+    "Power users": {"feature_uses_per_visit": (0.5, np.inf)},
+    "Feature skippers": {"feature_uses_per_visit": (0, 0.05)},
+    "Long-stay visitors": {"minutes_per_visit": (10, np.inf)},
+    "Quick visitors": {"minutes_per_visit": (0, 3)},
+    "Regular buyers": {"orders_per_visit": (0.2, np.inf)},
+    "Window shoppers": {"orders_per_visit": (0, 0), "product_views_per_visit": (0.5, np.inf)},
+    "Product browsers": {"product_views_per_visit": (2, np.inf)},
+    "Product skippers": {"product_views_per_visit": (0, 0.1)},
+    "Searchers": {"searches_per_visit": (0.5, np.inf)},
+    "Strollers": {"searches_per_visit": (0, 0.1)},
+    "Support seekers": {"support_tickets_per_month": (0.25, np.inf)},
+    "Self-reliant visitors": {"support_tickets_per_month": (0, 0)},
+    "Frequent visitors": {"visits_per_week": (1, np.inf)},
+    "Occasional visitors": {"visits_per_week": (0, 0.5)},
+}
+CLEAR = 0.5  # deviations from the mean from which a behavior sets people apart
 CLIP = 3  # deviations that a value counts at most; the same in profile_personas.sql
 LEAST, MOST = 3, 8  # personas
 LEAST_PROFILES = 50
-LEAST_SHARE = 0.02  # of the profiles, in each persona
+LEAST_SHARE = 0.02  # of the profiles, in each persona; half of it in one that was found before
 FITTED_ROWS, SILHOUETTE_ROWS = 50_000, 3_000  # sampled beyond, to stay fast
-TIES = 0.01  # of silhouette: as good as the best, and then the fewer personas
+TIES = 0.01  # of silhouette: as good as the best, and then the former or the fewer personas
+RESAMPLES = 500  # of the silhouettes, for the interval of a gain
 COLUMNS = {
     "model_version": "str",
     "trained_as_of": "datetime64[us]",
@@ -58,18 +87,37 @@ def frame_of(relation):
 
 
 def is_due(versions: pd.DataFrame, clock: pd.Timestamp, retrain_after_days: int) -> bool:
-    """Whether no version (`trained_as_of`) up to the clock is younger than the given days."""
+    """Whether the newest version (`trained_as_of`) up to the clock is the given days old.
+
+    Days of the calendar are counted: an hour more or less between two runs makes no difference.
+    """
     trained = pd.to_datetime(versions["trained_as_of"])
     known = trained[trained <= clock]
-    return known.empty or clock - known.max() > pd.Timedelta(days=retrain_after_days)
+    return known.empty or (clock.normalize() - known.max().normalize()).days >= retrain_after_days
 
 
-def behavior_logs(behaviors: pd.DataFrame) -> pd.DataFrame:
-    """log1p of the behavior columns [profiles, behaviors], without those that never vary."""
+def behavior_numbers(behaviors: pd.DataFrame) -> pd.DataFrame:
+    """The behavior columns [profiles, behaviors] as floats, columns by name; unknown is none."""
     numbers = behaviors[sorted(set(behaviors.columns) - set(KEYS))]
     numbers = numbers.apply(pd.to_numeric, errors="coerce").astype("float64").fillna(0)
-    logs = np.log1p(numbers.clip(lower=0))
+    return numbers.clip(lower=0)
+
+
+def varying_logs(numbers: pd.DataFrame) -> pd.DataFrame:
+    """log1p of behaviors, without those that never vary."""
+    logs = np.log1p(numbers)
     return logs.loc[:, logs.std(ddof=0) > 1e-9]
+
+
+def medians_of(numbers: pd.DataFrame, clusters: np.ndarray) -> pd.DataFrame:
+    """Behavior of each cluster's median member, in its own unit, and `order_value_ratio`."""
+    medians = numbers.groupby(clusters).median()
+    if "avg_order_value" in medians:
+        spent = numbers.loc[numbers["avg_order_value"] > 0, "avg_order_value"]
+        medians["order_value_ratio"] = medians["avg_order_value"] / (
+            spent.median() if len(spent) else 1
+        )
+    return medians
 
 
 def fit(values: np.ndarray, count: int) -> KMeans:
@@ -77,35 +125,74 @@ def fit(values: np.ndarray, count: int) -> KMeans:
     return KMeans(count, n_init=10, random_state=0).fit(values)
 
 
-def choose_fit(values: np.ndarray) -> KMeans:
-    """The number of personas by silhouette over a fixed sample; fewer where it is as good.
+def silhouettes(
+    values: np.ndarray, fitted: KMeans, rows: np.ndarray, least_share: float
+) -> np.ndarray:
+    """Silhouette of each of `rows`; -1 for all where a persona is too small.
 
     Groups of a few odd profiles would look well apart: personas must have a least share.
     """
-    distinct = len(np.unique(values, axis=0))
-    sample = np.random.default_rng(0).permutation(len(values))[:SILHOUETTE_ROWS]
-    fits, scores = [], []
-    for count in range(LEAST, max(LEAST, min(MOST, distinct - 1)) + 1):
-        fits.append(fit(values, count))
-        labels = fits[-1].labels_
-        is_large = np.bincount(labels, minlength=count).min() >= LEAST_SHARE * len(values)
-        is_apart = is_large and len(set(labels[sample])) > 1
-        scores.append(silhouette_score(values[sample], labels[sample]) if is_apart else -1)
-    return next(f for f, s in zip(fits, scores, strict=True) if s >= max(scores) - TIES)
+    labels = fitted.labels_
+    sizes = np.bincount(labels, minlength=fitted.n_clusters)
+    if sizes.min() < least_share * len(values) or len(set(labels[rows])) < 2:
+        return np.full(len(rows), -1.0)
+    return silhouette_samples(values[rows], labels[rows])
 
 
-def find(logs: pd.DataFrame) -> pd.DataFrame:
-    """Centroids of `logs` [profiles, behaviors]; rows of `cluster, feature, mean, scale, ...`.
+def is_gain(new: np.ndarray, old: np.ndarray) -> bool:
+    """Whether silhouettes are better than others by more than a tie and beyond chance.
 
-    Clusters are numbered from 0, the largest first.
+    The lower end of a 95% bootstrap interval of the mean difference must lie above a tie.
     """
+    draws = np.random.default_rng(0).integers(len(new), size=(RESAMPLES, len(new)))
+    return float(np.quantile((new - old)[draws].mean(axis=1), 0.025)) > TIES
+
+
+def choose_fit(values: np.ndarray, former: np.ndarray) -> KMeans:
+    """The number of personas by silhouette over a fixed sample; fewer where it is as good.
+
+    The centers [personas, behaviors] of the `former` version go before: moved to where their
+    members are now, they stay unless another number, or other centers, is a gain beyond noise.
+    """
+    distinct = len(np.unique(values, axis=0))
+    rows = np.random.default_rng(0).permutation(len(values))[:SILHOUETTE_ROWS]
+    fits = [fit(values, k) for k in range(LEAST, max(LEAST, min(MOST, distinct - 1)) + 1)]
+    apart = [silhouettes(values, fitted, rows, LEAST_SHARE) for fitted in fits]
+    means = [each.mean() for each in apart]
+    best = next(i for i, mean in enumerate(means) if mean >= max(means) - TIES)
+    if not LEAST <= len(former) < distinct:
+        return fits[best]
+    moved = KMeans(len(former), init=former, n_init=1).fit(values)
+    was = silhouettes(values, moved, rows, LEAST_SHARE / 2)
+    return fits[best] if was.max() == -1 or is_gain(apart[best], was) else moved
+
+
+def former_centers(former: pd.DataFrame, mean: pd.Series, scale: pd.Series) -> np.ndarray:
+    """The centers of a version [personas, behaviors] in the present scale; what is new is 0."""
+    if former.empty:
+        return np.empty((0, len(mean)))
+    logs = former.assign(log=former["center"] * former["scale"] + former["mean"])
+    logs = logs.pivot(index="persona_id", columns="feature", values="log")
+    centers = (logs.reindex(columns=mean.index) - mean) / scale
+    return centers.fillna(0).clip(-CLIP, CLIP).to_numpy()
+
+
+def find(numbers: pd.DataFrame, former: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Centroids of `numbers` [profiles, behaviors], and the medians [clusters, behaviors].
+
+    Centroids are rows of `cluster, feature, mean, scale, ...`, of log1p and without behaviors that
+    never vary. Clusters are numbered from 0, the largest first. `former` are the rows of the
+    version before, if there is one.
+    """
+    logs = varying_logs(numbers)
     mean, scale = logs.mean(), logs.std(ddof=0)
     values = ((logs - mean) / scale).clip(-CLIP, CLIP).to_numpy()
     rows = np.random.default_rng(0).permutation(len(values))[:FITTED_ROWS]
-    chosen = choose_fit(values[np.sort(rows)])
-    sizes = np.bincount(chosen.predict(values), minlength=chosen.n_clusters)
+    chosen = choose_fit(values[np.sort(rows)], former_centers(former, mean, scale))
+    labels = chosen.predict(values)
+    sizes = np.bincount(labels, minlength=chosen.n_clusters)
     order = np.lexsort((*chosen.cluster_centers_.T[::-1], -sizes))
-    return pd.DataFrame(
+    found = pd.DataFrame(
         [
             (cluster, feature, "log1p", mean[feature], scale[feature], center, sizes[label])
             for cluster, label in enumerate(order)
@@ -113,6 +200,7 @@ def find(logs: pd.DataFrame) -> pd.DataFrame:
         ],
         columns=["cluster", "feature", "transform", "mean", "scale", "center", "profile_count"],
     )
+    return found, medians_of(numbers, np.argsort(order)[labels])
 
 
 def match(found: pd.DataFrame, former: pd.DataFrame) -> dict[int, str]:
@@ -138,26 +226,57 @@ def match(found: pd.DataFrame, former: pd.DataFrame) -> dict[int, str]:
     }
 
 
-def phrase(feature: str, is_high: bool) -> str:
-    """What people with much or little of a behavior are called."""
-    words = feature.replace("_", " ")
-    return PHRASES.get(feature, (f"High {words}", f"Low {words}"))[0 if is_high else 1]
+def plain_name(feature: str, is_high: bool) -> str:
+    """A name that only compares."""
+    words = feature.replace("avg_", "average_").replace("_", " ")
+    return f"{'Higher' if is_high else 'Lower'} {words}"
 
 
-def name_personas(centers: pd.DataFrame, named: dict[int, str]) -> dict[int, str]:
-    """Unique names for all clusters, by what sets them apart most; `named` keep theirs.
+def is_true(name: str, median: pd.Series, center: pd.Series) -> bool:
+    """Whether a name holds for a cluster, by its median member or, if it only compares, its center.
 
-    `centers` is [clusters, behaviors] in deviations. Having much of something names first.
+    What is claimed of a behavior that is not there does not hold.
     """
-    names = dict(named)
-    strengths = centers.stack().rename_axis(["cluster", "feature"]).rename("center").reset_index()
-    strengths["is_clear"] = strengths["center"] >= CLEAR
-    strengths["size"] = strengths["center"].abs()
-    ranked = strengths.sort_values(
-        ["is_clear", "size", "cluster", "feature"], ascending=[False, False, True, True]
+    compared = {plain_name(feature, each > 0) for feature, each in center.items()}
+    denied = {plain_name(feature, each <= 0) for feature, each in center.items()} - compared
+    return name not in denied and all(
+        least <= median.get(behavior, np.nan) <= most
+        for behavior, (least, most) in CLAIMS.get(name, {}).items()
+    )
+
+
+def name_personas(
+    centers: pd.DataFrame, medians: pd.DataFrame, named: dict[int, str]
+) -> dict[int, str]:
+    """Unique names for all clusters, by what sets them apart most; `named` keep theirs if true.
+
+    `centers` [clusters, behaviors] are in deviations, `medians` in the behaviors' own units. Having
+    much of something names first; a name that only compares is given where no other is true.
+    """
+    names = {
+        cluster: name
+        for cluster, name in named.items()
+        if is_true(name, medians.loc[cluster], centers.loc[cluster])
+    }
+    traits = centers.stack().rename_axis(["cluster", "feature"]).rename("center").reset_index()
+    traits["plain"] = [plain_name(row.feature, row.center > 0) for row in traits.itertuples()]
+    traits["phrase"] = [
+        PHRASES.get(row.feature, (row.plain, row.plain))[0 if row.center > 0 else 1]
+        for row in traits.itertuples()
+    ]
+    traits["size"] = traits["center"].abs()
+    traits["is_true"] = [
+        is_true(row.phrase, medians.loc[row.cluster], centers.loc[row.cluster])
+        for row in traits.itertuples()
+    ]
+    traits["is_telling"] = traits["is_true"] & (traits["size"] >= CLEAR)
+    traits["is_high"] = traits["center"] >= CLEAR
+    ranked = traits.sort_values(
+        ["is_telling", "is_high", "size", "cluster", "feature"],
+        ascending=[False, False, False, True, True],
     )
     for row in ranked.itertuples():
-        name = phrase(row.feature, row.center > 0)
+        name = row.phrase if row.is_true else row.plain
         if row.cluster not in names and name not in names.values():
             names[row.cluster] = name
     for cluster in set(centers.index) - set(names):
@@ -169,20 +288,21 @@ def name_personas(centers: pd.DataFrame, named: dict[int, str]) -> dict[int, str
     return names
 
 
-def train(logs: pd.DataFrame, history: pd.DataFrame, clock: pd.Timestamp) -> pd.DataFrame:
+def train(numbers: pd.DataFrame, history: pd.DataFrame, clock: pd.Timestamp) -> pd.DataFrame:
     """Find personas and give them ids and names.
 
     `history` are the rows of all versions. The latest up to the clock hands on its ids and names;
     a number that any version has used is not used for another persona.
     """
-    found = find(logs)
     known = history[history["trained_as_of"] <= clock]
     former = known[known["trained_as_of"] == known["trained_as_of"].max()]
+    found, medians = find(numbers, former)
     used = [int(number) for number in history["persona_id"].str.extract(r"(\d+)$")[0].unique()]
     ids = match(found, former) if len(former) else {}
     old_names = dict(zip(former["persona_id"], former["persona_name"], strict=True))
     names = name_personas(
         found.pivot(index="cluster", columns="feature", values="center"),
+        medians,
         {cluster: old_names[persona_id] for cluster, persona_id in ids.items()},
     )
     for number, cluster in enumerate(sorted(set(names) - set(ids)), max(used, default=0) + 1):
@@ -196,22 +316,25 @@ def model(dbt, session):
     """One row per version, persona and behavior; see persona_centroids.yml."""
     dbt.config(
         materialized="incremental",
-        incremental_strategy="append",
+        incremental_strategy="delete+insert",  # training again at the same clock replaces
+        unique_key="model_version",
         packages=["numpy", "pandas", "scikit-learn", "scipy"],
     )
     data_clock = dbt.ref("data_clock")
     behaviors = dbt.ref("persona_behaviors")
-    retrain_after_days = dbt.config.meta_get("retrain_after_days")
+    retrain_after_days = int(dbt.config.meta_get("retrain_after_days"))
+    is_told = str(dbt.config.meta_get("retrain")).lower() == "true"
     clock = pd.Timestamp(frame_of(data_clock)["as_of"].iloc[0])
     history = pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
     if dbt.is_incremental:
         history = frame_of(session.sql(f"select * from {dbt.this}"))
 
     result = history.head(0)
-    if is_due(history, clock, int(retrain_after_days)):
+    if is_told or is_due(history, clock, retrain_after_days):
         profiles = frame_of(behaviors)
         profiles = profiles[profiles["is_for_training"].astype(bool)].sort_values("profile_id")
-        logs = behavior_logs(profiles)
+        numbers = behavior_numbers(profiles)
+        logs = varying_logs(numbers)
         ways = 0 if logs.empty else len(logs.drop_duplicates())
         if len(profiles) < LEAST_PROFILES or ways <= LEAST:
             LOG.warning(
@@ -224,7 +347,7 @@ def model(dbt, session):
             )
         else:
             with threadpool_limits(1):  # sums in one order, whatever the machine
-                result = train(logs, history, clock)
+                result = train(numbers, history, clock)
             result = result.assign(
                 model_version=f"personas@{clock:%Y-%m-%dT%H:%M:%S}", trained_as_of=clock
             )

@@ -43,6 +43,7 @@ actions as (
         profile_timeline.event_id,
         profile_timeline.event_name,
         profile_timeline.occurred_at,
+        {{ is_activity('profile_timeline.event_name') }} as is_activity,
         {{ json_text('profile_timeline.properties', 'product_id') }} as product_id,
         {{ json_text('profile_timeline.properties', 'category') }} as category,
         {{ json_text('profile_timeline.properties', 'order_id') }} as order_id,
@@ -116,16 +117,25 @@ from_events as (
         profile_id,
         as_of,
         min(occurred_at) as first_event_at,
-        max(occurred_at) as last_event_at,
+        max(case when is_activity then occurred_at end) as last_action_at,
+        count(distinct case when is_activity then cast(occurred_at as date) end)
+            as active_days_ever,
         count(distinct case
-            when occurred_at >= as_of - interval '30 days' then cast(occurred_at as date)
+            when
+                is_activity and occurred_at >= as_of - interval '30 days'
+                then cast(occurred_at as date)
         end) as active_days_30d,
         count(distinct case
             when
-                occurred_at < as_of - interval '30 days'
+                is_activity
+                and occurred_at < as_of - interval '30 days'
                 and occurred_at >= as_of - interval '60 days'
                 then cast(occurred_at as date)
         end) as active_days_prior_30d,
+        count(distinct case when event_name = 'purchase' then order_id end) as orders_ever,
+        min(case when event_name = 'purchase' then occurred_at end) as first_purchase_at,
+        max(last_purchase_at) as last_purchase_at,
+        sum(case when event_name = 'purchase' then revenue else 0 end) as monetary_value_ever,
         count(distinct case
             when
                 event_name = 'purchase' and occurred_at >= as_of - interval '30 days'
@@ -209,15 +219,6 @@ from_events as (
             end
         ) as top_price_beside_cart,
         max(last_cart_at) as last_cart_at,
-        max(
-            case
-                when
-                    event_name not in (
-                        {{ literals('passive_events', 'idle_events') }}
-                    )
-                    then occurred_at
-            end
-        ) as last_action_at,
         count_if(
             event_name = 'product_search' and occurred_at >= as_of - interval '90 days'
         ) as searches_90d,
@@ -292,7 +293,7 @@ select
     feature_spine.is_for_serving,
     feature_spine.is_for_churn,
     feature_spine.is_for_bundle_purchase,
-    cast(feature_spine.as_of as date) - cast(from_events.last_event_at as date) as recency,
+    cast(feature_spine.as_of as date) - cast(from_events.last_action_at as date) as recency,
     coalesce(from_sessions.frequency_30d, 0) as frequency_30d,
     round(coalesce(from_events.monetary_value_90d, 0), 6) as monetary_value_90d,
     coalesce(from_key_features.key_features_used, 0)
@@ -322,7 +323,7 @@ select
     from_events.open_cart_adds,
     from_events.open_cart_value,
     from_events.views_beside_cart,
-    datediff('microsecond', from_events.last_event_at, feature_spine.as_of) / 60000000.0
+    datediff('microsecond', from_events.last_action_at, feature_spine.as_of) / 60000000.0
         as minutes_since_last_event,
     coalesce(from_events.top_price_beside_cart, 0) as top_price_beside_cart,
     {# One look at something else is no search, several are; who came back since moved on. #}
@@ -341,7 +342,15 @@ select
     from_events.email_clicks_90d,
     from_events.feature_uses_90d,
     coalesce(from_sessions.sessions_90d, 0) as sessions_90d,
-    coalesce(from_sessions.app_sessions_90d, 0) as app_sessions_90d
+    coalesce(from_sessions.app_sessions_90d, 0) as app_sessions_90d,
+    from_events.active_days_ever,
+    from_events.orders_ever,
+    round(from_events.monetary_value_ever, 6) as monetary_value_ever,
+    cast(feature_spine.as_of as date) - cast(from_events.last_purchase_at as date)
+        as days_since_last_order,
+    {# Of one order there is no pace. #}
+    datediff('microsecond', from_events.first_purchase_at, from_events.last_purchase_at)
+    / 86400000000.0 / nullif(from_events.orders_ever - 1, 0) as days_between_orders
 from feature_spine
 inner join from_events
     on

@@ -1,6 +1,7 @@
 {#
     A score is the sigmoid of a sum: per feature its coefficient times its value, clipped to what
-    training saw, brought to the training's scale. The largest summands are the reasons.
+    training saw, brought to the training's scale. The largest summands are the reasons. Only who
+    belongs to the population that the model was trained for is scored.
 #}
 {% set features = feature_columns(ref('profile_features')) %}
 {% set reason_count = 3 %}
@@ -9,6 +10,24 @@ with profile_features as (
 
     select * from {{ ref('profile_features') }}
     where is_for_serving
+
+),
+
+populations as (
+
+    select
+        profile_id,
+        as_of,
+        'churn' as model_name
+    from profile_features
+    where is_for_churn
+    union all
+    select
+        profile_id,
+        as_of,
+        'bundle_purchase' as model_name
+    from profile_features
+    where is_for_bundle_purchase
 
 ),
 
@@ -97,19 +116,20 @@ summed as (
 
 {# Six digits: in which order a warehouse adds up must not show. #}
 select
-    profile_features.profile_id,
-    profile_features.as_of,
+    populations.profile_id,
+    populations.as_of,
     model_versions.model_name,
     model_versions.model_version,
     round(1 / (1 + exp(-(intercepts.value + coalesce(summed.log_odds, 0)))), 6) as score,
     coalesce(summed.reasons, '') as reasons
-from profile_features
-cross join model_versions
+from populations
+inner join model_versions
+    on populations.model_name = model_versions.model_name
 inner join terms as intercepts
     on
         model_versions.model_version = intercepts.model_version
         and intercepts.term = 'intercept'
 left join summed
     on
-        profile_features.profile_id = summed.profile_id
+        populations.profile_id = summed.profile_id
         and model_versions.model_version = summed.model_version

@@ -1,8 +1,8 @@
 {#
-    What was known at an instant, and what came of it. The latest weekly cutoff tests the churn
-    model, the latest quarter of the visits the other one. An example trains only if its outcome was
-    known before the test begins; those between would tell the training about the time it is tested
-    on, and are left out.
+    What was known at an instant, and what came of it. The latest cutoff tests the churn model, the
+    latest quarter of the visits the other one. An example trains only if its outcome was known
+    before the test begins; those between would tell the training about the time it is tested on,
+    and are left out.
 #}
 {% set bundle_products = 2 %}
 {% set bundle_revenue = 200 %}
@@ -93,6 +93,7 @@ outcomes as (
         profile_id,
         occurred_at
     from profile_timeline
+    where {{ is_churn_outcome('event_name') }}
     union all
     select
         'bundle_purchase' as model_name,
@@ -152,10 +153,14 @@ examples as (
         model_name,
         profile_id,
         as_of,
+        {% if churn_label() == 'absence' %}
         case
             when model_name = 'churn' then cast(not has_happened as integer)
             else cast(has_happened as integer)
         end as label,
+        {% else %}
+        cast(has_happened as integer) as label,
+        {% endif %}
         case
             when as_of >= test_begins_at then 'test'
             when known_at <= test_begins_at then 'train'

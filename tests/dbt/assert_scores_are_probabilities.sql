@@ -1,4 +1,6 @@
-{# A score lies in [0, 1], and every profile served has one of each current model. #}
+{#
+    A score lies in [0, 1], and who belongs to the population of a current model has one; nobody else.
+#}
 with served as (
 
     select
@@ -6,7 +8,13 @@ with served as (
         model_versions.model_name
     from {{ ref('profile_features') }} as profile_features
     cross join {{ ref('model_versions') }} as model_versions
-    where profile_features.is_for_serving and model_versions.is_current
+    where
+        profile_features.is_for_serving
+        and model_versions.is_current
+        and case
+            when model_versions.model_name = 'churn' then profile_features.is_for_churn
+            else profile_features.is_for_bundle_purchase
+        end
 
 )
 

@@ -134,7 +134,7 @@ CASES = [
     ("url_path(\"'home'\")", None),
     ("url_path(\"''\")", None),
     ("url_path(\"'?a=b'\")", None),
-    ("url_path(\"cast(null as varchar)\")", None),
+    ('url_path("cast(null as varchar)")', None),
     ('matches("\'Mozilla GoogleBOT/2\'", "bot|spider")', "true"),
     ("matches(\"'a' || chr(10) || 'spider'\", \"bot|spider\")", "true"),
     ('matches("\'Mozilla\'", "bot|spider")', "false"),

@@ -40,7 +40,7 @@ CRAWLER = "a-crawler-of-ann"
 HERS = (EMAIL, quote(EMAIL).lower(), ACCOUNT, LAPTOP, PHONE, CRAWLER, FORMER)
 # What the whole log says of somebody, and what speaks of runs, differs by right.
 NOT_COMPARED = {"segments", "personas", "activation_runs", "int_event_counts", "quality_alerts"}
-NOT_COMPARED |= {"event_quality", "event_quality_reasons", "property_quality"}
+NOT_COMPARED |= {"event_quality", "event_quality_reasons", "property_quality", "model_requirements"}
 # What they hold of a run is the identifiers that it reached.
 NOT_COMPARED |= {"int_touched_identifiers", "int_reached_identifiers", "int_identifier_guards"}
 NOT_COMPARED |= {"int_edge_guards", "int_components", "int_bridges", "int_limbs", "int_cuts"}

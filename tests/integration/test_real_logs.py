@@ -31,6 +31,12 @@ def test_retail_totals(retail):
     assert retail.value("select count(*) from fct_sessions") == 17_040
 
 
+def test_retail_customers_who_all_have_bought_are_no_window_shoppers(retail):
+    names = {name for (name,) in retail.query("select persona_name from personas")}
+    assert len(names) >= 3
+    assert not [name for name in names if "shopper" in name.lower()]
+
+
 @pytest.mark.parametrize("cutoff", ["2011-09-10", "2011-12-10"])
 def test_retail_features_as_of_a_cutoff(retail, cutoff):
     """Later rows are there and must not be seen."""

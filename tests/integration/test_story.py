@@ -135,9 +135,9 @@ def test_the_truth_of_the_sample_is_found(shop):
     precision, recall = re.search(r"precision ([0-9.]+), recall ([0-9.]+)", page).groups()
     assert float(precision) > 0.99 and float(recall) > 0.85
     models = {
-        name: (auc > baseline, is_promoted)
-        for name, auc, baseline, is_promoted in shop.query(
-            "select model_name, auc, baseline_auc, is_promoted from model_versions"
+        name: (gain > 0, is_promoted)
+        for name, gain, is_promoted in shop.query(
+            "select model_name, auc_gain_low, is_promoted from model_versions"
         )
     }
     assert models.keys() == {"bundle_purchase", "churn"}

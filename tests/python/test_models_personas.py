@@ -29,15 +29,16 @@ centroids = load("persona_centroids")
 class Dbt:
     """What dbt-duckdb hands to a Python model."""
 
-    def __init__(self, session, is_incremental=False):
+    def __init__(self, session, is_incremental=False, retrain=False):
         self.session, self.is_incremental, self.this = session, is_incremental, "persona_centroids"
+        self.meta = {"retrain_after_days": 7, "retrain": str(retrain)}
         self.config = self
 
     def __call__(self, **_):
         pass
 
     def meta_get(self, key, default=None):
-        return {"retrain_after_days": 7}.get(key, default)
+        return self.meta.get(key, default)
 
     def ref(self, name):
         return self.session.table(name)
@@ -52,13 +53,13 @@ def profiles(groups=GROUPS, count=80, seed=0):
     return frame.assign(as_of=CLOCK, is_for_training=True)
 
 
-def run(frame, clock=CLOCK, former=None):
+def run(frame, clock=CLOCK, former=None, retrain=False):
     session = duckdb.connect()
     session.register("persona_behaviors", frame)
     session.register("data_clock", pd.DataFrame({"as_of": [clock]}))
     if former is not None:
         session.register("persona_centroids", former)
-    return centroids.model(Dbt(session, former is not None), session)
+    return centroids.model(Dbt(session, former is not None, retrain), session)
 
 
 def assign(frame, rows):
@@ -128,10 +129,45 @@ def test_only_profiles_for_training_shape_the_personas():
     pd.testing.assert_frame_equal(run(pd.concat([frame, strange], ignore_index=True)), run(frame))
 
 
-@pytest.mark.parametrize("days_later", [0, 7])
-def test_young_personas_are_not_found_again(days_later):
+@pytest.mark.parametrize(("later", "is_found"), [("0h", 0), ("6D 23h", 0), ("7D", 1)])
+def test_personas_are_found_again_when_old_by_days_of_the_calendar(later, is_found):
     frame = profiles()
-    assert run(frame, CLOCK + pd.Timedelta(days=days_later), run(frame)).empty
+    assert run(frame, CLOCK + pd.Timedelta(later), run(frame)).empty == (not is_found)
+
+
+def test_a_command_finds_them_now_and_names_stay():
+    frame = profiles()
+    first = run(frame)
+    assert names(run(frame, CLOCK, first, retrain=True)) == names(first)
+
+
+def weeks(count=6):
+    """The same groups week by week with other noise: two of them are hardly apart."""
+    groups = np.array([[6, 0, 0, 1], [0, 6, 0, 1], [0, 0, 6, 1], [0, 0, 0.4, 1]], dtype=float)
+    for week in range(count):
+        frame = profiles(groups, 30, seed=week)
+        frame[BEHAVIORS] *= np.random.default_rng(week).lognormal(0, 0.2, frame[BEHAVIORS].shape)
+        yield CLOCK + pd.Timedelta(days=7 * week), frame
+
+
+def test_the_number_of_personas_does_not_follow_the_noise():
+    """Found anew each week there are now more and now fewer of them; handed on, they stay."""
+    anew = {len(names(run(frame, clock))) for clock, frame in weeks()}
+    assert len(anew) > 1
+    history, found = None, []
+    for clock, frame in weeks():
+        rows = run(frame, clock, history)
+        history = rows if history is None else pd.concat([history, rows], ignore_index=True)
+        found.append(names(rows))
+    assert len({len(each) for each in found}) == 1, found
+
+
+def test_a_gain_beyond_noise_changes_the_number():
+    rng = np.random.default_rng(0)
+    was = rng.uniform(0.2, 0.4, 500)
+    assert not centroids.is_gain(was, was)
+    assert not centroids.is_gain(was + rng.normal(0.015, 0.2, 500), was)
+    assert centroids.is_gain(was + 0.05, was)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +192,46 @@ def test_unknown_and_constant_behavior_is_survived():
 
 def test_every_name_is_unique_and_phrases_cover_the_behaviors():
     centers = pd.DataFrame(0.0, index=range(8), columns=BEHAVIORS)
-    found = centroids.name_personas(centers, {3: "App users"})
+    medians = pd.DataFrame(1.0, index=range(8), columns=BEHAVIORS)
+    found = centroids.name_personas(centers, medians, {3: "App users"})
     assert found[3] == "App users" and len(set(found.values())) == 8
-    assert centroids.phrase("late_visits", True) == "High late visits"
+    assert set(centroids.CLAIMS) == {n for both in centroids.PHRASES.values() for n in both}
+
+
+def shoppers(orders, views, value=50.0, count=100, seed=0):
+    """Profiles who order and look at products at these rates."""
+    rng = np.random.default_rng(seed)
+    jitter = rng.uniform(0.95, 1.05, (count, 3))
+    frame = pd.DataFrame(
+        np.array([orders, views, value if orders else 0]) * jitter,
+        columns=["orders_per_visit", "product_views_per_visit", "avg_order_value"],
+    )
+    frame.insert(0, "profile_id", [f"{orders}-{views}-{value}-{i:03d}" for i in range(count)])
+    return frame.assign(as_of=CLOCK, is_for_training=True)
+
+
+def test_who_buys_less_than_others_is_no_window_shopper():
+    """All buy; what sets the largest group apart is that the others buy more often."""
+    bought = pd.concat([shoppers(0.5, 1), shoppers(0.9, 5, seed=1), shoppers(2, 9, seed=2)])
+    assert "Window shoppers" not in names(run(bought)).values()
+    looked = pd.concat([shoppers(0, 6), shoppers(0.9, 5, seed=1), shoppers(2, 9, seed=2)])
+    assert "Window shoppers" in names(run(looked)).values()
+
+
+def test_who_spends_nothing_is_no_small_spender():
+    groups = [shoppers(0, 0.5), shoppers(0.9, 5, 20, seed=1), shoppers(0.9, 5, 900, seed=2)]
+    rows = run(pd.concat(groups))
+    silent = rows[(rows["feature"] == "avg_order_value") & (rows["center"] < -1)]
+    assert len(silent) == 1 and "spender" not in silent["persona_name"].item().lower()
+
+
+def test_a_name_that_is_no_longer_true_is_given_up_and_the_id_stays():
+    center = pd.DataFrame({"orders_per_visit": [-1.0], "product_views_per_visit": [0.2]})
+    looks = pd.DataFrame({"orders_per_visit": [0.0], "product_views_per_visit": [3.0]})
+    buys = looks.assign(orders_per_visit=0.5)
+    kept = {0: "Window shoppers"}
+    assert centroids.name_personas(center, looks, kept) == kept
+    assert centroids.name_personas(center, buys, kept) == {0: "Lower orders per visit"}
+    plain = {0: "Lower orders per visit"}
+    assert centroids.name_personas(center, buys, plain) == plain
+    assert centroids.name_personas(-center, buys, plain) == {0: "Regular buyers"}

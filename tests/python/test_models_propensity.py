@@ -8,9 +8,15 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 ROOT = Path(__file__).parents[2]
-CLOCK = pd.Timestamp("2026-06-01")
+CLOCK = pd.Timestamp("2026-06-01 12:00:00")
+# Baselines that say nothing here.
+LITTLE = [
+    "active_days_ever", "days_since_last_order", "frequency_30d", "minutes_since_last_event",
+    "orders_ever",
+]  # fmt: skip
 
 
 def load(name):
@@ -26,16 +32,16 @@ model_terms = load("model_terms")
 class Dbt:
     """What dbt-duckdb hands to a Python model."""
 
-    def __init__(self, session, is_incremental=False, retrain_after_days=7):
+    def __init__(self, session, is_incremental=False, retrain=False):
         self.session, self.is_incremental, self.this = session, is_incremental, "model_terms"
-        self.days = retrain_after_days
+        self.meta = {"retrain_after_days": 7, "retrain": str(retrain)}
         self.config = self
 
     def __call__(self, **_):
         pass
 
     def meta_get(self, key, default=None):
-        return {"retrain_after_days": self.days}.get(key, default)
+        return self.meta.get(key, default)
 
     def ref(self, name):
         return self.session.table(name)
@@ -56,6 +62,7 @@ def examples(count=600, seed=0, model_name="churn", **columns):
             "slice": np.where(np.arange(count) < count * 0.6, "train", "test"),
             "recency": recency,
             "open_cart_value": recency,
+            **dict.fromkeys(LITTLE, rng.normal(size=count)),
             "tickets": help_,
             "noise": rng.normal(size=count),
         }
@@ -63,13 +70,27 @@ def examples(count=600, seed=0, model_name="churn", **columns):
     return frame.assign(**columns)
 
 
-def run(frame, clock=CLOCK, former=None, days=7):
+def requirements(frame, **unmet):
+    """What `model_requirements` says of the models; `unmet` gives what one of them lacks."""
+    names = ["churn", "bundle_purchase"]
+    rows = [(name, 1, "10 examples needed, 10 found", True) for name in names]
+    rows += [(name, number, text, False) for name, texts in unmet.items()
+             for number, text in enumerate(texts, 2)]  # fmt: skip
+    columns = ["model_name", "requirement_number", "finding", "is_met"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def run(frame, clock=CLOCK, former=None, declaration_id="asked", retrain=False, **unmet):
     session = duckdb.connect()
+    names = sorted(frame["model_name"].unique())
     session.register("training_examples", frame)
     session.register("data_clock", pd.DataFrame({"as_of": [clock]}))
+    declared = pd.DataFrame({"model_name": names}).assign(declaration_id=declaration_id)
+    session.register("model_declarations", declared.astype(str))
+    session.register("model_requirements", requirements(frame, **unmet))
     if former is not None:
         session.register("model_terms", former)
-    return model_terms.model(Dbt(session, former is not None, days), session)
+    return model_terms.model(Dbt(session, former is not None, retrain), session)
 
 
 def both(frame):
@@ -83,11 +104,13 @@ def value(rows, term, name="churn"):
 def test_a_model_learns_what_decides_and_beats_its_baseline():
     rows = run(both(examples(3000)))
     assert set(rows["model_version"]) == {
-        "churn@2026-06-01T00:00:00",
-        "bundle_purchase@2026-06-01T00:00:00",
+        "churn@2026-06-01T12:00:00#asked",
+        "bundle_purchase@2026-06-01T12:00:00#asked",
     }
     assert value(rows, "auc") > value(rows, "baseline_auc") + 0.05
-    assert abs(value(rows, "noise")) < 0.2 < value(rows, "tickets")
+    assert value(rows, "auc_gain_low") > 0.03
+    coefficients = rows[rows["kind"] == "coefficient"]
+    assert abs(value(coefficients, "noise")) < 0.2 < value(coefficients, "tickets")
     assert value(rows, "n_train") + value(rows, "n_test") == 3000
     assert value(rows, "log_loss") < -np.log(0.5)
     assert not rows.duplicated(["model_version", "kind", "term"]).any()
@@ -137,33 +160,100 @@ def test_odd_columns_are_survived():
     assert {"noise", "sparse"} <= set(rows["term"])
 
 
-@pytest.mark.parametrize(
-    ("frame", "reason"),
-    [
-        (examples(0), "0 examples to train on"),
-        (examples(60), "36 examples to train on"),
-        (examples(label=0), "0 positive examples"),
-        (examples(label=1), "0 negative examples"),
-        (examples(label=(np.arange(600) % 100 == 0).astype(int)), "4 positive examples"),
-        (
-            examples(label=(np.arange(600) < 300).astype(int)),
-            "the 240 examples to test on are not of both",
-        ),
-    ],
-)
-def test_without_enough_examples_there_is_no_version_and_the_reason_is_said(frame, reason, caplog):
+def test_what_is_missing_is_said_in_numbers_and_gives_no_version(caplog):
+    lacks = ["43 days of history needed, 38 found", "50 examples needed, 12 found"]
     with caplog.at_level(logging.WARNING):
-        rows = run(frame)
-    assert rows.empty
-    assert list(rows.columns) == list(model_terms.COLUMNS)
-    assert f"Model churn was not trained: {reason}" in caplog.text
+        rows = run(both(examples()), churn=lacks)
+    assert set(rows["model_name"]) == {"bundle_purchase"}
+    assert f"Model churn was not trained: {'; '.join(lacks)}." in caplog.text
 
 
-@pytest.mark.parametrize(("days_later", "trained"), [(0, 0), (7, 0), (7.01, 2), (-1, 2)])
-def test_models_are_trained_again_when_old(days_later, trained):
+def test_nothing_declared_and_nothing_there_is_survived():
+    rows = run(examples(0))
+    assert rows.empty and list(rows.columns) == list(model_terms.COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("later", "trained"),
+    [("0h", 0), ("6D", 0), ("6D 11h", 0), ("6D 22h", 2), ("7D", 2), ("7D 2h", 2), ("-1D", 2)],
+)
+def test_models_are_trained_again_when_old_by_days_of_the_calendar(later, trained):
+    """A clock that is two hours early on the seventh day does not put it off to the eighth."""
     former = run(both(examples()))
-    rows = run(both(examples()), CLOCK + pd.Timedelta(days=days_later), former)
+    rows = run(both(examples()), CLOCK + pd.Timedelta(later), former)
     assert rows["model_version"].nunique() == trained
+
+
+def test_a_changed_declaration_is_a_new_version_at_once():
+    former = run(both(examples()))
+    rows = run(both(examples()), CLOCK, former, declaration_id="changed")
+    assert set(rows["model_version"]) == {
+        "churn@2026-06-01T12:00:00#changed",
+        "bundle_purchase@2026-06-01T12:00:00#changed",
+    }
+    both_ways = pd.concat([former, rows], ignore_index=True)
+    assert run(both(examples()), CLOCK, both_ways).empty  # back again: the former one is young
+
+
+def test_versions_from_before_declarations_are_trained_anew():
+    former = run(both(examples())).drop(columns="declaration_id")
+    assert run(both(examples()), CLOCK, former)["model_version"].nunique() == 2
+
+
+def test_a_command_trains_now():
+    former = run(both(examples()))
+    assert run(both(examples()), CLOCK, former, retrain=True)["model_version"].nunique() == 2
+
+
+def test_the_baseline_is_the_best_of_all_and_named():
+    """Recency is the strongest rule here; where it is blurred, the lifetime count is."""
+    frame = examples(3000)
+    blurred = frame.assign(
+        recency=np.random.default_rng(1).normal(size=len(frame)), orders_ever=-frame["recency"]
+    )
+    for rows, best in ((run(frame), "recency"), (run(blurred), "orders_ever")):
+        aucs = rows[rows["kind"] == "baseline"].set_index("term")["value"]
+        assert aucs.index.tolist() == sorted(model_terms.BASELINES["churn"])
+        assert aucs.idxmax() == best
+        assert value(rows, "baseline_auc") == aucs.max() > 0.6
+
+
+def test_a_gain_that_chance_can_explain_has_an_interval_around_nothing():
+    """Nothing but recency decides, so the model cannot be better than recency."""
+    frame = examples(1500)
+    chance = 1 / (1 + np.exp(-0.15 * (frame["recency"] - 15)))
+    rng = np.random.default_rng(2)
+    frame = frame.assign(label=(rng.random(len(frame)) < chance).astype(int), tickets=0.0)
+    rows = run(frame)
+    assert value(rows, "auc_gain_low") <= 0 <= value(rows, "auc_gain_high") + 0.01
+
+
+def test_the_interval_covers_what_a_judge_finds():
+    """The resamples' AUC is scikit-learn's, ties included, and the gain lies in its interval."""
+    rng = np.random.default_rng(3)
+    truth = rng.integers(0, 2, 200)
+    score = np.round(truth + rng.normal(size=200), 1)
+    counts = rng.multinomial(200, np.full(200, 1 / 200), size=5)
+    found = model_terms.resampled_auc(truth, score, counts.astype(float))
+    judged = [roc_auc_score(truth, score, sample_weight=row) for row in counts]
+    np.testing.assert_allclose(found, judged)
+    alone = np.round(truth + rng.normal(size=200) * 3, 1)
+    low, high = model_terms.gain_interval(truth, score, alone, pd.Series(range(200)))
+    assert low < roc_auc_score(truth, score) - roc_auc_score(truth, alone) < high
+    assert 0 < low < high < 0.5
+
+
+def test_rows_of_one_person_are_no_independent_evidence():
+    """The same people ten times over: an interval as wide as that of the people, not narrower."""
+    rng = np.random.default_rng(4)
+    truth = rng.integers(0, 2, 200)
+    score, alone = truth + rng.normal(size=200), truth + 2 * rng.normal(size=200)
+    people = pd.Series(range(200))
+    once = model_terms.gain_interval(truth, score, alone, people)
+    often = model_terms.gain_interval(
+        *(np.tile(each, 10) for each in (truth, score, alone)), pd.Series(np.tile(people, 10))
+    )
+    np.testing.assert_allclose(once, often)
 
 
 def test_a_missing_baseline_is_named():

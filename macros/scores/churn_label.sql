@@ -1,0 +1,10 @@
+{#- Whether churn is the `absence` or the `presence` of events; stops the build where it is both. -#}
+{% macro churn_label() %}
+    {%- if var('churn_absence_of') and var('churn_presence_of') -%}
+        {{ exceptions.raise_compiler_error(
+            'The vars churn_absence_of and churn_presence_of both name events. Churn is one of the '
+            ~ 'two: empty the other list.'
+        ) }}
+    {%- endif -%}
+    {{ return('presence' if var('churn_presence_of') else 'absence') }}
+{% endmacro %}
