@@ -7,16 +7,15 @@ was delivered where; and, for the sample business, how much of the truth was fou
 import argparse
 import csv
 import os
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import adjusted_rand_score
 
 from orchestration import command
 from orchestration.activation.warehouse import Warehouse, open_warehouse
+from orchestration.identity_quality import identity_quality
 from orchestration.text import table
 
 STAGES = {
@@ -53,69 +52,14 @@ def section(head: Sequence[str], rows: Iterable[Sequence], otherwise: str = "non
     return table(head, rows) if rows else f"  {otherwise}"
 
 
-def pairs(groups: Iterable[int]) -> int:
-    """How many pairs of members groups of these sizes hold."""
-    return sum(size * (size - 1) // 2 for size in groups)
-
-
-def without_guards(
-    identifiers: Sequence[tuple[str, str, str]], edges: Sequence[tuple[str, str]]
-) -> list[tuple[str, str, int]]:
-    """`(id_type, id_value, component)` were no edge refused.
-
-    Takes `(identifier_id, id_type, id_value)` and the two ends of each edge.
-    """
-    numbers = {identifier: number for number, (identifier, *_) in enumerate(identifiers)}
-    lefts = [numbers[left] for left, _ in edges]
-    rights = [numbers[right] for _, right in edges]
-    graph = coo_array(([1] * len(edges), (lefts, rights)), shape=(len(numbers), len(numbers)))
-    _, components = connected_components(graph, directed=False)
-    return [
-        (kind, value, component)
-        for (_, kind, value), component in zip(identifiers, components.tolist(), strict=True)
-    ]
-
-
-def identity_quality(
-    found: Iterable[tuple[str, str, str | int]], truth: Path
-) -> tuple[float, float] | None:
-    """Pairwise precision and recall of `(id_type, id_value, profile)` against the truth.
-
-    Identifiers of several people (shared devices) and those without events are left out.
-    """
-    people = defaultdict(set)
-    with (truth / "identifiers.csv").open() as file:
-        for row in csv.DictReader(file):
-            people[row["id_type"], row["id_value"]].add(row["person_id"])
-    owners = [
-        (profile, next(iter(people[kind, value])))
-        for kind, value, profile in found
-        if len(people.get((kind, value), ())) == 1
-    ]
-    together = pairs(Counter(owners).values())
-    claimed = pairs(Counter(profile for profile, _ in owners).values())
-    true = pairs(Counter(person for _, person in owners).values())
-    return (together / claimed, together / true) if claimed and true else None
-
-
 def against_truth(warehouse: Warehouse, truth: Path) -> list[str]:
     """Lines that compare identities and personas with the truth of the sample business."""
-    lines = []
-    quality = identity_quality(
-        rows_of(warehouse, "select id_type, id_value, profile_id from {identity_map}"), truth
-    )
-    unguarded = identity_quality(
-        without_guards(
-            rows_of(warehouse, "select identifier_id, id_type, id_value from {identifiers}"),
-            rows_of(warehouse, "select left_id, right_id from {identity_edges}"),
-        ),
-        truth,
-    )
-    if quality and unguarded:
-        lines.append(
-            f"  identity: pairwise precision {quality[0]:.3f}, recall {quality[1]:.3f} "
-            f"(without the guards: precision {unguarded[0]:.3f}, recall {unguarded[1]:.3f})"
+    lines = [
+        section(
+            ["identity, by pairs of identifiers", "precision", "recall"],
+            identity_quality(partial(rows_of, warehouse), truth),
         )
+    ]
     with (truth / "people.csv").open() as file:
         archetypes = {row["person_id"]: row["archetype"] for row in csv.DictReader(file)}
     with (truth / "identifiers.csv").open() as file:

@@ -34,20 +34,27 @@
 {% endmacro %}
 
 
-{#
-  Every component hooks to its least neighbour, and 2^doublings hooks are followed. Along hooks
-  every second component is no greater than the one two before, so the only cycles are pairs; the
-  lesser of such a pair becomes the root. An end that is not the root yet stands for what leads to
-  it all the same: a later round takes it on.
-#}
+{# Every component hooks to its least neighbour. #}
 {% macro components_roots(edges, doublings) %}
-  with hooks as (
+  {% set hooks %}
     select
       left_number as number,
       min(right_number) as parent
     from {{ edges }}
     group by left_number
-  ),
+  {% endset %}
+  {{ components_followed(hooks, doublings) }}
+{% endmacro %}
+
+
+{#
+  2^doublings hooks are followed. The neighbours that components hook to are such that the only
+  cycles are pairs (of least neighbours, every second is no greater than the one two before); the
+  lesser of such a pair becomes the root. An end that is not the root yet stands for what leads to
+  it all the same: a later round takes it on.
+#}
+{% macro components_followed(hooks, doublings) %}
+  with hooks as ({{ hooks }}),
 
   followed_1 as (
     select
@@ -86,25 +93,29 @@
 {% endmacro %}
 
 
-{# Every node with its root after all rounds; the component is named by its least node. #}
+{# Every node with its component, which is named by its least node. #}
 {% macro components_found(nodes, rounds) %}
-  with rooted as (
-    select
-      nodes.node,
-      coalesce(
-        {%- for round in range(rounds | length, 0, -1) %} roots_{{ round }}.root,{% endfor %}
-        nodes.number
-      ) as root
-    from {{ nodes }} as nodes
-    {%- for roots in rounds %}
-    left join {{ roots }} as roots_{{ loop.index }}
-      on {{ 'nodes.number' if loop.first else 'roots_' ~ loop.index0 ~ '.root' }}
-        = roots_{{ loop.index }}.number
-    {%- endfor %}
-  )
+  with rooted as ({{ components_rooted(nodes, rounds) }})
 
   select
     node,
     min(node) over (partition by root) as component
   from rooted
+{% endmacro %}
+
+
+{# Every node with its root after all rounds. #}
+{% macro components_rooted(nodes, rounds) %}
+  select
+    nodes.node,
+    coalesce(
+      {%- for round in range(rounds | length, 0, -1) %} roots_{{ round }}.root,{% endfor %}
+      nodes.number
+    ) as root
+  from {{ nodes }} as nodes
+  {%- for roots in rounds %}
+  left join {{ roots }} as roots_{{ loop.index }}
+    on {{ 'nodes.number' if loop.first else 'roots_' ~ loop.index0 ~ '.root' }}
+      = roots_{{ loop.index }}.number
+  {%- endfor %}
 {% endmacro %}

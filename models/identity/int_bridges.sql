@@ -5,43 +5,46 @@ with edges as (
 
 ),
 
-identifiers as (
-
-    select * from {{ ref('int_identifier_guards') }}
-
-),
-
 components as (
 
     select * from {{ ref('int_components') }}
 
 ),
 
-contested as (
+account_types as (
+
+    select id_type from {{ ref('identifier_rules') }}
+    where is_unique_per_profile
+
+),
+
+regions as (
 
     select
-        components.component,
-        identifiers.id_type,
-        count(*) as account_count
-    from components
-    inner join identifiers
-        on components.node = identifiers.identifier_id
-    where identifiers.is_unique_per_profile
-    group by components.component, identifiers.id_type
-    having count(*) > 1
+        account_types.id_type,
+        substr(regions.node, length(account_types.id_type) + 2) as identifier_id,
+        substr(regions.region, length(account_types.id_type) + 2) as account_id
+    from {{ ref('int_regions') }} as regions
+    inner join account_types
+        on split_part(regions.node, ' ', 1) = account_types.id_type
 
 )
 
-{# What touches an account stays: it was seen with the account itself, and with no other. #}
 select
     edges.edge_id,
     components.component,
-    'joins ' || cast(max(contested.account_count) as varchar) || ' accounts' as reason
+    min(
+        'would join ' || least(lefts.account_id, rights.account_id)
+        || ' and ' || greatest(lefts.account_id, rights.account_id)
+    ) as reason
 from edges
 inner join components
     on edges.left_id = components.node
-inner join contested
+inner join regions as lefts
+    on edges.left_id = lefts.identifier_id
+inner join regions as rights
     on
-        components.component = contested.component
-        and contested.id_type not in (edges.left_type, edges.right_type)
+        edges.right_id = rights.identifier_id
+        and lefts.id_type = rights.id_type
+where lefts.account_id <> rights.account_id
 group by edges.edge_id, components.component

@@ -136,9 +136,15 @@ def _summary(
     for kind, count in counts.items():
         if kind not in ("lines", "clean") and count:
             yield f"{count:>10,} {kind.replace('_', ' ')}"
-    shared = int(business.people["shares_device"].sum())
-    if shared:
-        yield f"{shared:>10,} people share a device"
+    for column, what in (
+        ("shares_device", "share a laptop"),
+        ("shares_inbox", "share an inbox"),
+        ("shares_tablet", "share a tablet"),
+    ):
+        if shared := int(business.people[column].sum()):
+            yield f"{shared:>10,} people {what}"
+    if sold := int((business.people["sold_phone_on"] != "").sum()):
+        yield f"{sold:>10,} phones were sold"
     others = {p for p in folder.glob("*.jsonl*") if not p.name.startswith(".")} - set(paths)
     if others:
         yield f"{len(others):>10,} other files were there before and stay"

@@ -44,7 +44,7 @@ NOT_COMPARED |= {"event_quality", "event_quality_reasons", "property_quality", "
 # What they hold of a run is the identifiers that it reached.
 NOT_COMPARED |= {"int_touched_identifiers", "int_reached_identifiers", "int_identifier_guards"}
 NOT_COMPARED |= {"int_edge_guards", "int_components", "int_bridges", "int_limbs", "int_cuts"}
-NOT_COMPARED |= {"int_cut_components", "int_excess", "int_device_intervals"}
+NOT_COMPARED |= {"int_regions", "int_cut_components", "int_excess", "int_device_intervals"}
 NOT_COMPARED |= {"int_neighbourhoods"}  # Bob's was hers, for the tablet's sake
 BOOKKEEPING = {"updated_at"}
 

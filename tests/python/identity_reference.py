@@ -13,13 +13,14 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import networkx as nx
 import pandas as pd
 
 from tests.python.identity_project import LIMITS, REPO, ScratchProject
+from tests.python.identity_regions import refused_edges
 
 LOADS = 3
 PRIORITY = {"user_id": 1, "anonymous_id": 2, "email": 3, "phone": 4}
@@ -388,10 +389,31 @@ def golden(rows: list[Row], owners: set, single: set) -> set[tuple]:
     return survivors
 
 
-def refused(edges: dict, received: dict, excluded: set[frozenset]) -> dict:
+class Evidence(NamedTuple):
+    """What speaks for an edge. Of a match no event does, but how probable it is."""
+
+    event_count: int
+    probability: float
+    first_received_at: datetime
+
+    @property
+    def age(self) -> tuple[bool, datetime]:
+        """What was seen goes before what is only probable."""
+        return self.event_count == 0, self.first_received_at
+
+
+def strength(edge: tuple, evidence: Evidence) -> tuple:
+    """The rank of an edge among those that regions grow along; the least is the strongest."""
+    touches_account = "user_id" in (edge[0][0], edge[1][0])
+    key = tuple(":".join(end) for end in edge)
+    count, probability, first = evidence
+    return not touches_account, -count, -probability, first, key
+
+
+def refused(edges: dict[tuple, Evidence], received: dict, excluded: set[frozenset]) -> dict:
     """The rule that refuses an edge.
 
-    Given is when each was first received, of an edge after whether it is a match alone.
+    Given is what speaks for each edge, and when each identifier was first received.
     """
     rules = {edge: "excluded" for edge in edges if frozenset(edge) in excluded}
     accounts = defaultdict(set)
@@ -401,13 +423,13 @@ def refused(edges: dict, received: dict, excluded: set[frozenset]) -> dict:
     shared = {device for device, users in accounts.items() if len(users) > 1}
     of_email = defaultdict(list)
     seen_with = defaultdict(set)
-    for (left, right), first in edges.items():
+    for (left, right), evidence in edges.items():
         if (left, right) in rules:
             continue
         if left in shared:
             rules[left, right] = "shared_device"
         elif left[0] == "email" and right[0] == "user_id":
-            of_email[left].append((first, right[1], (left, right)))
+            of_email[left].append((evidence.age, right[1], (left, right)))
         elif "user_id" not in (left[0], right[0]):
             seen_with[left, right[0]].add((left, right))
             seen_with[right, left[0]].add((left, right))
@@ -419,10 +441,12 @@ def refused(edges: dict, received: dict, excluded: set[frozenset]) -> dict:
             rules[edge] = "email_of_two_accounts"
     graph = nx.Graph(edge for edge in edges if edge not in rules)
     for component in nx.connected_components(graph):
-        if sum(kind == "user_id" for kind, _ in component) > 1:
-            for edge in graph.subgraph(component).edges:
-                if all(kind != "user_id" for kind, _ in edge):
-                    rules[tuple(sorted(edge))] = "bridges_two_accounts"
+        accounts = {node for node in component if node[0] == "user_id"}
+        if len(accounts) > 1:
+            inside = map(tuple, map(sorted, graph.subgraph(component).edges))
+            rank_of = {edge: strength(edge, edges[edge]) for edge in inside}
+            bridges = refused_edges(rank_of, accounts)
+            rules |= dict.fromkeys(bridges, "bridges_two_accounts")
 
     graph = nx.Graph(edge for edge in edges if edge not in rules)
     for pair in excluded:
@@ -433,7 +457,7 @@ def refused(edges: dict, received: dict, excluded: set[frozenset]) -> dict:
             for holder in pair & graph.nodes:
                 for neighbour in limb & set(graph[holder]):
                     edge = tuple(sorted((holder, neighbour)))
-                    claims.append((edges[edge], ":".join(holder), edge))
+                    claims.append((edges[edge].age, ":".join(holder), edge))
             first = min(claims, default=(None, None))[1]
             for _, holder, edge in claims:
                 if holder != first:
@@ -475,11 +499,12 @@ def resolve(
         for found in row.identifiers():
             received[found] = min(received.get(found, row.received_at), row.received_at)
     edges = {
-        edge: (False, min(row.received_at for row in seen))
+        edge: Evidence(len(seen), 0, min(row.received_at for row in seen))
         for edge, seen in seen_together(rows).items()
     }
     edges |= {
-        pair: (True, match.matched_at) for pair, match in matched(rows, matches or []).items()
+        pair: Evidence(0, match.probability, match.matched_at)
+        for pair, match in matched(rows, matches or []).items()
     }
     rules = refused(edges, received, excluded)
     shared = {left for (left, _), rule in rules.items() if rule == "shared_device"}

@@ -85,6 +85,18 @@ BREAKS = {
         "partition by cut_component, coalesce(rank_in_type > most_of_type, false)",
         "partition by cut_component",
     ),
+    "what_touches_no_account": (
+        "int_regions",
+        "contested.account_type not in (edges.left_type, edges.right_type),\n            edges",
+        "edges",
+    ),
+    "however_often": ("int_regions", "edges.event_count desc,", ""),
+    "whenever_received": ("int_regions", "edges.first_received_at,", ""),
+    "all_that_touch_no_account": (
+        "int_bridges",
+        "where lefts.account_id <> rights.account_id",
+        "where lefts.id_type not in (edges.left_type, edges.right_type)",
+    ),
     "later_ones_stay": (
         "int_excess",
         "partition by cut_component, id_type order by first_received_at, id_value",

@@ -41,6 +41,12 @@ FAMILY = [
     _seen(9, user_id="gran"),
     _seen(10, email="gran@home.org"),
     _seen(11, user_id="aunt"),
+    _seen(14, "uncles-phone", "uncle"),
+    _seen(15, "aunts-phone", "aunt"),
+    _seen(16, "uncles-phone", email="us@home.org"),
+    _seen(17, "uncles-phone", email="us@home.org"),
+    _seen(18, "aunts-phone", email="us@home.org"),
+    _seen(19, "old-phone", email="us@home.org"),
 ]
 GRAN = ("email", "gran@home.org")
 MATCHES = [
@@ -76,6 +82,7 @@ def family(tmp_path_factory):
         (DAD, DADS_PROFILE),
         ("user_id:gran", "email:gran@home.org"),
         ("user_id:gran", "user_id:aunt"),
+        ("user_id:aunt", "anonymous_id:old-phone"),
         (DAD, "anonymous_id:nobody"),
         (DAD, "emial:kit@home.org"),
         (DAD, "kit@home.org"),
@@ -125,6 +132,17 @@ def test_a_match_is_printed_with_its_probability(family):
     assert "stays with user_id:gran; matched with probability 0.960, 2026-01-13" in said
 
 
+def test_the_one_edge_that_bridges_two_accounts_is_printed(family):
+    _, before, _ = family
+    said = before["user_id:aunt", "anonymous_id:old-phone"]
+    assert said.count("bridges_two_accounts") == 1
+    assert (
+        "anonymous_id:aunts-phone | email:us@home.org\n"
+        "    bridges_two_accounts: would join user_id:aunt and user_id:uncle;"
+        " 1 event of collector, received 2026-01-18" in said
+    )
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -149,8 +167,9 @@ def test_an_exclusion_takes_a_family_apart_on_the_next_run(family):
         f"anonymous_id:dads-laptop anonymous_id:tablet {KIT} {DAD}",
         MUM,
         "anonymous_id:o'brien",
-        "user_id:aunt",
+        "anonymous_id:aunts-phone user_id:aunt",
         "email:gran@home.org user_id:gran",
+        "anonymous_id:old-phone anonymous_id:uncles-phone email:us@home.org user_id:uncle",
     }
     # What hangs between the two stays with the one it was first received with.
     assert "Not one profile" in after[0]

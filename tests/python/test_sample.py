@@ -4,7 +4,7 @@ import csv
 import gzip
 import json
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -173,7 +173,8 @@ def test_dirt_in_the_lines_is_what_the_truth_counts(tmp_path, plan, aliases):
 def test_rates_are_roughly_as_declared():
     dirt = Dirt(late=0.05, skewed_clocks=0.05, future=0.01, junk_identifiers=0.01)
     counts = generate(800, 40, 3, END, dirt).rows.sum()
-    besides = {"shared_devices"}  # a share of people, not of messages
+    # Shares of people, not of messages.
+    besides = {"shared_devices", "shared_inboxes", "family_tablets", "sold_phones"}
     for kind in {rate.name for rate in fields(Dirt)} - besides:
         rate = getattr(dirt, kind)
         assert counts[kind] / counts["clean"] == pytest.approx(rate, rel=0.4), kind
@@ -201,8 +202,9 @@ def test_clocks_lie_only_where_declared(tmp_path):
 
 def test_truth_knows_every_landed_identifier_and_no_other(tmp_path):
     events = land(
-        tmp_path, "--people", "400", "--shared-devices", "0.2", "--junk-identifiers", "0.05"
-    )
+        tmp_path, "--people", "400", "--shared-devices", "0.2", "--junk-identifiers", "0.05",
+        "--shared-inboxes", "0.2",
+    )  # fmt: skip
     landed = set()
     for message in parsed(read(events)):
         landed |= {("anonymous_id", message.get("anonymousId")), ("user_id", message["userId"])}
@@ -213,9 +215,42 @@ def test_truth_knows_every_landed_identifier_and_no_other(tmp_path):
     assert junk <= landed
     assert {(row["id_type"], row["id_value"]) for row in truth} == landed - junk
     owners = Counter((row["id_type"], row["id_value"]) for row in truth)
-    assert {kind for (kind, _), count in owners.items() if count > 1} == {"anonymous_id"}
+    assert {kind for (kind, _), count in owners.items() if count > 1} == {"anonymous_id", "email"}
     people = {row["person_id"] for row in rows(tmp_path / "truth" / "people.csv")}
     assert {r["person_id"] for r in truth if not r["person_id"].startswith("bot_")} <= people
+
+
+def test_ties_between_people_stand_in_the_events_and_in_the_truth():
+    """An inbox has two accounts, a tablet three, a phone first one person and then another."""
+    dirt = replace(Dirt.none(), shared_inboxes=0.1, family_tablets=0.1, sold_phones=0.1)
+    business = generate(600, 60, 5, END, dirt)
+    people, truth = business.people.set_index("person_id"), business.identifiers
+    owners = truth.groupby(["id_type", "id_value"])["person_id"].agg(frozenset)
+    several = owners[owners.map(len) > 1].reset_index()
+    pairs = several[several["id_type"] == "email"]["person_id"]
+    assert len(pairs) > 10
+    assert all(people.loc[sorted(pair), "shares_inbox"].all() for pair in pairs)
+    devices = several[several["id_type"] == "anonymous_id"]["person_id"]
+    families = [family for family in devices if people.loc[sorted(family), "shares_tablet"].all()]
+    assert len(families) > 5 and max(map(len, families)) == 3
+    traded = [pair for pair in devices if pair not in families]
+    assert len(traded) > 5
+    events = business.events.assign(
+        person_id=[f"person_{person:06d}" for person in business.events["person"]],
+        day=[str(business.day(int(at) // 86_400_000)) for at in business.events["occurred"]],
+    )
+    for pair in traded:
+        seller, buyer = sorted(pair, key=lambda person: people.loc[person, "bought_phone_on"])
+        sold_on = people.loc[seller, "sold_phone_on"]
+        assert sold_on == people.loc[buyer, "bought_phone_on"] != ""
+        both = events[events["person_id"].isin(pair) & (events["device"] >= 0)]
+        phone = both.groupby("device")["person_id"].nunique().idxmax()
+        seen = both[both["device"] == phone]
+        assert seen[seen["person_id"] == seller]["day"].max() < sold_on
+        assert seen[seen["person_id"] == buyer]["day"].min() >= sold_on
+    signed_in = events[events["shows_user"] & (events["device"] >= 0)]
+    accounts = signed_in.groupby("device")["person_id"].nunique()
+    assert (accounts == 3).any() and (accounts == 2).any()
 
 
 def test_truth_of_who_left_holds_in_the_events():

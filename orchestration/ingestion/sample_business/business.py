@@ -10,10 +10,11 @@ from orchestration.ingestion.sample_business import catalog, render
 from orchestration.ingestion.sample_business import dirt as dirty
 from orchestration.ingestion.sample_business import people as population
 from orchestration.ingestion.sample_business.archetypes import ARCHETYPES
-from orchestration.ingestion.sample_business.clicks import KIND, browse
+from orchestration.ingestion.sample_business.clicks import ADDRESS_BITS, KIND, browse
 from orchestration.ingestion.sample_business.dirt import Dirt
 from orchestration.ingestion.sample_business.people import SLOTS, Lives, People
 from orchestration.ingestion.sample_business.server import serve
+from orchestration.ingestion.sample_business.ties import Ties, tie
 from orchestration.ingestion.sample_business.visits import (
     BUNDLE,
     DAY,
@@ -75,7 +76,8 @@ def generate(people: int, days: int, seed: int, end: date, dirt: Dirt | None = N
     first_day = (np.datetime64(end) - days).astype(date)
     crowd = population.populate(people, days, dirt.shared_devices, seed)
     lives = population.live(crowd, days, seed)
-    visits = draw_visits(crowd, lives, seed)
+    ties = tie(crowd, days, dirt.shared_inboxes, dirt.family_tablets, dirt.sold_phones, seed)
+    visits = draw_visits(crowd, lives, ties, seed)
     clicks = browse(visits, crowd, seed)
     orders, order_of_visit = _orders(clicks, visits, crowd, seed)
     served = serve(crowd, lives, visits, seed)
@@ -85,7 +87,7 @@ def generate(people: int, days: int, seed: int, end: date, dirt: Dirt | None = N
         first_day=first_day,
         days=days,
         events=events,
-        people=_people(crowd, lives, visits, days, first_day),
+        people=_people(crowd, lives, ties, visits, days, first_day),
         identifiers=_identifiers(events, people, device_ids),
         bundle_episodes=_episodes(clicks, visits, order_of_visit, device_ids, first_day, days),
         rows=_rows(events, people, days),
@@ -153,7 +155,12 @@ def _orders(
 
 
 def _people(
-    crowd: People, lives: Lives, visits: pd.DataFrame, days: int, first_day: date
+    crowd: People,
+    lives: Lives,
+    ties: Ties,
+    visits: pd.DataFrame,
+    days: int,
+    first_day: date,
 ) -> pd.DataFrame:
     def on(day: np.ndarray) -> np.ndarray:
         """Dates, empty for days outside of the data."""
@@ -170,6 +177,10 @@ def _people(
             "left_on": on(lives.left),
             "is_bundle_intender": np.isin(np.arange(crowd.count), intenders),
             "shares_device": crowd.is_shared,
+            "shares_inbox": np.bincount(ties.inbox, minlength=crowd.count)[ties.inbox] > 1,
+            "shares_tablet": ties.tablet >= 0,
+            "sold_phone_on": on(ties.sold_on),
+            "bought_phone_on": on(ties.bought_on),
         }
     )
 
@@ -185,10 +196,11 @@ def _identifiers(events: pd.DataFrame, people: int, device_ids: list[str]) -> pd
 
     cookies = readable[(readable["device"] >= 0) & (junk != dirty.ANONYMOUS_ID_SAME)]
     emails = readable[(readable["kind"] == KIND["identify"]) & (junk != dirty.EMAIL_TEST)]
+    emails = emails.assign(address=emails["detail"].to_numpy() >> ADDRESS_BITS)
     found = [
         pairs("anonymous_id", cookies, "device"),
         pairs("user_id", readable[readable["shows_user"]], "person"),
-        pairs("email", emails, "person"),
+        pairs("email", emails, "address"),
     ]
     text = {
         "anonymous_id": device_ids.__getitem__,

@@ -12,6 +12,7 @@ from orchestration.ingestion.sample_business.visits import (
     BUNDLE,
     INTENT,
     JACKETS_ONLY,
+    NAMED,
     NORMAL,
     REMEMBERED,
     SECOND,
@@ -29,6 +30,9 @@ EVENTS = (
     "subscription_start", "subscription_cancel",
 )  # fmt: skip
 KIND = {event: kind for kind, event in enumerate(EVENTS)}
+
+# In the detail of an `identify`: the person below, the person whose address they give above.
+ADDRESS_BITS = 32
 
 # Where in a visit something happens: from 0, the landing page, to 3, the checkout.
 _SIGN_IN, _BROWSE, _LATE, _CHECKOUT, _AFTER = 0.1, 1.0, 2.0, 3.0, 4.0
@@ -73,8 +77,8 @@ def browse(visits: pd.DataFrame, people: People, seed: int) -> pd.DataFrame:
     """Clickstream of all visits, one row per event, by visit and time.
 
     Columns: `visit` (row of `visits`), `kind` (index into `EVENTS`), `detail` (page, product,
-    search, feature or person, depending on the kind), `seconds` (of time_on_page), `occurred`
-    (ms since the first day), `shows_user` (whether the event carries the user id).
+    search, feature or who gives whose address, depending on the kind), `seconds` (of time_on_page),
+    `occurred` (ms since the first day), `shows_user` (whether the event carries the user id).
     """
     rng = np.random.default_rng([seed, 5])
     steps = _Steps()
@@ -238,7 +242,8 @@ def _episodes(steps: _Steps, visits: pd.DataFrame, rng: np.random.Generator) -> 
 
 def _sign_ins(steps: _Steps, visits: pd.DataFrame) -> np.ndarray:
     """Add sign-ups, sign-ins and newsletters; the position from which each visitor is known."""
-    known, person = visits["known"].to_numpy(), visits["person"].to_numpy()
+    known = visits["known"].to_numpy()
+    said = visits["person"].to_numpy() + (visits["address"].to_numpy() << ADDRESS_BITS)
     # Who buys a bundle makes the account on the way to the checkout, others early.
     early = np.where(visits["kind"] == BUNDLE, _LATE + 0.9, _SIGN_IN)
     known_from = np.full(len(visits), np.inf)
@@ -248,11 +253,13 @@ def _sign_ins(steps: _Steps, visits: pd.DataFrame) -> np.ndarray:
         # Somebody with an account signs in on arrival: nothing of the visit is anonymous.
         position = early[visit] if state == SIGNS_UP else np.full(len(visit), -1.0)
         known_from[visit] = position
-        steps.add("identify", visit, position, person[visit])
+        steps.add("identify", visit, position, said[visit])
         steps.add(event, visit, position + _NEXT)
+    visit = np.flatnonzero(known == NAMED)
+    steps.add("identify", visit, _NEXT, said[visit])
     visit = np.flatnonzero(known == SUBSCRIBES)
     steps.add("form_submit", visit, _AFTER)
-    steps.add("identify", visit, _AFTER + _NEXT, person[visit])
+    steps.add("identify", visit, _AFTER + _NEXT, said[visit])
     return known_from
 
 

@@ -41,6 +41,9 @@ class Dirt:
     bots: float = 0.02  # crawler messages, beside the clean ones
     junk_identifiers: float = 0.003  # `null`, `anonymous`, `test@test.com`
     shared_devices: float = 0.02  # of people: two accounts on one laptop
+    shared_inboxes: float = 0.01  # of people: two accounts with one address
+    family_tablets: float = 0.006  # of people: three with an account on one tablet
+    sold_phones: float = 0.01  # of people: sold to another with its cookie
     plan_breaking: float = 0.003  # messages that break the tracking plan, beside the clean ones
     not_json: float = 0.0005  # lines cut in half, beside the clean ones
 

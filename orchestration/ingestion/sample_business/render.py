@@ -11,7 +11,7 @@ import pandas as pd
 from orchestration.ingestion.sample_business import catalog
 from orchestration.ingestion.sample_business import people as population
 from orchestration.ingestion.sample_business.catalog import dumps
-from orchestration.ingestion.sample_business.clicks import EVENTS, KIND
+from orchestration.ingestion.sample_business.clicks import ADDRESS_BITS, EVENTS, KIND
 from orchestration.ingestion.sample_business.dirt import (
     ANONYMOUS_ID_SAME,
     EMAIL_TEST,
@@ -251,8 +251,9 @@ def _page_view(page: int) -> dict[str, str]:
 def _maker(event: str, orders: Sequence[str]) -> Callable[[int], str]:
     """The function that makes `properties` (or `traits`) of a detail."""
     if event == "identify":
-        return lambda p: (
-            f'"traits":{{"email":"{population.email(p)}","name":{dumps(population.name(p))}}}'
+        return lambda said: (
+            f'"traits":{{"email":"{population.email(said >> ADDRESS_BITS)}",'
+            f'"name":{dumps(population.name(said & ((1 << ADDRESS_BITS) - 1)))}}}'
         )
     if event == "purchase":
         return lambda o: f'"properties":{orders[o]}'

@@ -6,6 +6,7 @@ import pandas as pd
 from orchestration.ingestion.sample_business import catalog
 from orchestration.ingestion.sample_business import people as population
 from orchestration.ingestion.sample_business.people import NEVER, Lives, People
+from orchestration.ingestion.sample_business.ties import Ties, moved
 
 SECOND, HOUR, DAY = 1000, 3_600_000, 86_400_000  # milliseconds
 
@@ -16,21 +17,24 @@ EPISODE_RATES = {INTENT: 0.012, SHOES_ONLY: 0.012, JACKETS_ONLY: 0.016}  # per v
 BUNDLE_RATES = {INTENT: 0.75, SHOES_ONLY: 0.03, JACKETS_ONLY: 0.02}  # per episode
 
 # How far the shop knows the visitor.
-ANONYMOUS, SIGNS_UP, SIGNS_IN, REMEMBERED, SUBSCRIBES = range(5)  # SUBSCRIBES: to the newsletter
+# SUBSCRIBES: to the newsletter. NAMED: by the link in a newsletter.
+ANONYMOUS, SIGNS_UP, SIGNS_IN, REMEMBERED, SUBSCRIBES, NAMED = range(6)
 
 
-def draw_visits(people: People, lives: Lives, seed: int) -> pd.DataFrame:
+def draw_visits(people: People, lives: Lives, ties: Ties, seed: int) -> pd.DataFrame:
     """Draw all visits, one row each, by person and time.
 
     Columns: `person`, `start` (ms since the first day), `kind`, `slot`, `device`, `shoe` and
     `jacket` (products of an episode), `episode` (of an episode and of the bundle that came of
-    it, else -1), `interest` (1 as usual, less before leaving), `known`, `campaign`.
+    it, else -1), `interest` (1 as usual, less before leaving), `known`, `campaign`, `address` (the
+    person whose address is given), `by_link` (whether a newsletter's link brought them).
     """
     rng = np.random.default_rng([seed, 4])
     visits = _ordinary(people, lives, rng)
     visits = pd.concat([visits, _bundles(people, lives, visits, rng)], ignore_index=True)
     visits = visits.sort_values(["person", "start"], kind="stable", ignore_index=True)
     visits["device"] = people.devices[visits["person"], visits["slot"]]
+    visits = moved(visits, ties, visits["start"].to_numpy() // DAY, seed)
     visits["known"] = _known(people, visits, rng)
     visits["campaign"] = _campaign(people, visits, rng)
     return visits
@@ -128,6 +132,7 @@ def _known(people: People, visits: pd.DataFrame, rng: np.random.Generator) -> np
     on_shared = people.is_shared[person] & (visits["slot"] == population.LAPTOP).to_numpy()
     is_known = has_account & (in_app | on_shared | (rng.random(len(visits)) < 0.72))
     signs_up = ordinal == signs_up_at[person]
+    is_named = visits["by_link"].to_numpy() & ~signs_up
     seen = visits[["person", "device"]][is_known | signs_up]
     is_first = np.zeros(len(visits), dtype=bool)
     is_first[seen.index] = ~seen.duplicated()
@@ -135,8 +140,8 @@ def _known(people: People, visits: pd.DataFrame, rng: np.random.Generator) -> np
     signs_in = is_known & (is_first | on_shared | (~in_app & (rng.random(len(visits)) < 0.2)))
     subscribes = (ordinal == subscribes_at[person]) & (ordinal < signs_up_at[person])
     return np.select(
-        [signs_up, signs_in, is_known, subscribes],
-        [SIGNS_UP, SIGNS_IN, REMEMBERED, SUBSCRIBES],
+        [signs_up, is_named, signs_in, is_known, subscribes],
+        [SIGNS_UP, NAMED, SIGNS_IN, REMEMBERED, SUBSCRIBES],
         ANONYMOUS,
     )
 
@@ -150,4 +155,5 @@ def _campaign(people: People, visits: pd.DataFrame, rng: np.random.Generator) ->
         [catalog.EMAIL_CAMPAIGN, catalog.SEARCH_AD, catalog.SOCIAL_AD],
         catalog.NO_CAMPAIGN,
     )
+    campaign = np.where(visits["by_link"], catalog.EMAIL_CAMPAIGN, campaign)
     return np.where(visits["slot"] == population.APP, catalog.NO_CAMPAIGN, campaign)
