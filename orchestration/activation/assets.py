@@ -58,7 +58,8 @@ def events(
 ) -> Sequence[dg.MaterializeResult | dg.AssetObservation | dg.AssetCheckResult]:
     """What Dagster is told of a run: a sync that is not configured is observed, not materialized.
 
-    Raises dagster.Failure if the run failed.
+    Raises dagster.Failure if the run failed, was held or had everything rejected: nobody looks at
+    a run that is green.
     """
     run = result.run
     metadata = {
@@ -74,7 +75,7 @@ def events(
         "held": run.held,
         "unknown": run.unknown,
     }
-    if result.failed:
+    if result.exit_code:
         raise dg.Failure(run.message, metadata=metadata)
     check = dg.AssetCheckResult(
         asset_key=key,
