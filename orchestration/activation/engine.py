@@ -172,8 +172,8 @@ class _Runner:
             self.ledger.save(run)
             self._send(destination, resent=True)
 
-        held_rows, unknown_rows = self.ledger.counts()
-        may_look = not dry_run and not unknown_rows and not self.forgotten
+        held_rows, unsure_rows = self.ledger.counts()
+        may_look = not dry_run and not unsure_rows and not self.forgotten
         if may_look and (lost := destination.repair(self.ledger.groups())):
             log.warning("sync %s: sent again whole, because lost: %s", sync.name, lost)
             self.ledger.forget(lost)

@@ -4,7 +4,8 @@ How a crash is survived: before a batch leaves, its operations are written into 
 state `unknown` (what is being sent, with its idempotency key); when the destination has answered,
 they become `acknowledged` or go back to what they were. Both steps are transactions that also bring
 the run's record up to date. A process that dies in between leaves rows in state `unknown`, and the
-next run begins by sending exactly those operations again.
+next run begins by sending exactly those operations again, or their removal if they are no longer
+wanted.
 """
 
 from __future__ import annotations
@@ -54,7 +55,11 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "idempotency_key": ("varchar", "Of the operation last sent."),
             "attempts": ("integer", "How often the operation last sent has been sent, at most."),
             "run_id": ("varchar", "The run that last sent this row."),
-            "sent_at": ("timestamp", "When this row was last planned to be sent, wall clock, UTC."),
+            "sent_at": (
+                "timestamp",
+                "When it was last sent as an add or update, for the first time, wall clock, UTC. A "
+                "removal leaves it: what was sent before somebody asked to be forgotten stays so.",
+            ),
             "acknowledged_at": ("timestamp", "When it was last acknowledged, wall clock, UTC."),
             "acknowledged_as_of": ("timestamp", "The data clock of the row last acknowledged."),
         },
@@ -137,12 +142,11 @@ PERSONAL: dict[str, dict[str, str]] = {
 
 # How an operation of a plan stands in the ledger: it is not there, it is there, it is being sent
 # again as it was, it is being sent again as a removal.
-NEW, HELD, SENT_AGAIN, TAKEN_BACK = 0, 1, 2, 3
+NEW, KNOWN, SENT_AGAIN, TAKEN_BACK = 0, 1, 2, 3
 
 
 def _kept(planned: str, column: str) -> str:
     """SQL: what a column of the ledger becomes, which stays where an operation is sent again."""
-    planned = planned if planned.isdigit() else f"sending.{planned}"
     return f"case when sending.known >= {SENT_AGAIN} then ledger.{column} else {planned} end"
 
 
@@ -269,9 +273,9 @@ class Ledger:
         return self._last("desired_rows"), self._last("consent_statements")
 
     def counts(self) -> tuple[int, int]:
-        """Rows the destination holds or may hold; rows of unknown fate among them."""
+        """Rows the destination holds or may hold; those among them of which that is not sure."""
         return self.warehouse.query(
-            "select count(*), count(case when state = 'unknown' then 1 end) "
+            "select count(*), count(case when state <> 'acknowledged' then 1 end) "
             f"from {self.rows} where sync_name = ?",
             [self.sync.name],
         )[0]
@@ -355,12 +359,13 @@ class Ledger:
             )
             self.warehouse.execute(
                 f"update {self.rows} as ledger set state = 'unknown', "
-                f"sent_op = {_kept('op', 'sent_op')}, "
-                f"sent_payload = {_kept('payload', 'sent_payload')}, "
-                f"sent_hash = {_kept('payload_hash', 'sent_hash')}, "
+                f"sent_op = {_kept('sending.op', 'sent_op')}, "
+                f"sent_payload = {_kept('sending.payload', 'sent_payload')}, "
+                f"sent_hash = {_kept('sending.payload_hash', 'sent_hash')}, "
+                f"attempts = {_kept('0', 'attempts')}, "
                 "idempotency_key = sending.idempotency_key, run_id = ?, "
-                "sent_at = cast(? as timestamp), "
-                f"attempts = {_kept('0', 'attempts')} "
+                f"sent_at = case when sending.op = 'remove' or sending.known >= {SENT_AGAIN} "
+                "then ledger.sent_at else cast(? as timestamp) end "
                 f"from ({sending}) as sending "
                 "where ledger.sync_name = ? and ledger.row_key = sending.row_key",
                 [run.run_id, wall_clock().isoformat(), self.sync.name],

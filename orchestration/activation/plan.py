@@ -13,7 +13,7 @@ from datetime import datetime
 
 from orchestration.activation.destinations import Operation
 from orchestration.activation.errors import DeclarationError
-from orchestration.activation.ledger import HELD, NEW, SENT_AGAIN, TAKEN_BACK
+from orchestration.activation.ledger import KNOWN, NEW, SENT_AGAIN, TAKEN_BACK
 from orchestration.activation.syncs import Sync
 from orchestration.activation.warehouse import Kind, Warehouse
 from orchestration.text import nearest
@@ -274,7 +274,7 @@ def plan_changes(
                 coalesce(hashed.group_name, ledger.group_name) as group_name,
                 hashed.payload,
                 coalesce(hashed.payload_hash, ledger.payload_hash) as payload_hash,
-                case when ledger.row_key is null then {NEW} else {HELD} end as known,
+                case when ledger.row_key is null then {NEW} else {KNOWN} end as known,
                 hashed.problem
             from hashed
             full outer join ledger on hashed.row_key = ledger.row_key

@@ -176,6 +176,19 @@ def test_who_asked_to_be_forgotten_is_not_added_by_a_sync_that_comes_first(kille
     assert server.rows == wanted(members(3)[1:])
 
 
+def test_a_removal_does_not_hide_when_the_row_was_sent(killed, server):
+    """`make forget` looks for rows that were sent before the request; here it comes between."""
+    sent_at = "select sent_at from warehouse.tideline.activation_ledger where row_key like '%p000%'"
+    [before] = killed.sql(sent_at)
+    killed.desire(members(3)[1:])
+    server.script({"do": "ok"}, {"do": "status", "status": 401})
+    assert numbers(killed.sync()) == some(resend=3, remove=1, accepted=3, held=1)
+    assert killed.sql(sent_at) == [before]
+    server.script({"do": "drop_after"}, *[{"do": "error"}] * 4)
+    assert numbers(killed.sync()) == some(remove=1, unknown=1)
+    assert killed.sql(sent_at) == [before]
+
+
 def test_an_emptied_table_of_consents_is_held(killed, server):
     killed.sync()
     killed.state()

@@ -2,11 +2,13 @@
 
 import gzip
 import socket
+import threading
 import time
 import tracemalloc
 
 import pytest
 
+from orchestration.activation.destinations.exchange import THREAD
 from tests.python.activation_rig import WEBHOOK, members, numbers, some, wanted
 from tests.python.activation_sockets import certify, reset, serving, take_request
 
@@ -83,6 +85,12 @@ def slow_body(connection):
     drip(connection, b"x" * 1000)
 
 
+def slow_last_body(connection):
+    take_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nConnection: close\r\n\r\n")
+    drip(connection, b"x" * 1000)
+
+
 def continues_for_ever(connection):
     take_request(connection)
     for _ in range(300):
@@ -101,6 +109,7 @@ def continues_for_ever(connection):
         silence,
         slow_headers,
         slow_body,
+        slow_last_body,
         continues_for_ever,
     ],
 )
@@ -109,6 +118,9 @@ def test_once_the_request_was_sent_its_fate_is_unknown_and_soon(rig, speak):
         began = time.monotonic()
         result = send_to(rig, port, timeout_seconds=1.0)
         assert time.monotonic() - began < 10  # of which one is of the request
+        while any(thread.name == THREAD for thread in threading.enumerate()):
+            assert time.monotonic() - began < 20  # nothing goes on behind the run
+            time.sleep(0.05)
     assert numbers(result) == some(add=2, unknown=2)
     assert result.failed and result.exit_code == 1
 

@@ -23,6 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 # urllib3 logs the path of each request at DEBUG, and the path of a webhook is often its secret.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
+THREAD = "activation request"
 CHUNK = 65_536  # bytes of the answer, decompressed, that are read at once
 
 
@@ -64,9 +65,8 @@ class Client:
         call = _Call()
         seconds = self._timeout_seconds
         request = {"data": body, "headers": headers, "timeout": seconds}
-        threading.Thread(
-            target=call.make, args=(self._session, self._url, request, limit), daemon=True
-        ).start()
+        arguments = (self._session, self._url, request, limit)
+        threading.Thread(target=call.make, args=arguments, name=THREAD, daemon=True).start()
         if not call.is_done.wait(seconds):
             self._session = _session(self._token)  # the thread may still use the old one
             was_sent = call.abandon()
@@ -110,6 +110,9 @@ class _Call:
         except Exception as error:  # whatever a hostile answer breaks, the row's fate is open
             self.error = error
         finally:
+            with self._lock:
+                if self._line is not None:
+                    self._line.close()
             self.is_done.set()
 
     def connected(self, line: socket.socket) -> None:
@@ -117,7 +120,9 @@ class _Call:
         with self._lock:
             if self._is_abandoned:
                 raise TimeoutError
-            self._line = line
+            if self._line is not None:
+                self._line.close()
+            self._line = line.dup()
 
     def sending(self, line: socket.socket) -> None:
         """Note that the request leaves now. Raises TimeoutError, before it does, if it is late."""
@@ -140,7 +145,8 @@ _current = threading.local()  # `.call`: the request that this thread makes
 class _Watched:
     """What both kinds of connection have in addition: they tell the call how far it is."""
 
-    _line: socket.socket | None = None  # of its own, as TLS takes the first one over
+    # A handle of the connection: TLS takes the socket over, and an answer may close it early.
+    _line: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
         connected = super()._new_conn()  # type: ignore[misc]
