@@ -23,10 +23,13 @@ HEADER = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the syncs named (all, if none is); returns the exit code, 1 if one of them failed."""
+    """Run the syncs named (all, if none is); returns the exit code of the worst."""
     parser = argparse.ArgumentParser(
         prog="python -m orchestration.activation",
         description="Bring each destination to its desired state (reverse ETL).",
+        epilog="Exit codes: 0 each destination holds what it should or is not configured; 1 a sync "
+        "failed, run it again; 3 a sync is held, a person has to decide; 4 a destination has "
+        "rejected all rows of a run. Of several syncs the first of 1, 4, 3 that applies.",
     )
     parser.add_argument(
         "--sync", action="append", metavar="NAME", help="only this sync; repeatable"
@@ -36,6 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--allow-large-change", action="store_true", help="send also what a guard would hold"
+    )
+    parser.add_argument(
+        "--allow-older",
+        action="store_true",
+        help="deliver a state of the tables that is older than the one delivered last",
     )
     parser.add_argument(
         "--manifest",
@@ -58,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                             sync,
                             warehouse,
                             allow_large_change=options.allow_large_change,
+                            allow_older=options.allow_older,
                             dry_run=options.dry_run,
                         )
                     )
@@ -68,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(report(results))
-    return 1 if broken or any(result.failed for result in results) else 0
+    codes = {result.exit_code for result in results} | ({1} if broken else set())
+    return next((code for code in (1, 4, 3) if code in codes), 0)
 
 
 def _chosen(syncs: list[Sync], names: Sequence[str] | None) -> list[Sync]:

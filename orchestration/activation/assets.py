@@ -60,7 +60,8 @@ def events(
 
     It has no destination that could be out of step, so its check does not fail.
 
-    Raises dagster.Failure if the run failed.
+    Raises dagster.Failure if the run failed, was held or had everything rejected: nobody looks at
+    a run that is green.
     """
     run = result.run
     metadata = {
@@ -76,7 +77,7 @@ def events(
         "held": run.held,
         "unknown": run.unknown,
     }
-    if result.failed:
+    if result.exit_code:
         raise dg.Failure(run.message, metadata=metadata)
     is_skipped = run.status == "skipped"
     check = dg.AssetCheckResult(

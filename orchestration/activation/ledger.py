@@ -4,25 +4,29 @@ How a crash is survived: before a batch leaves, its operations are written into 
 state `unknown` (what is being sent, with its idempotency key); when the destination has answered,
 they become `acknowledged` or go back to what they were. Both steps are transactions that also bring
 the run's record up to date. A process that dies in between leaves rows in state `unknown`, and the
-next run begins by sending exactly those operations again.
+next run begins by sending exactly those operations again, or their removal if they are no longer
+wanted.
 """
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from orchestration.activation.destinations import Outcome
 from orchestration.activation.syncs import Sync
 from orchestration.activation.warehouse import Warehouse
 
-Status = Literal["running", "succeeded", "held", "failed", "skipped", "interrupted"]
+Status = Literal["running", "succeeded", "held", "rejected", "failed", "skipped", "interrupted"]
 
-# A row that a destination refused after an attempt of unknown fate may be there or not. Its payload
-# then has this hash, which no payload has: the next plan updates or removes it.
+# A row that a destination refused after an attempt of unknown fate may be there or not, and so may
+# one whose attempt was sent again as a removal: a destination that has seen its key before ignores
+# it. Its payload then has this hash, which no payload has: the next plan updates or removes it.
 IN_DOUBT = "in doubt"
 
 TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
@@ -36,7 +40,8 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
                 "varchar",
                 "acknowledged: the destination holds `payload`. unknown: `sent_op` was or is being "
                 "sent and its fate is not known; it is sent again with the same idempotency key. "
-                "doubtful: refused after an attempt of unknown fate; updated or removed next.",
+                "doubtful: refused, or sent again as a removal, after an attempt of unknown fate; "
+                "updated or removed next.",
             ),
             "payload": (
                 "varchar",
@@ -48,9 +53,13 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "sent_payload": ("varchar", "The row sent, while its fate is unknown."),
             "sent_hash": ("varchar", "SHA-256 of the row sent, while its fate is unknown."),
             "idempotency_key": ("varchar", "Of the operation last sent."),
-            "attempts": ("integer", "How often the operation last sent has been sent."),
+            "attempts": ("integer", "How often the operation last sent has been sent, at most."),
             "run_id": ("varchar", "The run that last sent this row."),
-            "sent_at": ("timestamp", "When this row was last planned to be sent, wall clock, UTC."),
+            "sent_at": (
+                "timestamp",
+                "When it was last sent as an add or update, for the first time, wall clock, UTC. A "
+                "removal leaves it: what was sent before somebody asked to be forgotten stays so.",
+            ),
             "acknowledged_at": ("timestamp", "When it was last acknowledged, wall clock, UTC."),
             "acknowledged_as_of": (
                 "timestamp",
@@ -66,8 +75,9 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "destination": ("varchar", "Kind of destination and where the rows go."),
             "status": (
                 "varchar",
-                "running, succeeded, held (a person has to decide), failed, skipped (not "
-                "configured) or interrupted (the process died).",
+                "running, succeeded, held (a person has to decide), rejected (the destination has "
+                "rejected everything), failed, skipped (not configured) or interrupted (the "
+                "process died).",
             ),
             "message": (
                 "varchar",
@@ -86,8 +96,29 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
                 "timestamp",
                 "The data clock of the desired rows, UTC; null if there are none.",
             ),
+            "acknowledged_as_of": (
+                "timestamp",
+                "The same, once the destination has acknowledged these rows or a part of them. "
+                "Older desired rows than those of the last such run are refused.",
+            ),
+            "desired_rows": (
+                "bigint",
+                "Rows the destination shall hold; null if no guard has let the plan through.",
+            ),
+            "consent_statements": (
+                "bigint",
+                "Statements about the purpose that the sync asks for, likewise; null if it asks "
+                "for none.",
+            ),
             "started_at": ("timestamp", "Wall clock, UTC."),
             "finished_at": ("timestamp", "Wall clock, UTC; null while running."),
+        },
+    ),
+    "activation_warehouse": (
+        "One row: how destinations tell this warehouse from another.",
+        {
+            "warehouse_id": ("varchar", "Random id, made by the first sync."),
+            "created_at": ("timestamp", "When it was made, wall clock, UTC."),
         },
     ),
     "activation_rejections": (
@@ -115,6 +146,22 @@ PERSONAL: dict[str, dict[str, str]] = {
 }
 
 
+# How an operation of a plan stands in the ledger: it is not there, it is there, it is being sent
+# again as it was, it is being sent again as a removal.
+NEW, KNOWN, SENT_AGAIN, TAKEN_BACK = 0, 1, 2, 3
+
+
+def _kept(planned: str, column: str) -> str:
+    """SQL: what a column of the ledger becomes, which stays where an operation is sent again."""
+    return f"case when sending.known >= {SENT_AGAIN} then ledger.{column} else {planned} end"
+
+
+def _storable(reason: str) -> str:
+    """A reason, which may be the words of a destination, as text that every warehouse takes."""
+    reason = reason[:1000].encode(errors="replace").decode()
+    return re.sub(r"[\x00-\x1f\x7f]+", " ", reason)
+
+
 def wall_clock() -> datetime:
     """Now, UTC, without zone as everywhere in the warehouse."""
     return datetime.now(UTC).replace(tzinfo=None)
@@ -131,6 +178,9 @@ class Run:
     status: Status = "running"
     message: str = ""
     as_of: datetime | None = None
+    acknowledged_as_of: datetime | None = None
+    desired_rows: int | None = None
+    consent_statements: int | None = None
     finished_at: datetime | None = None
     ops: dict[str, int] = field(
         default_factory=lambda: {"add": 0, "update": 0, "remove": 0, "resend": 0}
@@ -182,16 +232,56 @@ class Ledger:
         for name, (description, columns) in TABLES.items():
             if not warehouse.exists(warehouse.schema, name):
                 warehouse.create_table(name, description, columns)
+        self._add_missing_columns()
         # Here and not where it is used: in Snowflake a `create` would end the transaction there.
         warehouse.execute(
             "create or replace temporary table activation_outcomes "
             "(position bigint, fate varchar, reason varchar, in_doubt boolean)"
         )
 
+    def _add_missing_columns(self) -> None:
+        """Bring a table of runs of an earlier release up to date."""
+        known = self.warehouse.columns(self.runs)
+        for name, (kind, description) in TABLES["activation_runs"][1].items():
+            if name not in known:
+                self.warehouse.add_column("activation_runs", name, kind, description)
+                if name == "acknowledged_as_of":
+                    self.warehouse.execute(
+                        f"update {self.runs} set acknowledged_as_of = as_of "
+                        "where status = 'succeeded'"
+                    )
+
+    def warehouse_id(self) -> str:
+        """The id of this warehouse, made when it is first asked for."""
+        table = self.warehouse.table("activation_warehouse")
+        if not self.warehouse.query(f"select warehouse_id from {table}"):
+            self.warehouse.execute(
+                f"insert into {table} (warehouse_id, created_at) select ?, cast(? as timestamp)",
+                [uuid.uuid4().hex, wall_clock().isoformat()],
+            )
+        return self.warehouse.query(f"select min(warehouse_id) from {table}")[0][0]
+
+    def acknowledged_as_of(self) -> datetime | None:
+        """The data clock of the desired rows that the destination acknowledged last."""
+        return self._last("acknowledged_as_of")
+
+    def _last(self, column: str) -> Any:
+        """The value of the latest run that has one."""
+        found = self.warehouse.query(
+            f"select {column} from {self.runs} where sync_name = ? and {column} is not null "
+            "order by started_at desc limit 1",
+            [self.sync.name],
+        )
+        return found[0][0] if found else None
+
+    def let_through(self) -> tuple[int | None, int | None]:
+        """Desired rows and statements of consent of the last plan that the guards let through."""
+        return self._last("desired_rows"), self._last("consent_statements")
+
     def counts(self) -> tuple[int, int]:
-        """Rows the destination holds or may hold; rows of unknown fate among them."""
+        """Rows the destination holds or may hold; those among them of which that is not sure."""
         return self.warehouse.query(
-            "select count(*), count(case when state = 'unknown' then 1 end) "
+            "select count(*), count(case when state <> 'acknowledged' then 1 end) "
             f"from {self.rows} where sync_name = ?",
             [self.sync.name],
         )[0]
@@ -238,7 +328,9 @@ class Ledger:
         self.warehouse.execute(
             f"update {self.runs} set status = ?, message = ?, adds = ?, updates = ?, removes = ?, "
             "resends = ?, planned = ?, accepted = ?, rejected = ?, held = ?, unknown = ?, "
-            "as_of = cast(? as timestamp), finished_at = cast(? as timestamp) where run_id = ?",
+            "desired_rows = ?, consent_statements = ?, as_of = cast(? as timestamp), "
+            "acknowledged_as_of = cast(? as timestamp), finished_at = cast(? as timestamp) "
+            "where run_id = ?",
             [
                 run.status,
                 run.message,
@@ -248,28 +340,38 @@ class Ledger:
                 run.rejected,
                 run.held,
                 run.unknown,
+                run.desired_rows,
+                run.consent_statements,
                 run.as_of and run.as_of.isoformat(),
+                run.acknowledged_as_of and run.acknowledged_as_of.isoformat(),
                 run.finished_at and run.finished_at.isoformat(),
                 run.run_id,
             ],
         )
 
     def intend(self, run: Run, first: int, last: int) -> None:
-        """Write down that the operations at these positions are about to be sent."""
+        """Write down that the operations at these positions are about to be sent.
+
+        What is sent again as a removal stays in the ledger as what it was, so that a crash does not
+        hide that it may have been applied.
+        """
         sending = f"select * from activation_plan where position between {first} and {last}"
         with self.warehouse.transaction():
             self.warehouse.execute(
                 f"insert into {self.rows} (sync_name, row_key, group_name, state, attempts) "
                 f"select ?, row_key, group_name, 'unknown', 0 from ({sending}) as sending "
-                "where known = 0",
+                f"where known = {NEW}",
                 [self.sync.name],
             )
             self.warehouse.execute(
-                f"update {self.rows} as ledger set state = 'unknown', sent_op = sending.op, "
-                "sent_payload = sending.payload, sent_hash = sending.payload_hash, "
+                f"update {self.rows} as ledger set state = 'unknown', "
+                f"sent_op = {_kept('sending.op', 'sent_op')}, "
+                f"sent_payload = {_kept('sending.payload', 'sent_payload')}, "
+                f"sent_hash = {_kept('sending.payload_hash', 'sent_hash')}, "
+                f"attempts = {_kept('0', 'attempts')}, "
                 "idempotency_key = sending.idempotency_key, run_id = ?, "
-                "sent_at = cast(? as timestamp), "
-                "attempts = case when sending.known = 2 then ledger.attempts else 0 end "
+                f"sent_at = case when sending.op = 'remove' or sending.known >= {SENT_AGAIN} "
+                "then ledger.sent_at else cast(? as timestamp) end "
                 f"from ({sending}) as sending "
                 "where ledger.sync_name = ? and ledger.row_key = sending.row_key",
                 [run.run_id, wall_clock().isoformat(), self.sync.name],
@@ -304,13 +406,15 @@ class Ledger:
                     {
                         "position": list(others),
                         "fate": [outcome.fate for outcome, _ in others.values()],
-                        "reason": [outcome.reason[:1000] for outcome, _ in others.values()],
+                        "reason": [_storable(outcome.reason) for outcome, _ in others.values()],
                         "in_doubt": [doubt for _, doubt in others.values()],
                     },
                 )
             batch = (
-                "select plan.row_key, plan.op, plan.idempotency_key, outcomes.reason, "
-                "coalesce(outcomes.fate, 'accepted') as fate, outcomes.in_doubt "
+                "select plan.row_key, plan.op, plan.idempotency_key, outcomes.reason, case "
+                f"when outcomes.fate is null and plan.known = {TAKEN_BACK} then 'taken back' "
+                "when outcomes.fate is null then 'accepted' "
+                "else outcomes.fate end as fate, outcomes.in_doubt "
                 "from activation_plan as plan left join activation_outcomes as outcomes "
                 "on plan.position = outcomes.position "
                 f"where plan.position between {first} and {last}"
@@ -326,7 +430,7 @@ class Ledger:
             name = self.sync.name
             accepted = "fate = 'accepted'"
             removed = "fate = 'accepted' and op = 'remove'"
-            doubtful = "fate = 'rejected' and in_doubt"
+            doubtful = "fate = 'taken back' or (fate = 'rejected' and in_doubt)"
             self.warehouse.execute(
                 f"insert into {self.rejections} (run_id, sync_name, row_key, op, idempotency_key, "
                 "reason, rejected_at) select ?, ?, row_key, op, idempotency_key, reason, "
@@ -353,7 +457,7 @@ class Ledger:
                 f"where {these(doubtful)}",
                 [name],
             )
-            untouched = these("fate in ('rejected', 'held')")
+            untouched = these("fate in ('rejected', 'held', 'taken back')")
             self.warehouse.execute(
                 f"delete from {self.rows} where payload_hash is null and {untouched}", [name]
             )

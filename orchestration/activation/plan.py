@@ -13,13 +13,14 @@ from datetime import datetime
 
 from orchestration.activation.destinations import Operation
 from orchestration.activation.errors import DeclarationError
+from orchestration.activation.ledger import KNOWN, NEW, SENT_AGAIN, TAKEN_BACK
 from orchestration.activation.syncs import Sync
 from orchestration.activation.warehouse import Kind, Warehouse
 from orchestration.text import nearest
 
 BOOKKEEPING = "as_of"  # when the row was made; it changes with every run and is never sent
 
-# `known`: 0 the ledger has no such row, 1 it has, 2 it is being sent again.
+# `known`: how the ledger knows the row; the numbers are in `ledger.py`.
 _PLAN = (
     "create or replace temporary table activation_plan (position bigint, op varchar, "
     "row_key varchar, group_name varchar, payload varchar, payload_hash varchar, "
@@ -43,6 +44,8 @@ class Desired:
     condition: str  # SQL: whether a row may be sent, with `parameters` bound
     parameters: tuple[str, ...]
     withheld: int  # rows for which the condition does not hold
+    statements: int | None  # statements about the purpose; None if no consent is asked for
+    has_clock: bool  # whether the table has a column for `as_of`
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
     group = warehouse.identifier(sync.group_by) if sync.group_by else "null"
     clock = f"max({warehouse.identifier(BOOKKEEPING)})" if BOOKKEEPING in kinds else "null"
     as_of, rows = warehouse.query(f"select {clock}, count(*) from {table}")[0]
-    condition, parameters = _consent(warehouse, sync, kinds)
+    condition, parameters, statements = _consent(warehouse, sync, kinds)
     withheld = warehouse.query(
         f"select count(*) from {table} where not coalesce({condition}, false)", parameters
     )[0][0]
@@ -121,15 +124,20 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
         condition=condition,
         parameters=parameters,
         withheld=withheld,
+        statements=statements,
+        has_clock=BOOKKEEPING in kinds,
     )
 
 
 def _consent(
     warehouse: Warehouse, sync: Sync, kinds: Mapping[str, Kind]
-) -> tuple[str, tuple[str, ...]]:
-    """The condition that the person of a row has agreed to be sent, and its bound parameters."""
+) -> tuple[str, tuple[str, ...], int | None]:
+    """The condition that the person of a row has agreed to be sent, and its bound parameters.
+
+    Also how many people have spoken about the purpose.
+    """
     if sync.consents is None or sync.limits.consent is None:
-        return "true", ()
+        return "true", (), None
     if "profile_id" not in kinds:
         raise DeclarationError(
             f"exposure `{sync.name}`, meta.sync: key `consent` needs the column `profile_id`, "
@@ -137,12 +145,16 @@ def _consent(
         )
     consents = warehouse.relation(*sync.consents)
     warehouse.columns(consents)  # says how to make the table if it is missing
+    statements = warehouse.query(
+        f"select count(*) from {consents} where purpose = ?", [sync.limits.consent]
+    )[0][0]
     among, said = (
         ("not in", "not is_granted") if sync.limits.silence_is_consent else ("in", "is_granted")
     )
     return (
         f"profile_id {among} (select profile_id from {consents} where purpose = ? and {said})",
         (sync.limits.consent,),
+        statements,
     )
 
 
@@ -153,14 +165,50 @@ def _instant(value: object, kind: Kind | None) -> datetime | None:
     return value.replace(tzinfo=None) if kind == "zoned_timestamp" else value
 
 
-def plan_resends(warehouse: Warehouse, sync: Sync) -> int:
-    """Plan the operations of unknown fate again, exactly as they were sent. Returns how many."""
+def plan_resends(
+    warehouse: Warehouse, sync: Sync, desired: Desired, only_forgotten: bool = False
+) -> int:
+    """Plan the operations of unknown fate again. Returns how many.
+
+    An add or update is sent again as it was only while its row is desired. The row of who has left,
+    has withdrawn consent or is forgotten (with `only_forgotten`: is in `activation_forgotten`) is
+    sent again as a removal. It keeps its key, so that a destination which applies the first attempt
+    late ignores that; if it has applied it before, it ignores this, and so the row is `doubtful`
+    afterwards and removed once more under a key of its own.
+    """
     warehouse.execute(_PLAN)
+    forgotten = "(select row_key from activation_forgotten)"
+    asked = f"and {desired.row_key} not in {forgotten}" if only_forgotten else ""
+    ledger = warehouse.table("activation_ledger")
     warehouse.execute(
-        "insert into activation_plan select row_number() over (order by group_name, row_key), "
-        "sent_op, row_key, group_name, sent_payload, sent_hash, idempotency_key, 2, null "
-        f"from {warehouse.table('activation_ledger')} where sync_name = ? and state = 'unknown'",
-        [sync.name],
+        f"""
+        insert into activation_plan
+        with wanted as (
+            select distinct {desired.row_key} as row_key
+            from {desired.table}
+            where {desired.condition} {asked}
+        ),
+        resent as (
+            select
+                ledger.*,
+                ledger.sent_op <> 'remove' and wanted.row_key is null as is_taken_back
+            from {ledger} as ledger
+            left join wanted on ledger.row_key = wanted.row_key
+            where ledger.sync_name = ? and ledger.state = 'unknown'
+        )
+        select
+            row_number() over (order by group_name, row_key),
+            case when is_taken_back then 'remove' else sent_op end,
+            row_key,
+            group_name,
+            case when is_taken_back then null else sent_payload end,
+            sent_hash,
+            idempotency_key,
+            case when is_taken_back then {TAKEN_BACK} else {SENT_AGAIN} end,
+            null
+        from resent
+        """,
+        [*desired.parameters, sync.name],
     )
     return warehouse.query("select count(*) from activation_plan")[0][0]
 
@@ -226,7 +274,7 @@ def plan_changes(
                 coalesce(hashed.group_name, ledger.group_name) as group_name,
                 hashed.payload,
                 coalesce(hashed.payload_hash, ledger.payload_hash) as payload_hash,
-                case when ledger.row_key is null then 0 else 1 end as known,
+                case when ledger.row_key is null then {NEW} else {KNOWN} end as known,
                 hashed.problem
             from hashed
             full outer join ledger on hashed.row_key = ledger.row_key

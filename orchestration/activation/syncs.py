@@ -27,8 +27,12 @@ class Limits:
     - `batch_rows`: rows per request; none given leaves it to the destination.
     - `rows_per_second`: upper limit of rows sent per second, over the run.
     - `max_attempts`: how often a batch is sent before it is left to the next run.
-    - `max_change_share`, `guard_min_rows`: a plan that updates and removes more than this share of
-      the rows held, and more than this many rows, is held.
+    - `max_change_share`, `max_growth_share`, `guard_min_rows`: a plan that updates and removes more
+      than this share of the rows held, or that adds more than this share to them, is held if these
+      are more than so many rows.
+    - `max_fall_share`, `guard_min_fall`: a plan that leaves less than the rest of this share of the
+      rows held is held if these are more than so many rows; likewise if so much of the statements
+      of consent is gone. Nothing left of either is always held.
     - `consent`: a purpose of `profile_consents`; only profiles that have agreed to it are sent, the
       others are removed.
     - `silence_is_consent`: whether who never spoke about that purpose counts as having agreed.
@@ -42,7 +46,10 @@ class Limits:
     rows_per_second: float | None = None
     max_attempts: int = 5
     max_change_share: float = 0.5
+    max_growth_share: float = 1.0
     guard_min_rows: int = 1000
+    max_fall_share: float = 0.9
+    guard_min_fall: int = 50
     consent: str | None = None
     silence_is_consent: bool = False
 
@@ -52,14 +59,14 @@ class Limits:
             raise ValueError("`key` is empty; name the columns that identify a row")
         for name in ("batch_rows", "rows_per_second", "max_attempts"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
+            if value is not None and not value > 0:
                 raise ValueError(f"`{name}` is {value}; it must be above 0")
-        if not 0 <= self.max_change_share <= 1:
-            raise ValueError(
-                f"`max_change_share` is {self.max_change_share}; it is a share, from 0 to 1"
-            )
-        if self.guard_min_rows < 0:
-            raise ValueError(f"`guard_min_rows` is {self.guard_min_rows}; it must not be below 0")
+        for name in ("max_change_share", "max_fall_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"`{name}` is {getattr(self, name)}; it is a share, from 0 to 1")
+        for name in ("max_growth_share", "guard_min_rows", "guard_min_fall"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"`{name}` is {getattr(self, name)}; it must not be below 0")
         if self.silence_is_consent and self.consent is None:
             raise ValueError("`silence_is_consent` says nothing without `consent`, the purpose")
 
@@ -192,7 +199,8 @@ def _value(value: Any, kind: Any, place: str) -> Any:
     if isinstance(kind, UnionType):
         if value is None and type(None) in get_args(kind):
             return None
-        kind = next(each for each in get_args(kind) if each is not type(None))
+        kinds = [each for each in get_args(kind) if each is not type(None)]
+        kind = type(value) if type(value) in kinds else kinds[0]
     if get_origin(kind) is tuple:
         values = value if isinstance(value, list) else [value]
         if not all(isinstance(each, str) and each for each in values):

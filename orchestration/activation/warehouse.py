@@ -75,6 +75,10 @@ class Warehouse(ABC):
         """Create a table of `schema`; `columns` maps a name to its type and description."""
 
     @abstractmethod
+    def add_column(self, table: str, column: str, kind: str, description: str) -> None:
+        """Add a column, empty, to a table of `schema`."""
+
+    @abstractmethod
     def lock(self) -> Any:
         """Context manager: no other sync runs here meanwhile, else WarehouseError."""
 
@@ -201,6 +205,12 @@ class DuckDBWarehouse(Warehouse):
             for column, (_, text) in columns.items():
                 self.execute(f"comment on column {name}.{column} is {_literal(text)}")
 
+    def add_column(self, table: str, column: str, kind: str, description: str) -> None:  # noqa: D102
+        name = self.table(table)
+        with self.transaction():
+            self.execute(f"alter table {name} add column {column} {kind}")
+            self.execute(f"comment on column {name}.{column} is {_literal(description)}")
+
     @contextmanager
     def lock(self) -> Iterator[None]:  # noqa: D102
         if not self._turn.acquire(blocking=False):
@@ -323,6 +333,12 @@ class SnowflakeWarehouse(Warehouse):
         self.execute(
             f"create table if not exists {self.table(table)} ({declared}) "
             f"comment = {_literal(description)}"
+        )
+
+    def add_column(self, table: str, column: str, kind: str, description: str) -> None:  # noqa: D102
+        self.execute(
+            f"alter table {self.table(table)} add column {column} {kind} "
+            f"comment {_literal(description)}"
         )
 
     @contextmanager

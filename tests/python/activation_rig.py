@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import requests
 
-from orchestration.activation.engine import Pace, run_sync
+from orchestration.activation.delivery import Pace
+from orchestration.activation.destinations.claim import MARKER
+from orchestration.activation.engine import run_sync
 from orchestration.activation.syncs import read_syncs
 from orchestration.activation.warehouse import DuckDBWarehouse
 
@@ -72,8 +75,10 @@ class Rig:
             table = "warehouse.tideline.activation_audiences"
             connection.execute(f"create or replace table {table} ({COLUMNS})")
             if rows:
-                marks = ", ".join("?" for _ in rows[0])
-                connection.executemany(f"insert into {table} values ({marks})", rows)
+                columns = zip(*rows, strict=True)
+                frame = pa.table({f"c{i}": list(column) for i, column in enumerate(columns)})
+                connection.register("frame", frame)
+                connection.execute(f"insert into {table} select * from frame")
 
     def declare(self, **syncs):
         self.manifest.write_text(json.dumps(manifest(**syncs)))
@@ -94,6 +99,12 @@ class Rig:
             "or planned <> adds + updates + removes + resends"
         )
         assert not broken
+
+    def files(self, name="s"):
+        """The files of a sync's folder, without the marker."""
+        names = sorted(path.name for path in (self.deliveries / name).iterdir())
+        assert MARKER in names
+        return [name for name in names if name != MARKER]
 
     def last_run(self, column):
         query = f"select {column} from warehouse.tideline.activation_runs order by started_at desc"
@@ -120,6 +131,16 @@ class Rig:
 
 
 MODULE = "orchestration.activation"
+# A prelude of the command: the process dies when the first batch was sent, its answer unheard.
+KILLED_AFTER_SENDING = """
+import os
+from orchestration.activation import engine
+deliver = engine.deliver
+def mortal(*arguments, **options):
+    deliver(*arguments, **options)
+    os.kill(os.getpid(), 9)
+engine.deliver = mortal
+"""
 
 
 def manifest(**syncs):
@@ -156,6 +177,10 @@ class Server:
     def pause(self, seconds):
         requests.put(f"{self.address}/pause", json={"seconds": seconds}, timeout=10)
 
+    def post(self, body):
+        """What somebody else sends, or what arrives late."""
+        requests.post(self.url, data=body.encode(), timeout=10)
+
     def reset(self):
         requests.post(f"{self.address}/reset", timeout=10)
 
@@ -175,3 +200,61 @@ class Server:
 def wanted(rows):
     """Desired rows in the shape of `Server.rows`."""
     return {(row[0], row[1]): row[2] for row in rows}
+
+
+def numbers(result):
+    """What a run did, by operation and by fate."""
+    run = result.run
+    return run.ops | {
+        name: getattr(run, name) for name in ("accepted", "rejected", "held", "unknown")
+    }
+
+
+def some(**values):
+    """The same with these numbers; the others are 0."""
+    return (
+        dict.fromkeys(
+            ("add", "update", "remove", "resend", "accepted", "rejected", "held", "unknown"), 0
+        )
+        | values
+    )
+
+
+CONSENTS = "model.tideline.profile_consents"
+
+
+def asking(of=FILES, **sync):
+    """A manifest whose one sync asks for consent."""
+    content = manifest(s=of | sync)
+    content["nodes"][CONSENTS] = {"schema": "tideline", "name": "profile_consents", "alias": None}
+    content["exposures"]["exposure.tideline.s"]["depends_on"]["nodes"].append(CONSENTS)
+    return content
+
+
+class ConsentRig(Rig):
+    """A rig with a table of consents."""
+
+    def state(self, *rows):
+        """What profiles said: (profile, purpose, whether it was granted)."""
+        table = "warehouse.tideline.profile_consents"
+        self.sql(
+            f"create or replace table {table} "
+            "(profile_id varchar, purpose varchar, is_granted boolean)"
+        )
+        if rows:
+            values = ", ".join(["(?, ?, ?)"] * len(rows))
+            self.sql(f"insert into {table} values {values}", [v for row in rows for v in row])
+
+    def held(self):
+        """The profiles in the file of the segment `vip`."""
+        path = self.deliveries / "s" / "vip.jsonl"
+        return {json.loads(line)["profile_id"] for line in path.read_text().splitlines()}
+
+
+def sent_since(server, before):
+    """(operation, profile) of each row sent since so many requests."""
+    return [
+        (each["op"], each["key"]["profile_id"])
+        for request in server.state["requests"][before:]
+        for each in json.loads(request["body"])["operations"]
+    ]

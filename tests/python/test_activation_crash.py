@@ -102,7 +102,7 @@ def test_files(rig, point):
     assert {row["profile_id"]: row["segment_label"] for row in rows} == {
         row[0]: row[2] for row in AFTER
     }
-    assert [path.name for path in (rig.deliveries / "s").iterdir()] == ["vip.jsonl"]
+    assert rig.files() == ["vip.jsonl"]
 
 
 def test_files_killed_while_a_file_is_being_written(rig):
@@ -117,7 +117,7 @@ def test_files_killed_while_a_file_is_being_written(rig):
     assert (rig.deliveries / "s" / "vip.jsonl").read_bytes() == before
     assert (rig.deliveries / "s" / "vip.jsonl.part").exists()
     rig.sync()
-    assert [path.name for path in (rig.deliveries / "s").iterdir()] == ["vip.jsonl"]
+    assert rig.files() == ["vip.jsonl"]
 
 
 @pytest.mark.parametrize("requests_seen", [1, 3])

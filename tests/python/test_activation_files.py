@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from orchestration.activation.destinations.cells import cell, plain
 from orchestration.activation.destinations.files import file_stem
 from tests.python.activation_rig import FILES, member, members
 
@@ -23,7 +24,7 @@ def filed(rig, request):
 def delivered(rig, name="s"):
     """file -> profiles, in the order of the file."""
     found = {}
-    for path in sorted((rig.deliveries / name).iterdir()):
+    for path in map((rig.deliveries / name).joinpath, rig.files(name)):
         with path.open(newline="", encoding="utf-8") as source:
             rows = csv.DictReader(source) if path.suffix == ".csv" else map(json.loads, source)
             found[path.name] = [row["profile_id"] for row in rows]
@@ -71,7 +72,7 @@ def test_rows_are_readable_as_they_are(filed):
 def test_a_second_run_leaves_the_files_alone(filed):
     filed.desire(members(3))
     filed.sync()
-    [path] = (filed.deliveries / "s").iterdir()
+    [path] = map((filed.deliveries / "s").joinpath, filed.files())
     before = path.stat()
     filed.sync()
     after = path.stat()
@@ -185,3 +186,54 @@ def test_a_full_disk_leaves_the_old_file_whole(rig):
     assert rig.last_run("held") == 37 and rig.last_run("accepted") == 1
     rig.sync()
     assert len(delivered(rig)["vip.jsonl"]) == 40
+
+
+FORMULAS = ["=1+1", "+49 170 1234567", "-1+1", "-", "@sum(a1)", "\t=1", "\r=1", "\n=1", "＝1+1"]
+HARMLESS = ["a=b", "", " =1", "'t Hooft", "ann@example.org", "-5", "-5.25", "-1e-05", "2026-01-01"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_cell_that_a_spreadsheet_would_run_is_text(text):
+    assert cell(text) == f"'{text}"
+    assert cell(f"'{text}") == f"''{text}"
+    assert plain(cell(text)) == text and plain(cell(f"'{text}")) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_a_cell_that_runs_nothing_stays(text):
+    assert cell(text) == plain(text) == text
+
+
+def test_negative_numbers_stay_numbers():
+    assert [cell(value) for value in (-5, -0.25, 3, None, True)] == ["-5", "-0.25", "3", "", "true"]
+
+
+def test_formulas_in_keys_and_rows_arrive_as_text_once_and_leave(rig):
+    rig.declare(s=FILES | {"format": "csv", "columns": ["segment_label", "score"]})
+    rig.desire([member(text, label=text, score=-2.5) for text in FORMULAS])
+    rig.sync()
+    path = rig.deliveries / "s" / "vip.csv"
+
+    def rows():
+        with path.open(newline="", encoding="utf-8") as source:
+            return [tuple(row.values()) for row in csv.DictReader(source)]
+
+    assert sorted(rows()) == sorted((f"'{t}", "vip", f"'{t}", "-2.5") for t in FORMULAS)
+    rig.desire([member(text, label="=2", score=-2.5) for text in FORMULAS[:4]])
+    rig.sync()
+    assert sorted(rows()) == sorted((f"'{t}", "vip", "'=2", "-2.5") for t in FORMULAS[:4])
+    assert rig.sync().run.planned == 0
+
+
+def test_rows_that_were_written_unescaped_are_escaped_with_the_next_change(rig):
+    rig.declare(s=FILES | {"format": "csv", "columns": ["segment_label"]})
+    rig.desire([member("=1"), member("=2"), member("b")])
+    rig.sync()
+    path = rig.deliveries / "s" / "vip.csv"
+    path.write_text(path.read_text().replace("'=", "="))
+    rig.desire([member("=1"), member("b"), member("c")])
+    rig.sync()
+    assert path.read_text().split() == [
+        "profile_id,segment_name,segment_label",
+        *(f"{profile},vip,VIP" for profile in ("'=1", "b", "c")),
+    ]

@@ -1,11 +1,14 @@
-"""The law of activation on random histories: whatever happens on the way, a healthy run mirrors."""
+"""The laws of activation on random histories: whatever happens on the way, a healthy run mirrors,
+and nobody is added or changed without consent.
+"""
 
+import json
 import tempfile
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.python.activation_rig import WEBHOOK, Rig, member, wanted
+from tests.python.activation_rig import WEBHOOK, ConsentRig, asking, member, sent_since, wanted
 
 pytest_plugins = ["tests.python.activation_fixtures"]
 
@@ -19,15 +22,20 @@ steps = st.sampled_from(
         {"do": "drop_before"},
         {"do": "drop_after"},
         {"do": "status", "status": 401},
+        {"do": "say", "status": 303, "applies": True},
+        {"do": "say", "status": 200, "body": "<html>"},
+        {"do": "say", "status": 200, "body": '{"ok": true}', "applies": True},
     ]
 )
 profiles = st.sampled_from("abcde")
 desired_states = st.dictionaries(
     st.tuples(profiles, st.sampled_from(["vip", "new"])), st.sampled_from(["1", "2"])
 )
+agreed = st.sets(profiles)
 runs = st.lists(
     st.tuples(
         desired_states,
+        agreed,
         st.lists(steps, max_size=8),
         st.sets(profiles, max_size=2),
         st.sampled_from(["row", "batch"]),
@@ -35,31 +43,44 @@ runs = st.lists(
     min_size=1,
     max_size=4,
 )
-
-
-@settings(
+seldom = settings(
     max_examples=20,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(history=runs, last=desired_states)
-def test_after_a_healthy_run_the_destination_is_the_desired_state(server, history, last):
+SYNC = WEBHOOK | {"batch_rows": 2, "max_attempts": 2, "consent": "marketing"}
+
+
+@seldom
+@given(history=runs, last=desired_states, agreed_at_last=agreed)
+def test_after_a_healthy_run_the_destination_is_the_desired_state_of_who_has_agreed(
+    server, history, last, agreed_at_last
+):
     server.reset()
     with tempfile.TemporaryDirectory() as folder:
-        rig = Rig(folder)
+        rig = ConsentRig(folder)
         rig.environment["TIDELINE_WEBHOOK_URL"] = server.url
-        rig.declare(s=WEBHOOK | {"batch_rows": 2, "max_attempts": 2, "max_change_share": 1.0})
-        for desired, script, refused, how in history:
-            rig.desire([member(*key, label=label) for key, label in desired.items()])
+        rig.manifest.write_text(json.dumps(asking(SYNC)))
+
+        def sync(desired, agreed):
+            """One run; none of its requests, sent again or not, adds who has not agreed."""
+            rows = [member(*key, label=label) for key, label in desired.items()]
+            rig.desire(rows)
+            rig.state(*((profile, "marketing", profile in agreed) for profile in "abcde"))
+            before = len(server.state["requests"])
+            result = rig.sync(allow_large_change=True)  # checks the sums of every record
+            sent = sent_since(server, before)
+            assert {profile for op, profile in sent if op != "remove"} <= agreed
+            return result, [row for row in rows if row[0] in agreed]
+
+        for desired, agreed, script, refused, how in history:
             server.script(*script)
             server.refuse(*refused, how=how)
-            rig.sync(allow_large_change=True)  # checks the sums of every record
+            sync(desired, agreed)
         server.script()
         server.refuse()
-        rows = [member(*key, label=label) for key, label in last.items()]
-        rig.desire(rows)
-        result = rig.sync(allow_large_change=True)
+        result, rows = sync(last, agreed_at_last)
         assert result.run.status == "succeeded"
         assert server.rows == wanted(rows)
         assert rig.sync(allow_large_change=True).run.planned == 0

@@ -21,7 +21,7 @@ def environment():
         yield settings
 
 
-def desire(warehouse, rows):
+def desire(warehouse, rows, as_of="2026-11-19"):
     warehouse.execute(
         "create or replace table analytics.tideline.activation_audiences (profile_id varchar, "
         "segment_name varchar, score float, spent number(10, 2), details variant, "
@@ -31,7 +31,7 @@ def desire(warehouse, rows):
         warehouse.execute(
             "insert into analytics.tideline.activation_audiences select ?, ?, ?, 1.50, "
             "parse_json('{\"a\": [1]}'), '2026-11-01 10:00:00.25'::timestamp_ntz, true, "
-            "'2000-01-31'::date, '2026-11-19'::timestamp_ntz",
+            f"'2000-01-31'::date, '{as_of}'::timestamp_ntz",
             [profile, segment, score],
         )
 
@@ -70,6 +70,54 @@ def test_a_sync_mirrors_on_snowflake(environment, tmp_path):
             ("p4", 1),
         ]
         assert run.as_of.isoformat() == "2026-11-19T00:00:00"
+
+
+def test_an_older_state_is_held_also_by_a_ledger_of_an_earlier_release(environment, tmp_path):
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(manifest(older=FILES)))
+    [sync] = read_syncs(path)
+    settings = {"TIDELINE_DELIVERIES": str(tmp_path)}
+    rows = [("p1", "vip", 1), ("p2", "vip", 1)]
+    with open_warehouse(environment) as warehouse:
+        desire(warehouse, rows)
+        assert run_sync(sync, warehouse, environment=settings).run.accepted == 2
+        runs = warehouse.table("activation_runs")
+        for column in ("acknowledged_as_of", "desired_rows", "consent_statements"):
+            warehouse.execute(f"alter table {runs} drop column {column}")
+        desire(warehouse, rows[:1], as_of="2026-11-18")
+        held = run_sync(sync, warehouse, environment=settings).run
+        assert (held.status, held.planned) == ("held", 0)
+        assert "2026-11-18" in held.message and "2026-11-19" in held.message
+        result = run_sync(sync, warehouse, environment=settings, allow_older=True)
+        assert (result.run.status, result.run.ops["remove"]) == ("succeeded", 1)
+        desire(warehouse, rows, as_of="2026-11-18 12:00:00")
+        assert run_sync(sync, warehouse, environment=settings).run.accepted == 1
+
+
+def test_what_is_no_longer_wanted_comes_again_as_a_removal(environment, tmp_path):
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(manifest(taken=FILES)))
+    [sync] = read_syncs(path)
+    settings = {"TIDELINE_DELIVERIES": str(tmp_path)}
+    with open_warehouse(environment) as warehouse:
+        desire(warehouse, [("p1", "vip", 1), ("p2", "vip", 1), ("p3", "vip", 1)])
+        run_sync(sync, warehouse, environment=settings)
+        warehouse.execute(  # as a killed process leaves it
+            f"update {warehouse.table('activation_ledger')} set state = 'unknown', "
+            "sent_op = 'add', sent_payload = payload, sent_hash = payload_hash, payload = null, "
+            "payload_hash = null where sync_name = 'taken'"
+        )
+        desire(warehouse, [("p2", "vip", 1), ("p3", "vip", 1)])
+        run = run_sync(sync, warehouse, environment=settings).run
+        assert (run.status, run.accepted, run.ops["resend"], run.ops["remove"]) == (
+            "succeeded",
+            4,
+            3,
+            1,
+        )
+        with (tmp_path / "taken" / "vip.jsonl").open() as lines:
+            assert [json.loads(line)["profile_id"] for line in lines] == ["p2", "p3"]
+        assert run_sync(sync, warehouse, environment=settings).run.planned == 0
 
 
 def test_a_lease_keeps_a_second_sync_out_until_it_ends_or_expires(environment):

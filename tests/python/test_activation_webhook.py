@@ -12,25 +12,9 @@ import pytest
 
 from orchestration.activation.errors import WarehouseError
 from orchestration.activation.warehouse import DuckDBWarehouse
-from tests.python.activation_rig import KEY, WEBHOOK, member, members, wanted
+from tests.python.activation_rig import KEY, WEBHOOK, member, members, numbers, some, wanted
 
 pytest_plugins = ["tests.python.activation_fixtures"]
-
-
-def numbers(result):
-    run = result.run
-    return run.ops | {
-        name: getattr(run, name) for name in ("accepted", "rejected", "held", "unknown")
-    }
-
-
-def some(**values):
-    return (
-        dict.fromkeys(
-            ("add", "update", "remove", "resend", "accepted", "rejected", "held", "unknown"), 0
-        )
-        | values
-    )
 
 
 def test_adds_updates_and_removes_reach_the_destination(hooked, server):
@@ -193,7 +177,7 @@ def test_rows_without_key_and_with_a_doubtful_key_are_rejected_and_nothing_else(
     ]
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 302])
+@pytest.mark.parametrize("status", [401, 403, 404, 407])
 def test_a_refused_credential_or_address_holds_the_whole_sync(hooked, server, status):
     hooked.desire(members(12))
     server.script({"do": "ok"}, {"do": "status", "status": status})
@@ -230,6 +214,17 @@ def test_the_rate_limit_spreads_the_batches(hooked):
     hooked.desire(members(15))
     hooked.sync()
     assert hooked.waits == [2.5, 5.0]  # the clock of the test stands still
+
+
+def test_splitting_a_refused_batch_keeps_to_the_rate_limit(hooked, server):
+    hooked.declare(s=WEBHOOK | {"rows_per_second": 2, "batch_rows": 8})
+    hooked.desire(members(8))
+    server.refuse("p000", how="batch")
+    assert numbers(hooked.sync()) == some(add=8, accepted=7, rejected=1)
+    sizes = [request["rows"] for request in server.state["requests"]]
+    assert sizes == [8, 4, 2, 1, 1, 2, 4]
+    due = [sum(sizes[:index]) / 2 for index in range(1, 7)]  # the clock of the test stands still
+    assert hooked.waits == due
 
 
 def test_guard_holds_a_large_change_and_says_how_to_allow_it(hooked, server):

@@ -211,8 +211,10 @@ def test_a_sync_tells_what_it_did(location):
 
     [partly] = events(key, sync_run("succeeded", "1 row refused", accepted=2, rejected=1))
     assert not partly.check_results[0].passed
-    [held] = events(key, sync_run("held", "too large a change", held=9))
-    assert held.metadata["held"] == 9 and not held.check_results[0].passed
+    for status in ("held", "rejected"):
+        with pytest.raises(dg.Failure, match="too large a change") as failure:
+            events(key, sync_run(status, "too large a change", held=9))
+        assert failure.value.metadata["status"].value == status
 
     seen, check = events(key, sync_run("skipped", "set TIDELINE_WEBHOOK_URL"))
     assert isinstance(seen, dg.AssetObservation) and check.passed

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from orchestration.activation.destinations.files import Files
-from orchestration.activation.destinations.protocol import Destination, Operation, Outcome
+from orchestration.activation.destinations.protocol import (
+    Destination,
+    Operation,
+    Origin,
+    Outcome,
+)
 from orchestration.activation.destinations.webhook import Webhook
 
 DESTINATIONS: dict[str, type[Destination]] = {
@@ -11,4 +16,4 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "webhook": Webhook,
 }
 
-__all__ = ["DESTINATIONS", "Destination", "Operation", "Outcome"]
+__all__ = ["DESTINATIONS", "Destination", "Operation", "Origin", "Outcome"]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from orchestration.activation.syncs import Sync
 
 Op = Literal["add", "update", "remove"]
-Fate = Literal["accepted", "rejected", "busy", "held", "unknown"]
+Fate = Literal["accepted", "rejected", "refused", "busy", "held", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,13 @@ class Outcome:
 
     - `accepted`: the destination has applied it.
     - `rejected`: not applied, and never will be as it is; `reason` says why.
+    - `refused`: not applied, because some row of the request is bad; the engine sends the rows
+      again in smaller requests until the bad ones stand alone and are rejected.
     - `busy`: not applied, may be sent again; `retry_after` seconds if the destination says so.
     - `held`: not applied, and a person has to act (`reason` says how) before anything can be.
     - `unknown`: may or may not have been applied; sent again with the same idempotency key.
+
+    With `needs_person` nothing more is sent until a person has acted; `held` implies it.
 
     `reason` is stored in the warehouse; for `busy`, `held` and `unknown` it is also logged, so it
     must name neither secrets nor people.
@@ -45,6 +49,15 @@ class Outcome:
     fate: Fate
     reason: str = ""
     retry_after: float | None = None
+    needs_person: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who delivers: the id of the warehouse, and the rows that its ledger knows, by group."""
+
+    warehouse_id: str
+    groups: Mapping[str, int]
 
 
 class Destination(Protocol):
@@ -56,8 +69,12 @@ class Destination(Protocol):
     where: str  # where the rows go, in words fit for a log
 
     @classmethod
-    def open(cls, sync: Sync, environment: Mapping[str, str]) -> Destination:
-        """Make ready to send. Raises NotConfigured if the environment lacks something."""
+    def open(cls, sync: Sync, environment: Mapping[str, str], origin: Origin) -> Destination:
+        """Make ready to send, and change nothing yet.
+
+        Raises NotConfigured if the environment lacks something, another ActivationError if it is
+        wrong or if the place belongs to another warehouse.
+        """
         ...
 
     def repair(self, expected: Mapping[str, int]) -> list[str]:

@@ -6,28 +6,29 @@ import email.utils
 import hashlib
 import hmac
 import json
-import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import NewConnectionError
 
-from orchestration.activation.destinations.protocol import Operation, Outcome
+from orchestration.activation.destinations.exchange import Answer, Client, NoAnswerError
+from orchestration.activation.destinations.protocol import Operation, Origin, Outcome
+from orchestration.activation.destinations.receipts import check_receipt, read_receipt
 from orchestration.activation.errors import DeclarationError, NotConfigured
 
 if TYPE_CHECKING:
     from orchestration.activation.syncs import Sync
 
-# urllib3 logs the path of each request at DEBUG, and the path of a webhook is often its secret.
-logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
-
 SIGNATURE_HEADER = "X-Tideline-Signature"
-BUSY = {408, 425, 429}
-NEEDS_PERSON = {401, 403, 404, 405, 410}
+BUSY = {425, 429}
+NEEDS_PERSON = {401, 403, 404, 405, 407, 410}
+LONGEST_TIMEOUT = 300.0  # seconds; half of the time for which Snowflake's lease is held
+ANSWER_BYTES, ANSWER_BYTES_PER_ROW = 1_000_000, 4_000  # the longest answer that is read
+A_YEAR = 31_536_000.0  # seconds; whoever says later says never
 
 
 @dataclass(frozen=True)
@@ -35,19 +36,27 @@ class WebhookOptions:
     """Names of environment variables, never the values themselves.
 
     `url_env`: the address. `token_env`: a bearer token. `secret_env`: the secret of an HMAC-SHA256
-    of the body, sent as `X-Tideline-Signature: sha256=<hex>`. `timeout_seconds`: to connect, and
-    between two bytes of the answer.
+    of the body, sent as `X-Tideline-Signature: sha256=<hex>`. `timeout_seconds`: for a whole
+    request, from the connection to the last byte of the answer. `receipt`: what an answer with a
+    2xx status must be to accept rows: `results` (a JSON object whose `results` name the fate of
+    each row), members and values that the JSON object must have (they accept the whole batch), or
+    `status` (the status alone accepts the whole batch).
     """
 
     url_env: str
     token_env: str | None = None
     secret_env: str | None = None
     timeout_seconds: float = 30.0
+    receipt: str | dict = "results"
 
     def __post_init__(self) -> None:
-        """Check the range."""
-        if self.timeout_seconds <= 0:
-            raise ValueError(f"`timeout_seconds` is {self.timeout_seconds}; it must be above 0")
+        """Check the ranges."""
+        if not 0 < self.timeout_seconds <= LONGEST_TIMEOUT:
+            raise ValueError(
+                f"`timeout_seconds` is {self.timeout_seconds}; it must be above 0 and at most "
+                f"{LONGEST_TIMEOUT:g}"
+            )
+        check_receipt(self.receipt)
 
 
 class Webhook:
@@ -66,16 +75,17 @@ class Webhook:
     ) -> None:
         """`token` and `secret` are the values, not the names of variables."""
         self._sync_name = sync_name
-        self._url = url
         self._options = options
         self._secret = secret
-        self._session = requests.Session()
-        self._session.auth = _Bearer(token)
+        self._client = Client(url, token, options.timeout_seconds)
         self.where = f"{urlsplit(url).hostname} (${options.url_env})"
 
     @classmethod
-    def open(cls, sync: Sync, environment: Mapping[str, str]) -> Webhook:
-        """Read the address, token and secret. Raises NotConfigured if one is named but not set."""
+    def open(cls, sync: Sync, environment: Mapping[str, str], origin: Origin) -> Webhook:
+        """Read the address, token and secret.
+
+        Raises NotConfigured if one is named but not set, DeclarationError if one cannot be used.
+        """
         options: WebhookOptions = sync.options
         named = {
             "the address of the webhook": options.url_env,
@@ -86,12 +96,16 @@ class Webhook:
             if variable and not environment.get(variable):
                 raise NotConfigured(f"set {variable} to {what}; until then nothing is sent")
         url = environment[options.url_env]
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-            raise DeclarationError(
-                f"sync `{sync.name}`: {options.url_env} is not an http:// or https:// address"
-            )
         token = environment[options.token_env] if options.token_env else None
         secret = environment[options.secret_env] if options.secret_env else None
+        problems = {
+            options.url_env: _problem_of_address(url),
+            options.token_env: _problem_of_token(token),
+            options.secret_env: _problem_of_secret(secret),
+        }
+        for variable, problem in problems.items():
+            if problem:
+                raise DeclarationError(f"sync `{sync.name}`: {variable} {problem}")
         return cls(sync.name, url, options, token, secret)
 
     def repair(self, expected: Mapping[str, int]) -> list[str]:
@@ -99,18 +113,7 @@ class Webhook:
         return []
 
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
-        """POST a batch once; one that is refused (4xx) is split until the bad rows stand alone."""
-        answer = self._post(batch, run_id)
-        if answer is not None:
-            return answer
-        middle = len(batch) // 2
-        first = self.send(batch[:middle], run_id)
-        if any(outcome.fate == "held" for outcome in first):
-            return first + [Outcome("held", "not sent")] * (len(batch) - middle)
-        return first + self.send(batch[middle:], run_id)
-
-    def _post(self, batch: Sequence[Operation], run_id: str) -> list[Outcome] | None:
-        """The outcomes of one request, or None if the batch was refused and should be split."""
+        """POST a batch once."""
         body = json.dumps(
             {
                 "sync": self._sync_name,
@@ -130,39 +133,33 @@ class Webhook:
         ).encode()
         headers = {"Content-Type": "application/json"}
         if self._secret:
-            digest = hmac.new(self._secret.encode(), body, hashlib.sha256).hexdigest()
-            headers[SIGNATURE_HEADER] = f"sha256={digest}"
+            key = self._secret.encode(errors="surrogateescape")
+            headers[SIGNATURE_HEADER] = f"sha256={hmac.new(key, body, hashlib.sha256).hexdigest()}"
+        limit = ANSWER_BYTES + ANSWER_BYTES_PER_ROW * len(batch)
         try:
-            response = self._session.post(
-                self._url,
-                data=body,
-                headers=headers,
-                timeout=self._options.timeout_seconds,
-                allow_redirects=False,  # a redirected POST would become a GET without rows
-            )
-        except requests.RequestException as error:
-            # Not the text of the error: it quotes the address.
-            return [_failure(error)] * len(batch)
-        return self._read(response, batch)
+            answer = self._client.post(body, headers, limit)
+        except NoAnswerError as error:
+            return [Outcome("unknown" if error.was_sent else "busy", str(error))] * len(batch)
+        return self._read(answer, batch, limit)
 
-    def _read(
-        self, response: requests.Response, batch: Sequence[Operation]
-    ) -> list[Outcome] | None:
-        status = response.status_code
+    def _read(self, answer: Answer, batch: Sequence[Operation], limit: int) -> list[Outcome]:
+        status = answer.status
+        retry_after = _retry_after(answer.headers.get("Retry-After"))
         if 200 <= status < 300:
-            return _results(response, batch)
-        if status in BUSY or status == 503:
-            retry_after = _retry_after(response.headers.get("Retry-After"))
-            fate = "unknown" if status == 503 else "busy"
-            outcome = Outcome(fate, f"answered HTTP {status}", retry_after)
-        elif status >= 500:
-            outcome = Outcome("unknown", f"answered HTTP {status}")
-        elif status in NEEDS_PERSON or status < 400:
+            if answer.is_whole:
+                return read_receipt(self._options.receipt, answer.body, batch)
+            outcome = Outcome("unknown", f"answered with more than {limit:,} bytes")
+        elif status in BUSY:
+            outcome = Outcome("busy", f"answered HTTP {status}", retry_after)
+        elif status == 408 or status >= 500:
+            outcome = Outcome("unknown", f"answered HTTP {status}", retry_after)
+        elif status < 400:  # a redirect after the rows were applied is usual in forms
+            outcome = Outcome("unknown", self._advice(status), needs_person=True)
+        elif status in NEEDS_PERSON:
             outcome = Outcome("held", self._advice(status))
-        elif len(batch) > 1:
-            return None
         else:
-            outcome = Outcome("rejected", f"HTTP {status}: {response.text[:500]}")
+            said = answer.body[:500].decode(errors="replace")
+            outcome = Outcome("refused", f"HTTP {status}: {said}")
         return [outcome] * len(batch)
 
     def _advice(self, status: int) -> str:
@@ -175,57 +172,47 @@ class Webhook:
         return f"answered HTTP {status}; {fix}, then run again"
 
 
-class _Bearer(requests.auth.AuthBase):
-    """Sets the token. Without one it stands in the way of requests' reading of ~/.netrc."""
-
-    def __init__(self, token: str | None) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-def _failure(error: requests.RequestException) -> Outcome:
-    """What an exchange without an answer means: nothing sent, or nobody knows."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(error, requests.exceptions.SSLError):
-        return Outcome("busy", "its TLS certificate is not trusted")
-    if isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError):
-        return Outcome("busy", "cannot be reached")
-    if isinstance(error, requests.Timeout):
-        return Outcome("unknown", "did not answer in time")
-    return Outcome("unknown", f"broke the connection off ({type(error).__name__})")
-
-
-def _results(response: requests.Response, batch: Sequence[Operation]) -> list[Outcome]:
-    """The outcome of each operation; an answer without `results` accepts them all."""
+def _problem_of_address(url: str) -> str | None:
+    """What is wrong with an address, without quoting it."""
+    if re.search(r"[\x00-\x20\x7f]", url):
+        return "contains a space, a line break or another control character; remove it"
     try:
-        results = response.json()["results"]
-    except (ValueError, KeyError, TypeError):
-        return [Outcome("accepted")] * len(batch)
-    told: dict[Any, Outcome] = {}
-    for result in results if isinstance(results, list) else ():
-        if isinstance(result, Mapping) and result.get("status") in ("accepted", "rejected"):
-            reason = str(result.get("reason") or "no reason given")
-            accepted = result["status"] == "accepted"
-            told[result.get("idempotency_key")] = (
-                Outcome("accepted") if accepted else Outcome("rejected", reason)
-            )
-    silent = Outcome("unknown", "answered without saying what became of the row")
-    return [told.get(each.idempotency_key, silent) for each in batch]
+        parts = urlsplit(url)
+        is_http = parts.scheme in ("http", "https") and bool(parts.hostname)
+        has_user = "@" in parts.netloc
+        requests.Request("POST", url).prepare()
+    except (ValueError, requests.RequestException):
+        is_http, has_user = False, False
+    if has_user:
+        return (
+            "has a user or a password before its host, which is not sent; remove it, put a bearer "
+            "token into a variable of its own and name that in `token_env`"
+        )
+    return None if is_http else "is not an http:// or https:// address"
+
+
+def _problem_of_token(token: str | None) -> str | None:
+    """What no HTTP header can carry; the token is not quoted."""
+    if token is None or re.fullmatch(r"[\x21-\x7e]+", token):
+        return None
+    return "contains a space, a line break or a non-ASCII character, which no token has; remove it"
+
+
+def _problem_of_secret(secret: str | None) -> str | None:
+    if secret is None or secret == secret.strip():
+        return None
+    return "begins or ends with a space or a line break; remove it"
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from seconds or an HTTP date."""
+    """Seconds to wait, from seconds or an HTTP date; a year at most."""
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return max(0.0, min(seconds, A_YEAR))

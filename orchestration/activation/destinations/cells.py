@@ -1,0 +1,27 @@
+"""Cells of CSV files: values as text that no spreadsheet takes for a formula."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+# What makes a spreadsheet run a cell, or trim it until it does: the signs, their full-width forms,
+# and white space that is not a blank.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+_ESCAPED = re.compile(r"'+[=+\-@\t\r\n＝＋－＠]")
+_NEGATIVE = re.compile(r"-\d+(\.\d+)?([eE][+-]?\d+)?")
+
+
+def cell(value: Any) -> str:
+    """A value as a cell. What would run gets an apostrophe in front; a negative number stays."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    is_formula = _FORMULA.match(text) and not _NEGATIVE.fullmatch(text)
+    return f"'{text}" if is_formula else text
+
+
+def plain(text: str) -> str:
+    """The text of a cell without the apostrophe that `cell` put in front."""
+    return text[1:] if _ESCAPED.match(text) else text

@@ -1,0 +1,238 @@
+"""One HTTP request that ends: with a deadline, a limit of the answer, and no redirect followed.
+
+What a failure means depends on one thing: whether any byte of the request was sent. The connection
+notes it just before the first byte leaves, so that a TLS error counts as "nothing sent" in the
+handshake and as "may have been applied" after it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+# urllib3 logs the path of each request at DEBUG, and the path of a webhook is often its secret.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+
+THREAD = "activation request"
+CHUNK = 65_536  # bytes of the answer, decompressed, that are read at once
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer; its body is cut at the limit, and then not `is_whole`."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    is_whole: bool
+
+
+class NoAnswerError(Exception):
+    """The request came to no answer. The text names neither the address nor what was sent."""
+
+    def __init__(self, reason: str, was_sent: bool) -> None:
+        """`was_sent`: whether the request, or a part of it, may have arrived."""
+        super().__init__(reason)
+        self.was_sent = was_sent
+
+
+class Client:
+    """Posts to one address over connections that are kept between the requests."""
+
+    def __init__(self, url: str, token: str | None, timeout_seconds: float) -> None:
+        """`timeout_seconds` is for a whole request, from the connection to the last byte."""
+        self._url = url
+        self._token = token
+        self._timeout_seconds = timeout_seconds
+        self._session = _session(token)
+
+    def post(self, body: bytes, headers: Mapping[str, str], limit: int) -> Answer:
+        """Send once and read at most `limit` bytes of the answer. Raises NoAnswerError.
+
+        A thread does the work: resolving a name, connecting and the TLS handshake have no
+        common timeout, and a server that sends a byte now and then resets the timeout of reading.
+        """
+        call = _Call()
+        seconds = self._timeout_seconds
+        request = {"data": body, "headers": headers, "timeout": seconds}
+        arguments = (self._session, self._url, request, limit)
+        threading.Thread(target=call.make, args=arguments, name=THREAD, daemon=True).start()
+        if not call.is_done.wait(seconds):
+            self._session = _session(self._token)  # the thread may still use the old one
+            was_sent = call.abandon()
+            what = "did not answer" if was_sent else "cannot be reached"
+            raise NoAnswerError(f"{what} within {seconds:g} seconds", was_sent)
+        if call.answer is None:
+            raise _no_answer(call.error, call.was_sent)
+        return call.answer
+
+
+class _Call:
+    """One request, shared by the thread that makes it and the one that waits for it."""
+
+    def __init__(self) -> None:
+        self.is_done = threading.Event()
+        self.answer: Answer | None = None
+        self.error: Exception | None = None
+        self.was_sent = False
+        self._lock = threading.Lock()
+        self._is_abandoned = False
+        self._line: socket.socket | None = None
+
+    def make(
+        self, session: requests.Session, url: str, request: Mapping[str, Any], limit: int
+    ) -> None:
+        """Send the request and read the answer; ends with `answer` or `error` set."""
+        _current.call = self
+        try:
+            with session.post(url, allow_redirects=False, stream=True, **request) as response:
+                content = bytearray()
+                for chunk in response.iter_content(CHUNK):
+                    content += chunk
+                    if len(content) > limit:
+                        break
+                self.answer = Answer(
+                    response.status_code,
+                    response.headers,
+                    bytes(content[:limit]),
+                    len(content) <= limit,
+                )
+        except Exception as error:  # whatever a hostile answer breaks, the row's fate is open
+            self.error = error
+        finally:
+            with self._lock:
+                if self._line is not None:
+                    self._line.close()
+            self.is_done.set()
+
+    def connected(self, line: socket.socket) -> None:
+        """Note the connection, so that `abandon` can end it. Raises TimeoutError if it is late."""
+        with self._lock:
+            if self._is_abandoned:
+                raise TimeoutError
+            if self._line is not None:
+                self._line.close()
+            self._line = line.dup()
+
+    def sending(self, line: socket.socket) -> None:
+        """Note that the request leaves now. Raises TimeoutError, before it does, if it is late."""
+        self.connected(line)
+        self.was_sent = True
+
+    def abandon(self) -> bool:
+        """End the request wherever it is. Returns whether it may have arrived."""
+        with self._lock:
+            self._is_abandoned = True
+            if self._line is not None:
+                with contextlib.suppress(OSError):
+                    self._line.shutdown(socket.SHUT_RDWR)
+            return self.was_sent
+
+
+_current = threading.local()  # `.call`: the request that this thread makes
+
+
+class _Watched:
+    """What both kinds of connection have in addition: they tell the call how far it is."""
+
+    # A handle of the connection: TLS takes the socket over, and an answer may close it early.
+    _line: socket.socket | None = None
+
+    def _new_conn(self) -> socket.socket:
+        connected = super()._new_conn()  # type: ignore[misc]
+        self._line = connected.dup()
+        _current.call.connected(self._line)
+        return connected
+
+    def endheaders(self, *arguments: Any, **options: Any) -> None:
+        if self.sock is None:  # type: ignore[has-type]
+            self.connect()  # type: ignore[attr-defined]
+        _current.call.sending(self._line)
+        super().endheaders(*arguments, **options)  # type: ignore[misc]
+
+    def close(self) -> None:
+        if self._line is not None:
+            self._line.close()
+        super().close()  # type: ignore[misc]
+
+
+class _WatchedHTTP(_Watched, HTTPConnection):
+    """A connection without TLS."""
+
+
+class _WatchedHTTPS(_Watched, HTTPSConnection):
+    """A connection with TLS."""
+
+
+class _PoolHTTP(HTTPConnectionPool):
+    ConnectionCls = _WatchedHTTP
+
+
+class _PoolHTTPS(HTTPSConnectionPool):
+    ConnectionCls = _WatchedHTTPS
+
+
+POOLS = {"http": _PoolHTTP, "https": _PoolHTTPS}
+
+
+class _Adapter(HTTPAdapter):
+    """Makes watched connections, to the address or to a proxy of the environment."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        if not proxy.lower().startswith(("http://", "https://")):
+            raise requests.exceptions.InvalidProxyURL("only HTTP proxies are supported")
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+
+
+class _Session(requests.Session):
+    """A session for which a redirect is an answer like any other."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: requests would read the whole body of a redirect, even if it is not to follow."""
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Sets the token. Without one it stands in the way of requests' reading of ~/.netrc."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _session(token: str | None) -> _Session:
+    session = _Session()
+    session.auth = _Bearer(token)
+    for scheme in POOLS:
+        session.mount(f"{scheme}://", _Adapter())
+    return session
+
+
+def _no_answer(error: Exception | None, was_sent: bool) -> NoAnswerError:
+    """An exception of the libraries in words; their own quote the address."""
+    if was_sent:
+        reason = f"broke the connection off ({type(error).__name__})"
+    elif isinstance(error, requests.exceptions.SSLError):
+        reason = "cannot be reached: its TLS certificate is not trusted, or it speaks no TLS"
+    else:
+        reason = f"cannot be reached ({type(error).__name__})"
+    return NoAnswerError(reason, was_sent)
