@@ -27,7 +27,7 @@ OTHER_TIMES |= {
     "next",
 }
 READABLE = 0.9  # the least share of the rows with a value
-SAMPLE = 2_000
+SAMPLE = 100  # rows at either end, by which most formats are ruled out
 DAY_FIRST, MONTH_FIRST = "%d/%m/%Y", "%m/%d/%Y"
 DATES = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y"),
@@ -45,6 +45,8 @@ FORMATS = (
     *("[%d/%b/%Y:%H:%M:%S %z]", "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %Z %Y"),
 )
 NEAR = "between timestamp '1970-01-02' and timezone('UTC', now())::timestamp + interval 366 day"
+# With so many digits a number is no exact double, and the column is text.
+LONG_NUMBER = r"\d{16,19}"
 CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?"
 ZONED = r":\d\d.*([zZ]|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
 
@@ -110,6 +112,8 @@ def read_column(columns: Columns, name: str) -> Reading | None:
         return read_epoch(columns, name) or read_formats(columns, (name,), value, text_of(name))
     if kind != "VARCHAR":
         return None
+    if columns.share(name, LONG_NUMBER) == 1:
+        return read_epoch(columns, name)
     return read_iso(columns, (name,), value, text_of(name)) or read_formats(
         columns, (name,), value, text_of(name)
     )
@@ -117,7 +121,7 @@ def read_column(columns: Columns, name: str) -> Reading | None:
 
 def read_epoch(columns: Columns, name: str) -> Reading | None:
     """Numbers since 1970, of the years from 1990 on."""
-    column, filled = identifier(name), columns.filled[name]
+    column, filled = f"try_cast({identifier(name)} as double)", columns.filled[name]
     for unit, micros in UNITS.items():
         sql = f"try(make_timestamp(cast(round({column} * {micros}) as bigint)))"
         rows = columns.count(f"{sql} {NEAR} and {sql} >= timestamp '1990-01-01'")
@@ -173,8 +177,7 @@ def read_formats(columns: Columns, names: tuple[str, ...], value: str, text: str
         f"(select distinct written from (({written} limit {SAMPLE}) "
         f"union all ({written} desc limit {SAMPLE})))"
     )
-    reads = {each: f"timezone('UTC', try_strptime(written, {literal(each)}))" if has_zone(each)
-             else f"try_strptime(written, {literal(each)})" for each in FORMATS}  # fmt: skip
+    reads = {each: instant(each, "written") for each in FORMATS}
     counts = columns.row(
         "count(*), " + ", ".join(f"count(*) filter (where {sql} {NEAR})" for sql in reads.values()),
         sample,
@@ -182,7 +185,7 @@ def read_formats(columns: Columns, names: tuple[str, ...], value: str, text: str
     if not counts[0]:
         return None
     likely = [f for f, n in zip(reads, counts[1:], strict=True) if n >= READABLE * counts[0]]
-    sqls = {each: reads[each].replace("(written,", f"({text},") for each in likely}
+    sqls = {each: instant(each, text) for each in likely}
     if not sqls:
         return None
     filled, *rows = columns.row(
@@ -193,16 +196,21 @@ def read_formats(columns: Columns, names: tuple[str, ...], value: str, text: str
         return None
     ties = [each for each, n in zip(likely, rows, strict=True) if n == best]
     chosen, evidence, doubt = decide(columns, {each: sqls[each] for each in ties})
-    lesser = [each for each in likely if each not in ties and swapped(each) == chosen]
-    if lesser:
-        evidence = f"as {lesser[0]} only {rows[likely.index(lesser[0])]:,} rows could be read"
-    elif not evidence and swapped(chosen) and swapped(chosen) not in likely:
-        evidence = "the other order of day and month cannot be read"
+    other = swapped(chosen)
+    if other and not evidence and not doubt:
+        n = columns.count(f"{instant(other, text)} {NEAR}")
+        evidence = f"as {other} only {n:,} of {filled:,} could be read"
     zone = "" if has_zone(chosen) else ", timezone: UTC"
     note = "each value names its zone" if has_zone(chosen) else "no zone: UTC is assumed"
     options = f"format: {json.dumps(chosen)}{zone}"
     evidence = "; ".join(filter(None, [evidence, note]))
     return Reading(names, value, options, sqls[chosen], best, filled, evidence, doubt)
+
+
+def instant(format: str, text: str) -> str:
+    """SQL of the UTC time that a text says in a format."""
+    parsed = f"try_strptime({text}, {literal(format)})"
+    return f"timezone('UTC', {parsed})" if has_zone(format) else parsed
 
 
 def has_zone(format: str) -> bool:
@@ -232,7 +240,7 @@ def decide(columns: Columns, sqls: dict[str, str]) -> tuple[str, str, str | None
             downs[each] = min(down, up) / steps if steps else 0.0
         better = min(downs, key=lambda each: downs[each])
         worse = max(downs, key=lambda each: downs[each])
-        if downs[better] <= 0.02 and downs[worse] > downs[better] + 0.02:
+        if downs[worse] > downs[better] == 0 or downs[worse] - 0.02 > downs[better] <= 0.02:
             note = f"so the rows are in order of time; as {worse} they are not"
             return better, note, None
         return first, "", f"both {first} and {other} read all values: day or month first?"

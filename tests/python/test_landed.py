@@ -1,0 +1,174 @@
+"""What a landing says of itself: counts, doubts, and events for the tracking plan."""
+
+import shutil
+
+import pytest
+
+from orchestration.ingestion.land import main
+from orchestration.ingestion.plan_accept import accept
+from orchestration.ingestion.plan_check import COLUMNS, SEEDS, check
+from orchestration.ingestion.plan_infer import InferError
+
+MAPPING = """
+time: at
+event_id: id
+user_id: who
+event: what
+properties: {minutes: minutes}
+"""
+
+
+@pytest.fixture
+def seeds(tmp_path):
+    """A copy of the project's seeds."""
+    folder = tmp_path / "seeds"
+    shutil.copytree(SEEDS, folder, ignore=shutil.ignore_patterns("*.yml"))
+    return folder
+
+
+@pytest.fixture
+def land(tmp_path, seeds, capsys):
+    """Land rows of (id, at, who, what, minutes); what is said of it, and the warnings."""
+
+    def run(rows, *words, code=0):
+        log, mapping = tmp_path / "gym.csv", tmp_path / "gym.yml"
+        lines = ["id,at,who,what,minutes", *(",".join(map(str, row)) for row in rows)]
+        log.write_text("\n".join(lines) + "\n")
+        mapping.write_text(MAPPING)
+        where = ["--landing", tmp_path / "landing", "--seeds", seeds]
+        arguments = [log, "--mapping", mapping, *where, *words]
+        assert main([str(each) for each in arguments]) == code
+        said = capsys.readouterr()
+        return said.out, said.err
+
+    return run
+
+
+def visits(number, people=10, what="login"):
+    """Rows of a gym."""
+    return [
+        (f"e{n}", f"2024-03-{1 + n % 28:02} 10:{n % 60:02}:00", f"u{n % people}", what, n % 90)
+        for n in range(number)
+    ]
+
+
+def test_the_counts_are_those_of_the_landed_rows(land):
+    rows = visits(100)
+    rows[3] = ("e3", "2024-03-01 10:00:00", "", "login", 1)  # nobody
+    rows[4] = ("e4", "some day", "u4", "login", 1)  # no time
+    rows[5] = ("e5", "1969-07-20 20:17:00", "u5", "login", 1)
+    rows[6] = ("e6", "2999-01-01 00:00:00", "u6", "login", 1)
+    rows[7] = ("e8", *rows[7][1:])  # the id of the next row
+    rows[9] = ("e9", "2024-03-01 10:00:00", "u9", "", 1)  # no event
+    rows += [(f"p{n}", "2024-03-02 10:00:00", "u1", "Order Completed", 5) for n in range(4)]
+    out, err = land([*rows, ("too", "few")])
+    for said in (
+        "rows    105",
+        "people  10 (10 by user_id)",
+        "time    1969-07-20 20:17:00 UTC to 2999-01-01 00:00:00 UTC",
+        "1 rows repeat the event id of another row and will be duplicates.",
+        "1 rows cannot be read",
+        "1 rows have no readable time",
+        "1 rows are of before 1990",
+        "1 rows are of the future",
+        "1 rows name nobody",
+    ):
+        assert said in out, said
+    counted = [each.split() for each in out.splitlines()]
+    assert ["login", "99"] in [words[:2] for words in counted]
+    # An alias is counted as the event that the graph makes of it.
+    purchase = " ".join(next(words for words in counted if words[:1] == ["purchase"]))
+    assert purchase == "purchase 4 4 lack order_id, 4 lack revenue: will be quarantined"
+    assert "(no name) 1 no event name" in " ".join(out.split())
+    assert "the rows span 1029 years" in err
+    assert "before 1990 or in the future" in err
+
+
+@pytest.mark.parametrize(
+    ("rows", "warning"),
+    [
+        (visits(60), None),
+        ([("e1", *row[1:]) for row in visits(60)], "most rows are duplicates: 59 of 60"),
+        ([(f"e{n // 2}", *row[1:]) for n, row in enumerate(visits(60))], "many rows are dup"),
+        ([(*row[:2], "0" if n % 4 else row[2], *row[3:]) for n, row in enumerate(visits(80))],
+         "one person has 60 of 80 rows"),
+        (visits(60, people=1), "all rows belong to one person"),
+        (visits(60, people=60), "60 of 60 people have exactly one event"),
+        ([(row[0], "2024-03-01 10:00:00", *row[2:]) for row in visits(60)], "the same time"),
+        ([(row[0], row[1][:10], *row[2:]) for row in visits(60)], "all times are midnight"),
+        ([(row[0], "soon", *row[2:]) for row in visits(60)], "hardly any row has a readable time"),
+        (visits(60, what="workout_done"), "60 rows are of 1 events that are not in the tracking"),
+        (visits(60, what="logn"), "logn: did you mean `login`?"),
+    ],
+)  # fmt: skip
+def test_doubts_are_told_in_words(land, rows, warning):
+    _, err = land(rows)
+    assert (warning in err) if warning else not err, err
+
+
+def test_no_identifier_is_shown(land):
+    rows = [(*row[:2], "anna@example.com", "sent to anna@example.com", 1) for row in visits(60)]
+    assert not any("anna" in said for said in land(rows))
+
+
+def test_unknown_events_are_taken_into_the_plan_and_nothing_else_changes(land, seeds):
+    plan = seeds / "tracking_plan.csv"
+    edited = plan.read_text().replace("login,method,text,false", "login,method,text,true")
+    plan.write_text(edited.rstrip("\n"))  # as an editor leaves it, without the last line break
+    rows = visits(60, what="workout_done") + visits(3, what="typo_made")
+    rows = [(f"r{n}", *row[1:]) for n, row in enumerate(rows)]
+    out, err = land(rows, "--accept-plan")
+    assert "tracking_plan.csv: workout_done (1 lines)." in out
+    assert "3 rows are of 1 events that are not in the tracking plan" in err
+    assert "fewer than 10 rows" in err
+    after = plan.read_text()
+    assert after.startswith(edited)
+    added = after.removeprefix(edited).splitlines()
+    assert [each.split(",")[:3] for each in added] == [["workout_done", "minutes", "integer"]]
+    assert not check(seeds)
+    # A person corrects the line; landing again leaves it alone.
+    plan.write_text(corrected := after.replace("minutes,integer", "minutes,number"))
+    out, _ = land(rows, "--accept-plan")
+    assert plan.read_text() == corrected
+    assert "Nothing was added" in out
+    assert [each.name for each in seeds.iterdir() if each.name.startswith(".")] == []
+
+
+def test_the_plan_keeps_its_line_breaks(land, seeds):
+    plan = seeds / "tracking_plan.csv"
+    before = plan.read_bytes().replace(b"\n", b"\r\n")
+    plan.write_bytes(before)
+    land(visits(60, what="workout_done"), "--accept-plan")
+    after = plan.read_bytes()
+    assert after.startswith(before)
+    assert after.count(b"\n") == after.count(b"\r\n") == before.count(b"\n") + 1
+
+
+def test_a_plan_with_a_problem_is_not_added_to(land, seeds):
+    plan = seeds / "tracking_plan.csv"
+    plan.write_text(before := plan.read_text() + "purchase,tax,numbr,false,,,\n")
+    _, err = land(visits(60, what="workout_done"), "--accept-plan", code=1)
+    assert "nothing was added to the tracking plan" in err
+    assert "unknown type `numbr`" in err
+    assert plan.read_text() == before
+
+
+def test_rows_that_would_break_the_plan_are_not_added(seeds):
+    before = (seeds / "tracking_plan.csv").read_bytes()
+    row = dict.fromkeys(COLUMNS["tracking_plan.csv"], "") | {"event_name": "Not Snake"}
+    with pytest.raises(InferError, match="not in snake_case"):
+        accept([row], seeds)
+    assert (seeds / "tracking_plan.csv").read_bytes() == before
+
+
+def test_what_of_the_landed_rows_an_accepted_plan_refuses_is_said(land):
+    rows = [(*row[:4], "long" if n % 40 == 7 else row[4]) for n, row in enumerate(visits(80))]
+    out, _ = land([(*row[:3], "workout_done", row[4]) for row in rows], "--accept-plan")
+    assert "workout_done.minutes: Filled in 100.0% of 80 rows; 2 are no integer" in out
+    assert "will be quarantined unless you correct these lines" in out
+
+
+def test_a_plan_is_accepted_only_with_a_mapping(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "log.csv"), "--accept-plan"])
+    assert "--accept-plan needs --mapping" in capsys.readouterr().err

@@ -1,0 +1,299 @@
+"""A proposed mapping holds on the log it was made from, and says what could not be guessed."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestration.ingestion import propose
+from orchestration.ingestion.land import land, main
+from orchestration.ingestion.mapping import load_mapping
+
+START = datetime(2024, 3, 1, 10)
+
+
+def proposed(folder, rows, name="log.csv", encoding="utf-8"):
+    """The proposal for a log of these lines, as text, and as YAML."""
+    log, mapping = folder / name, folder / "proposal.yml"
+    log.write_text("".join(f"{row}\n" for row in rows), encoding=encoding)
+    mapping.unlink(missing_ok=True)
+    assert main([str(log), "--propose", str(mapping)]) == 0
+    text = mapping.read_text(encoding="utf-8")
+    return text, yaml.safe_load(text) or {}
+
+
+def landed(folder, name="log.csv"):
+    """What the proposal lands as it stands."""
+    result = land(folder / name, load_mapping(folder / "proposal.yml"), folder / "landing")
+    rows = duckdb.sql(f"select to_json(t)::varchar from read_parquet('{result.output}') as t")
+    return [json.loads(row) for (row,) in rows.fetchall()]
+
+
+def table(head, rows):
+    """Lines of a CSV file whose first column is an ordered time."""
+    times = (START + timedelta(minutes=n) for n in range(len(rows)))
+    return [
+        f"time,{head}",
+        *(f"{at:%Y-%m-%d %H:%M:%S},{row}" for at, row in zip(times, rows, strict=True)),
+    ]
+
+
+def line(text, start):
+    """The one line of a proposal that starts so."""
+    (found,) = [each for each in text.splitlines() if each.startswith(start)]
+    return found
+
+
+def test_a_uuid_that_repeats_names_a_visitor(tmp_path):
+    text, mapping = proposed(tmp_path, table("uuid,url", [f"u{n % 30},/a" for n in range(180)]))
+    assert "event_id" not in mapping
+    assert mapping["anonymous_id"] == "uuid"
+    assert "30 values in 180 rows" in line(text, "anonymous_id:")
+    assert len({message["messageId"] for message in landed(tmp_path)}) == 180
+
+
+def test_a_uuid_that_several_users_share_is_no_visitor(tmp_path):
+    rows = [f"u{n % 30},{n % 7}" for n in range(180)]
+    text, mapping = proposed(tmp_path, table("uuid,user_id", rows))
+    assert "anonymous_id" not in mapping
+    assert mapping["user_id"] == "user_id"
+    assert "30 of 30 values are with several users" in line(text, "# anonymous_id: uuid")
+
+
+@pytest.mark.parametrize(
+    ("head", "ids", "is_mapped", "said"),
+    [
+        ("event_id", [f"e{n}" for n in range(60)], True, "60 values in 60 rows: unique"),
+        ("event_id", [str(n + 1) for n in range(60)], True, "unique and complete"),
+        ("payment_id", [f"p{n}" for n in range(60)], True, "unique and complete"),
+        ("uuid", [f"e{n}" for n in range(60)], True, "unique and complete"),
+        ("id", [str(n + 1) for n in range(60)], False, "a row number"),
+        ("event_id", [f"e{n}" for n in range(59)] + [""], False, "1 rows have none"),
+        ("event_id", [f"e{n % 50}" for n in range(60)], False, "10 rows would become duplicates"),
+    ],
+)
+def test_an_event_id_is_unique_and_complete(tmp_path, head, ids, is_mapped, said):
+    rows = [f"{value},w{n % 6},x" for n, value in enumerate(ids)]
+    text, mapping = proposed(tmp_path, table(f"{head},user_id,action", rows))
+    assert mapping.get("event_id") == (head if is_mapped else None)
+    assert said in line(text, "event_id:" if is_mapped else f"# event_id: {head}")
+
+
+def test_repeated_rows_are_told_from_repeated_ids(tmp_path):
+    rows = table("event_id,user_id,action", [f"e{n},w{n % 6},x" for n in range(60)])
+    text, mapping = proposed(tmp_path, [*rows, *rows[-5:]])
+    assert "event_id" not in mapping
+    assert "the same rows again: map it to count them once" in line(text, "# event_id")
+
+
+@pytest.mark.parametrize(
+    ("ids", "why"),
+    [
+        ([str(n) for n in range(60)], "hardly any occurs twice"),
+        (["7"] * 60, "one value in all 60 rows"),
+        ([""] * 60, "empty in all rows"),
+    ],
+)
+def test_what_names_nobody_is_not_mapped_to_a_person(tmp_path, ids, why):
+    text, mapping = proposed(tmp_path, table("customer_id,action", [f"{n},x" for n in ids]))
+    assert "user_id" not in mapping
+    assert why in line(text, "# user_id: customer_id")
+    assert "cannot land yet" in text
+    assert main([str(tmp_path / "log.csv"), "--mapping", str(tmp_path / "proposal.yml")]) == 1
+
+
+def test_a_placeholder_for_nobody_is_doubted(tmp_path):
+    rows = [f"{'guest' if n % 3 else n % 4},x" for n in range(90)]
+    text, _ = proposed(tmp_path, table("user_id,action", rows))
+    assert "one value has 60 rows: is it a placeholder for nobody?" in line(text, "user_id:")
+
+
+TIMES = [
+    ("%d/%m/%Y %H:%M:%S", "as %m/%d/%Y %H:%M:%S only"),
+    ("%m/%d/%Y %H:%M", "as %d/%m/%Y %H:%M only"),
+    ("%d.%m.%y", "no zone: UTC is assumed"),
+    ("%Y%m%d", "no zone: UTC is assumed"),
+    ("%Y-%m-%dT%H:%M:%S+00:00", "each value names its zone"),
+    ("%Y-%m-%d %H:%M", "ISO 8601 without a zone"),
+    ("%d/%b/%Y:%H:%M:%S +0000", "each value names its zone"),
+    ("%d %B %Y %I:%M %p", "no zone: UTC is assumed"),
+    ("%a %b %d %H:%M:%S %Y", "no zone: UTC is assumed"),
+]
+
+
+@pytest.mark.parametrize(("form", "said"), TIMES, ids=[form for form, _ in TIMES])
+def test_times_of_many_forms_are_read_right(tmp_path, form, said):
+    times = [START + timedelta(hours=7 * n) for n in range(120)]
+    rows = ["when,user_id,action", *(f'"{at:{form}}",u{at.day},x' for at in times)]
+    text, _ = proposed(tmp_path, rows)
+    assert said in line(text, "time:")
+    expected = [datetime.strptime(at.strftime(form), form) for at in times]
+    found = [message["timestamp"] for message in landed(tmp_path)]
+    assert found == [f"{at.replace(tzinfo=None):%Y-%m-%dT%H:%M:%S.%fZ}" for at in expected]
+
+
+@pytest.mark.parametrize(("unit", "per_second"), [("s", 1), ("ms", 1e3), ("us", 1e6), ("ns", 1e9)])
+def test_numbers_since_1970_are_read_in_their_unit(tmp_path, unit, per_second):
+    start = START.replace(tzinfo=UTC).timestamp()
+    rows = [f"{int((start + 60 * n) * per_second)},s{n % 5},x" for n in range(60)]
+    _, mapping = proposed(tmp_path, ["ts,sensor_id,action", *rows])
+    assert mapping["time"] == {"column": "ts", "unit": unit}
+    assert [m["timestamp"][:19] for m in landed(tmp_path)][:2] == [
+        "2024-03-01T10:00:00",
+        "2024-03-01T10:01:00",
+    ]
+
+
+def test_the_order_of_the_rows_tells_day_and_month_apart(tmp_path):
+    days = [START + timedelta(days=n // 9) for n in range(108)]  # the first twelve of a month
+    rows = [f"{at:%m/%d/%Y},u{at.day},x" for at in days]
+    shuffled = sorted(rows)[::2] + sorted(rows)[1::2]
+    text, mapping = proposed(tmp_path, ["day,user_id,action", *shuffled])
+    assert "time" not in mapping
+    assert "day or month first? Remove the #" in text
+    assert [each["format"] for each in commented(text, "# time: ")] == ["%d/%m/%Y", "%m/%d/%Y"]
+    later = [START + timedelta(days=n // 9) for n in range(20 * 9)]
+    mixed = [at for at in later if at.day <= 12]  # of March: 3/1 to 3/12
+    mixed += [at.replace(month=4) for at in mixed]
+    text, mapping = proposed(
+        tmp_path, ["day,user_id,action", *(f"{a:%m/%d/%Y},u,x" for a in mixed)]
+    )
+    assert mapping["time"]["format"] == "%m/%d/%Y"
+    assert "the rows are in order of time; as %d/%m/%Y they are not" in line(text, "time:")
+
+
+def commented(text, start):
+    """The YAML of lines that a proposal has as comments."""
+    return [
+        yaml.safe_load(each[2:])["time"] for each in text.splitlines() if each.startswith(start)
+    ]
+
+
+def test_dates_and_clock_times_in_two_columns_are_one_time(tmp_path):
+    times = [START + timedelta(hours=7 * n) for n in range(90)]
+    rows = [f"{at:%d.%m.%Y};{at:%H:%M};7;in" for at in times]
+    proposed(tmp_path, ["date;time;employee_no;action", *rows, "01.04.2024;10:00;8;out"])
+    assert [m["timestamp"][:16] for m in landed(tmp_path)][1] == "2024-03-01T17:00"
+
+
+def test_a_number_is_no_time_unless_it_follows_the_rows(tmp_path):
+    phones = [f"{1_700_000_000 - 7919 * (n * 37 % 60)},u{n % 6}" for n in range(60)]
+    text, mapping = proposed(tmp_path, ["line,user_id", *phones])
+    assert "time" not in mapping
+    assert "No column can be read as a time" in text
+
+
+def test_an_arrival_is_never_before_the_event(tmp_path):
+    rows = [f"2024-03-01 {9 + n % 3:02}:00:00,u{n % 6},x" for n in range(60)]
+    _, mapping = proposed(tmp_path, table("received_at,user_id,action", rows))
+    assert "received_at" not in mapping  # some arrive an hour before they happen
+    later = [f"2024-03-02 {n % 9:02}:00:00,u{n % 6},x" for n in range(60)]
+    _, mapping = proposed(tmp_path, table("received_at,user_id,action", later))
+    assert mapping["received_at"]["column"] == "received_at"
+
+
+def test_events_have_the_names_of_the_plan_where_the_log_has_what_it_requires(tmp_path):
+    events = ["Signed In", "Product Viewed", "NextSong", "purchase", "Größe geändert"] * 20
+    rows = [f"u{n % 6},{each},{f'p{n}' if n % 5 == 1 else ''}" for n, each in enumerate(events)]
+    text, mapping = proposed(tmp_path, table("user_id,event,sku", rows))
+    assert mapping["event"]["names"] == {
+        "Signed In": "login",
+        "Product Viewed": "product_view",  # `sku` stands for product_id
+        "NextSong": "next_song",
+        "purchase": "purchase_logged",
+        "Größe geändert": "groe_geandert",
+    }
+    assert "20 rows; purchase needs order_id and revenue" in line(text, "    purchase:")
+    assert "20 rows, not in the tracking plan" in line(text, "    NextSong:")
+    assert "next_song: title text" in line(text, "#   next_song:")
+
+
+def test_a_column_of_many_values_names_no_events(tmp_path):
+    rows = [f"u{n % 6},/page/{n % 150}" for n in range(600)]
+    text, mapping = proposed(tmp_path, table("user_id,page", rows))
+    assert "150 values in 600 rows: too many" in line(text, "# event: page")
+    assert mapping["event"] == {"constant": "log_recorded"}
+
+
+def test_lines_of_orders_are_purchases_and_returns_are_pointed_out(tmp_path):
+    rows = [f"u{n % 6},o{n // 3},{-1 if n % 50 == 0 else 2},1.5" for n in range(150)]
+    text, mapping = proposed(tmp_path, table("user_id,order_id,quantity,price", rows))
+    assert mapping["event"] == {"constant": "purchase"}
+    assert "3 rows are negative: returns?" in line(text, "  revenue:")
+    assert sum(m["properties"]["revenue"] for m in landed(tmp_path)) == 147 * 3 - 3 * 1.5
+
+
+def test_the_total_of_an_order_is_not_added_up_per_line(tmp_path):
+    rows = [f"u{n % 6},o{n // 3},{n // 3 + 10}" for n in range(150)]
+    text, mapping = proposed(tmp_path, table("user_id,order_id,total", rows))
+    assert mapping["event"] == {"constant": "log_recorded"}
+    assert "added up it would count several times" in text
+
+
+def test_decimal_commas_blanks_and_other_encodings(tmp_path):
+    times = [START + timedelta(minutes=n) for n in range(60)]
+    rows = [f"{at:%d.%m.%Y %H:%M};k{at.minute % 7};1.{at.minute + 100},50;1,250" for at in times]
+    head = "Datum;Kundennummer;Betrag;Menge"
+    late = "31.03.2024 10:00;kö;1,5;1,250"
+    _, mapping = proposed(tmp_path, [head, *rows, late], encoding="cp1252")
+    assert mapping["csv"]["encoding"] == "cp1252"
+    found = landed(tmp_path)
+    assert [m["properties"]["betrag"] for m in found[:2]] == [1100.5, 1101.5]
+    assert found[-1]["userId"] == "kö"
+    # 1,250 is a thousand or one and a quarter: it stays text, and that is said.
+    assert found[0]["properties"]["menge"] == "1,250"
+    assert "may be decimal or thousands" in (tmp_path / "proposal.yml").read_text()
+
+
+def test_the_log_of_a_web_server(tmp_path):
+    times = [START + timedelta(minutes=n) for n in range(60)]
+    agent = '"Mozilla/5.0 (X11; Linux; rv:1)"'
+    rows = [
+        f"10.0.0.{n % 9} - - [{at:%d/%b/%Y:%H:%M:%S} +0100] "
+        f'"GET /p/{n % 4} HTTP/1.1" 200 {n} {agent}'
+        for n, at in enumerate(times)
+    ]
+    _, mapping = proposed(tmp_path, rows, "access.log")
+    assert mapping["csv"]["delimiter"] == " "
+    messages = landed(tmp_path, "access.log")
+    assert len(messages) == 60  # the first line is no header
+    assert messages[1]["timestamp"] == "2024-03-01T09:01:00.000000Z"
+    assert messages[1]["anonymousId"] == "10.0.0.1"
+    assert messages[1]["properties"]["url"] == "/p/1"
+    assert messages[1]["context"] == {"userAgent": "Mozilla/5.0 (X11; Linux; rv:1)"}
+
+
+def test_of_a_long_log_the_first_rows_are_looked_at_and_that_is_said(tmp_path, monkeypatch):
+    rows = table("event_id,user_id,action", [f"e{n % 50},w{n % 6},x" for n in range(60)])
+    monkeypatch.setattr(propose, "MOST_ROWS", 50)
+    text, _ = proposed(tmp_path, rows)
+    assert "# Read: the first 50 rows, the rest not." in text
+    monkeypatch.undo()
+    text, _ = proposed(tmp_path, rows)
+    assert "# Read: the 60 rows, all of it." in text
+
+
+def test_no_value_of_a_person_stands_in_a_proposal(tmp_path):
+    rows = [f"anna{n % 7}@example.com,+49 30 1234{n % 7},Anna {n % 7},in" for n in range(60)]
+    text, mapping = proposed(tmp_path, table("email,phone,name,action", rows))
+    assert mapping["email"] == "email"
+    assert not any(secret in text for secret in ("anna", "1234", "Anna"))
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from([None, *"abcdefgh"]) | st.text("xyz", min_size=3), min_size=20, max_size=40
+    )
+)
+def test_no_row_of_a_proposed_mapping_is_a_duplicate(tmp_path_factory, ids):
+    folder = tmp_path_factory.mktemp("law")
+    rows = [f"{value or ''},w{n % 6},x" for n, value in enumerate(ids)]
+    _, mapping = proposed(folder, table("event_id,user_id,action", rows))
+    is_unique = None not in ids and len(set(ids)) == len(ids)
+    assert ("event_id" in mapping) == is_unique
+    assert len({message["messageId"] for message in landed(folder)}) == len(ids)
