@@ -7,6 +7,7 @@ was delivered where; and, for the sample business, how much of the truth was fou
 import argparse
 import csv
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
