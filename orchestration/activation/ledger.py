@@ -52,7 +52,10 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "run_id": ("varchar", "The run that last sent this row."),
             "sent_at": ("timestamp", "When this row was last planned to be sent, wall clock, UTC."),
             "acknowledged_at": ("timestamp", "When it was last acknowledged, wall clock, UTC."),
-            "acknowledged_as_of": ("timestamp", "The data clock of the row last acknowledged."),
+            "acknowledged_as_of": (
+                "timestamp",
+                "The data clock of the row last acknowledged, UTC.",
+            ),
         },
     ),
     "activation_runs": (
@@ -79,7 +82,10 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "rejected": ("bigint", "Operations refused, each with a row in activation_rejections."),
             "held": ("bigint", "Operations not sent, or surely not applied; planned again next."),
             "unknown": ("bigint", "Operations of unknown fate; sent again by the next run."),
-            "as_of": ("timestamp", "The data clock of the desired rows; null if there are none."),
+            "as_of": (
+                "timestamp",
+                "The data clock of the desired rows, UTC; null if there are none.",
+            ),
             "started_at": ("timestamp", "Wall clock, UTC."),
             "finished_at": ("timestamp", "Wall clock, UTC; null while running."),
         },

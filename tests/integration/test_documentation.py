@@ -1,21 +1,23 @@
 """Every model, column, seed, snapshot and macro says what it is; the whole graph builds empty."""
 
 import json
+import re
 
 import pytest
 
+from orchestration.activation.ledger import PERSONAL, TABLES
 from tests.conftest import REPOSITORY
 
-DBT_COLUMNS = {"dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to"}
-# Its columns are those of other tables, documented there; see its description.
-PASSES_ON = {
-    "flagged_events": {"landed_events"},
-    "session_events": {"fct_events"},
-    "profile_timeline": {"fct_events"},
-    "profile_attributes": {"profile_features", "profile_traits"},
-    "training_examples": {"profile_features"},
-    "segment_membership_history": {"segment_memberships"},
+# What the name of a column promises, its description says in words.
+UNITS = {
+    r"(_at|^as_of|_as_of|valid_from|valid_to)$": "UTC",
+    r"seconds": "second",
+    r"minutes": "minute",
+    r"hours": "hour",
+    r"(price|revenue|cart_value|order_value|monetary_value|bundle_value)": "currency",
+    r"bytes$": "bytes",
 }
+AS_SENT = {("raw_messages", "sent_at"), ("raw_messages", "received_at")}  # texts in any zone
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +27,7 @@ def built(shared_deployment):
     sources = {folder.name: "landing" for folder in (REPOSITORY / "models/staging").iterdir()}
     sources.pop("collector")  # it is never off
     shared_deployment.dbt("build", "--empty", variables=json.dumps({"sources": sources}))
+    shared_deployment.activate()  # makes the tables of the engine
     return shared_deployment
 
 
@@ -43,35 +46,98 @@ def test_every_macro_is_documented(manifest):
     ]
 
 
-def test_every_table_and_column_is_documented(built, manifest):
-    tables = {
-        node["name"]: node
+@pytest.fixture(scope="module")
+def tables(manifest):
+    """What dbt builds, and what the engine of activation writes, by name."""
+    built = [
+        node
         for node in manifest["nodes"].values()
         if node["resource_type"] in ("model", "seed", "snapshot")
+    ]
+    written = [
+        table for table in manifest["sources"].values() if table["source_name"] == "activation"
+    ]
+    return {table["name"]: table for table in (*built, *written)}
+
+
+@pytest.fixture(scope="module")
+def described(tables):
+    """Descriptions by table and column."""
+    return {
+        (name, column["name"]): " ".join(column["description"].split())
+        for name, table in tables.items()
+        for column in table["columns"].values()
+        if column["description"]
     }
-    described = {
-        name: {column["name"] for column in node["columns"].values() if column["description"]}
-        for name, node in tables.items()
+
+
+def described_where_declared(tables):
+    """The columns that a trait of one's own adds to other tables: one block declares it."""
+    metas = {
+        column["name"]: column["config"]["meta"]
+        for column in tables["profile_traits"]["columns"].values()
     }
-    found = {}
-    for table, column in built.query(
-        "select table_name, column_name from information_schema.columns "
-        "where table_schema = 'tideline'"
-    ):
-        found.setdefault(table, set()).add(column)
-    assert found.keys() == tables.keys()
-    missing = {
-        name: sorted(
-            columns
-            - described[name]
-            - DBT_COLUMNS
-            - set().union(*(described[other] for other in PASSES_ON.get(name, ())))
+    own = {name: m["trait"] for name, m in metas.items() if "trait" in m and not m.get("shop")}
+    return {
+        *(("profile_attributes", name) for name in own),
+        *(("activation_audiences", t["sent_as"]) for t in own.values() if "sent_as" in t),
+    }
+
+
+def test_every_table_and_column_is_documented(built, tables, described):
+    """In both directions: what is built is described, and what is described is built."""
+    comments = {
+        (table, column): comment and " ".join(comment.split())
+        for table, column, comment in built.query(
+            "select table_name, column_name, comment from duckdb_columns() "
+            "where schema_name = 'tideline'"
         )
-        for name, columns in found.items()
     }
-    assert not {name: columns for name, columns in missing.items() if columns}
-    assert not {name: d - found[name] for name, d in described.items() if d - found[name]}
-    assert not [name for name, node in tables.items() if not node["description"]]
+    assert {table for table, _ in comments} == tables.keys()
+    assert comments.keys() - described.keys() <= described_where_declared(tables)
+    assert described.keys() <= comments.keys()
+    assert not [name for name, table in tables.items() if not table["description"]]
+    assert {key: comments[key] for key in described} == described
+
+
+def test_descriptions_are_comments_of_the_tables(built, tables):
+    comments = dict(
+        built.query(
+            "select table_name, comment from duckdb_tables() where schema_name = 'tideline' "
+            "union all "
+            "select view_name, comment from duckdb_views() where schema_name = 'tideline'"
+        )
+    )
+    assert {name: " ".join((comment or "").split()) for name, comment in comments.items()} == {
+        name: " ".join(table["description"].split()) for name, table in tables.items()
+    }
+
+
+@pytest.mark.parametrize("pattern", UNITS)
+def test_descriptions_say_the_unit(tables, described, pattern):
+    silent = {
+        key
+        for key, description in described.items()
+        if re.search(pattern, key[1])
+        and UNITS[pattern] not in description.lower().replace("utc", "UTC")
+        and tables[key[0]]["resource_type"] != "seed"
+    }
+    assert silent - AS_SENT == set()
+
+
+def test_the_engine_and_the_documentation_mark_the_same_columns_as_personal(tables):
+    """`make forget` walks the marks of the engine; the documentation repeats them."""
+    marks = {
+        (name, column["name"]): column["config"]["meta"]["personal"]
+        for name in TABLES
+        for column in tables[name]["columns"].values()
+        if "personal" in column["config"]["meta"]
+    }
+    assert marks == {
+        (name, column): kind
+        for name, columns in PERSONAL.items()
+        for column, kind in columns.items()
+    }
 
 
 def test_links_of_the_pages_lead_somewhere():
