@@ -15,7 +15,7 @@ from tests.integration.edited_project import edited_project
 NO_SHOP = "{shop: false}"
 SWITCHED = ("--select", "key_features+", "feature_spine+", "profile_traits+")  # reads the var
 FIRST_DAY = datetime(2026, 3, 1)
-OWN_SEGMENT = """
+OWN_SEGMENT = """\
       - name: keen_reader
         description: Reads nearly every day.
         config:
@@ -26,19 +26,21 @@ OWN_SEGMENT = """
               owner: Editors
               priority: 1
 """
+NEXT = "      - name: primary_segment\n"  # the column before which a block is put
+
+
+def declared(folder, table):
+    """What the columns of a model say under `meta`, by column."""
+    models = yaml.safe_load((REPOSITORY / "models" / folder / f"{table}.yml").read_text())["models"]
+    columns = models[0]["columns"]
+    return {each["name"]: each.get("config", {}).get("meta", {}) for each in columns}
+
+
 DECLARED = {
-    table: {
-        column["name"]: column.get("config", {}).get("meta", {})
-        for column in yaml.safe_load((REPOSITORY / "models" / folder / f"{table}.yml").read_text())[
-            "models"
-        ][0]["columns"]
-    }
-    for folder, table in (
-        ("segments", "profile_segments"),
-        ("segments", "profile_traits"),
-        ("segments", "profile_attributes"),
-        ("activation", "activation_audiences"),
-    )
+    "profile_segments": declared("segments", "profile_segments"),
+    "profile_traits": declared("segments", "profile_traits"),
+    "profile_attributes": declared("segments", "profile_attributes"),
+    "activation_audiences": declared("activation", "activation_audiences"),
 }
 
 
@@ -153,10 +155,7 @@ def test_the_shop_is_turned_off_on_again_and_off(club):
 
 def test_one_block_is_a_segment_of_ones_own(club, tmp_path):
     """Its members are delivered; an error about a trait of the shop says that the shop is off."""
-    before = "      - name: primary_segment\n"
-    project = edited_project(
-        tmp_path, "profile_segments.yml", before, OWN_SEGMENT.lstrip("\n") + before
-    )
+    project = edited_project(tmp_path, "profile_segments.yml", NEXT, OWN_SEGMENT + NEXT)
     club.dbt("build", "--select", "profile_segments+", "--project-dir", project, variables=NO_SHOP)
     readers = {
         profile_id
@@ -174,8 +173,8 @@ def test_one_block_is_a_segment_of_ones_own(club, tmp_path):
     )
 
     (tmp_path / "wrong").mkdir()
-    wrong = OWN_SEGMENT.replace("active_days_30d >= 8", "purchases_ever = 0").lstrip("\n") + before
-    project = edited_project(tmp_path / "wrong", "profile_segments.yml", before, wrong)
+    wrong = OWN_SEGMENT.replace("active_days_30d >= 8", "purchases_ever = 0") + NEXT
+    project = edited_project(tmp_path / "wrong", "profile_segments.yml", NEXT, wrong)
     words = "run", "--select", "profile_segments", "--project-dir", project
     output = re.sub(r"\s+", " ", club.dbt(*words, variables=NO_SHOP, fails=True))
     assert 'speaks of "purchases_ever"' in output
@@ -183,7 +182,8 @@ def test_one_block_is_a_segment_of_ones_own(club, tmp_path):
 
 
 def test_two_segments_of_one_priority_are_both_named(club, tmp_path):
-    project = edited_project(tmp_path, "profile_segments.yml", "priority: 4", "priority: 2")
+    other = OWN_SEGMENT.replace("keen_reader", "new_reader")
+    project = edited_project(tmp_path, "profile_segments.yml", NEXT, OWN_SEGMENT + other + NEXT)
     words = "run", "--select", "profile_segments", "--project-dir", project
-    output = re.sub(r"\s+", " ", club.dbt(*words, variables="{shop: true}", fails=True))
-    assert 'Segments "cart_abandoned" and "churn_risk" share the priority 2.' in output
+    output = re.sub(r"\s+", " ", club.dbt(*words, variables=NO_SHOP, fails=True))
+    assert 'Segments "keen_reader" and "new_reader" share the priority 1.' in output
