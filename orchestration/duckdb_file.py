@@ -97,5 +97,12 @@ def close_off(
 
 
 def quoted(paths: Iterable[Path]) -> str:
-    """Paths as an SQL list. DuckDB follows links before it looks whether a path is allowed."""
-    return "[" + ", ".join("'" + str(p.resolve()).replace("'", "''") + "'" for p in paths) + "]"
+    """Paths as an SQL list; DuckDB follows links before it compares.
+
+    Queries name files by patterns that mean exactly them, and so do these. What is not called in
+    UTF-8 cannot be opened anyway.
+    """
+    names = [name for path in paths if "\\udc" not in ascii(name := str(path.resolve()))]
+    names += [re.sub(r"([\[\]*?])", r"[\1]", name) for name in names]
+    texts = ("'" + name.replace("'", "''") + "'" for name in dict.fromkeys(names))
+    return f"[{', '.join(texts)}]"

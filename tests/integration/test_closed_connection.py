@@ -1,6 +1,7 @@
 """The connection of a build is closed: no SQL of a declaration or model reaches beyond it."""
 
 import json
+import os
 from pathlib import Path
 
 import duckdb
@@ -79,6 +80,17 @@ def test_nothing_outside_is_reached_and_nothing_set(closed, tmp_path, sql):
     with pytest.raises(duckdb.Error, match=r"Permission Error|locked|disabled"):
         closed.execute(sql.replace("{here}", str(tmp_path))).fetchall()
     assert not list(tmp_path.glob("other*"))
+
+
+def test_a_folder_of_any_name_can_be_left_open(tmp_path):
+    odd = tmp_path / "it's [here] ünï"
+    odd.mkdir()
+    (odd / "file.csv").write_text("number\n1\n")
+    with open_file(tmp_path / "warehouse.duckdb") as connection:
+        close_off(connection, [odd], [Path(os.fsdecode(b"\xff.csv"))])
+        for name in ("*", "file.csv"):
+            pattern = f"{odd}/{name}".replace("[here]", "[[]here[]]")
+            assert connection.execute("from read_text(?)", [pattern]).fetchall()
 
 
 def test_what_is_inside_is_read_and_the_warehouse_written(closed, tmp_path):

@@ -49,6 +49,7 @@ class Server:
         # Runs are kept in the folder of the deployment, not in that of the repository.
         settings = (REPOSITORY / "dagster.yaml").read_text()
         own = settings.replace("base_dir: .dagster", f"base_dir: {deployment.folder}/.dagster")
+        own = own.replace("poll_interval_seconds: 30", "poll_interval_seconds: 5")
         (deployment.folder / "dagster.yaml").write_text(own)
         env = {**deployment.env, "DAGSTER_HOME": str(deployment.folder)}
         del env["DBT_EXCLUDE_RESOURCE_TYPES"]
@@ -67,7 +68,7 @@ class Server:
     def ask(self, query, **variables):
         """The answer to a GraphQL query."""
         sent = {"query": query, "variables": variables}
-        answer = requests.post(self.url, json=sent, timeout=60).json()
+        answer = requests.post(self.url, json=sent, timeout=SECONDS).json()
         assert "errors" not in answer, answer
         return answer["data"]
 
