@@ -52,7 +52,8 @@ def take_request(connection):
     while b"\r\n\r\n" not in data:
         data += connection.recv(65536)
     head, _, body = data.partition(b"\r\n\r\n")
-    [length] = [int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if b"gth:" in line]
+    lines = head.lower().split(b"\r\n")
+    length = sum(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:"))
     while len(body) < length:
         body += connection.recv(65536)
     return head + b"\r\n\r\n" + body

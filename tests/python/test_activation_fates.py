@@ -187,6 +187,30 @@ def test_a_name_that_does_not_resolve_leaves_the_rows_unsent(rig):
     assert numbers(rig.sync()) == some(add=2, held=2)
 
 
+def test_a_proxy_of_the_environment_is_used_and_one_that_refuses_sends_nothing(rig, monkeypatch):
+    heads = []
+
+    def proxy(connection):
+        method, address, *_ = take_request(connection).split()
+        heads.append((method, address))
+        if method == b"POST":
+            connection.sendall(answer(body=b'{"ok": true}'))
+        else:
+            connection.sendall(answer("407 Proxy Authentication Required"))
+
+    rig.declare(s=ONCE | {"receipt": {"ok": True}})
+    with serving(proxy) as port:
+        for scheme, fate in (("https", "held"), ("http", "accepted")):
+            monkeypatch.setenv(f"{scheme}_proxy", f"http://127.0.0.1:{port}")
+            rig.environment["TIDELINE_WEBHOOK_URL"] = f"{scheme}://example.invalid/hook"
+            rig.desire(members(2))
+            assert numbers(rig.sync()) == some(add=2) | {fate: 2}
+    assert heads == [
+        (b"CONNECT", b"example.invalid:443"),
+        (b"POST", b"http://example.invalid/hook"),
+    ]
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])
 def test_a_redirect_is_not_followed_and_its_rows_are_unknown(rig, server, status):
     followed = []
