@@ -1,7 +1,8 @@
 {#
   Writes the regions that grow from the roots of a graph along its strongest edges. The model
-  selects the edges (`left_node`, `right_node`, both text, and `edge_rank`, a whole number from 1 for
-  the strongest on, different for each edge); a row with both ends equal and rank 0 declares a root.
+  selects the edges (`left_node`, `right_node`, both text, and `edge_rank`, a whole number from 1
+  for the strongest on, different for each edge); a row with both ends equal and rank 0 declares a
+  root.
   The table holds `node` and `region`, the root that it belongs to.
 
   It is as if all regions grew together, each step along the strongest of all edges that lead from a

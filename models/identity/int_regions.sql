@@ -49,13 +49,13 @@ select
     {# What was seen with an account was seen with no other. A match has no event. #}
     row_number() over (
         order by
-            contested.account_type not in (edges.left_type, edges.right_type),
+            contested.account_type not in (edges.left_type, edges.right_type) asc,
             edges.event_count desc,
             edges.probability desc,
-            edges.first_received_at,
-            edges.left_id,
-            edges.right_id,
-            contested.account_type
+            edges.first_received_at asc,
+            edges.left_id asc,
+            edges.right_id asc,
+            contested.account_type asc
     ) as edge_rank
 from edges
 inner join components

@@ -87,11 +87,11 @@ BREAKS = {
     ),
     "what_touches_no_account": (
         "int_regions",
-        "contested.account_type not in (edges.left_type, edges.right_type),\n            edges",
-        "edges",
+        "contested.account_type not in (edges.left_type, edges.right_type) asc,",
+        "",
     ),
     "however_often": ("int_regions", "edges.event_count desc,", ""),
-    "whenever_received": ("int_regions", "edges.first_received_at,", ""),
+    "whenever_received": ("int_regions", "edges.first_received_at asc,", ""),
     "all_that_touch_no_account": (
         "int_bridges",
         "where lefts.account_id <> rights.account_id",
