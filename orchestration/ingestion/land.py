@@ -422,8 +422,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if outputs:
             say(outputs, options)
-    except InferError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InferError, duckdb.Error) as error:
+        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
         failed = True
     return int(failed)
 
