@@ -189,3 +189,11 @@ def test_a_plan_is_accepted_only_with_a_mapping(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main([str(tmp_path / "log.csv"), "--accept-plan"])
     assert "--accept-plan needs --mapping" in capsys.readouterr().err
+
+
+def test_rows_of_an_event_that_the_plan_has_are_not_added(seeds):
+    before = (seeds / "tracking_plan.csv").read_bytes()
+    row = dict.fromkeys(COLUMNS["tracking_plan.csv"], "") | {"event_name": "login"}
+    row |= {"property": "device", "property_type": "text", "is_required": "true"}
+    assert accept([row], seeds).events == []
+    assert (seeds / "tracking_plan.csv").read_bytes() == before
