@@ -6,6 +6,8 @@
     {%- set bare = "split_part(split_part(lower(" ~ url ~ "), '?', 1), '#', 1)" -%}
     case
         when left({{ bare }}, 1) <> '/'
-            then nullif(replace(split_part(split_part({{ bare }}, '://', 2), '/', 1), 'www.', ''), '')
+            then nullif(
+                replace(split_part(split_part({{ bare }}, '://', 2), '/', 1), 'www.', ''), ''
+            )
     end
 {%- endmacro %}

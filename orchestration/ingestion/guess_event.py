@@ -115,7 +115,9 @@ def named_events(columns: Columns, name: str, refused: list[str], seeds: Path) -
         own = own if own[0].isalpha() else f"event_{own}"
         event = known.get(own)
         if not event:
-            lines.append(f"    {quoted(value)}: {own}  # {rows:,} rows, not in the tracking plan")
+            lines.append(
+                f"    {quoted(value)}: {quoted(own)}  # {rows:,} rows, not in the tracking plan"
+            )
             continue
         lacking = {}
         for needed in sorted(required[event]):

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from itertools import product
 
-from orchestration.ingestion.log_columns import ENOUGH, Columns, text_of
+from orchestration.ingestion.log_columns import ENOUGH, Columns, quoted, text_of
 from orchestration.ingestion.log_files import identifier, literal
 from orchestration.ingestion.mapping import UNITS
 
@@ -100,7 +100,7 @@ def read_column(columns: Columns, name: str) -> Reading | None:
     kind, column, filled = columns.kind(name), identifier(name), columns.filled[name]
     if not filled:
         return None
-    value = f"column: {quote(name)}"
+    value = f"column: {quoted(name)}"
     if kind.startswith(("TIMESTAMP", "DATE")):
         if kind == "TIMESTAMP WITH TIME ZONE":
             sql = f"timezone('UTC', {column})"
@@ -131,7 +131,7 @@ def read_epoch(columns: Columns, name: str) -> Reading | None:
             return None
         evidence = "numbers since 1970 UTC"
         return Reading(
-            (name,), f"column: {quote(name)}", f"unit: {unit}", sql, rows, filled, evidence
+            (name,), f"column: {quoted(name)}", f"unit: {unit}", sql, rows, filled, evidence
         )
     return None
 
@@ -275,8 +275,3 @@ def bracketed(columns: Columns) -> Reading | None:
         sql = f"{identifier(left)} || ' ' || {identifier(right)}"
         return read_formats(columns, (left, right), f"sql: {json.dumps(sql)}", sql)
     return None
-
-
-def quote(name: str) -> str:
-    """A column's name in a YAML object of one line."""
-    return json.dumps(name, ensure_ascii=False) if not name.isidentifier() else name

@@ -493,8 +493,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if outputs:
             say(outputs, options)
-    except InferError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InferError, duckdb.Error) as error:
+        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
         failed = True
     return int(failed)
 
@@ -523,8 +523,11 @@ def propose_for(paths: list[Path], output: Path | None, seeds: Path) -> int:
         raise LandError(f"{output}: exists; choose another name")
     with tempfile.TemporaryDirectory() as name, connect(Path(name)) as con:
         folder = Path(name)
-        log, text = propose(con, path, folder, seeds)
-        text += tried(con, log, text, folder, seeds)
+        try:
+            log, text = propose(con, path, folder, seeds)
+            text += tried(con, log, text, folder, seeds)
+        except duckdb.Error as error:
+            raise LandError(f"{path}: {str(error).splitlines()[0]}") from None
     if len(paths) > 1:
         text = f"# Of {len(paths)} files only {path.name} was looked at.\n{text}"
     if output:
@@ -544,7 +547,10 @@ def tried(con: duckdb.DuckDBPyConnection, log: Log, text: str, folder: Path, see
     except MappingError as error:
         return f"\n# It cannot land yet: {error}\n"
     part = folder / "messages.parquet"
-    con.execute(f"copy ({compiler.messages()}) to {literal(part)} (compression zstd)")
+    try:
+        con.execute(f"copy ({compiler.messages()}) to {literal(part)} (compression zstd)")
+    except duckdb.Error as error:
+        return f"\n# It cannot land yet: {compiler.blame(error)}\n"
     checked = check_landed(con, [part], seeds)
     lines = [*checked.summary("This mapping lands:").splitlines()]
     lines += [f"warning: {each}" for each in checked.warnings()]

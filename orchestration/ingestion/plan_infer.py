@@ -30,6 +30,7 @@ from orchestration.ingestion.plan_check import (
 # An event with fewer rows is rather a typing error; a property in fewer of its rows an accident.
 LEAST_ROWS = 10
 MOST_ROWS = 2_000_000  # of more rows every second, third, ... is read
+MOST_LANDED_ROWS = 500_000  # the same while landing, whose memory is bounded
 LEAST_SHARE = 0.01
 MOST_PROPERTIES = 100
 # From so many rows on, what was always there is required and what was one of few values stays so.
@@ -155,13 +156,19 @@ def infer(warehouse: Path | None, landing: Path, seeds: Path, everything: bool) 
 def infer_unknown(
     con: duckdb.DuckDBPyConnection, paths: Sequence[Path], seeds: Path = SEEDS
 ) -> Proposal:
-    """Rows for the events of landed files that the plan does not know; none for what it knows."""
+    """Rows for the events of landed files that the plan does not know, to be taken in unread.
+
+    So they hold no rule that a landed row breaks, and where not all rows are read just the types.
+    """
     proposal = Proposal(", ".join(map(str, paths)))
     read_files(con, paths, seeds, proposal.notes)
     known = properties_of(read_seed(seeds, "tracking_plan.csv"))
-    for event, rows in sample_events(con, seeds, proposal.notes):
+    for event, rows in sample_events(con, seeds, proposal.notes, MOST_LANDED_ROWS):
         if event not in known:
-            add_event(con, proposal, event, rows, set(), is_known=False)
+            add_event(con, proposal, event, rows, set(), is_known=False, is_lenient=True)
+    if con.execute("select count(*) from landed").fetchone()[0] > MOST_LANDED_ROWS:
+        for row in proposal.rows:
+            row |= {"allowed_values": "", "is_required": "false" if row["property"] else ""}
     return proposal
 
 
@@ -171,11 +178,11 @@ def read_seed(seeds: Path, file: str) -> list[Row]:
 
 
 def sample_events(
-    con: duckdb.DuckDBPyConnection, seeds: Path, notes: list[str]
+    con: duckdb.DuckDBPyConnection, seeds: Path, notes: list[str], most: int = MOST_ROWS
 ) -> list[tuple[str, int]]:
     """The events of `landed` and their rows; makes the tables that `add_event` reads."""
     rows = con.execute("select count(*) from landed").fetchone()[0]
-    step = max(1, -(-rows // MOST_ROWS))
+    step = max(1, -(-rows // most))
     if step > 1:
         notes.append(f"one of {step} rows is read of {rows:,}")
     con.execute(
@@ -328,8 +335,9 @@ def add_event(
     rows: int,
     skip: set[str],
     is_known: bool,
+    is_lenient: bool = False,
 ) -> None:
-    """Add the rows of one event to the proposal."""
+    """Add the rows of one event to the proposal; lenient ones hold for each row that was read."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}", event):
         # The name may hold anything, an address too, so that it is not shown.
         proposal.notes.append(f"an event of {rows:,} rows is left out: its name is no snake_case")
@@ -344,7 +352,7 @@ def add_event(
             f"{least:.0f} of {rows:,} rows, or their names cannot be looked up"
         )
     new = [each for each in usual if each.name not in skip]
-    proposal.rows += [proposed(event, each, rows) for each in new]
+    proposal.rows += [proposed(event, each, rows, is_lenient) for each in new]
     if not new and not is_known:
         proposal.rows.append(row_of(event, description=f"{rows:,} rows landed"))
 
@@ -354,15 +362,19 @@ def is_name(name: str) -> bool:
     return bool(re.fullmatch(r"[^\W\d][\w $:-]{0,99}", name)) and not UNSAFE.search(name)
 
 
-def proposed(event: str, each: Property, rows: int) -> dict[str, str]:
+def proposed(event: str, each: Property, rows: int, is_lenient: bool) -> dict[str, str]:
     """The row of the plan for a property."""
     kind, fitting = type_of(each)
+    if is_lenient and fitting < each.filled:
+        kind, fitting = "text", each.filled - each.objects - each.arrays
     allowed = allowed_of(each, kind)
     facts = [f"Filled in {each.filled / rows:.1%} of {rows:,} rows"]
     if fitting < each.filled:
         facts.append(f"{each.filled - fitting:,} are no {kind}")
     others = each.filled - sum((each.values or {}).get(value, 0) for value in allowed)
-    if allowed and others:
+    if allowed and others and is_lenient:
+        allowed = []
+    elif allowed and others:
         facts.append(f"{others:,} are another value")
     is_text_of_persons = (
         kind == "text" and each.personal and not IDS.intersection(words_of(each.name))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import json
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,7 +81,10 @@ def look_at(
     con: duckdb.DuckDBPyConnection, path: Path, folder: Path
 ) -> tuple[Columns, LogFormat, list[str]]:
     """The columns of a log of unknown format, the format, and what it was seen by."""
-    format, seen = find_format(path) if path.exists() else (LogFormat(), [])
+    try:
+        format, seen = find_format(path)
+    except (OSError, EOFError, UnicodeError, zlib.error, gzip.BadGzipFile, csv.Error):
+        format, seen = LogFormat(), []  # opening the log says what is wrong with it
     columns = Columns(con, open_log(con, path, folder, format, MOST_ROWS), folder)
     wrong = sum(n for why, n in columns.problems.items() if why.startswith("not UTF-8"))
     if not wrong or format.encoding != "utf-8":
@@ -182,7 +189,7 @@ def format_lines(format: LogFormat, seen: list[str]) -> list[str]:
     """The lines of `csv`."""
     options = []
     if format.delimiter:
-        options.append(f'  delimiter: "{format.delimiter}"')
+        options.append(f"  delimiter: {json.dumps(format.delimiter)}")
     if format.encoding != "utf-8":
         options.append(f"  encoding: {format.encoding}")
     if format.columns:

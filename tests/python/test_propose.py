@@ -1,5 +1,6 @@
 """A proposed mapping holds on the log it was made from, and says what could not be guessed."""
 
+import gzip
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -210,6 +211,28 @@ def test_events_have_the_names_of_the_plan_where_the_log_has_what_it_requires(tm
     assert "20 rows; purchase needs order_id and revenue" in line(text, "    purchase:")
     assert "20 rows, not in the tracking plan" in line(text, "    NextSong:")
     assert "next_song: title text" in line(text, "#   next_song:")
+
+
+def test_names_that_yaml_would_take_for_truth_stay_text(tmp_path):
+    rows = [f"r{n % 6},{'on' if n % 2 else 'off'},no" for n in range(60)]
+    _, mapping = proposed(tmp_path, table("sensor_id,action,yes", rows))
+    assert mapping["event"]["names"] == {"on": "on", "off": "off"}
+    assert {message["event"] for message in landed(tmp_path)} == {"on", "off"}
+
+
+@pytest.mark.parametrize("rows", [["time,user_id,action"], ["a"], ["time,user_id", "2024-01-01,"]])
+def test_a_log_of_hardly_any_rows_is_proposed_for(tmp_path, rows):
+    text, _ = proposed(tmp_path, rows)
+    assert f"# Read: the {len(rows) - 1} rows" in text
+
+
+def test_a_log_that_cannot_be_read_is_said_in_one_line(tmp_path, capsys):
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n" * 5000)[:-40])
+    (tmp_path / "folder.csv").mkdir()
+    for name in ("cut.csv.gz", "folder.csv", "none.csv", "log.xlsx"):
+        assert main([str(tmp_path / name)]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("error: ") and said.count("\n") == 1, said
 
 
 def test_a_column_of_many_values_names_no_events(tmp_path):
