@@ -34,9 +34,10 @@
 {% endif %}
 
 {#
-    Repeats count towards a row's being here, since no arrival makes them fewer: so a minute that was a
-    burst until its events turned out to be repeats stays, and tells its events that it is none. So
-    do events that were just forgotten, which say their minute until `make forget` purges them.
+    Repeats count towards a row's being here, since no arrival makes them fewer: so a minute that
+    was a burst until its events turned out to be repeats stays, and tells its events that it is
+    none. So do events that were just forgotten, which say their minute until `make forget` purges
+    them.
 #}
 with landed as (
 

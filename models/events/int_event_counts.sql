@@ -23,9 +23,9 @@ cast(
 {%- endset %}
 
 {#
-    A day that an arrival or a removal touches is counted again as a whole, for rows also change their status;
-    and so is each day that was counted under another plan or other aliases. The days are looked up
-    when the model is compiled: literals let the warehouse skip all others.
+    A day that an arrival or a removal touches is counted again as a whole, for rows also change
+    their status; and so is each day that was counted under another plan or other aliases. The days
+    are looked up when the model is compiled: literals let the warehouse skip all others.
 #}
 {% if is_incremental() %}
 {% set touched %}

@@ -8,13 +8,13 @@
 }}
 
 {#
-    Before `landed_events` lets go of the rows of a file that was removed, what they touched is noted
-    here: whoever follows `updated_at` could not see that a row is gone. On Snowflake a load fills
+    Before `landed_events` lets go of the rows of a removed file, what they touched is noted here:
+    whoever follows `updated_at` could not see that a row is gone. On Snowflake a load fills
     `raw_messages`, no file is ever listed, and nothing is noted.
 -#}
 {% set landed_files = load_relation(ref('landed_files')) if execute %}
 {% set landed_events = load_relation(this.incorporate(path={'identifier': 'landed_events'})) %}
-{% set is_removed %}
+{% set is_removed -%}
 landed_file in (
     select files.landed_file from {{ landed_files }} as files
     where files.removed_at is not null

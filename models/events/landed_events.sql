@@ -53,7 +53,7 @@
 {# Rows of files that were replaced or taken back leave; of what repeated them one is the event. #}
 {% set removals = ref('int_removals') %}
 {% set has_removals = is_incremental() and has_rows(removals, 'true') %}
-{% set is_removed %}
+{% set is_removed -%}
 landed_file in (
     select removals.removed_file from {{ removals }} as removals
     where removals.removed_file is not null

@@ -276,16 +276,16 @@ class EventLayer:
 
     def note_removals(self) -> None:
         """Run `int_removals`, and its post-hook, the macro `delete_read_removals`."""
-        if self.is_built:
-            sql = self.models["int_removals"].later
-            self.connection.execute(f"insert into int_removals by name {sql}")
-        for reader in (
-            self.models.keys() - {"int_removals", "landed_events"} if self.is_built else ()
-        ):
-            self.connection.execute(
-                f"delete from int_removals where not exists (from {reader} where updated_at "
-                f">= removed_at + interval '{self.overlap} minutes')"
-            )
+        if not self.is_built:
+            return
+        sql = self.models["int_removals"].later
+        self.connection.execute(f"insert into int_removals by name {sql}")
+        have_read = " and ".join(
+            f"removed_at <= (select max(updated_at) from {reader}) "
+            f"- interval '{self.overlap} minutes'"
+            for reader in self.models.keys() - {"int_removals", "landed_events"}
+        )
+        self.connection.execute(f"delete from int_removals where {have_read}")
 
     def empty_forgotten(self) -> None:
         """What the post-hook of `landed_events` does, the macro of this name."""

@@ -14,7 +14,14 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.event_layer import FIRST_DAY, LAST_DAY, OVERLAP, WATERMARKS, EventLayer
+from tests.integration.event_layer import (
+    ALLOWED,
+    FIRST_DAY,
+    LAST_DAY,
+    OVERLAP,
+    WATERMARKS,
+    EventLayer,
+)
 
 CASES, LOGS = 25, 80
 DAYS_OF_A_LOG = 5
@@ -351,10 +358,11 @@ def with_removals(chance, loads):
 
     A replaced file comes again in the load that lets go of it, some of its rows corrected or gone.
     """
-    loads, removals, there = [list(load) for load in loads], [], {}
+    loads, removals, there = [apart(load) for load in loads], [], {}
     loads += [[] for _ in range(chance.choice([0, 0, 1]))]  # a landing may just be taken back
     for number, load in enumerate(loads):
-        leaving = {file for file in there if chance.random() < 0.4}
+        is_due = number == len(loads) - 1 and not any(removals)
+        leaving = [file for file in there if is_due or chance.random() < 0.4]
         for file in leaving:
             rows = there.pop(file)
             if chance.random() < 0.3:
@@ -362,12 +370,21 @@ def with_removals(chance, loads):
             kept = [corrected(chance, row) for row in rows if chance.random() < 0.9]
             place = {"landed_file": f"{file}#{number}", "landed_at": LANDED + number * APART}
             load += [row | place | {"landed_line": line} for line, row in enumerate(kept, 1)]
-        others = {row["landed_file"] for row in load if row["source"] != "collector"}
         for row in load:
-            if row["landed_file"] not in others:  # only events are landed so
+            if row["source"] == "collector":  # only events are landed so
                 there.setdefault(row["landed_file"], []).append(row)
         removals.append(leaving)
     return loads, removals
+
+
+def apart(load):
+    """Rows of a load, those that are no events in files of their own."""
+    return [
+        row
+        if row["source"] == "collector"
+        else row | {"landed_file": row["landed_file"].replace("events", "contacts")}
+        for row in load
+    ]
 
 
 def left(chance, loads, removals):
@@ -396,6 +413,9 @@ def replaced_case(seeds):
     """Loads with removals, what leaves with each, and what is left in one load."""
     rows = [row for log, seed in enumerate(seeds) for row in random_log(seed, log)]
     chance = random.Random(repr(seeds))
+    for row in rows:  # so that the rows of a busy minute differ
+        if "event" not in row and row["source"] == "collector" and chance.random() < 0.5:
+            row["user_id"] = f"{row['log']}-u"
     loads, removals = with_removals(chance, spread(chance, rows, chance.choice([2, 3, 4])))
     return loads, left(chance, loads, removals), removals
 
@@ -406,13 +426,84 @@ def test_a_removed_landing_leaves_nothing(layer, seeds):
     assert_laws(layer, *replaced_case(seeds))
 
 
-def test_a_run_that_leaves_models_out_is_made_up_for(layer):
-    """They hear of a removal when they run; the last run is whole."""
-    chance = random.Random("left out")
-    for loads, again, removals in cases_of(replaced_case, "left out", LOGS, 4):
+def assert_left_out_models_hear_of_it(layer, seed, count):
+    """Models that runs left out hear of a removal when they run; the last run is whole."""
+    chance = random.Random(seed)
+    for loads, again, removals in cases_of(replaced_case, seed, LOGS, count):
         left_out = [[name for name in layer.models if chance.random() < 0.4] for _ in loads]
         left_out[0] = left_out[-1] = []
         assert_laws(layer, loads, again, removals, left_out)
+
+
+def test_a_run_that_leaves_models_out_is_made_up_for(layer):
+    assert_left_out_models_hear_of_it(layer, "left out", 4)
+
+
+def assert_a_removal_names_whom_it_touches(layer):
+    """The row that repeated a removed one, and the others of a minute that was a burst with it."""
+    at = {"received_at": instant(90), "sent_timestamp": instant(0), "landed_at": LANDED}
+    row = {"log": "p", "source": "collector", "type": "page", **at}
+    removed = [row | {"message_id": f"m{n}", "anonymous_id": "busy"} for n in range(ALLOWED)]
+    left = [row | {"message_id": f"n{n}", "anonymous_id": "busy", "user_id": "u"} for n in range(2)]
+    later = {"received_at": instant(9000), "sent_timestamp": instant(8000)}
+    left += [row | later | {"message_id": "m0", "anonymous_id": "repeats"}]
+    layer.clear()
+    for file, rows in (("events/removed.parquet", removed), ("events/left.jsonl", left)):
+        places = [{"landed_file": file, "landed_line": line} for line in range(1, len(rows) + 1)]
+        layer.land([row | place for row, place in zip(rows, places, strict=True)])
+    layer.run()
+    assert layer.value("select count(*) from traffic_bursts") == 1
+    layer.remove(["events/removed.parquet"], LANDED + APART)
+    layer.run()
+    assert layer.value("select count(*) from traffic_bursts") == 0
+    named = layer.query(
+        "select distinct anonymous_id, user_id, removed_file from int_removals order by all"
+    )
+    assert named == [
+        ("busy", "u", None),
+        ("busy", None, "events/removed.parquet"),
+        ("repeats", None, None),
+    ]
+
+
+def test_a_removal_names_whom_it_touches(layer):
+    assert_a_removal_names_whom_it_touches(layer)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        ("event_id in (select removed.event_id from removed)", "false"),
+        ("or exists (\n            select 1 from changed", "or false and exists (from changed"),
+    ],
+)
+def test_a_removal_that_leaves_out_whom_it_touches_is_noticed(compiled, broken):
+    warehouse, models = compiled
+    layer = EventLayer(warehouse, models | {"int_removals": models["int_removals"].broken(*broken)})
+    with pytest.raises(AssertionError):
+        assert_a_removal_names_whom_it_touches(layer)
+
+
+def test_who_was_forgotten_stays_forgotten_in_a_corrected_landing(layer):
+    """Their rows were emptied in the file that is replaced; the new one brings them again."""
+    row = {
+        **{"log": "p0", "source": "collector", "type": "track", "event": "login"},
+        **{"message_id": "m", "user_id": "p0-u", "received_at": instant(0)},
+        **{"landed_line": 1, "sent_timestamp": instant(0)},
+    }
+    layer.clear()
+    layer.land([row | {"landed_file": "events/log.parquet", "landed_at": LANDED}])
+    layer.run()
+    layer.land([row | {"landed_file": "events/log.parquet#2", "landed_at": LANDED + APART}])
+    layer.remove(["events/log.parquet"], LANDED + APART)
+    layer.run()
+    emptied = [("events/log.parquet#2", None, None, "forgotten")]
+    assert layer.query("select landed_file, user_id, message_id, problem from raw_messages") == (
+        emptied
+    )
+    assert layer.query("select landed_file, user_id, event_id, reason from landed_events") == (
+        emptied
+    )
 
 
 def late(loads):
@@ -573,6 +664,46 @@ def test_the_laws_notice_that_the_overlap_is_left_out(compiled):
     with pytest.raises(AssertionError):
         for loads, again in cases("late"):
             assert_laws(layer, late(loads), again)
+
+
+# The same of what follows from a removal.
+REMOVAL_BREAKS = {
+    "removed rows stay and compete": (
+        "landed_events",
+        "and event_id is not null\n",
+        "and false\n",
+    ),
+    "a removed row may still be the event": (
+        "landed_events",
+        "and not (landed_file in",
+        "and not (false and landed_file in",
+    ),
+    "a day that lost rows is not counted again": (
+        "int_event_counts",
+        "received_on is not null",
+        "false",
+    ),
+    "a minute that lost rows is not counted again": (
+        "int_busy_minutes",
+        "stream_id is not null\n        and removed_at >",
+        "false\n        and removed_at >",
+    ),
+    "a busy minute without rows stays": (
+        "int_busy_minutes",
+        "known.minute_at\n    )\n    and not exists",
+        "known.minute_at\n    )\n    and false and not exists",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REMOVAL_BREAKS)
+def test_the_laws_notice_what_a_removal_leaves_behind(compiled, name):
+    warehouse, models = compiled
+    model, text, other = REMOVAL_BREAKS[name]
+    layer = EventLayer(warehouse, models | {model: models[model].broken(text, other)})
+    with pytest.raises((AssertionError, duckdb.Error)):
+        for case_ in cases_of(replaced_case, "broken", LOGS, 9):  # until one is noticed
+            assert_laws(layer, *case_)
 
 
 @pytest.mark.parametrize("model", ["landed_events", "int_busy_minutes"])
