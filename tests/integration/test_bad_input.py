@@ -194,3 +194,11 @@ def test_a_misspelling_stops_the_build_with_the_nearest_word(
     output = empty_build.dbt("run", "--project-dir", project, "--select", model, fails=True)
     for word in named:
         assert word in re.sub(r"\s+", " ", output)
+
+
+def test_a_trait_is_not_sent_under_a_name_that_is_taken(empty_build, tmp_path):
+    edit = ("profile_traits.yml", "sent_as: left_product", "sent_as: email")
+    project = edited_project(tmp_path, *edit)
+    words = ("run", "--project-dir", project, "--select", "activation_audiences")
+    output = re.sub(r"\s+", " ", empty_build.dbt(*words, fails=True))
+    assert 'Trait "last_cart_product" is sent as "email". Write a column name' in output
