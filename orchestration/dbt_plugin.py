@@ -41,7 +41,12 @@ class Plugin(BasePlugin):
             raise DbtRuntimeError(str(error)) from None
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Close off dbt's connection, and the one that it replaces."""
+        """Close off dbt's connection, and the one that it replaces.
+
+        What the profile attaches is attached before; dbt would do so afterwards.
+        """
+        for attachment in self.creds.attach or ():
+            conn.execute(attachment.to_sql())
         close_off(conn, folders(), linked_files())
         if self._opened:
             self._opened.close()

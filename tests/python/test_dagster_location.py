@@ -4,6 +4,8 @@ import graphlib
 import importlib
 import json
 import os
+import subprocess
+import sys
 from datetime import datetime
 
 import dagster as dg
@@ -222,3 +224,24 @@ def test_a_sync_tells_what_it_did(location):
 
     with pytest.raises(dg.Failure, match="destination is down"):
         events(key, sync_run("failed", "destination is down"))
+
+
+def test_the_launcher_knows_whether_a_process_is_there():
+    from orchestration.run_launcher import is_alive
+
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert is_alive(child.pid) and is_alive(os.getpid())
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it is dead, and not collected
+    assert not is_alive(child.pid)
+    child.communicate()
+    assert not is_alive(child.pid)
+
+
+def test_a_run_ends_some_day_and_the_launcher_is_ours():
+    settings = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
+    launcher = settings["run_launcher"]
+    assert hasattr(importlib.import_module(launcher["module"]), launcher["class"])
+    monitoring = settings["run_monitoring"]
+    assert monitoring["enabled"] and monitoring["free_slots_after_run_end_seconds"] > 0
+    assert 3600 <= monitoring["max_runtime_seconds"] <= 86400

@@ -236,4 +236,4 @@ def test_without_anything_landed_it_says_what_is_missing(tmp_path, monkeypatch, 
     assert "no event has landed in" in capsys.readouterr().err
     (tmp_path / "none.duckdb").write_text("no database")
     assert main(["infer"]) == 1
-    assert "cannot be read" in capsys.readouterr().err
+    assert "cannot be opened" in capsys.readouterr().err
