@@ -50,7 +50,7 @@ class Delivery:
     outcomes: list[Outcome]
     in_doubt: list[bool]  # whether some attempt may have been applied unseen
     attempts: int = 0  # of the row sent most often
-    reason: str = ""  # of the answer that stopped the batch, else of the last row not through
+    reason: str = ""  # of the answer that stopped the batch, else of the first row not through
     needs_person: bool = False  # whether the destination wants nothing more until somebody acts
     resume_after: float = 0.0  # seconds, if the destination wants nothing more for so long
 

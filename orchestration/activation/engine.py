@@ -229,7 +229,7 @@ class _Runner:
             return None
         if desired.as_of is not None and desired.as_of >= newest:
             return None
-        age = f"is of {desired.as_of} UTC" if desired.as_of else "says no `as_of`"
+        age = f"is as of {desired.as_of} UTC" if desired.as_of else "has no value in `as_of`"
         return (
             f"the table `{self.sync.table}` {age}, and this sync has delivered the state of "
             f"{newest} UTC; build the present (`dbt build` without the var `as_of`), or, if the "

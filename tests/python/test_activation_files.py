@@ -154,6 +154,16 @@ def test_names_that_look_alike_get_files_of_their_own(rig):
     assert len({name.lower() for name in found}) == 5
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_disk_full_from_the_start_leaves_a_folder_that_can_be_used(rig):
+    rig.declare(s=FILES | {"max_attempts": 1})
+    rig.desire(members(3))
+    process = rig.command(prelude=FULL_DISK.replace("(2000,", "(20,"))
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and "cannot be written" in out, out + err
+    assert rig.sync().run.accepted == 3
+
+
 # A real limit of the operating system: writing beyond it fails as a full disk does.
 FULL_DISK = (
     "import resource, signal\n"

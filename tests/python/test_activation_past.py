@@ -120,7 +120,7 @@ def test_rows_that_say_no_clock_are_not_newer(hooked):
     hooked.sync()
     desire(hooked, 2, None)
     result = hooked.sync()
-    assert result.run.status == "held" and "says no `as_of`" in result.run.message
+    assert result.run.status == "held" and "has no value in `as_of`" in result.run.message
     assert hooked.sync(allow_older=True).run.status == "succeeded"
 
 

@@ -323,8 +323,9 @@ def test_logs_name_neither_people_nor_secrets(hooked, server, caplog):
 
 
 def test_two_runs_at_once_the_second_is_refused(hooked, server):
+    hooked.declare(s=WEBHOOK | {"timeout_seconds": 120.0})
     hooked.desire(members(10))
-    server.pause(1.0)
+    server.pause(100)
     first = hooked.command()
     while not server.state["requests"]:
         assert first.poll() is None, first.communicate()
@@ -332,6 +333,7 @@ def test_two_runs_at_once_the_second_is_refused(hooked, server):
     out, err = second.communicate(timeout=60)
     assert second.returncode == 1
     assert "in use by another process" in err and f"PID {first.pid}" in err, out + err
+    server.pause(0)
     first.communicate(timeout=60)
     assert first.returncode == 0
     assert server.rows == wanted(members(10))

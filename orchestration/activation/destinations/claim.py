@@ -77,6 +77,9 @@ class Claim:
         except FileExistsError:
             Claim(self._path.parent, self._warehouse_id)  # says whose it is
             raise
+        except OSError:
+            path.unlink(missing_ok=True)  # a marker cut short could not be read
+            raise
         if not self.is_new:
             part.replace(self._path)
         self._files, self.is_new = files, False
