@@ -136,7 +136,10 @@ def models(warehouse: Warehouse) -> list[str]:
 def behaving(warehouse: Warehouse) -> str:
     """Why there are no personas yet."""
     count = rows_of(warehouse, "select count_if(is_for_training) from {persona_behaviors}")[0][0]
-    return f"none yet: {count or 0:,} profiles visited at least twice in 90 days, 50 are needed"
+    return (
+        f"none yet: {count or 0:,} profiles visited at least twice in 90 days; "
+        "50 who behave in more than 3 ways are needed"
+    )
 
 
 def summary(warehouse: Warehouse, truth: Path | None = None) -> str:

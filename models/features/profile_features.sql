@@ -349,8 +349,12 @@ select
     cast(feature_spine.as_of as date) - cast(from_events.last_purchase_at as date)
         as days_since_last_order,
     {# Of one order there is no pace. #}
-    datediff('microsecond', from_events.first_purchase_at, from_events.last_purchase_at)
-    / 86400000000.0 / nullif(from_events.orders_ever - 1, 0) as days_between_orders
+    case
+        when from_events.orders_ever > 1
+            then
+                datediff('microsecond', from_events.first_purchase_at, from_events.last_purchase_at)
+                / 86400000000.0 / (from_events.orders_ever - 1)
+    end as days_between_orders
 from feature_spine
 inner join from_events
     on

@@ -173,6 +173,14 @@ def test_nothing_declared_and_nothing_there_is_survived():
     assert rows.empty and list(rows.columns) == list(model_terms.COLUMNS)
 
 
+def test_of_features_that_put_everybody_in_one_order_one_is_used():
+    """Recency in days and minutes is one feature: it is no two reasons and has no two shapes."""
+    frame = examples(minutes=lambda f: 1440 * f["recency"])
+    terms = set(run(frame).query("kind == 'coefficient'")["term"])
+    assert len(terms & {"recency", "minutes", "open_cart_value"}) == 1
+    assert {"tickets", "noise"} <= terms
+
+
 @pytest.mark.parametrize(
     ("later", "trained"),
     [("0h", 0), ("6D", 0), ("6D 11h", 0), ("6D 22h", 2), ("7D", 2), ("7D 2h", 2), ("-1D", 2)],
