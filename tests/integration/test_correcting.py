@@ -6,14 +6,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-MODELS = [
-    "int_event_counts",
-    "fct_sessions",
-    "golden_profiles",
-    "identity_merges",
-    "quality_alerts",
-    "traffic_bursts",
-]
+from tests.conftest import NO_TESTS
+
+MODELS = ["int_event_counts", "fct_sessions", "golden_profiles", "identity_merges"]
+MODELS += ["identity_progress", "traffic_bursts", "events_duplicated", "events_quarantined"]
+RUN = ["build", *NO_TESTS, "--select", *(f"+{model}" for model in MODELS)]
 TABLES = ["raw_messages", "landed_events", "fct_events", "events_duplicated", "events_quarantined"]
 TABLES += ["int_event_counts", "int_busy_minutes", "int_sessions", "fct_sessions", "data_clock"]
 TABLES += ["identifier_sets", "identifiers", "int_neighbourhoods", "identity_edges", "identity_map"]
@@ -59,7 +56,7 @@ def landed(shared_deployment):
     sent = "".join(json.dumps(message) + "\n" for message in others())
     (one.landing / "events" / "others.jsonl").write_text(sent)
     land(one, "wrong")
-    one.build_up_to(*MODELS)
+    one.dbt(*RUN)
     return one
 
 
@@ -75,8 +72,7 @@ def frames(deployment):
 
 def assert_as_rebuilt(deployment):
     found = frames(deployment)
-    selected = [f"+{model}" for model in MODELS]
-    deployment.dbt("run", "--full-refresh", "--select", *selected)
+    deployment.dbt(*RUN, "--full-refresh")
     rebuilt = frames(deployment)
     assert [table for table in TABLES if found[table] != rebuilt[table]] == []
 
@@ -97,7 +93,7 @@ def test_a_corrected_mapping_leaves_nothing_of_the_former(landed):
     assert f"replaces the {LOGGED:,} rows of log.csv that were landed with wrong.yml" in said
     # The first run goes no further than the archive, the second is whole.
     landed.dbt("run", "--select", "landed_files", "raw_messages")
-    landed.build_up_to(*MODELS)
+    landed.dbt(*RUN)
     assert counts(landed) == {"page_view": LOGGED + 41}
     assert landed.value("select count(*) from raw_messages") == LOGGED + 42
     assert landed.query("select event_count from traffic_bursts") == [(ALLOWED + 20,)]
@@ -110,7 +106,7 @@ def test_a_corrected_mapping_leaves_nothing_of_the_former(landed):
 def test_a_landing_that_is_taken_back_leaves_what_repeated_it(landed):
     """The burst is none without it, and the clock goes back to the latest of what is left."""
     assert "taken back" in landed.land("--remove", "log.csv")
-    landed.build_up_to(*MODELS)
+    landed.dbt(*RUN)
     assert counts(landed) == {"page_view": 42}
     assert landed.query("select user_id from fct_events where event_id = 'e7'") == [("p9",)]
     assert not landed.query("from traffic_bursts")
@@ -124,7 +120,7 @@ def test_a_landing_that_is_taken_back_leaves_what_repeated_it(landed):
 def test_it_can_be_landed_again(landed):
     """As before, byte by byte: a file that was removed is not known any more."""
     land(landed, "right")
-    landed.build_up_to(*MODELS)
+    landed.dbt(*RUN)
     assert landed.value("select count(*) from fct_events") == LOGGED + 41
     assert landed.value("select count(*) from raw_messages") == LOGGED + 42
     # What all have read of the removals is not kept, since it names people.
