@@ -6,6 +6,7 @@ and a webhook have heard of. Carl's request is cut off again and again.
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 import duckdb
@@ -20,6 +22,7 @@ import pytest
 import yaml
 
 from orchestration.activation.warehouse import DuckDBWarehouse
+from orchestration.privacy.__main__ import read_lines
 from orchestration.privacy.forget import (
     Request,
     check_sources,
@@ -33,7 +36,7 @@ from tests.conftest import REPOSITORY
 
 pytest_plugins = ["tests.python.activation_fixtures"]
 
-EMAIL, ACCOUNT = "ann.o'hara+shop@example.org", "ann-4711"
+EMAIL, ACCOUNT = "ann.o'hara+$(shop)$h@example.org", "ann-4711"  # make would take `$` for its own
 LAPTOP, PHONE, TABLET = "a-laptop-of-ann", "a-phone-of-ann", "kitchen-tablet"
 FORMER = hashlib.md5(f"anonymous_id:{PHONE}".encode()).hexdigest()
 CRAWLER = "a-crawler-of-ann"
@@ -145,6 +148,19 @@ def files_with(folder, word):
     return found
 
 
+def make_forget(deployment, *words, said=""):
+    """Run `make forget`; its environment is not installed anew."""
+    return subprocess.run(
+        ["make", "-o", ".venv/.installed", f"BIN={Path(sys.executable).parent}", "forget", *words],
+        cwd=REPOSITORY,
+        env=deployment.env,
+        input=said,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def profile_of(deployment, user_id):
     return deployment.value(f"select profile_id from dim_profiles where user_id = '{user_id}'")
 
@@ -205,7 +221,12 @@ def before(known, server_process):
 @pytest.fixture(scope="module")
 def forgotten(known, before):
     """The same after Ann was forgotten; with what the command said."""
-    return known, known.run("orchestration.privacy", f"email:{EMAIL.upper()}")
+    people = known.folder / "people.txt"
+    people.write_text(f"email:{EMAIL.upper()}\n", encoding="utf-8")
+    done = make_forget(known, f"FILE={people}")
+    people.unlink()
+    assert done.returncode == 0, done.stderr
+    return known, done.stdout
 
 
 def test_every_column_with_personal_data_is_marked(known, before):
@@ -330,6 +351,30 @@ def test_destinations_and_ledger_have_let_her_go(forgotten, before, server_proce
     assert deployment.activate().count("succeeded") == 2  # and there is nothing more to send
     last = "select adds, updates, removes from activation_runs order by started_at desc limit 2"
     assert deployment.query(last) == [(0, 0, 0)] * 2
+
+
+def test_make_takes_no_identifier_and_runs_nothing_in_it(deployment):
+    """Make expands what stands on its command line before anything could look at it."""
+    proof = deployment.folder / "proof"
+    for words, env in [
+        ([f"ID=email:$(shell touch {proof})a$b@example.org"], {}),
+        ([], {"ID": f"email:$(shell touch {proof})"}),
+    ]:
+        deployment.env |= env
+        done = make_forget(deployment, *words)
+        assert done.returncode == 2 and not done.stdout
+        assert "ID= is not read" in done.stderr and "FILE=people.txt" in done.stderr
+        assert not proof.exists() and "example.org" not in done.stderr
+
+
+def test_make_forget_reads_its_input_as_it_is(deployment):
+    """A `$` is a `$`, and a file that is missing is an error, not an empty list."""
+    missing = make_forget(deployment, f"FILE={deployment.folder}/nobody.txt")
+    assert missing.returncode == 2 and "nobody.txt" in missing.stderr
+    read = io.BytesIO("\ufeffemail:a$b@example.org\r\n\n anonymous_id:`$(x)`\u2028y \n".encode())
+    assert read_lines(read) == ["email:a$b@example.org", "anonymous_id:`$(x)`\u2028y"]
+    with pytest.raises(PrivacyError, match="not UTF-8"):
+        read_lines(io.BytesIO(b"email:\xff"))
 
 
 def test_receipt(forgotten):
@@ -593,7 +638,7 @@ def test_a_request_that_was_cut_off_is_finished(forgotten):
     cut_off(deployment, "rewrite")
     assert deployment.value(status) == "purged"
     assert files_with(deployment.folder / "warehouse", "carl-1")
-    finished = deployment.run("orchestration.privacy")
+    finished = make_forget(deployment).stdout
     assert "deleted" in finished and "landed file" in finished
     assert deployment.value(status) == "finished"
     for word in ("carl-1", "d-three", carl):

@@ -29,8 +29,8 @@ class Elsewhere(BaseAdapter):
     def send(self, request: PreparedRequest, *_: Any, **__: Any) -> Response:
         """Raise LoadError before anything is sent."""
         raise LoadError(
-            f"a next page or redirect leads from {self._home} to {origin(request.url)}; nothing was "
-            "sent there. If the system has moved, set its address to the new one"
+            f"a next page or redirect leads from {self._home} to {origin(request.url)}; "
+            "nothing was sent there. If the system has moved, set its address to the new one"
         )
 
     def close(self) -> None:
