@@ -1,14 +1,17 @@
 """List every landed file once, so that each is read once.
 
-A file whose content changed since it was taken is taken again under a numbered name, so that what
-it gained is not lost; the rows it repeats are duplicates by their event id.
+A file whose content changed since it was taken is taken again under a numbered name: of JSON lines
+that were only added to, what was added; of any other all of it, and the rows that it repeats are
+duplicates by their event id.
 """
 
+import errno
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
@@ -27,8 +30,25 @@ SCHEMA = pa.schema(
         ("size_bytes", pa.int64()),
         ("changed_ns", pa.int64()),
         ("content_hash", pa.string()),
+        ("start_byte", pa.int64()),
+        ("start_line", pa.int64()),
     ]
 )
+# In place of the hash of what is no file: a pipe, a device, a link that leads to itself.
+NOT_A_FILE = "not a file"
+GROWING = (".jsonl", ".ndjson", ".json")
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LONGEST_LINE = 1 << 24  # bytes, as in raw_messages
+BLOCK = 1 << 20  # bytes that are read at a time
+
+
+@dataclass(frozen=True)
+class Content:
+    """Hash of what a file holds; the bytes and rows at its start that were taken before."""
+
+    content_hash: str
+    start_byte: int = 0
+    start_line: int = 0
 
 
 def place(path: str, sources: Iterable[str]) -> tuple[str, str | None] | None:
@@ -48,15 +68,64 @@ def place(path: str, sources: Iterable[str]) -> tuple[str, str | None] | None:
     return None
 
 
-def content_hash(path: Path) -> str | None:
-    """Hash of what a file holds; None if it is gone since it was listed."""
+def status(path: Path) -> os.stat_result | None:
+    """What the file system says of a file; of a link that leads to itself what it says of the link.
+
+    None if the file is gone since it was listed.
+    """
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise unreadable(path, error) from error
+    return path.lstat()
+
+
+def content(path: Path, former: tuple | None) -> Content | None:
+    """What a file holds; None if it is gone since it was listed.
+
+    `former` is the (size, time of change, hash) of what was last taken of it.
+    """
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha1", _bufsize=1 << 20).hexdigest()
+            if former and path.name.lower().endswith(GROWING):
+                if grown := grown_content(file, former[0], former[2]):
+                    return grown
+                file.seek(0)
+            return Content(hashlib.file_digest(file, "sha1", _bufsize=BLOCK).hexdigest())
     except FileNotFoundError:
         return None
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def grown_content(file: Any, size: int | None, former_hash: str | None) -> Content | None:
+    """What a file of JSON lines holds whose first `size` bytes are as they were; None if not.
+
+    A line that was cut off when it was taken belongs to what is new.
+    """
+    digest = hashlib.sha1()
+    left, lines, cut = size or 0, 0, b""
+    while left and (block := file.read(min(BLOCK, left))):
+        if left == size and block.startswith(BYTE_ORDER_MARK):
+            return None
+        digest.update(block)
+        left -= len(block)
+        *whole, cut = (cut + block).split(b"\n")
+        lines += sum(1 for line in whole if line and not line.isspace())
+        if len(cut) > LONGEST_LINE:
+            return None
+    if not size or left or digest.hexdigest() != former_hash:
+        return None
+    start, block = size - len(cut), file.read(BLOCK)
+    if block.startswith((b"\n", b"\r\n")) and not cut.isspace():
+        start, lines = size, lines + bool(cut)
+    while block:
+        digest.update(block)
+        block = file.read(BLOCK)
+    return Content(digest.hexdigest(), start, lines)
 
 
 def unreadable(path: Path, error: OSError) -> OSError:
@@ -70,31 +139,28 @@ def new_files(
 ) -> Iterator[dict[str, Any]]:
     """A row for each file that is new or changed.
 
-    `taken` maps paths to the (size, time of change, hash) of what was taken of them; a file is
-    read only where size or time differ from all of these. A name that is not UTF-8 is listed with
-    its bytes escaped.
+    `taken` maps paths to the (size, time of change, hash) of what was taken of them, in order; a
+    file is read only where size or time differ from all of these. A name that is not UTF-8 is
+    listed with its bytes escaped.
     """
     changed = []
     for name in sorted(paths):
         path = os.fsencode(name).decode("utf-8", "backslashreplace")
         owner = place(path, sources)
-        if owner is None:
-            continue
-        try:
-            about = (landing / name).stat()
-            versions = taken.get(path, [])
-            if (about.st_size, about.st_mtime_ns) in {version[:2] for version in versions}:
-                continue
-        except FileNotFoundError:  # gone since it was listed
-            continue
-        except OSError as error:
-            raise unreadable(landing / name, error) from error
-        if S_ISREG(about.st_mode):  # to read a pipe would wait for ever
+        about = status(landing / name) if owner else None
+        versions = taken.get(path, [])
+        if about and (about.st_size, about.st_mtime_ns) not in {each[:2] for each in versions}:
             changed.append((name, path, owner, about, versions))
+
+    def content_of(name: str, about: os.stat_result, versions: list[tuple]) -> Content | None:
+        if not S_ISREG(about.st_mode):  # to read a pipe would wait for ever
+            return Content(NOT_A_FILE)
+        return content(landing / name, versions[-1] if versions else None)
+
     with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(content_hash, [landing / name for name, *_ in changed]))
-    for (_, path, owner, about, versions), digest in zip(changed, digests, strict=True):
-        if digest is None or digest in {version[2] for version in versions}:
+        contents = list(pool.map(lambda each: content_of(each[0], *each[3:]), changed))
+    for (_, path, owner, about, versions), found in zip(changed, contents, strict=True):
+        if found is None or found.content_hash in {version[2] for version in versions}:
             continue
         yield {
             "landed_file": f"{path}#{len(versions) + 1}" if versions else path,
@@ -103,7 +169,7 @@ def new_files(
             "table_name": owner[1],
             "size_bytes": about.st_size,
             "changed_ns": about.st_mtime_ns,
-            "content_hash": digest,
+            **asdict(found),
         }
 
 
@@ -123,7 +189,11 @@ def listed(landing: Path) -> list[str]:
 
 def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
     """One row per landed file; see landed_files.yml for the columns."""
-    dbt.config(materialized="incremental", incremental_strategy="append")
+    dbt.config(
+        materialized="incremental",
+        incremental_strategy="append",
+        on_schema_change="append_new_columns",
+    )
     landing = Path(os.environ.get("TIDELINE_LANDING", "landing"))
     places = json.loads(dbt.config.meta_get("sources"))
     sources = [source for source, place in places.items() if place == "landing"]
@@ -132,7 +202,8 @@ def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
 
     taken: dict[str, list[tuple]] = {}
     if dbt.is_incremental:
-        query = f"select path, size_bytes, changed_ns, content_hash from {dbt.this}"
+        columns = "path, size_bytes, changed_ns, content_hash"
+        query = f"select {columns} from {dbt.this} order by landed_at"
         for path, *version in session.execute(query).fetchall():
             taken.setdefault(path, []).append(tuple(version))
     # `dbt build --empty` lists no files, whatever there is.

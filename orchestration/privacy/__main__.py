@@ -106,6 +106,7 @@ def receipt(rows: Sequence[tuple]) -> str:
         return "nothing to finish: no request is open"
     by_hand = {
         "landed file": "The landed files above still hold these rows and are yours to remove.",
+        "other table": "The other tables above are not Tideline's: remove rows of theirs by hand.",
         "undeclared sync": "Nobody can take back what an undeclared sync has sent: do it by hand.",
     }
     notes = [text for kind, text in by_hand.items() if any(row[1] == kind for row in rows)]
