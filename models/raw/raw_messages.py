@@ -53,7 +53,7 @@ UNKNOWN = "not a kind of file that is read: *.jsonl, *.parquet, of tables *.csv,
 GONE = "file was gone before it was read; it is read when it is back"
 NOT_UTF8 = "file name is not valid UTF-8: land the file under another name"
 NOT_A_FILE = "not a file: a pipe, a device or a link that leads to itself"
-# DuckDB takes twice as long to write JSON for each list in a list, and breaks down at a hundred.
+# DuckDB takes twice as long to write JSON for each list in a list; at 200 it breaks down.
 DEEPEST_LISTS, DEEPEST = 12, 64
 EMPTY_OBJECT = re.compile(rb"\s*\{\s*\}\s*")
 EMPTY_ROWS = 1000  # that are stored of a file; of empty objects beyond there is nothing to know
@@ -452,10 +452,7 @@ def missing(path: Path) -> str:
     """Why there is no file of this name."""
     if os.path.lexists(path):
         return NOT_A_FILE
-    is_escaped = re.search(r"\\x[89a-f][0-9a-f]", path.name) or re.search(
-        r"\\x[89a-f][0-9a-f]", str(path.parent)
-    )
-    return NOT_UTF8 if is_escaped else GONE
+    return NOT_UTF8 if re.search(r"\\x[89a-f][0-9a-f]", str(path)) else GONE
 
 
 def too_deep(session: duckdb.DuckDBPyConnection, path: Path) -> str | None:
@@ -530,11 +527,15 @@ def scratch_folder() -> Path:
         with contextlib.suppress(OSError), folder.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder.parent)
-    scratch = tempfile.TemporaryDirectory(prefix="tideline-raw-", ignore_cleanup_errors=True)
-    lock = Path(scratch.name, "lock").open("wb")  # noqa: SIM115, held while the module lives
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    while True:
+        scratch = tempfile.TemporaryDirectory(prefix="tideline-raw-", ignore_cleanup_errors=True)
+        path = Path(scratch.name, "lock")
+        lock = path.open("wb")  # held while the module lives
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():  # else it was removed before it was locked
+            break
     globals()["SCRATCH"] = scratch, lock
-    return Path(scratch.name)
+    return path.parent
 
 
 def rows_of(session: duckdb.DuckDBPyConnection, files: list[tuple]) -> str:

@@ -103,7 +103,8 @@ def forget(asked: Sequence[str], project: Project) -> list[tuple[str, str, str, 
     Returns rows of `forget_receipts`: (request_id, kind, name, row_count). Raises PrivacyError or
     another ActivationError if a request cannot be met, or not be finished yet.
     """
-    project.dbt("run-operation", "drop_leftovers")  # and writes the manifest
+    project.open().close()  # says what is wrong with the warehouse; dbt would make a missing one
+    project.dbt("run-operation", "drop_leftovers")  # writes the manifest too
     marks = read_marks(project.manifest)
     with project.open() as warehouse:
         for name in (*OWN, *LANDED, *READ):

@@ -27,7 +27,7 @@ def traces(root: Path, environment: Mapping[str, str]) -> Iterator[Path]:
     """Files and folders to remove while nobody has the warehouse open; relative to `root`."""
     yield from (root / (environment.get("DBT_LOG_PATH") or "logs")).glob("dbt.log*")
     target = root / (environment.get("DBT_TARGET_PATH") or "target")
-    for folder in (target, *target.glob("*/")):  # Dagster gives each run a folder of its own
+    for folder in (target, *target.glob("dbt_build-*/")):  # Dagster gives each run one of its own
         yield from (folder / name for name in RESULTS)
     for dagster in {root / ".dagster", root / (environment.get("DAGSTER_HOME") or ".dagster")}:
         yield from dagster.rglob("compute_logs/*")

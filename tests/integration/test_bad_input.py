@@ -100,7 +100,8 @@ def test_a_file_that_changed_is_taken_again_without_loss(deployment):
         ("m3", "events/other.jsonl#2")
     ]
     assert deployment.query(
-        "select landed_line, message_id from raw_messages where landed_file like '%grown%' order by 1"
+        "select landed_line, message_id from raw_messages "
+        "where landed_file like '%grown%' order by 1"
     ) == [(1, "m1"), (2, "m2")]
 
 

@@ -535,7 +535,7 @@ def nested(depth, fields):
 
 
 def test_what_is_nested_too_deep_costs_its_file_alone(landing):
-    """DuckDB takes twice as long for each level, and at a hundred the connection breaks down."""
+    """DuckDB takes twice as long for each level, and at 200 the connection breaks down."""
     fields = {"messageId": "m", "type": "page", "anonymousId": "v", "timestamp": "2020-01-01"}
     for depth in (8, 13, 50, 200, 400):
         pq.write_table(nested(depth, fields), landing.events / f"{depth}.parquet")
