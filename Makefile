@@ -37,11 +37,19 @@ next-day: .venv/.installed
 	    echo "There is no sample business in the default landing folder: run 'make demo' first."; exit 1; fi
 	@$(BIN)/python -m orchestration.ingestion.sample --people 2000 --days 91 --from-day 90
 
-# Forgets a person everywhere: make forget ID=email:ann@example.org. Without an ID it finishes what
+# Forgets people everywhere: `make forget` asks who and reads the answer from its input, `make forget
+# FILE=people.txt` from a file, a line each, as email:ann@example.org. Without a line it finishes what
 # was begun. VARS is what `dbt build --vars` says here. docs/privacy.md tells how, and what is left to
-# do by hand.
+# do by hand. An identifier on make's command line is refused unread: make would expand its `$`.
+ifneq ($(filter forget,$(MAKECMDGOALS)),)
+ifneq ($(origin ID),undefined)
+$(error make would change an identifier that holds a `$$`, so ID= is not read: run `make forget` and \
+type it, or write it to a file, a line each, and run `make forget FILE=people.txt`. Nothing was done)
+endif
+endif
 forget: .venv/.installed
-	@$(BIN)/python -m orchestration.privacy --vars "$$VARS" "$$ID"
+	@if [ -n "$$FILE" ]; then exec < "$$FILE"; fi; \
+	    $(BIN)/python -m orchestration.privacy --vars "$$VARS" -
 
 # Dagster's pages, on another port with PORT=3001.
 dev: .venv/.installed

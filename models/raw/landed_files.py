@@ -1,16 +1,19 @@
 """List every landed file once, so that each is read once.
 
-A file whose content changed since it was taken is taken again under a numbered name, so that what
-it gained is not lost; the rows it repeats are duplicates by their event id. But what `land` wrote
-replaces what it wrote before of the same landing: the older file is marked as removed here, and its
-rows leave all tables (docs/decisions/0008-landings-are-replaced.md).
+A file whose content changed since it was taken is taken again under a numbered name: of JSON lines
+that were only added to, what was added; of any other all of it, and the rows that it repeats are
+duplicates by their event id. But what `land` wrote replaces what it wrote before of the same
+landing: the older file is marked as removed here, and its rows leave all tables
+(docs/decisions/0008-landings-are-replaced.md).
 """
 
+import errno
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
@@ -31,10 +34,27 @@ SCHEMA = pa.schema(
         ("size_bytes", pa.int64()),
         ("changed_ns", pa.int64()),
         ("content_hash", pa.string()),
+        ("start_byte", pa.int64()),
+        ("start_line", pa.int64()),
         ("landing_id", pa.string()),
         ("removed_at", pa.timestamp("us")),
     ]
 )
+# In place of the hash of what is no file: a pipe, a device, a link that leads to itself.
+NOT_A_FILE = "not a file"
+GROWING = (".jsonl", ".ndjson", ".json")
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LONGEST_LINE = 1 << 24  # bytes, as in raw_messages
+BLOCK = 1 << 20  # bytes that are read at a time
+
+
+@dataclass(frozen=True)
+class Content:
+    """Hash of what a file holds; the bytes and rows at its start that were taken before."""
+
+    content_hash: str
+    start_byte: int = 0
+    start_line: int = 0
 
 
 class NothingLanded(Exception):
@@ -60,15 +80,64 @@ def place(path: str, sources: Iterable[str]) -> tuple[str, str | None] | None:
     return None
 
 
-def content_hash(path: Path) -> str | None:
-    """Hash of what a file holds; None if it is gone since it was listed."""
+def status(path: Path) -> os.stat_result | None:
+    """What the file system says of a file; of a link that leads to itself what it says of the link.
+
+    None if the file is gone since it was listed.
+    """
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise unreadable(path, error) from error
+    return path.lstat()
+
+
+def content(path: Path, former: dict | None) -> Content | None:
+    """What a file holds; None if it is gone since it was listed.
+
+    `former` is the row of what was last taken of it.
+    """
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha1", _bufsize=1 << 20).hexdigest()
+            if former and path.name.lower().endswith(GROWING):
+                if grown := grown_content(file, former["size_bytes"], former["content_hash"]):
+                    return grown
+                file.seek(0)
+            return Content(hashlib.file_digest(file, "sha1", _bufsize=BLOCK).hexdigest())
     except FileNotFoundError:
         return None
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def grown_content(file: Any, size: int | None, former_hash: str | None) -> Content | None:
+    """What a file of JSON lines holds whose first `size` bytes are as they were; None if not.
+
+    A line that was cut off when it was taken belongs to what is new.
+    """
+    digest = hashlib.sha1()
+    left, lines, cut = size or 0, 0, b""
+    while left and (block := file.read(min(BLOCK, left))):
+        if left == size and block.startswith(BYTE_ORDER_MARK):
+            return None
+        digest.update(block)
+        left -= len(block)
+        *whole, cut = (cut + block).split(b"\n")
+        lines += sum(1 for line in whole if line and not line.isspace())
+        if len(cut) > LONGEST_LINE:
+            return None
+    if not size or left or digest.hexdigest() != former_hash:
+        return None
+    start, block = size - len(cut), file.read(BLOCK)
+    if block.startswith((b"\n", b"\r\n")) and not cut.isspace():
+        start, lines = size, lines + bool(cut)
+    while block:
+        digest.update(block)
+        block = file.read(BLOCK)
+    return Content(digest.hexdigest(), start, lines)
 
 
 def unreadable(path: Path, error: OSError) -> OSError:
@@ -93,35 +162,33 @@ def new_files(
 ) -> Iterator[dict[str, Any]]:
     """A row for each file that is new or changed, and for each that such a file replaces.
 
-    `taken` maps paths to the rows of what was taken of them; a file is read only where size or time
-    differ from all of these that were not removed. A name that is not UTF-8 is listed with its
-    bytes escaped.
+    `taken` maps paths to the rows of what was taken of them, in order; a file is read only where
+    size or time differ from all of these that were not removed. A name that is not UTF-8 is listed
+    with its bytes escaped.
     """
     changed = []
     for name in sorted(paths):
         path = os.fsencode(name).decode("utf-8", "backslashreplace")
         owner = place(path, sources)
-        if owner is None:
-            continue
-        try:
-            about = (landing / name).stat()
-            versions = [row for row in taken.get(path, []) if row["removed_at"] is None]
-            known = {(version["size_bytes"], version["changed_ns"]) for version in versions}
-            if (about.st_size, about.st_mtime_ns) in known:
-                continue
-        except FileNotFoundError:  # gone since it was listed
-            continue
-        except OSError as error:
-            raise unreadable(landing / name, error) from error
-        if S_ISREG(about.st_mode):  # to read a pipe would wait for ever
+        about = status(landing / name) if owner else None
+        versions = [row for row in taken.get(path, []) if row["removed_at"] is None]
+        known = {(version["size_bytes"], version["changed_ns"]) for version in versions}
+        if about and (about.st_size, about.st_mtime_ns) not in known:
             changed.append((name, path, owner, about, versions))
+
+    def content_of(name: str, about: os.stat_result, versions: list[dict]) -> Content | None:
+        if not S_ISREG(about.st_mode):  # to read a pipe would wait for ever
+            return Content(NOT_A_FILE)
+        return content(landing / name, versions[-1] if versions else None)
+
     with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(content_hash, [landing / name for name, *_ in changed]))
-    for (name, path, owner, about, versions), digest in zip(changed, digests, strict=True):
-        if digest is None or digest in {version["content_hash"] for version in versions}:
+        contents = list(pool.map(lambda each: content_of(each[0], *each[3:]), changed))
+    for (name, path, owner, about, versions), found in zip(changed, contents, strict=True):
+        if found is None or found.content_hash in {each["content_hash"] for each in versions}:
             continue
         number = len(taken.get(path, [])) + 1
-        of_landing = landing_id(landing / name) if owner[0] == "collector" else None
+        can_be_landing = owner[0] == "collector" and found.content_hash != NOT_A_FILE
+        of_landing = landing_id(landing / name) if can_be_landing else None
         yield {
             "landed_file": f"{path}#{number}" if number > 1 else path,
             "path": path,
@@ -129,7 +196,7 @@ def new_files(
             "table_name": owner[1],
             "size_bytes": about.st_size,
             "changed_ns": about.st_mtime_ns,
-            "content_hash": digest,
+            **asdict(found),
             "landing_id": of_landing,
         }
         for version in versions:
@@ -154,7 +221,10 @@ def listed(landing: Path) -> list[str]:
 def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
     """One row per landed file; see landed_files.yml for the columns."""
     dbt.config(
-        materialized="incremental", incremental_strategy="delete+insert", unique_key="landed_file"
+        materialized="incremental",
+        incremental_strategy="delete+insert",
+        unique_key="landed_file",
+        on_schema_change="append_new_columns",
     )
     landing = Path(os.environ.get("TIDELINE_LANDING", "landing"))
     places = json.loads(dbt.config.meta_get("sources"))
@@ -164,7 +234,8 @@ def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
 
     taken: dict[str, list[dict]] = {}
     if dbt.is_incremental:
-        for row in session.execute(f"from {dbt.this}").to_arrow_table().to_pylist():
+        query = f"from {dbt.this} order by landed_at"
+        for row in session.execute(query).to_arrow_table().to_pylist():
             taken.setdefault(row["path"], []).append(dict.fromkeys(SCHEMA.names) | row)
     # `dbt build --empty` lists no files, whatever there is.
     is_empty = not paths and not any((landing / COLLECTOR).glob("*"))

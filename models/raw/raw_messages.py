@@ -8,10 +8,12 @@ leaves the model out.
 
 import contextlib
 import csv
+import fcntl
 import gzip
 import json
 import os
 import re
+import shutil
 import tempfile
 import zlib
 from collections import defaultdict, deque
@@ -48,7 +50,13 @@ BROKEN_CSV = (csv.Error, OSError, EOFError, UnicodeError, zlib.error)
 CSV_LINES = 100  # over which a quoted value is followed where a CSV file is broken
 CHUNK_ROWS = 50_000  # notes held in memory
 UNKNOWN = "not a kind of file that is read: *.jsonl, *.parquet, of tables *.csv, and *.gz"
-GONE = "file was gone before it was read, or its name is not UTF-8: land it under another name"
+GONE = "file was gone before it was read; it is read when it is back"
+NOT_UTF8 = "file name is not valid UTF-8: land the file under another name"
+NOT_A_FILE = "not a file: a pipe, a device or a link that leads to itself"
+# DuckDB takes twice as long to write JSON for each list in a list; at 200 it breaks down.
+DEEPEST_LISTS, DEEPEST = 12, 64
+EMPTY_OBJECT = re.compile(rb"\s*\{\s*\}\s*")
+EMPTY_ROWS = 1000  # that are stored of a file; of empty objects beyond there is nothing to know
 EMPTY = (
     "select null::varchar as path, 0 as line, null::varchar as wrong, null::json as record, "
     + ", ".join(f'null::{kind} as "{name}"' for name, kind in FIELDS.items())
@@ -72,7 +80,10 @@ class Kind:
         """The condition under which a row says anything."""
         if self.is_message:
             return "coalesce(trim(messageId), '') <> ''"
-        return "coalesce(json_type(record) = 'OBJECT', false)"
+        return (
+            "(coalesce(json_type(record) = 'OBJECT', false) "
+            "and trim(record::varchar, '{} \t\r\n') <> '')"
+        )
 
 
 def kind_of(path: Path, is_message: bool) -> Kind:
@@ -264,11 +275,21 @@ class JsonLines:
         yield from self.checked_selects(copies, is_gzip=False)
 
     def checked_selects(self, paths: list[Path], is_gzip: bool) -> Iterator[str]:
-        """A select over files, whose unreadable rows are noted before."""
-        if paths:
-            select = self.select(paths, is_gzip)
-            self.note_suspects(select)
-            yield select
+        """Selects over files, whose unreadable rows are noted before."""
+        if not paths:
+            return
+        suspects = self.suspects(self.select(paths, is_gzip))
+        crowded = [
+            path for path, rows in suspects.items() if rows > EMPTY_ROWS and is_crowded(path)
+        ]
+        if noted := [path for path in suspects if path not in crowded]:
+            self.note_suspects(self.select(noted, is_gzip))
+        thinned = [self.thinned(path) for path in crowded]
+        if thinned:
+            self.note_suspects(self.select(thinned, is_gzip=False))
+            yield self.select(thinned, is_gzip=False)
+        if sound := [path for path in paths if path not in crowded]:
+            yield self.select(sound, is_gzip)
 
     def select(self, paths: list[Path], is_gzip: bool) -> str:
         """A select of `path, line` and the columns; a line that cannot be read is all null.
@@ -327,6 +348,11 @@ class JsonLines:
             return False
         return True
 
+    def suspects(self, select: str) -> dict[Path, int]:
+        """How many rows of each file are no message."""
+        query = f"select path, count(*) from ({select}) where not {self.kind.is_told} group by path"
+        return {Path(path): rows for path, rows in self.session.execute(query).fetchall()}
+
     def note_suspects(self, select: str) -> None:
         """Note the text of every row that is no message, and what is wrong with its bytes."""
         numbers = defaultdict(set)
@@ -347,7 +373,7 @@ class JsonLines:
 
     def mended(self, path: Path) -> Path:
         """A copy of a broken file, `null` in place of the lines that cannot be had."""
-        copy = self.scratch / f"{len(list(self.scratch.iterdir()))}.jsonl"
+        copy = new_copy(self.scratch)
         rows = csv_rows(path, self.kind.is_gzip) if self.kind.form == "csv" else json_rows(path)
         with copy.open("w", encoding="utf-8", newline="\n") as file:
             for number, (text, wrong) in enumerate(rows, start=1):
@@ -356,6 +382,94 @@ class JsonLines:
                 file.write("null\n" if wrong else text + "\n")
         self.copies[copy] = path
         return copy
+
+    def thinned(self, path: Path) -> Path:
+        """A copy in which one row, `null`, stands for the empty objects beyond EMPTY_ROWS.
+
+        `kept_lines` gets the numbers that its rows have in the file.
+        """
+        copy = new_copy(self.scratch)
+        numbers, empty_rows, first_counted = [], 0, 0
+        with copy.open("wb") as file:
+            for first, lines, problem in chunks_of(path):
+                if empty_rows > EMPTY_ROWS and lines.count(b"{}") == len(lines):
+                    empty_rows += len(lines)  # a file of nothing else is passed over quickly
+                    continue
+                for number, line in enumerate(lines, start=first):
+                    is_counted = False
+                    if EMPTY_OBJECT.fullmatch(line):
+                        empty_rows += 1
+                        is_counted = empty_rows > EMPTY_ROWS
+                        if is_counted and first_counted:
+                            continue
+                    numbers.append(number)
+                    wrong = problem or self.known.get((str(path), number), (None, None))[1]
+                    if is_counted:
+                        first_counted = len(numbers)
+                    elif wrong:
+                        text, _ = self.known.get((str(path), number), text_of(line))
+                        self.known[str(copy), len(numbers)] = text, wrong
+                    file.write(b"null\n" if is_counted or wrong else line.strip() + b"\n")
+        counted = empty_rows - EMPTY_ROWS
+        self.known[str(copy), first_counted] = (
+            "{}",
+            f"empty object, as are {counted - 1:,} more of this file: counted here, not stored",
+        )
+        kept = pa.table({"path": [str(copy)] * len(numbers), "line": range(1, len(numbers) + 1)})
+        kept = kept.append_column("landed_line", pa.array(numbers, pa.int64()))
+        self.session.register("kept", kept)
+        self.session.execute("insert into kept_lines select * from kept")
+        self.session.unregister("kept")
+        self.copies[copy] = path
+        return copy
+
+
+def is_crowded(path: Path) -> bool:
+    """Whether a file holds more empty objects than are stored of it."""
+    left = EMPTY_ROWS
+    for _, lines, _ in chunks_of(path):
+        left -= sum(1 for line in lines if len(line) < 16 and EMPTY_OBJECT.fullmatch(line))
+        if left < 0:
+            return True
+    return False
+
+
+def new_copy(scratch: Path) -> Path:
+    """The place of another copy in the scratch folder."""
+    return scratch / f"{len(list(scratch.iterdir()))}.jsonl"
+
+
+def grown_part(path: Path, start_byte: int, scratch: Path) -> Path:
+    """A copy of what a file has gained."""
+    copy = new_copy(scratch)
+    with path.open("rb") as file, copy.open("wb") as part:
+        file.seek(start_byte)
+        shutil.copyfileobj(file, part, 1 << 20)
+    return copy
+
+
+def missing(path: Path) -> str:
+    """Why there is no file of this name."""
+    if os.path.lexists(path):
+        return NOT_A_FILE
+    return NOT_UTF8 if re.search(r"\\x[89a-f][0-9a-f]", str(path)) else GONE
+
+
+def too_deep(session: duckdb.DuckDBPyConnection, path: Path) -> str | None:
+    """What is wrong with the columns of a Parquet file that is nested too deep to be read."""
+    query = f"select repetition_type, num_children from parquet_schema({exactly(path)})"
+    open_groups: list[list[int]] = []  # children that are still to come, and lists so far
+    for repetition, children in session.execute(query).fetchall():
+        lists = (open_groups[-1][1] if open_groups else 0) + (repetition == "REPEATED")
+        if lists > DEEPEST_LISTS or len(open_groups) > DEEPEST:
+            return f"nested deeper than {DEEPEST_LISTS} lists or {DEEPEST} levels"
+        if open_groups:
+            open_groups[-1][0] -= 1
+        if children:
+            open_groups.append([children, lists])
+        while open_groups and not open_groups[-1][0]:
+            open_groups.pop()
+    return None
 
 
 def select_of_records(session: duckdb.DuckDBPyConnection, path: Path, kind: Kind) -> str | None:
@@ -366,11 +480,13 @@ def select_of_records(session: duckdb.DuckDBPyConnection, path: Path, kind: Kind
     head = f"select {quoted(path)} as path, row_number() over () as line"
     nothing = f"{head}, null::json as record"
     if not path.is_file():
-        return f"{nothing}, {quoted(GONE)} as wrong"
+        return f"{nothing}, {quoted(missing(path))} as wrong"
     if kind.form == "other":
         return f"{nothing}, {quoted(UNKNOWN)} as wrong"
     try:
         reader = csv_reader(path, kind) if kind.form == "csv" else f"read_parquet({exactly(path)})"
+        if kind.form == "parquet" and (wrong := too_deep(session, path)):
+            return f"{nothing}, {quoted(f'not a readable Parquet file: {wrong}')} as wrong"
         # Every cell is read: a file may end well and still be damaged in the middle.
         record = 'to_json("the row")'
         query = f'select max(length({record}::varchar)) from {reader} as "the row"'
@@ -402,18 +518,40 @@ def select_of_messages(records: str) -> str:
     return f"select *, unnest(from_json(record, {quoted(spec)})) from ({records})"
 
 
-def rows_of(session: duckdb.DuckDBPyConnection, files: list[tuple]) -> str:
-    """A select over all rows of new files; fills `new_files` and `line_notes`.
+def scratch_folder() -> Path:
+    """A folder for copies that goes with this module, as dbt writes the rows later.
 
-    `files` holds (path, source, landed_file, table_name, landed_at).
+    Who holds its lock lives, else `make forget` and the next build remove it.
     """
-    scratch = tempfile.TemporaryDirectory(prefix="tideline-raw-", ignore_cleanup_errors=True)
-    globals()["SCRATCH"] = scratch  # dbt writes the rows later; it goes with this module
+    for folder in Path(tempfile.gettempdir()).glob("tideline-raw-*/lock"):
+        with contextlib.suppress(OSError), folder.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder.parent)
+    while True:
+        scratch = tempfile.TemporaryDirectory(prefix="tideline-raw-", ignore_cleanup_errors=True)
+        path = Path(scratch.name, "lock")
+        lock = path.open("wb")  # held while the module lives
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():  # else it was removed before it was locked
+            break
+    globals()["SCRATCH"] = scratch, lock
+    return path.parent
+
+
+def rows_of(session: duckdb.DuckDBPyConnection, files: list[tuple]) -> str:
+    """A select over all rows of new files; fills `new_files`, `kept_lines` and `line_notes`.
+
+    `files` holds (path, start_byte, source, landed_file, table_name, landed_at, start_line).
+    """
+    scratch = scratch_folder()
     by_kind = defaultdict(list)
-    for path, source, *_ in files:
+    places = {}
+    for path, start_byte, source, *rest in files:
+        if start_byte and path.is_file():
+            path = grown_part(path, start_byte, scratch)
         kind = kind_of(path, source == "collector")
         by_kind[kind if path.is_file() else replace(kind, form="other")].append(path)
-    places = {path: place for path, *place in files}
+        places[path] = source, *rest
     selects = [EMPTY]
     for kind, paths in by_kind.items():
         if kind.form != "json":
@@ -421,11 +559,12 @@ def rows_of(session: duckdb.DuckDBPyConnection, files: list[tuple]) -> str:
             found = filter(None, records.values())
             selects += map(select_of_messages, found) if kind.is_message else found
             paths = [path for path, select in records.items() if select is None]
-        reader = JsonLines(session, kind, Path(scratch.name))
+        reader = JsonLines(session, kind, scratch)
         selects += reader.selects(paths)
-        places |= {copy: places[path] for copy, path in reader.copies.items()}
+        for copy, path in reader.copies.items():  # also copies of copies
+            places[copy] = places[path]
     for path, place in places.items():
-        session.execute("insert into new_files values (?, ?, ?, ?, ?)", [str(path), *place])
+        session.execute("insert into new_files values (?, ?, ?, ?, ?, ?)", [str(path), *place])
     return " union all by name ".join(f"({select})" for select in selects)
 
 
@@ -447,13 +586,26 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelati
     new = landed_files.filter(f"{is_new} and removed_at is null")
     # Each thread reads files of its own; the post-hook sets it back.
     session.execute("set preserve_insertion_order = false")
-    columns = "path, source, landed_file, table_name, landed_at"
-    # A file that changed after a run which listed it and failed is listed twice, and read once.
-    listed = {path: rest for path, *rest in new.order("landed_at").select(columns).fetchall()}
-    files = [(landing / path, *rest) for path, rest in listed.items()]
+    columns = "source, landed_file, table_name, landed_at"
+    # A file that changed after a run which listed it and failed is listed twice, and read once,
+    # from where the first of these begins.
+    starts = "path, coalesce(start_byte, 0), coalesce(start_line, 0)"
+    listed: dict[str, tuple] = {}
+    for path, start_byte, start_line, *rest in (
+        new.order("landed_at").project(f"{starts}, {columns}").fetchall()
+    ):
+        start = start_byte, start_line
+        listed[path] = min(start, listed[path][0]) if path in listed else start, rest
+    files = [
+        (landing / path, start_byte, *rest, start_line)
+        for path, ((start_byte, start_line), rest) in listed.items()
+    ]
     session.execute(
         "create or replace temp table new_files (path varchar, source varchar, "
-        "landed_file varchar, table_name varchar, landed_at timestamp)"
+        "landed_file varchar, table_name varchar, landed_at timestamp, start_line bigint)"
+    )
+    session.execute(
+        "create or replace temp table kept_lines (path varchar, line bigint, landed_line bigint)"
     )
     session.execute(
         "create or replace temp table line_notes "
@@ -464,7 +616,8 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelati
         with judged as (
             select
                 new_files.landed_file,
-                rows.line::bigint as landed_line,
+                coalesce(kept_lines.landed_line, rows.line)::bigint
+                    + new_files.start_line as landed_line,
                 new_files.landed_at,
                 new_files.source,
                 new_files.table_name,
@@ -488,6 +641,7 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelati
             from ({rows}) as rows
             inner join new_files using (path)
             left join line_notes using (path, line)
+            left join kept_lines using (path, line)
         )
 
         select

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import BinaryIO
 
 from orchestration import command
 from orchestration.activation.errors import told
@@ -41,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             project.dbt("parse")
             print(listing(project))
             return 0
-        identifiers = [each for each in options.identifiers if each and each != "-"]
+        identifiers = [each for each in options.identifiers if each != "-"]
         if "-" in options.identifiers:
-            identifiers += [line for line in sys.stdin.read().splitlines() if line.strip()]
+            identifiers += read_lines(sys.stdin.buffer)
         with alone(os.environ):
             rows = forget(identifiers, project)
     except Exception as error:  # whatever it is, its text may quote what was asked for
@@ -51,6 +52,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(receipt(rows))
     return 0
+
+
+def read_lines(file: BinaryIO) -> list[str]:
+    """The lines of a file or terminal, without empty ones. Raises PrivacyError if not UTF-8."""
+    if file.isatty():
+        print(
+            "Who is to be forgotten? One identifier per line, such as email:ann@example.org; end "
+            "with Ctrl-D. Without any, what an earlier run had to leave is finished.",
+            file=sys.stderr,
+        )
+    try:
+        text = file.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise PrivacyError("the identifiers are not UTF-8 text; nothing was changed") from None
+    return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 @contextmanager
@@ -91,6 +107,7 @@ def receipt(rows: Sequence[tuple]) -> str:
         return "nothing to finish: no request is open"
     by_hand = {
         "landed file": "The landed files above still hold these rows and are yours to remove.",
+        "other table": "The other tables above are not Tideline's: remove rows of theirs by hand.",
         "undeclared sync": "Nobody can take back what an undeclared sync has sent: do it by hand.",
     }
     notes = [text for kind, text in by_hand.items() if any(row[1] == kind for row in rows)]

@@ -10,7 +10,8 @@ that a request which was cut off is taken up where it stopped:
 3. `tell`: each sync removes from its destination what the ledger knows to be there.
 4. `purge`: one transaction. The ledger and the quarantined rows lose what they hold, the request
    its identifiers.
-5. `rewrite`: the warehouse file is written anew without the blocks of deleted rows.
+5. `rewrite`: the warehouse file is written anew without the blocks of deleted rows, and what lies
+   beside it goes: logs, results of runs, temporary files.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from orchestration.activation.engine import run_sync
 from orchestration.activation.ledger import wall_clock
 from orchestration.activation.syncs import read_syncs
 from orchestration.activation.warehouse import Warehouse, open_warehouse
+from orchestration.privacy.elsewhere import tables_that_name
 from orchestration.privacy.marks import PersonalTable, read_marks, read_sources
 from orchestration.privacy.person import (
     PrivacyError,
@@ -39,6 +41,7 @@ from orchestration.privacy.person import (
     recall_identifiers,
     theirs,
 )
+from orchestration.privacy.traces import remove_traces
 
 ROOT = Path(__file__).parents[2]
 LANDED = ("raw_messages", "landed_events")  # their rows stay, counted, without content
@@ -100,7 +103,8 @@ def forget(asked: Sequence[str], project: Project) -> list[tuple[str, str, str, 
     Returns rows of `forget_receipts`: (request_id, kind, name, row_count). Raises PrivacyError or
     another ActivationError if a request cannot be met, or not be finished yet.
     """
-    project.dbt("parse")
+    project.open().close()  # says what is wrong with the warehouse; dbt would make a missing one
+    project.dbt("run-operation", "drop_leftovers")  # writes the manifest too
     marks = read_marks(project.manifest)
     with project.open() as warehouse:
         for name in (*OWN, *LANDED, *READ):
@@ -183,6 +187,7 @@ def ask(text: str, warehouse: Warehouse, marks: Marks) -> str:
     needs_full_refresh = _repeated(warehouse) or is_matched_with_another(warehouse)
     request = Request(uuid.uuid4().hex, now, needs_full_refresh, "asked")
     stored = _stored(warehouse, marks)  # before the transaction: Snowflake's `describe` ends it
+    others = tables_that_name(warehouse, marks.values())
     with warehouse.transaction():
         warehouse.execute(
             f"insert into {requests} (request_id, identifier_hash, requested_at, as_of, "
@@ -223,6 +228,7 @@ def ask(text: str, warehouse: Warehouse, marks: Marks) -> str:
                 "select landed_file, count(*) from forget_rows group by landed_file"
             )
         ]
+        removed += [("other table", name, rows) for name, rows in others.items()]
         held = Counter(name for name, _ in _ledger_rows(warehouse, request))
         removed += [("destination", name, rows) for name, rows in held.items()]
         for kind, name, rows in removed:
@@ -460,11 +466,21 @@ def lost(warehouse: Warehouse, request: Request) -> dict[str, str]:
 
 
 def rewrite(project: Project) -> None:
-    """Leave no bytes of deleted rows in the warehouse's file; then the purged are finished."""
+    """Leave no bytes of deleted rows in the warehouse's file or beside it; then all is finished.
+
+    Raises PrivacyError if something beside it cannot be removed.
+    """
     with project.open() as warehouse:
         purged = [each for each in open_requests(warehouse) if each.status == "purged"]
         if not purged:
             return
+        try:
+            remove_traces(ROOT, project.environment)
+        except OSError as error:
+            raise PrivacyError(
+                f"{error.filename} cannot be removed ({error.strerror}) and may speak of them; "
+                "make it removable and run this again"
+            ) from None
         warehouse.rewrite()
     now = wall_clock().isoformat()
     with project.open() as warehouse, warehouse.transaction():

@@ -80,17 +80,61 @@ def test_broken_files_lose_nothing(deployment):
     assert originals[2] == "{not json"
 
 
-def test_a_file_that_grew_is_taken_again_without_loss(deployment):
-    path = deployment.landing / "events" / "today.jsonl"
-    path.write_text(good(1) + "\n")
+def test_a_file_that_changed_is_taken_again_without_loss(deployment):
+    """Of one that was added to only what was added; in a warehouse of a former version too."""
+    grown = deployment.landing / "events" / "grown.jsonl"
+    other = deployment.landing / "events" / "other.jsonl"
+    grown.write_text(good(1) + "\n")
+    other.write_text(good(3) + "\n")
     deployment.build_up_to("fct_events", "events_duplicated")
     deployment.build_up_to("fct_events", "events_duplicated")
-    assert deployment.value("select count(*) from raw_messages") == 1
-    path.write_text(good(1) + "\n" + good(2) + "\n")
+    assert deployment.value("select count(*) from raw_messages") == 2
+    with duckdb.connect(str(deployment.warehouse)) as connection:
+        for column in ("start_byte", "start_line"):
+            connection.execute(f"alter table tideline.landed_files drop column {column}")
+    grown.write_text(good(1) + "\n" + good(2) + "\n")
+    other.write_text(good(4) + "\n" + good(3) + "\n")
     deployment.build_up_to("fct_events", "events_duplicated")
-    assert deployment.value("select count(*) from fct_events") == 2
+    assert deployment.value("select count(*) from fct_events") == 4
     assert deployment.query("select event_id, landed_file from events_duplicated") == [
-        ("m1", "events/today.jsonl#2")
+        ("m3", "events/other.jsonl#2")
+    ]
+    assert deployment.query(
+        "select landed_line, message_id from raw_messages "
+        "where landed_file like '%grown%' order by 1"
+    ) == [(1, "m1"), (2, "m2")]
+
+
+def test_a_file_that_was_gone_and_is_back_is_read(deployment):
+    """It vanished between being listed and being read; nothing of it has changed since."""
+    path = deployment.landing / "events" / "a.jsonl"
+    path.write_text(good(1))
+    path.with_name("b.jsonl").write_text(good(2))
+    deployment.dbt("run", "--select", "landed_files")
+    away = path.rename(deployment.landing / "a.jsonl")
+    deployment.dbt("run", "--select", "raw_messages")
+    problems = "select problem from raw_messages where problem is not null"
+    assert (
+        deployment.value(problems) == "file was gone before it was read; it is read when it is back"
+    )
+    away.rename(path)
+    for _ in range(2):
+        deployment.dbt("run", "--select", "landed_files", "raw_messages")
+        assert deployment.query(
+            "select landed_file, message_id from raw_messages where problem is null order by 1"
+        ) == [("events/a.jsonl#2", "m1"), ("events/b.jsonl", "m2")]
+
+
+def test_what_is_no_file_is_named_and_costs_no_build(deployment):
+    events = deployment.landing / "events"
+    (events / "good.jsonl").write_text(good(1))
+    (events / "loop.jsonl").symlink_to("loop.jsonl")
+    (events / "zero.jsonl").symlink_to("/dev/zero")
+    deployment.build_up_to("fct_events", "events_quarantined", "assert_nothing_is_lost")
+    assert deployment.value("select count(*) from fct_events") == 1
+    assert deployment.query("select landed_file, reason from events_quarantined order by 1") == [
+        (f"events/{name}.jsonl", "not a file: a pipe, a device or a link that leads to itself")
+        for name in ("loop", "zero")
     ]
 
 

@@ -11,6 +11,8 @@ import random
 from collections import defaultdict
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -69,13 +71,16 @@ class Landing:
 
     def rows(self):
         """(id, record, problem, original) of the rows by file, in the order of their numbers."""
-        rows = defaultdict(list)
+        rows, numbers = defaultdict(list), defaultdict(list)
         for file, line, *row in self.layer.query(
             "select landed_file, landed_line, message_id, record, problem, original "
             "from raw_messages order by landed_file, landed_line"
         ):
             rows[file].append(tuple(row))
-            assert line == len(rows[file]), f"{file}: row {line} is number {len(rows[file])}"
+            numbers[file].append(line)
+        for file, lines in numbers.items():
+            assert "#" in file or lines[0] == 1, f"{file} begins with row {lines[0]}"
+            assert lines == list(range(lines[0], lines[0] + len(lines))), file
         return rows
 
 
@@ -287,6 +292,11 @@ def test_what_a_file_may_be_called(landing):
     (landing.events / "gone.jsonl").symlink_to("nowhere")
     (landing.events / "link.jsonl").symlink_to(landing.events / "a.jsonl")
     os.mkfifo(landing.events / "pipe.jsonl")
+    (landing.events / "loop.jsonl").symlink_to("loop.jsonl")
+    (landing.events / "loop").symlink_to("loop.back")
+    (landing.events / "loop.back").symlink_to("loop")
+    (landing.events / "zero.jsonl").symlink_to("/dev/zero")
+    (landing.events / "up").symlink_to(landing.events)
     for name in (".hidden.jsonl", "_half.jsonl"):
         (landing.events / name).write_bytes(sound("hidden"))
     (landing.events / "notes.txt").write_bytes(sound("notes"))
@@ -294,6 +304,10 @@ def test_what_a_file_may_be_called(landing):
     assert {file: outcomes(found) for file, found in rows.items() if "notes" not in file} == {
         **{f"events/{name}": [f"m{number}"] for number, name in enumerate(NAMES)},
         "events/link.jsonl": ["m5"],
+        **{
+            f"events/{name}": ["not a file: a pipe, a device or a link that leads to itself"]
+            for name in ("pipe.jsonl", "loop.jsonl", "loop", "loop.back", "zero.jsonl")
+        },
     }
     assert outcomes(rows["events/notes.txt"])[0].startswith("not a kind of file that is read")
     assert landing.take() == rows
@@ -306,7 +320,7 @@ def test_a_name_that_is_not_utf8(landing):
         file.write(sound(2))
     rows = landing.take()
     assert outcomes(rows["events/a.jsonl"]) == ["m1"]
-    assert "its name is not UTF-8" in outcomes(rows["events/\\xff.jsonl"])[0]
+    assert "file name is not valid UTF-8" in outcomes(rows["events/\\xff.jsonl"])[0]
     assert landing.take() == rows
 
 
@@ -357,7 +371,9 @@ def test_a_file_that_changes_before_it_is_read(landing):
 # What each load finds a file to hold, and the ids that are landed of it in the end.
 CHANGES = [
     ([[1], [1], [1]], [["m1"]]),
-    ([[1], [1, 2], [1, 2]], [["m1"], ["m1", "m2"]]),
+    ([[1], [1, 2], [1, 2]], [["m1"], ["m2"]]),
+    ([[1], [1, 2], [1, 2, 3]], [["m1"], ["m2"], ["m3"]]),
+    ([[1], [2, 1], [2, 1, 3]], [["m1"], ["m2", "m1"], ["m3"]]),
     ([[1, 2], [1], [1, 2]], [["m1", "m2"], ["m1"]]),
     ([[1], None, [1]], [["m1"]]),
     ([[1], [2], [3]], [["m1"], ["m2"], ["m3"]]),
@@ -389,11 +405,25 @@ BREAKS = {
         'f"{path}#{number}" if number > 1 else path',
         "path",
     ),
-    "content is not looked at": ("landed_files", "or digest in", "or False and digest in"),
+    "content is not looked at": (
+        "landed_files",
+        "found is None or ",
+        "found is None or False and ",
+    ),
+    "what is added is not told from the rest": (
+        "landed_files",
+        "digest.hexdigest() != former_hash",
+        "True",
+    ),
+    "former bytes are not looked at": (
+        "landed_files",
+        "digest.hexdigest() != former_hash",
+        "False",
+    ),
     "what was taken is never looked at again": (
         "landed_files",
-        "(about.st_size, about.st_mtime_ns) in known",
-        "known",
+        "(about.st_size, about.st_mtime_ns) not in known",
+        "not versions",
     ),
     "the last load is read again": (
         "raw_messages",
@@ -493,6 +523,111 @@ def test_what_a_table_may_hold(landing, subtests):
                     for _, record, problem, _ in found
                 ] == expected
     assert outcomes(rows["shop/orders/cut.csv.gz"])[-1].startswith("not a readable CSV file")
+
+
+def nested(depth, fields):
+    """A table whose last column is a list in a list, as often as `depth` says."""
+    kind, value = pa.int64(), 1
+    for _ in range(depth):
+        kind, value = pa.list_(kind), [value]
+    columns = {name: pa.array([text]) for name, text in fields.items()}
+    return pa.table(columns | {"properties": pa.array([value], type=kind)})
+
+
+def test_what_is_nested_too_deep_costs_its_file_alone(landing):
+    """DuckDB takes twice as long for each level, and at 200 the connection breaks down."""
+    fields = {"messageId": "m", "type": "page", "anonymousId": "v", "timestamp": "2020-01-01"}
+    for depth in (8, 13, 50, 200, 400):
+        pq.write_table(nested(depth, fields), landing.events / f"{depth}.parquet")
+    structs = pa.array([1])
+    for _ in range(70):
+        structs = pa.StructArray.from_arrays([structs], names=["a"])
+    pq.write_table(pa.table({"messageId": ["m"], "context": structs}), landing.events / "s.parquet")
+    rows = landing.take()
+    assert outcomes(rows["events/8.parquet"]) == ["m"]
+    for name in ("13", "50", "200", "400", "s"):
+        (problem,) = outcomes(rows[f"events/{name}.parquet"])
+        assert problem.startswith("not a readable Parquet file"), name
+        assert "nested" in problem, name
+
+
+def numbered(landing, file):
+    """(number, id or problem) of the rows of a file."""
+    return landing.layer.query(
+        "select landed_line, coalesce(problem, message_id) from raw_messages "
+        f"where landed_file = '{file}' order by 1"
+    )
+
+
+def test_empty_objects_are_counted_beyond_a_limit(landing):
+    """They are a row each up to 1,000 of a file; all others are one row, at its place."""
+    head, tail = [sound(1), b"broken", b"{}"], [sound(2), b"{ }", b"[]", sound(3)]
+    few = [*head, *[b"{}"] * 998, *tail, b""]
+    many = [*head, *[b" { } "] * 999, *[b"{}"] * 400_000, *tail, b"\xff", b""]
+    (landing.events / "few.jsonl").write_bytes(b"\n".join(few))
+    (landing.events / "many.jsonl").write_bytes(b"\n".join(many))
+    (landing.events / "many.jsonl.gz").write_bytes(gzip.compress(b"\n".join(many)))
+    (landing.events / "mended.jsonl").write_bytes(BOM + b"\n".join(many))
+    shop = landing.events.parent / "shop" / "orders"
+    shop.mkdir(parents=True)
+    (shop / "many.jsonl").write_bytes(b"\n".join([b'{"id": 1}', *[b"{}"] * 5_000, b'{"id": 2}']))
+    landing.raw.run()
+    landing.layer.run()
+    assert len(numbered(landing, "events/few.jsonl")) == len(few) - 1
+    for name in ("many.jsonl", "many.jsonl.gz", "mended.jsonl"):
+        rows = dict(numbered(landing, f"events/{name}"))
+        lines = len(many) - 1
+        assert len(rows) == 2 + 1_000 + 1 + 4, name
+        assert rows[1] == "m1" and rows[2] == NOT_JSON
+        assert rows[1_002] == "no event id"
+        counted = "empty object, as are 400,000 more of this file: counted here, not stored"
+        assert rows[1_003] == counted, name
+        assert [rows[lines - left] for left in (4, 2, 1, 0)] == ["m2", NOT_JSON, "m3", NOT_UTF8]
+    shop_rows = dict(numbered(landing, "shop/orders/many.jsonl"))
+    assert len(shop_rows) == 1_003 and 5_002 in shop_rows
+    assert shop_rows[1_002].startswith("empty object, as are 3,999 more")
+
+
+LINES = [b"sound", b"{}", b" ", b"", b"\r", b"\xff", b'{"a": 1}', b"null"]
+STATE = st.tuples(
+    st.booleans(),  # whether the file is written anew, or added to
+    st.lists(st.sampled_from(LINES), max_size=4),
+    st.integers(0, 9),  # bytes of the last line that are not written yet
+)
+
+
+@settings(max_examples=60, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
+@given(states=st.lists(STATE, min_size=2, max_size=5))
+def test_a_file_that_grows_is_read_from_where_it_grew(layer, tmp_path_factory, states):
+    """However it is written: what was read last of each of its lines is what stands there."""
+    landing = Landing(tmp_path_factory.mktemp("grown") / "landing", layer)
+    path = landing.events / "a.jsonl"
+    content, seen, number = b"", set(), 0
+    for is_new, lines, cut in states:
+        former = b"" if is_new else content
+        content = former
+        for line in lines:
+            number += 1
+            content += (sound(number) if line == b"sound" else line) + b"\n"
+        content = content[: max(len(content) - cut, len(former))]
+        path.write_bytes(content)
+        landing.raw.run()
+        if content in seen:  # taken already, whatever it held between
+            continue
+        seen.add(content)
+        read = {}
+        for start, line, text in landing.layer.query(
+            "select start_byte, landed_line, coalesce(message_id, original) from landed_files "
+            "left join raw_messages using (landed_file, landed_at) order by landed_at, landed_line"
+        ):
+            if start == 0 and line in (None, 1):
+                read = {}
+            read[line] = text
+        read.pop(None, None)
+        there = {line: text.strip() for line, text in enumerate(lines_of(content), start=1)}
+        assert read.keys() == there.keys(), (former, content)
+        for line, text in there.items():
+            assert (read[line] or "").strip() in text.decode("utf-8", "replace"), (former, content)
 
 
 def test_thousands_of_tiny_files(landing):

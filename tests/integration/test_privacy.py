@@ -6,6 +6,7 @@ and a webhook have heard of. Carl's request is cut off again and again.
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 import duckdb
@@ -20,6 +22,7 @@ import pytest
 import yaml
 
 from orchestration.activation.warehouse import DuckDBWarehouse
+from orchestration.privacy.__main__ import read_lines
 from orchestration.privacy.forget import (
     Request,
     check_sources,
@@ -33,7 +36,7 @@ from tests.conftest import REPOSITORY
 
 pytest_plugins = ["tests.python.activation_fixtures"]
 
-EMAIL, ACCOUNT = "ann.o'hara+shop@example.org", "ann-4711"
+EMAIL, ACCOUNT = "ann.o'hara+$(shop)$h@example.org", "ann-4711"  # make would take `$` for its own
 LAPTOP, PHONE, TABLET = "a-laptop-of-ann", "a-phone-of-ann", "kitchen-tablet"
 FORMER = hashlib.md5(f"anonymous_id:{PHONE}".encode()).hexdigest()
 CRAWLER = "a-crawler-of-ann"
@@ -115,22 +118,33 @@ def told_of_others(log):
 
 
 def rows_of(path):
-    """Every table and view as sorted rows of (column, text), without bookkeeping."""
+    """Every table and view of any schema as sorted rows of (column, text), without bookkeeping."""
     with duckdb.connect(str(path), read_only=True) as connection:
         connection.execute("set search_path = 'tideline'")
         names = connection.execute(
-            "select table_name from information_schema.tables where table_schema = 'tideline'"
+            "select table_schema, table_name from information_schema.tables "
+            "where table_catalog = current_database()"
         ).fetchall()
         tables = {}
-        for (name,) in names:
-            found = connection.execute(f"select columns(*)::varchar from {name}")
+        for schema, name in names:
+            found = connection.execute(f"select columns(*)::varchar from {schema}.{name}")
             columns = [column for column, *_ in found.description]
             rows = (
                 tuple(pair for pair in zip(columns, row, strict=True) if pair[0] not in BOOKKEEPING)
                 for row in found.fetchall()
             )
-            tables[name] = sorted(rows, key=repr)
+            tables[name if schema == "tideline" else f"{schema}.{name}"] = sorted(rows, key=repr)
         return tables
+
+
+def catalog_of(path):
+    """What the catalog says: names, comments, definitions, defaults."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return [
+            tuple(enumerate(map(str, row)))
+            for view in ("tables", "views", "columns", "schemas", "indexes", "functions")
+            for row in connection.execute(f"select * from duckdb_{view}()").fetchall()
+        ]
 
 
 def says(row, words):
@@ -145,6 +159,19 @@ def files_with(folder, word):
     return found
 
 
+def make_forget(deployment, *words, said=""):
+    """Run `make forget`; its environment is not installed anew."""
+    return subprocess.run(
+        ["make", "-o", ".venv/.installed", f"BIN={Path(sys.executable).parent}", "forget", *words],
+        cwd=REPOSITORY,
+        env=deployment.env,
+        input=said,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def profile_of(deployment, user_id):
     return deployment.value(f"select profile_id from dim_profiles where user_id = '{user_id}'")
 
@@ -157,12 +184,16 @@ def members(deployment):
 def known(shared_deployment, server_process):
     """A business that knows everybody, and whose destinations do."""
     deployment = shared_deployment
+    (deployment.folder / "temporary").mkdir()
+    deployment.env["TMPDIR"] = str(deployment.folder / "temporary")
+    deployment.env["DAGSTER_HOME"] = str(deployment.folder / ".dagster")
     deployment.env["TIDELINE_WEBHOOK_URL"] = server_process.url
     server_process.reset()
     deployment.sample("--people", "40", "--days", "60")
     log = Log(deployment)
     told_of_others(log)
     log.land("others.jsonl")
+    deployment.dbt("run", "--select", "landed_files", "raw_messages")  # so that hers come later
     told_of_ann(log)  # hers are the latest, so the data clock stands where she left it
     log.land("ann.jsonl")
     deployment.dbt(
@@ -185,6 +216,11 @@ def known(shared_deployment, server_process):
             "now()::timestamp as updated_at",
             [f"email:{EMAIL}", f"user_id:{ACCOUNT}"],
         )
+        connection.execute("create schema loader")
+        connection.execute(
+            "create table loader.contacts as select unnest([?, ?, 'x' || ?]) as said, 1 as number",
+            [f"call {EMAIL.upper()}", ACCOUNT, ACCOUNT],
+        )
     deployment.activate()
     return deployment
 
@@ -202,10 +238,57 @@ def before(known, server_process):
     return copy, ann
 
 
+def leave_traces(deployment):
+    """What earlier, killed and other runs may have left, and what is not to be touched."""
+    folder = deployment.folder
+    with duckdb.connect(str(deployment.warehouse)) as connection:
+        for name in (
+            "main.raw_messages__dbt_tmp20260101000000123456",
+            "loader.raw_messages__dbt_tmp20260101000000123456",
+            "tideline.dim_profiles__dbt_backup",
+        ):
+            connection.execute(f"create table {name} as from (values (?)) as said (said)", [EMAIL])
+        for name in ("main.dim_profiles__dbt_backup", "main.mine__dbt_tmp20260101000000123456"):
+            connection.execute(f"create table {name} as select 'not of this project' as said")
+    (folder / "logs" / "dbt.log.3").write_text(EMAIL)
+    (folder / "logs" / "diary.txt").write_text("not of dbt")
+    run = folder / "target" / "dbt_build-0a1b2c3-4d5e6f7"
+    run.mkdir()
+    (run / "dbt.log").write_text(EMAIL)
+    (run / "run_results.json").write_text(EMAIL)
+    computed = folder / ".dagster" / "logs" / "storage" / "run" / "compute_logs"
+    computed.mkdir(parents=True)
+    (computed / "step.err").write_text(EMAIL)
+    spilled = deployment.warehouse.with_name(f"{deployment.warehouse.name}.tmp")
+    spilled.mkdir(exist_ok=True)
+    (spilled / "duckdb_temp_storage_DEFAULT-0.tmp").write_text(EMAIL)
+    for path in (
+        folder / "temporary" / "tideline-raw-killed" / "lock",
+        folder / "temporary" / "tideline-raw-killed" / "0.jsonl",
+        folder / "temporary" / "tideline-raw-former" / "0.jsonl",
+        folder / "temporary" / "tideline-raw-alive" / "lock",
+        deployment.landing / ".land-killed" / "messages.parquet",
+        deployment.landing / ".land-alive" / "messages.parquet",
+    ):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(EMAIL if "alive" not in str(path) else "")
+        if "former" in str(path) or "land-killed" in str(path):
+            for old in (path, path.parent):
+                os.utime(old, (0, 0))
+
+
 @pytest.fixture(scope="module")
 def forgotten(known, before):
     """The same after Ann was forgotten; with what the command said."""
-    return known, known.run("orchestration.privacy", f"email:{EMAIL.upper()}")
+    leave_traces(known)
+    people = known.folder / "people.txt"
+    people.write_text(f"email:{EMAIL.upper()}\n", encoding="utf-8")
+    with (known.folder / "temporary" / "tideline-raw-alive" / "lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = make_forget(known, f"FILE={people}")
+    people.unlink()
+    assert done.returncode == 0, done.stderr
+    return known, done.stdout
 
 
 def test_every_column_with_personal_data_is_marked(known, before):
@@ -225,7 +308,7 @@ def test_every_column_with_personal_data_is_marked(known, before):
     unmarked = {
         f"{table}.{column}"
         for table, rows in rows_of(known.warehouse).items()
-        if table not in seeds
+        if table not in seeds and table != "loader.contacts"
         for row in rows
         for column, cell in row
         if cell
@@ -262,17 +345,35 @@ def test_columns_of_the_event_schema_are_marked_alike():
 
 
 def test_no_table_no_log_and_no_byte_knows_her(forgotten, before):
+    """But the landed files and a loader's table, which the receipt names."""
     deployment, _ = forgotten
     words = (*HERS, before[1])
-    assert not [
-        (table, row)
-        for table, rows in rows_of(deployment.warehouse).items()
-        for row in rows
-        if says(row, words)
-    ]
+    tables = rows_of(deployment.warehouse)
+    assert len(tables.pop("loader.contacts")) == 3
+    assert not [(table, row) for table, rows in tables.items() for row in rows if says(row, words)]
+    assert not [row for row in catalog_of(deployment.warehouse) if says(row, words)]
+    with duckdb.connect(str(deployment.warehouse)) as connection:
+        connection.execute("drop schema loader cascade")
+    with DuckDBWarehouse(deployment.warehouse) as warehouse:
+        warehouse.rewrite()
+    yours = {"before/before.duckdb", "landing/events/ann.jsonl"}
     for word in words:
-        for folder in ("warehouse", "logs", "target", "deliveries"):
-            assert not files_with(deployment.folder / folder, word), (folder, word)
+        assert set(files_with(deployment.folder, word)) <= yours, word
+
+
+def test_nothing_else_is_removed(forgotten):
+    deployment, _ = forgotten
+    tables = rows_of(deployment.warehouse)
+    assert {"main.dim_profiles__dbt_backup", "main.mine__dbt_tmp20260101000000123456"} == {
+        name for name in tables if "__dbt_" in name
+    }
+    for path in (
+        "logs/diary.txt",
+        "temporary/tideline-raw-alive/lock",
+        "landing/.land-alive/messages.parquet",
+        "target/manifest.json",
+    ):
+        assert (deployment.folder / path).exists(), path
 
 
 def test_no_set_with_an_identifier_of_hers_is_left(forgotten, before):
@@ -292,7 +393,7 @@ def test_everybody_else_is_as_before(forgotten, before):
     after = rows_of(deployment.warehouse)
     differing = {}
     for table, rows in rows_of(before[0]).items():
-        if table in NOT_COMPARED or table.startswith(("forget", "forgotten")):
+        if table in NOT_COMPARED or table.startswith(("forget", "forgotten", "loader.")):
             continue
         kept = [row for row in rows if not says(row, words)]
         now = [row for row in after[table] if not says(row, [TABLET, "ann.jsonl"])]
@@ -332,12 +433,37 @@ def test_destinations_and_ledger_have_let_her_go(forgotten, before, server_proce
     assert deployment.query(last) == [(0, 0, 0)] * 2
 
 
+def test_make_takes_no_identifier_and_runs_nothing_in_it(deployment):
+    """Make expands what stands on its command line before anything could look at it."""
+    proof = deployment.folder / "proof"
+    for words, env in [
+        ([f"ID=email:$(shell touch {proof})a$b@example.org"], {}),
+        ([], {"ID": f"email:$(shell touch {proof})"}),
+    ]:
+        deployment.env |= env
+        done = make_forget(deployment, *words)
+        assert done.returncode == 2 and not done.stdout
+        assert "ID= is not read" in done.stderr and "FILE=people.txt" in done.stderr
+        assert not proof.exists() and "example.org" not in done.stderr
+
+
+def test_make_forget_reads_its_input_as_it_is(deployment):
+    """A `$` is a `$`, and a file that is missing is an error, not an empty list."""
+    missing = make_forget(deployment, f"FILE={deployment.folder}/nobody.txt")
+    assert missing.returncode == 2 and "nobody.txt" in missing.stderr
+    read = io.BytesIO("\ufeffemail:a$b@example.org\r\n\n anonymous_id:`$(x)`\u2028y \n".encode())
+    assert read_lines(read) == ["email:a$b@example.org", "anonymous_id:`$(x)`\u2028y"]
+    with pytest.raises(PrivacyError, match="not UTF-8"):
+        read_lines(io.BytesIO(b"email:\xff"))
+
+
 def test_receipt(forgotten):
     deployment, output = forgotten
     receipt = dict(deployment.query("select kind || ' ' || name, row_count from forget_receipts"))
     assert receipt["emptied raw_messages"] == 11
     assert receipt["landed file events/ann.jsonl"] == 11
     assert receipt["deleted dim_profiles"] == 1
+    assert receipt["other table loader.contacts"] == 2
     assert receipt["deleted segment_membership_history"] == 1
     assert receipt["deleted identity_matches"] == 1
     assert (
@@ -593,7 +719,7 @@ def test_a_request_that_was_cut_off_is_finished(forgotten):
     cut_off(deployment, "rewrite")
     assert deployment.value(status) == "purged"
     assert files_with(deployment.folder / "warehouse", "carl-1")
-    finished = deployment.run("orchestration.privacy")
+    finished = make_forget(deployment).stdout
     assert "deleted" in finished and "landed file" in finished
     assert deployment.value(status) == "finished"
     for word in ("carl-1", "d-three", carl):

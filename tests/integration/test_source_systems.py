@@ -4,19 +4,27 @@ import gzip
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from orchestration.ingestion.systems import SYSTEMS
 from orchestration.ingestion.systems.rows import Window, as_text, instant
+from orchestration.ingestion.systems.session import Elsewhere as Refusing
+from orchestration.ingestion.systems.session import http_session
 from tests.conftest import REPOSITORY, SHARED
 from tests.fixtures.vendors import records
 
@@ -416,6 +424,129 @@ def test_missing_and_unsafe_settings_are_told(loads):
     output = loads.load("stripe", fails=True, TIDELINE_STRIPE_URL="http://api.stripe.example")
     assert "TIDELINE_STRIPE_URL is not an https:// address" in output
     assert "there is no system 'strype'" in loads.deployment.run(COMMAND, "strype", fails=True)
+
+
+class Elsewhere:
+    """A server of somebody else's that notes what it is sent and asks for credentials."""
+
+    def __init__(self):
+        self.requests = requests = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                requests.append(f"{self.requestline} {self.headers} {body.decode()}")
+                self.send_response(401)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_POST = do_GET
+
+            def log_message(self, *_):
+                """Print nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://localhost:{self.server.server_port}"
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def elsewhere():
+    server = Elsewhere()
+    yield server
+    server.close()
+
+
+LEADING_AWAY = {
+    "next page": ("/services/data/v62.0/queryAll", 200),
+    "redirect": ("/services/data/v62.0/sobjects/Contact/describe", 302),
+    "redirect of a login": ("/services/oauth2/token", 307),
+}
+
+
+@pytest.mark.parametrize("away", list(LEADING_AWAY))
+def test_credentials_go_to_no_other_host(away, loads, vendors, elsewhere):
+    """Neither the token nor the secret it is asked for with; the other server asks for both."""
+    path, status = LEADING_AWAY[away]
+    page = {"done": False, "records": [], "nextRecordsUrl": f"{elsewhere.url}/next"}
+    headers = {} if status == 200 else {"Location": f"{elsewhere.url}/login"}
+    vendors.fault(path, "status", status=status, body=page, headers=headers)
+    output = loads.load("salesforce", fails=True)
+    assert f"error: salesforce: a next page or redirect leads from {vendors.url}" in output
+    assert f"to {elsewhere.url}; nothing was sent there" in output
+    assert not elsewhere.requests
+    loads.load("salesforce")  # and the next load has it all
+    assert_all_landed_once(loads, "salesforce")
+
+
+def test_credentials_do_not_leave_tls(loads, elsewhere, tmp_path):
+    """A redirect from https to http of the same host."""
+    certificate, key = certificate_for("localhost", tmp_path)
+    secure = ThreadingHTTPServer(("127.0.0.1", 0), redirecting_to(elsewhere.url))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    secure.socket = context.wrap_socket(secure.socket, server_side=True)
+    threading.Thread(target=secure.serve_forever, daemon=True).start()
+    try:
+        output = loads.load(
+            "salesforce",
+            fails=True,
+            TIDELINE_SALESFORCE_URL=f"https://localhost:{secure.server_port}",
+            TIDELINE_SALESFORCE_ACCESS_TOKEN="sf-token-1",
+            REQUESTS_CA_BUNDLE=str(certificate),
+        )
+    finally:
+        secure.shutdown()
+        secure.server_close()
+    assert f"from https://localhost:{secure.server_port} to {elsewhere.url}" in output
+    assert not elsewhere.requests
+
+
+def redirecting_to(url):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(302)
+            self.send_header("Location", url + self.path)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Print nothing."""
+
+    return Handler
+
+
+def certificate_for(host, folder):
+    """A certificate of this host that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
+    return paths
+
+
+@pytest.mark.parametrize("url", ["https://api.example", "https://api.example:443"])
+def test_a_default_port_may_be_written_or_not(url):
+    session = http_session(url)
+    for own in ("https://api.example/next", "https://api.example:443/next", "https://API.example/"):
+        assert not isinstance(session.get_adapter(own), Refusing)
+    for other in ("http://api.example/", "https://api.example.org/", "https://api.example:444/"):
+        assert isinstance(session.get_adapter(other), Refusing)
 
 
 def test_a_second_load_at_a_time_is_refused(loads, vendors):

@@ -184,6 +184,8 @@ def test_filters_count_what_they_leave_out(tmp_path):
         ("12/13/2010", {"format": "%d/%m/%Y"}, "12/13/2010"),
         ("99999999999999999999", {"unit": "s"}, "99999999999999999999"),
         ("soon", {"unit": "ms"}, "soon"),
+        ("2024-07-01T12:00:00+18:01", {}, "2024-07-01T12:00:00+18:01"),
+        ("2024-07-01 12:00:00-99", {"timezone": "Asia/Tokyo"}, "2024-07-01 12:00:00-99"),
     ],
 )
 def test_times(tmp_path, text, how, expected):

@@ -140,7 +140,7 @@ def _source(
 ) -> DltSource:
     from dlt.sources.rest_api import rest_api_source
 
-    session = http_session()
+    session = http_session(address)
     # Not given to dlt, which might show it.
     session.auth = system.auth(address, environment)
     source = rest_api_source(

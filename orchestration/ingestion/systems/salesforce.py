@@ -31,7 +31,7 @@ def login(url: str, environment: Mapping[str, str]) -> Token:
     grant = "refresh_token" if "refresh_token" in form else "client_credentials"
 
     def renew() -> str:
-        answer = http_session().post(
+        answer = http_session(url).post(
             f"{url}/services/oauth2/token", data={"grant_type": grant, **form}
         )
         if answer.status_code >= 400:

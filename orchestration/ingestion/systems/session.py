@@ -4,28 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from requests import PreparedRequest, Response, Session
+from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
+
+from orchestration.ingestion.systems.system import LoadError
 
 ATTEMPTS = 5  # of one request; the waits between them grow: 1, 2, 4, 8 s
 LONGEST_WAIT = 120  # seconds, also when the system asks for more
 TIMEOUT = 60  # seconds without a byte
+DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
-def http_session() -> Session:
-    """A session that tries again when a system is busy, broken or away.
+class Elsewhere(BaseAdapter):
+    """Refuses every request: it is mounted for all addresses but the system's own."""
 
-    It waits as `Retry-After` says.
+    def __init__(self, home: str) -> None:
+        """`home` is the address of the system."""
+        super().__init__()
+        self._home = home
+
+    def send(self, request: PreparedRequest, *_: Any, **__: Any) -> Response:
+        """Raise LoadError before anything is sent."""
+        raise LoadError(
+            f"a next page or redirect leads from {self._home} to {origin(request.url)}; "
+            "nothing was sent there. If the system has moved, set its address to the new one"
+        )
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of an address; the port is always written."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{parts.port or DEFAULT_PORTS[parts.scheme]}"
+
+
+def http_session(url: str) -> Session:
+    """A session with the system at `url`, which tries again when it is busy, broken or away.
+
+    It waits as `Retry-After` says. Pages and redirects are followed only to the same scheme, host
+    and port: credentials and the form of a login go nowhere else.
     """
     from dlt.sources.helpers.requests import Client
 
-    return Client(
+    session = Client(
         request_timeout=TIMEOUT,
         raise_for_status=False,
         request_max_attempts=ATTEMPTS,
         request_max_retry_delay=LONGEST_WAIT,
     ).session
+    home = origin(url)
+    own = session.get_adapter(url)
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, Elsewhere(home))
+    for spelling in (home, home.removesuffix(f":{DEFAULT_PORTS[urlsplit(home).scheme]}")):
+        session.mount(f"{spelling}/", own)
+    return session
 
 
 def error_code(answer: Response) -> str:

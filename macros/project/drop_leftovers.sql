@@ -1,0 +1,31 @@
+{#-
+    Drops what dbt's work on a DuckDB file has left: the temporary table of each incremental Python
+    model, which dbt-duckdb makes as a permanent one in another schema, and what a killed run was
+    about to rename or drop. Nobody builds meanwhile: the file takes one process. A run begins and
+    ends with this; `dbt run-operation drop_leftovers` does it alone.
+-#}
+{% macro drop_leftovers() %}
+    {%- if execute and target.type == 'duckdb' -%}
+        {%- set places = {} -%}
+        {%- for node in graph.nodes.values()
+            if node.resource_type in ['model', 'seed', 'snapshot'] -%}
+            {%- do places.update({(node.alias or node.name) | lower: node.schema | lower}) -%}
+        {%- endfor -%}
+        {%- set tables = run_query(
+            "select table_schema, table_name from system.information_schema.tables "
+            ~ "where table_type = 'BASE TABLE' and contains(table_name, '__dbt_') "
+            ~ "and table_catalog = '" ~ target.database | replace("'", "''") ~ "'"
+        ) -%}
+        {%- for schema, name in tables -%}
+            {%- set found = modules.re.fullmatch('(.+?)__dbt_(tmp[0-9]{20}|tmp|backup)', name) -%}
+            {%- set model = found.group(1) | lower if found else '' -%}
+            {#- Only a timed name is nobody else's in another schema than the model's. #}
+            {%- if model in places
+                and (found.group(2) | length > 6 or schema | lower == places[model]) -%}
+                {%- do run_query(
+                    'drop table if exists "' ~ schema | replace('"', '""') ~ '"."' ~ name ~ '"'
+                ) -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endif -%}
+{% endmacro %}

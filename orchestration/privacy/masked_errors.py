@@ -1,0 +1,93 @@
+"""What a DuckDB error quotes of a row is masked before dbt writes it down.
+
+A failing cast says which text it could not read, and that text may be anybody's: dbt writes it to
+its log, to `run_results.json` and to the screen, and Dagster to its event log. This plugin of
+dbt-duckdb (profiles.yml) stands between DuckDB and dbt, so that all of these get the masked words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import duckdb
+from dbt.adapters.duckdb.environments import Environment
+from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
+from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt_common.exceptions import DbtRuntimeError
+
+# Errors that a value of a row causes. Others (a missing column, a syntax error) quote only SQL.
+OF_ROWS = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
+MASK = "(masked: it may be personal)"
+PLACE = re.compile(r"\n\nLINE \d+:[^\n]*(?:\n *\^+ *)?\Z")
+QUOTED = re.compile(r"([\"']).*\1", re.DOTALL)  # to the last quote: a value may hold quotes
+UNQUOTED = re.compile(
+    r"(?<=with value )\S.*(?= can't be cast)|(?<=cast value )\S+|\([^()]*\d[^()]*\)|\d[\d.:-]{5,}",
+    re.DOTALL,
+)
+
+
+def masked(message: str, sql: str) -> str:
+    """An error's words without what they quote of rows; what stands in the SQL is ours to say.
+
+    DuckDB's line of the SQL is kept where it is one.
+    """
+    place = PLACE.search(message)
+    shown = place[0].splitlines()[2].partition(": ")[2].strip(". ") if place else ""
+    is_place = bool(shown) and shown in sql
+    said = message[: place.start()] if place and is_place else message
+    if "\n" in said and not _is_of(sql, said):  # more lines than one say the value again
+        return re.split("[\"'\n]", said, maxsplit=1)[0] + MASK + (place[0] if is_place else "")
+    for pattern in (QUOTED, UNQUOTED):
+        said = pattern.sub(lambda found: found[0] if _is_of(sql, found[0]) else MASK, said)
+    return said + (place[0] if place and is_place else "")
+
+
+def _is_of(sql: str, quoted: str) -> bool:
+    """Whether every quoted word, or the whole, stands in the SQL."""
+    words = re.findall(r"\"([^\"]*)\"|'([^']*)'", quoted) or [(quoted, "")]
+    return all(one + other in sql for one, other in words)
+
+
+def _execute(execute: Callable) -> Callable:
+    """The cursor's `execute` with masked errors."""
+
+    @wraps(execute)
+    def wrapper(self: DuckDBCursorWrapper, sql: str, bindings: Any = None) -> Any:
+        try:
+            return execute(self, sql, bindings)
+        except OF_ROWS as error:
+            raise type(error)(masked(str(error), sql)) from None
+
+    return wrapper
+
+
+def _run_python_job(run: Callable) -> Callable:
+    """The run of a Python model with masked errors: its traceback ends with the words of DuckDB."""
+
+    @wraps(run)
+    def wrapper(cls: type[Environment], *arguments: Any, **named: Any) -> Any:
+        try:
+            return run(cls, *arguments, **named)
+        except DbtRuntimeError as error:
+            said, cause = error.msg, error.__context__
+            while cause is not None:
+                if isinstance(cause, OF_ROWS):
+                    said = said.replace(str(cause), masked(str(cause), ""))
+                cause = cause.__cause__ or cause.__context__
+            raise DbtRuntimeError(said) from None
+
+    return wrapper
+
+
+class Plugin(BasePlugin):
+    """Loaded by dbt-duckdb before it opens the warehouse."""
+
+    def initialize(self, plugin_config: dict[str, Any]) -> None:
+        """Put the masks in place, once per process."""
+        if not hasattr(DuckDBCursorWrapper.execute, "__wrapped__"):
+            DuckDBCursorWrapper.execute = _execute(DuckDBCursorWrapper.execute)
+            run = Environment.run_python_job.__func__
+            Environment.run_python_job = classmethod(_run_python_job(run))
