@@ -1,11 +1,16 @@
-"""The models on logs with known answers: a cohort of buyers, a log that is no shop."""
+"""The models on logs with known answers: a cohort of buyers, mails to everybody, subscriptions."""
 
+import itertools
 import json
+from datetime import datetime, timedelta
+
+import duckdb
+import numpy as np
 import pytest
 
 from orchestration.activation.warehouse import open_warehouse
 from orchestration.summary import models
-from tests.conftest import NO_TESTS, shared_data
+from tests.conftest import NO_TESTS, Deployment, shared_data
 
 COHORT = {
     "churn_horizon_days": 90,
@@ -99,6 +104,113 @@ def test_a_horizon_that_is_too_long_is_said_in_numbers_and_scores_nobody(cdnow):
     assert "churn cannot be trained: 561 days of history needed, 545 found" in page(cdnow)
 
 
+BEGIN, DAYS = datetime(2026, 1, 1), 150
+
+
+def message(who, at, event):
+    at = at.isoformat(timespec="milliseconds") + "Z"
+    return {
+        "messageId": f"{who}-{event}-{at}",
+        "type": "track",
+        "event": event,
+        "userId": who,
+        "originalTimestamp": at,
+        "sentAt": at,
+        "receivedAt": at,
+        "properties": {"plan": "basic", "feature": "next_song", "status": "delivered"},
+    }
+
+
+def subscribers(count=400):
+    """A log of a service: who listens less ends the subscription soon, and then looks in rarely."""
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        who, day = f"u{number:03d}", rng.uniform(0, 90)
+        ends = day + rng.exponential(60)
+        yield message(who, BEGIN + timedelta(days=day), "subscription_start")
+        while (day := day + rng.exponential(1.5 if day < ends - 25 else 5)) < min(ends, DAYS):
+            yield message(who, BEGIN + timedelta(days=day), "feature_use")
+        if ends < DAYS:
+            yield message(who, BEGIN + timedelta(days=ends), "subscription_cancel")
+    yield message("u000", BEGIN + timedelta(days=DAYS), "feature_use")
+
+
+def mails(count=400):
+    for number in range(count):
+        for week in range(1, DAYS // 7):
+            at = BEGIN + timedelta(days=7 * week)
+            yield message(f"u{number:03d}", at, "email_delivery")
+
+
+def write(deployment, name, messages):
+    lines = "".join(json.dumps(each) + "\n" for each in messages)
+    (deployment.landing / "events" / f"{name}.jsonl").write_text(lines)
+
+
+EXAMPLES = """
+    select model_name, profile_id, as_of, label, slice, recency, active_days_30d,
+        minutes_since_last_event
+    from training_examples order by all
+"""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    deployment = Deployment(tmp_path_factory.mktemp("service"))
+    write(deployment, "service", subscribers())
+    words = ["build", *NO_TESTS, "--select", "+training_examples"]
+    deployment.dbt(*words)
+    return deployment
+
+
+def test_our_own_mails_are_no_activity(service):
+    """A weekly mail to everybody changes neither who is an example, nor labels, nor features."""
+    was = service.query(EXAMPLES)
+    rate = service.value("select avg(label) from training_examples where model_name = 'churn'")
+    assert 0.1 < rate < 0.9
+    write(service, "mails", mails())
+    service.dbt("build", *NO_TESTS, "--select", "+training_examples")
+    assert service.value("select count(*) from fct_events where event_name = 'email_delivery'")
+    assert service.query(EXAMPLES) == was
+
+
+def test_who_has_ended_a_subscription_is_neither_trained_on_nor_scored(service):
+    """Scored is who was active in 30 days and has not ended; the label is what happened."""
+    variables = json.dumps({"churn_presence_of": ["subscription_cancel"]})
+    service.dbt("build", *NO_TESTS, "--select", *SCORED, variables=variables)
+    with duckdb.connect(str(service.warehouse)) as connection:  # so few promote no model
+        connection.execute(
+            "update tideline.model_terms set value = 0.001 where term = 'auc_gain_low'"
+        )
+    again = ["build", *NO_TESTS, "--select", "model_versions", "profile_scores"]
+    service.dbt(*again, variables=variables)
+    can_leave = service.query(
+        """
+        select profile_id from profile_timeline group by profile_id
+        having count_if(event_name = 'subscription_cancel') = 0 and count_if(
+            event_name <> 'email_delivery'
+            and occurred_at >= (select as_of from data_clock) - interval 30 days
+        ) > 0
+        order by 1
+        """
+    )
+    assert 0 < len(can_leave) < service.value("select count(*) from dim_profiles")
+    assert service.query("select profile_id from profile_scores order by 1") == can_leave
+    wrong = """
+        select count(*)
+        from training_examples left join (
+            select profile_id, occurred_at from profile_timeline
+            where event_name = 'subscription_cancel'
+        ) as ends using (profile_id)
+        where model_name = 'churn' and (
+            occurred_at < as_of
+            or label <> coalesce((occurred_at < as_of + interval 21 days)::integer, 0)
+        )
+    """
+    assert service.value(wrong) == 0
+    assert service.value("select sum(label) from training_examples where slice = 'test'") > 10
+
+
 def persona_weeks(deployment, weeks):
     """Ids and names of the personas, and who is in which, as of each week."""
     words = ["build", *NO_TESTS, "--select"]
@@ -110,6 +222,24 @@ def persona_weeks(deployment, weeks):
         catalog = deployment.query("select persona_id, persona_name from personas order by 1")
         members = deployment.query("select profile_id, persona_id from profile_personas")
         yield dict(catalog), dict(members)
+
+
+def test_personas_stay_over_weeks_of_the_sample(deployment):
+    deployment.sample("--people", 300, "--days", 90, "--seed", 5)
+    end = deployment_end(deployment)
+    weeks = [(end - timedelta(days=7 * week)).isoformat() for week in (2, 1, 0)]
+    found = list(persona_weeks(deployment, weeks))
+    catalogs = [catalog for catalog, _ in found]
+    assert len(catalogs[0]) >= 3 and all(catalog == catalogs[0] for catalog in catalogs)
+    for (_, was), (_, now) in itertools.pairwise(found):
+        both = was.keys() & now.keys()
+        assert sum(was[who] != now[who] for who in both) < 0.1 * len(both)
+
+
+def deployment_end(deployment):
+    """The latest day in the landing folder's file names."""
+    names = sorted(path.name for path in (deployment.landing / "events").iterdir())
+    return datetime.fromisoformat(names[-1].split(".")[0][-10:])
 
 
 def test_personas_of_a_log_that_is_no_shop_are_not_named_like_one(deployment):
