@@ -63,7 +63,7 @@ select
     anonymous_ids.anonymous_id,
     profile_personas.persona_name,
     {% for trait in traits %}
-    profile_traits.{{ trait.name }} as {{ trait.column }},
+    profile_traits.{{ trait.name }}{{ ' as ' ~ trait.column if trait.column != trait.name }},
     {% endfor %}
     segments.creative,
     segment_memberships.as_of
