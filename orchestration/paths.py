@@ -17,3 +17,8 @@ PATHS = {
 def path_of(variable: str, environment: Mapping[str, str] = os.environ) -> Path:
     """The path that a variable names, else its default."""
     return Path(environment.get(variable) or PATHS[variable])
+
+
+def target_of(environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder that dbt writes its manifest to."""
+    return Path(environment.get("DBT_TARGET_PATH") or "target")

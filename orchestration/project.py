@@ -8,14 +8,14 @@ from pathlib import Path
 
 from dagster_dbt import DbtCliResource, DbtProject
 
-from orchestration.paths import PATHS, path_of
+from orchestration.paths import PATHS, path_of, target_of
 
 ROOT = Path(__file__).parents[1]
 TARGET = os.environ.get("DBT_TARGET") or "duckdb"
 # A DuckDB file takes one writer at a time; `dagster.yaml` limits each pool to one.
 WRITER_POOL = "duckdb_writer" if TARGET == "duckdb" else None
 
-project = DbtProject(ROOT, target_path=os.environ.get("DBT_TARGET_PATH") or "target")
+project = DbtProject(ROOT, target_path=target_of())
 # The dbt beside this Python, so that `.venv/bin/dagster` needs no activated environment.
 dbt = DbtCliResource(project, dbt_executable=str(Path(sys.executable).with_name("dbt")))
 

@@ -234,8 +234,8 @@ def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
 
     taken: dict[str, list[dict]] = {}
     if dbt.is_incremental:
-        rows_taken = session.sql(f"from {dbt.this} order by landed_at")
-        for row in rows_taken.to_arrow_table().to_pylist():
+        query = f"from {dbt.this} order by landed_at"
+        for row in session.sql(query).to_arrow_table().to_pylist():
             taken.setdefault(row["path"], []).append(dict.fromkeys(SCHEMA.names) | row)
     # `dbt build --empty` lists no files, whatever there is.
     is_empty = not paths and not any((landing / COLLECTOR).glob("*"))

@@ -14,6 +14,7 @@ from orchestration.activation.engine import SyncResult, run_sync
 from orchestration.activation.errors import ActivationError, told
 from orchestration.activation.syncs import Sync, read_syncs
 from orchestration.activation.warehouse import open_warehouse
+from orchestration.paths import target_of
 from orchestration.text import nearest, table
 
 HEADER = (
@@ -48,9 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--manifest",
         type=Path,
-        default=Path("target/manifest.json"),
+        default=target_of() / "manifest.json",
         metavar="PATH",
-        help="dbt's manifest (default: target/manifest.json)",
+        help="dbt's manifest (default: manifest.json in DBT_TARGET_PATH, else in target)",
     )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")

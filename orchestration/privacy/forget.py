@@ -31,6 +31,7 @@ from orchestration.activation.engine import run_sync
 from orchestration.activation.ledger import wall_clock
 from orchestration.activation.syncs import read_syncs
 from orchestration.activation.warehouse import Warehouse, open_warehouse
+from orchestration.paths import target_of
 from orchestration.privacy.elsewhere import tables_that_name
 from orchestration.privacy.marks import PersonalTable, read_marks, read_sources
 from orchestration.privacy.person import (
@@ -75,7 +76,7 @@ class Project:
     def __init__(self, environment: Mapping[str, str], variables: str = "{}") -> None:
         """`variables` are what `--vars` says in every build of this deployment."""
         self.environment = environment
-        self.manifest = ROOT / (environment.get("DBT_TARGET_PATH") or "target") / "manifest.json"
+        self.manifest = ROOT / target_of(environment) / "manifest.json"
         self._variables = variables
 
     def dbt(self, *words: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from orchestration.paths import path_of
+from orchestration.paths import path_of, target_of
 
 SCRATCH = "tideline-raw-*"  # of `raw_messages`, in the folder for temporary files
 LANDING_SCRATCH = ".land-*"  # of `land`, in the landing folder
@@ -26,7 +26,7 @@ RESULTS = ("run_results.json", "sources.json", "compiled", "run", "dbt.log")
 def traces(root: Path, environment: Mapping[str, str]) -> Iterator[Path]:
     """Files and folders to remove while nobody has the warehouse open; relative to `root`."""
     yield from (root / (environment.get("DBT_LOG_PATH") or "logs")).glob("dbt.log*")
-    target = root / (environment.get("DBT_TARGET_PATH") or "target")
+    target = root / target_of(environment)
     for folder in (target, *target.glob("dbt_build-*/")):  # Dagster gives each run one of its own
         yield from (folder / name for name in RESULTS)
     for dagster in {root / ".dagster", root / (environment.get("DAGSTER_HOME") or ".dagster")}:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from orchestration.activation.__main__ import main
 from orchestration.activation.errors import DeclarationError
 from orchestration.activation.syncs import read_syncs
 from tests.python.activation_rig import FILES, KEY, WEBHOOK, manifest
@@ -78,3 +79,10 @@ def test_a_missing_or_broken_manifest_is_told_with_the_fix(tmp_path):
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(DeclarationError, match="run `dbt parse`"):
         read_syncs(tmp_path / "manifest.json")
+
+
+def test_the_manifest_is_that_of_the_build_in_this_environment(tmp_path, monkeypatch, capsys):
+    """Another folder's manifest may declare other syncs, and they would be run."""
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
+    assert main([]) == 1
+    assert f"there is no manifest at {tmp_path / 'manifest.json'}" in capsys.readouterr().err
