@@ -235,7 +235,7 @@ def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
     taken: dict[str, list[dict]] = {}
     if dbt.is_incremental:
         query = f"from {dbt.this} order by landed_at"
-        for row in session.execute(query).to_arrow_table().to_pylist():
+        for row in session.sql(query).to_arrow_table().to_pylist():
             taken.setdefault(row["path"], []).append(dict.fromkeys(SCHEMA.names) | row)
     # `dbt build --empty` lists no files, whatever there is.
     is_empty = not paths and not any((landing / COLLECTOR).glob("*"))
