@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -75,7 +76,7 @@ def place(path: str, sources: Iterable[str]) -> tuple[str, str | None] | None:
         return None
     if folders[0] == COLLECTOR:
         return "collector", None
-    if len(folders) > 1 and folders[0] in sources:
+    if folders[0] in sources:
         return folders[0], folders[1] if len(folders) > 2 else None
     return None
 
@@ -147,13 +148,17 @@ def unreadable(path: Path, error: OSError) -> OSError:
 
 
 def landing_id(path: Path) -> str | None:
-    """Which landing a file is of; None if `land` did not write it."""
+    """Which landing a file is of; None if `land` did not write it.
+
+    Anybody can write a note, so one that `land` would not write is none.
+    """
     if path.suffix != ".parquet":
         return None
     try:
         note = (pq.read_metadata(path).metadata or {})[LANDING_NOTE]
-        return str(json.loads(note)["landing_id"])
-    except (KeyError, TypeError, ValueError, OSError, pa.ArrowException):
+        noted = json.loads(note)["landing_id"]
+        return noted if re.fullmatch("[0-9a-f]{32}", noted) else None
+    except (KeyError, TypeError, ValueError, OSError, RecursionError, pa.ArrowException):
         return None
 
 
@@ -166,8 +171,10 @@ def new_files(
     size or time differ from all of these that were not removed. A name that is not UTF-8 is listed
     with its bytes escaped.
     """
+    names = set(paths)
+    given = {row["landed_file"] for rows in taken.values() for row in rows}
     changed = []
-    for name in sorted(paths):
+    for name in sorted(names):
         path = os.fsencode(name).decode("utf-8", "backslashreplace")
         owner = place(path, sources)
         about = status(landing / name) if owner else None
@@ -186,11 +193,12 @@ def new_files(
     for (name, path, owner, about, versions), found in zip(changed, contents, strict=True):
         if found is None or found.content_hash in {each["content_hash"] for each in versions}:
             continue
-        number = len(taken.get(path, [])) + 1
+        landed_file = free_name(path, len(taken.get(path, [])) + 1, given, names)
+        given.add(landed_file)
         can_be_landing = owner[0] == "collector" and found.content_hash != NOT_A_FILE
         of_landing = landing_id(landing / name) if can_be_landing else None
         yield {
-            "landed_file": f"{path}#{number}" if number > 1 else path,
+            "landed_file": landed_file,
             "path": path,
             "source": owner[0],
             "table_name": owner[1],
@@ -204,6 +212,18 @@ def new_files(
                 yield {**version, "is_replaced": True}
 
 
+def free_name(path: str, number: int, given: set[str], paths: set[str]) -> str:
+    """The name of the content of a file that is taken as its first, second and so on.
+
+    Another file may be called what would be this name, `a.jsonl#2`: then a later number is taken.
+    """
+    name = f"{path}#{number}" if number > 1 else path
+    while name in given or (name != path and name in paths):
+        number += 1
+        name = f"{path}#{number}"
+    return name
+
+
 def is_any(files: DuckDBPyRelation) -> bool:
     """Whether dbt lists files; with `--empty` it lists none."""
     try:
@@ -213,8 +233,15 @@ def is_any(files: DuckDBPyRelation) -> bool:
 
 
 def listed(landing: Path) -> list[str]:
-    """Paths of the files below the landing folder, whatever bytes they are called by."""
-    files = [Path(folder, name) for folder, _, names in os.walk(landing) for name in names]
+    """Paths of the files below the landing folder, whatever bytes they are called by.
+
+    A link to a folder is not followed: it is listed, so that a build says so.
+    """
+    files = [
+        Path(folder, name)
+        for folder, folders, names in os.walk(landing)
+        for name in (*names, *(each for each in folders if Path(folder, each).is_symlink()))
+    ]
     return [path.relative_to(landing).as_posix() for path in files]
 
 

@@ -52,7 +52,7 @@ CHUNK_ROWS = 50_000  # notes held in memory
 UNKNOWN = "not a kind of file that is read: *.jsonl, *.parquet, of tables *.csv, and *.gz"
 GONE = "file was gone before it was read; it is read when it is back"
 NOT_UTF8 = "file name is not valid UTF-8: land the file under another name"
-NOT_A_FILE = "not a file: a pipe, a device or a link that leads to itself"
+NOT_A_FILE = "not a file: a pipe, a device, a link to a folder or one that leads to itself"
 # DuckDB takes twice as long to write JSON for each list in a list; at 200 it breaks down.
 DEEPEST_LISTS, DEEPEST = 12, 64
 EMPTY_OBJECT = re.compile(rb"\s*\{\s*\}\s*")

@@ -166,8 +166,16 @@ class _Runner:
             )
             warehouse.insert("activation_forgotten", {"row_key": list(self.forgotten)})
 
-        resends = plan_resends(warehouse, sync, desired, only_forgotten=bool(self.forgotten))
+        resends, taken_back = plan_resends(
+            warehouse, sync, desired, only_forgotten=bool(self.forgotten)
+        )
         run.plan("resend", resends)
+        # A table that a build has emptied must not turn what is sent again into removals either.
+        self.counts = Counts(removes=taken_back)
+        held_rows, _ = self.ledger.counts()
+        if resends and (objection := self._objection(desired, held_rows)):
+            run.status, run.message = "held", objection
+            return
         if resends and not dry_run:
             self.ledger.save(run)
             self._send(destination, resent=True)
@@ -188,7 +196,7 @@ class _Runner:
             ("remove", counts.removes),
         ):
             run.plan(op, rows)
-        objection = None if self.allow_large_change else self._objection(desired, held_rows)
+        objection = self._objection(desired, held_rows)
         withheld = ""
         if desired.withheld:
             withheld = (
@@ -237,6 +245,8 @@ class _Runner:
         )
 
     def _objection(self, desired: Desired, held_rows: int) -> str | None:
+        if self.allow_large_change:
+            return None
         desired_before, statements_before = self.ledger.let_through()
         outlook = Outlook(
             counts=self.counts,

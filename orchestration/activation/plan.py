@@ -167,8 +167,8 @@ def _instant(value: object, kind: Kind | None) -> datetime | None:
 
 def plan_resends(
     warehouse: Warehouse, sync: Sync, desired: Desired, only_forgotten: bool = False
-) -> int:
-    """Plan the operations of unknown fate again. Returns how many.
+) -> tuple[int, int]:
+    """Plan the operations of unknown fate again. Returns how many, and how many as removals.
 
     An add or update is sent again as it was only while its row is desired. The row of who has left,
     has withdrawn consent or is forgotten (with `only_forgotten`: is in `activation_forgotten`) is
@@ -210,7 +210,9 @@ def plan_resends(
         """,
         [*desired.parameters, sync.name],
     )
-    return warehouse.query("select count(*) from activation_plan")[0][0]
+    return warehouse.query(
+        f"select count(*), count(case when known = {TAKEN_BACK} then 1 end) from activation_plan"
+    )[0]
 
 
 def plan_changes(

@@ -40,6 +40,14 @@ class Landing:
     head_bytes: int
     head_hash: str
 
+    def __post_init__(self) -> None:
+        """Refuse what `land` would not write: anybody can put a note into a file."""
+        texts = (self.landing_id, self.log, self.mapping, self.head_hash)
+        if not all(isinstance(text, str) and text.isprintable() for text in texts):
+            raise TypeError("a note holds text")
+        if not isinstance(self.head_bytes, int) or not 0 <= self.head_bytes <= HEAD_BYTES:
+            raise ValueError("a note is of the beginning of a log")
+
     def note(self) -> str:
         """The note as the text that stands in the file."""
         return json.dumps(asdict(self), sort_keys=True)
@@ -74,7 +82,7 @@ def read_landing(path: Path) -> tuple[Landing, int] | None:
         metadata = pq.read_metadata(path)
         note = (metadata.metadata or {})[NOTE.encode()]
         return Landing(**json.loads(note)), metadata.num_rows
-    except (KeyError, TypeError, ValueError, OSError, pa.ArrowException):
+    except (KeyError, TypeError, ValueError, OSError, RecursionError, pa.ArrowException):
         return None
 
 

@@ -23,6 +23,7 @@ from tests.integration.raw_layer import RawLayer
 BOM = b"\xef\xbb\xbf"
 FILES = 40  # in one case
 MIB = 1 << 20
+NOT_A_FILE = "not a file: a pipe, a device, a link to a folder or one that leads to itself"
 
 
 def sound(number, **fields):
@@ -305,12 +306,55 @@ def test_what_a_file_may_be_called(landing):
         **{f"events/{name}": [f"m{number}"] for number, name in enumerate(NAMES)},
         "events/link.jsonl": ["m5"],
         **{
-            f"events/{name}": ["not a file: a pipe, a device or a link that leads to itself"]
-            for name in ("pipe.jsonl", "loop.jsonl", "loop", "loop.back", "zero.jsonl")
+            f"events/{name}": [NOT_A_FILE]
+            for name in ("pipe.jsonl", "loop.jsonl", "loop", "loop.back", "zero.jsonl", "up")
         },
     }
     assert outcomes(rows["events/notes.txt"])[0].startswith("not a kind of file that is read")
     assert landing.take() == rows
+
+
+def test_a_file_that_is_called_as_another_ones_second_content(landing):
+    events = landing.events
+    (events / "a.jsonl").write_bytes(sound(1))
+    (events / "b.jsonl").write_bytes(sound(2))
+    (events / "a.jsonl#2").write_bytes(sound(3))
+    landing.take()
+    (events / "a.jsonl").write_bytes(sound(4))
+    (events / "b.jsonl").write_bytes(sound(5))
+    landing.take()
+    (events / "b.jsonl#2").write_bytes(sound(6))
+    rows = landing.take()
+    told = {file: outcomes(found)[0].split(":")[0] for file, found in rows.items()}
+    other = "not a kind of file that is read"
+    assert told == {
+        **{"events/a.jsonl": "m1", "events/a.jsonl#2": other, "events/a.jsonl#3": "m4"},
+        **{"events/b.jsonl": "m2", "events/b.jsonl#2": "m5", "events/b.jsonl#2#2": other},
+    }
+    assert landing.take() == rows
+
+
+NOTES = {
+    "deep": b'{"landing_id": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "half": b'{"landing_id": "\\ud800"}',
+    "list": b'{"landing_id": ["x"]}',
+    "long": b'{"landing_id": "' + b"x" * 100_000 + b'"}',
+    "bytes": b'{"landing_id": "\xff"}',
+}
+
+
+def test_a_note_that_land_would_not_write_is_none(landing):
+    """Anybody can put one into a file: it costs no build and replaces nothing."""
+    for version in (1, 2):
+        for number, (name, note) in enumerate(NOTES.items()):
+            row = json.loads(sound(10 * version + number))
+            table = pa.table({key: [value] for key, value in row.items()})
+            noted = table.replace_schema_metadata({"tideline_landing": note})
+            pq.write_table(noted, landing.events / f"{name}.parquet")
+        rows = landing.take()
+    for number, name in enumerate(NOTES):
+        assert outcomes(rows[f"events/{name}.parquet"]) == [f"m{10 + number}"]
+        assert outcomes(rows[f"events/{name}.parquet#2"]) == [f"m{20 + number}"]
 
 
 def test_a_name_that_is_not_utf8(landing):
@@ -402,7 +446,7 @@ def test_a_file_that_changes_is_taken_again(landing):
 BREAKS = {
     "versions are forgotten": (
         "landed_files",
-        'f"{path}#{number}" if number > 1 else path',
+        "free_name(path, len(taken.get(path, [])) + 1, given, names)",
         "path",
     ),
     "content is not looked at": (

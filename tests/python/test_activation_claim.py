@@ -82,7 +82,9 @@ def test_a_broken_marker_is_told(rig):
     rig.declare(s=FILES)
     rig.desire(members(1))
     rig.sync()
-    for text in ("", "{", "[]", "{}"):
+    marker = json.loads((rig.deliveries / "s" / MARKER).read_text())
+    odd = [json.dumps(marker | {"files": files}) for files in ([["vip.jsonl"]], 7, None)]
+    for text in ("", "{", "[]", "{}", "[" * 100_000, *odd):
         (rig.deliveries / "s" / MARKER).write_text(text)
         result = rig.sync()
         assert result.failed and "cannot be read" in result.run.message

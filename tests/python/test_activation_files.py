@@ -199,6 +199,7 @@ def test_a_full_disk_leaves_the_old_file_whole(rig):
 
 
 FORMULAS = ["=1+1", "+49 170 1234567", "-1+1", "-", "@sum(a1)", "\t=1", "\r=1", "\n=1", "＝1+1"]
+FORMULAS += ["\ufeff=1", "\u200b@x", "\xa0+1", "\x00=1", "\x0b=1"]
 HARMLESS = ["a=b", "", " =1", "'t Hooft", "ann@example.org", "-5", "-5.25", "-1e-05", "2026-01-01"]
 
 

@@ -2,7 +2,14 @@
 
 import pytest
 
-from tests.python.activation_rig import FILES, WEBHOOK, members, numbers, some
+from tests.python.activation_rig import (
+    FILES,
+    KILLED_AFTER_SENDING,
+    WEBHOOK,
+    members,
+    numbers,
+    some,
+)
 
 pytest_plugins = ["tests.python.activation_fixtures"]
 
@@ -72,6 +79,20 @@ def test_a_fall_to_one_row_is_held(filed):
 def test_a_fall_within_the_limits_goes_through(filed, before, after):
     run(filed, before)
     assert run(filed, after).run.accepted == before - after
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_what_is_sent_again_is_guarded_too(hooked, server, after):
+    hooked.declare(s=WEBHOOK | {"batch_rows": 100})
+    hooked.desire(members(100))
+    hooked.command(prelude=KILLED_AFTER_SENDING).communicate(timeout=60)
+    assert len(server.rows) == 100
+    for options in ({"dry_run": True}, {}):
+        result = run(hooked, after, **options)
+        assert held(result) and numbers(result) == some(resend=100, held=100)
+    assert len(server.rows) == 100 and len(server.state["requests"]) == 1
+    run(hooked, after, allow_large_change=True)
+    assert len(server.rows) == after
 
 
 def test_the_limits_are_options_of_the_sync(rig):

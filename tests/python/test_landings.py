@@ -55,6 +55,30 @@ def test_the_note_says_nothing_of_where_the_log_was(tmp_path):
     assert str(tmp_path) not in repr(noted)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"head_bytes": "x"},
+        {"head_bytes": -1},
+        {"landing_id": None},
+        {"log": "a\nwarning: all is well"},
+        {"log": [[]]},
+        {"more": 1},
+    ],
+)
+def test_a_note_that_land_would_not_write_is_none(tmp_path, change):
+    output = landed(tmp_path, write(tmp_path / "log.csv", JUNE)).output
+    table = pq.read_table(output)
+    note = json.loads(table.schema.metadata[b"tideline_landing"]) | change
+    noted = table.replace_schema_metadata({"tideline_landing": json.dumps(note)})
+    pq.write_table(noted, output.with_name("odd.parquet"))
+    assert read_landing(output.with_name("odd.parquet")) is None
+    assert landed(tmp_path, tmp_path / "log.csv").other_names == []
+    noted = table.replace_schema_metadata({"tideline_landing": "[" * 100_000})
+    pq.write_table(noted, output.with_name("odd.parquet"))
+    assert read_landing(output.with_name("odd.parquet")) is None
+
+
 @pytest.mark.parametrize("name", ["other/log.csv", "log.csv", "log.csv.gz"])
 def test_a_log_that_grew_or_moved_is_the_same_log(tmp_path, name):
     before = landing_id(landed(tmp_path, write(tmp_path / "log.csv", JUNE)).output)

@@ -7,9 +7,12 @@ import re
 from typing import Any
 
 # What makes a spreadsheet run a cell, or trim it until it does: the signs, their full-width forms,
-# and white space that is not a blank.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
-_ESCAPED = re.compile(r"'+[=+\-@\t\r\n＝＋－＠]")
+# white space that is not a blank, and a sign behind what a spreadsheet may drop: such white space,
+# control characters, marks without width.
+_DROPPED = r"(?:[^\S ]|[\x00-\x1f\x7f\u200b-\u200f\u2060\ufeff])"
+_RUNS = rf"(?:{_DROPPED}*[=+\-@＝＋－＠]|[\t\r\n])"
+_FORMULA = re.compile(f"'*{_RUNS}")
+_ESCAPED = re.compile(f"'+{_RUNS}")
 _NEGATIVE = re.compile(r"-\d+(\.\d+)?([eE][+-]?\d+)?")
 
 

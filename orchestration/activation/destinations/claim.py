@@ -28,10 +28,10 @@ class Claim:
         self.is_new = True
         try:
             content = json.loads(self._path.read_text(encoding="utf-8"))
-            owner, files = content["warehouse_id"], content["files"]
+            owner, files = content["warehouse_id"], set(content["files"])
         except FileNotFoundError:
             return
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ActivationError(
                 f"{self._path} cannot be read ({type(error).__name__}); remove it if no other "
                 "warehouse delivers into this folder, then run again"
@@ -42,7 +42,7 @@ class Claim:
                 "TIDELINE_DELIVERIES to another folder, or, if that warehouse is no more, remove "
                 "the folder and run again"
             )
-        self._files = set(files)
+        self._files = files
         self.is_new = False
 
     def owns(self, path: Path) -> bool:
