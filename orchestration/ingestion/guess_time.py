@@ -45,8 +45,8 @@ FORMATS = (
     *("[%d/%b/%Y:%H:%M:%S %z]", "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %Z %Y"),
 )
 NEAR = "between timestamp '1970-01-02' and timezone('UTC', now())::timestamp + interval 366 day"
-# With so many digits a number is no exact double, and the column is text.
-LONG_NUMBER = r"\d{16,19}"
+# Numbers that are written as text, in JSON by habit, with 16 digits and more for want of exactness.
+EPOCH = r"\d{9,19}([.]\d+)?"
 CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?"
 ZONED = r":\d\d.*([zZ]|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
 
@@ -112,10 +112,11 @@ def read_column(columns: Columns, name: str) -> Reading | None:
         return read_epoch(columns, name) or read_formats(columns, (name,), value, text_of(name))
     if kind != "VARCHAR":
         return None
-    if columns.share(name, LONG_NUMBER) == 1:
-        return read_epoch(columns, name)
-    return read_iso(columns, (name,), value, text_of(name)) or read_formats(
-        columns, (name,), value, text_of(name)
+    is_epoch = columns.share(name, EPOCH) >= READABLE
+    return (
+        (read_epoch(columns, name) if is_epoch else None)
+        or read_iso(columns, (name,), value, text_of(name))
+        or read_formats(columns, (name,), value, text_of(name))
     )
 
 

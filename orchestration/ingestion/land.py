@@ -61,6 +61,10 @@ CALLS = ("identify", "group", "alias")
 # An offset beyond 18:00, or of 60 minutes and more: no place has it (macros/cross_db/iso_8601.sql).
 FAR_OFFSET = r":\d\d.*[+-](18:?(0[1-9]|[1-5]\d)|(19|[2-9]\d)(:?\d\d)?|\d\d:?[6-9]\d)$"
 EXAMPLES = 5
+RELEARN = (
+    "If they were wrong and a build has read them, train personas and models again: "
+    "dbt build --vars '{retrain: true}'"
+)
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class Landed:
                 f"  replaces the {rows:,} rows of {log} that were landed with {mapping}; the next "
                 "build takes them out (to keep both, give this one a name with --as NAME)"
             )
+            out.append(f"  {RELEARN}")
         if self.other_names:
             out.append(
                 f"  warning: this log is also landed as {', '.join(self.other_names)}; unless both "
@@ -507,6 +512,7 @@ def remove(logs: list[Path], folder: Path) -> int:
     for log in logs:
         output, rows = take_back(str(log), folder)
         print(f"{output}: taken back; the next build takes its {rows:,} rows out")
+    print(RELEARN)
     return 0
 
 

@@ -149,6 +149,28 @@ def test_numbers_since_1970_are_read_in_their_unit(tmp_path, unit, per_second):
     ]
 
 
+def test_numbers_since_1970_may_be_text(tmp_path):
+    """As JSON has them by habit; one that cannot be read is landed and told, as any other."""
+    start = START.replace(tzinfo=UTC).timestamp()
+    times = [*(f"{start + 60 * n:.3f}" for n in range(59)), "soon"]
+    rows = [
+        json.dumps({"ts": at, "device_id": f"d{n % 5}", "action": "x"})
+        for n, at in enumerate(times)
+    ]
+    text, mapping = proposed(tmp_path, rows, "log.jsonl")
+    assert mapping["time"] == {"column": "ts", "unit": "s"}
+    assert "59 of 60 filled rows are read" in line(text, "time:")
+    found = [message["timestamp"] for message in landed(tmp_path, "log.jsonl")]
+    assert [found[1][:19], found[-1]] == ["2024-03-01T10:01:00", "soon"]
+
+
+def test_a_date_of_digits_is_no_number_since_1970(tmp_path):
+    times = [START + timedelta(hours=n) for n in range(60)]
+    rows = [json.dumps({"ts": f"{at:%Y%m%d%H%M%S}", "user_id": "a", "action": "x"}) for at in times]
+    _, mapping = proposed(tmp_path, rows, "log.jsonl")
+    assert mapping["time"]["format"] == "%Y%m%d%H%M%S"
+
+
 def test_the_order_of_the_rows_tells_day_and_month_apart(tmp_path):
     days = [START + timedelta(days=n // 9) for n in range(108)]  # the first twelve of a month
     rows = [f"{at:%m/%d/%Y},u{at.day},x" for at in days]
