@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m orchestration.dev", description=__doc__)
     parser.add_argument("--port", type=int, default=3000, help="of the pages (3000)")
     port = parser.parse_args(arguments).port
+    if not 1 <= port <= 65535:
+        parser.error(f"--port is {port}; write a whole number from 1 to 65535")
     if not is_free(port):
         print(
             f"error: port {port} is in use, perhaps by another Dagster; end it, or choose another "

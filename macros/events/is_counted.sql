@@ -2,7 +2,7 @@
 {% macro is_counted() %}
     {%- set columns = {'bot': 'is_bot', 'internal': 'is_internal'} -%}
     {%- set conditions = [] -%}
-    {%- for traffic in var('excluded_traffic') -%}
+    {%- for traffic in checked_var('excluded_traffic') -%}
         {%- do conditions.append('not ' ~ columns[traffic]) -%}
     {%- endfor -%}
     {{ return(conditions | join(' and ') or 'true') }}

@@ -2,7 +2,7 @@
 {% macro literals() -%}
     {%- set quoted = [] -%}
     {%- for name in varargs -%}
-        {%- for text in var(name) -%}
+        {%- for text in checked_var(name) -%}
             {%- do quoted.append("'" ~ text | replace("'", "''") ~ "'") -%}
         {%- endfor -%}
     {%- endfor -%}

@@ -8,7 +8,7 @@
 {% macro call_rows(source, loaded_at) %}
 {#- In either mode a model of the same place in the graph. -#}
 {%- set raw_messages = ref('raw_messages') -%}
-{%- set place = var('sources').get(source, 'landing') -%}
+{%- set place = checked_var('sources').get(source, 'landing') -%}
 {%- if place == 'landing' -%}
 select
     lower(table_name) as table_name,

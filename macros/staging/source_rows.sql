@@ -13,7 +13,7 @@
 {%- set tables = [table] if table is string else table -%}
 {#- In either mode a model of the same place in the graph. -#}
 {%- set raw_messages = ref('raw_messages') -%}
-{%- set place = var('sources').get(source, 'landing') -%}
+{%- set place = checked_var('sources').get(source, 'landing') -%}
 {%- if place == 'landing' -%}
 select
     landed_file,

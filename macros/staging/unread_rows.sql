@@ -20,7 +20,7 @@ select
     landed_line,
     cast(1 as bigint) as landed_part,
     landed_at,
-    {% if var('sources').get(source, 'landing') == 'landing' -%}
+    {% if checked_var('sources').get(source, 'landing') == 'landing' -%}
     coalesce(
         problem, 'no model reads the table ' || table_name, 'in no folder of a table'
     ) as problem,

@@ -1,4 +1,4 @@
-{% set limits = var('quality_alerts') %}
+{% set limits = checked_var('quality_alerts') %}
 
 with recent as (
 

@@ -7,7 +7,7 @@
     `is_for_churn` and `is_for_bundle_purchase` say who belongs to the population of a model, by one
     rule for training and serving.
 #}
-{% set horizon = var('churn_horizon_days') %}
+{% set horizon = checked_var('churn_horizon_days') %}
 {% set train_cutoffs = 3 %}
 {# A week at least, so that a cutoff sees another week; else the outcomes overlap by two thirds. #}
 {% set step = [7, horizon // 3] | max %}
@@ -153,7 +153,7 @@ visit_ends as (
     select
         fct_sessions.profile_id,
         fct_sessions.ended_at
-        + interval '{{ var("session_timeout_minutes") + 1 }} minutes' as as_of,
+        + interval '{{ checked_var("session_timeout_minutes") + 1 }} minutes' as as_of,
         'bundle_purchase' as purpose
     from fct_sessions
     cross join data_clock
@@ -161,7 +161,7 @@ visit_ends as (
         fct_sessions.profile_id is not null
         and fct_sessions.product_view_count > 0
         and fct_sessions.ended_at
-        < data_clock.as_of - interval '{{ var("bundle_horizon_hours") + 1 }} hours'
+        < data_clock.as_of - interval '{{ checked_var("bundle_horizon_hours") + 1 }} hours'
         and fct_sessions.ended_at >= data_clock.as_of - interval '{{ visit_end_days }} days'
     qualify row_number() over (order by fct_sessions.session_id) <= {{ visit_end_limit }}
 

@@ -7,9 +7,9 @@
     )
 }}
 
-{% set timeout_minutes = var('session_timeout_minutes') %}
+{% set timeout_minutes = checked_var('session_timeout_minutes') %}
 {% set timeout = "interval '" ~ timeout_minutes ~ " minutes'" %}
-{% set longest = var('session_longest_hours') * 3600000000 %}
+{% set longest = checked_var('session_longest_hours') * 3600000000 %}
 
 {#
     A run is what no gap interrupts; nothing outside decides how it is cut into sessions. So an

@@ -3,10 +3,10 @@
     change, the declaration's id does: scores of the former meaning are not served, and a version of
     the new one is trained.
 #}
-{% set inactive = var('passive_events') + var('idle_events') %}
-{% set kept = var('churn_absence_of') %}
-{% set ended = var('churn_presence_of') | join(' or ') %}
-{% set began = var('churn_start_events') | join(' or ') %}
+{% set inactive = checked_var('passive_events') + checked_var('idle_events') %}
+{% set kept = checked_var('churn_absence_of') %}
+{% set ended = checked_var('churn_presence_of') | join(' or ') %}
+{% set began = checked_var('churn_start_events') | join(' or ') %}
 {% set label = ended or 'no ' ~ (kept | join(' and no ') or 'activity') %}
 {% set population = (kept | join(' or ') or 'activity') ~ ' in the last '
     ~ var('churn_population_days') ~ ' days' %}

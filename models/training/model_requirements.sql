@@ -4,7 +4,7 @@
 #}
 {% set least_examples = 50 %}
 {% set least_outcomes = 10 %}
-{% set named_events = var('churn_absence_of') + var('churn_presence_of') %}
+{% set named_events = checked_var('churn_absence_of') + checked_var('churn_presence_of') %}
 
 with model_declarations as (
 

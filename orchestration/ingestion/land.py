@@ -22,6 +22,7 @@ import duckdb
 import yaml
 
 from orchestration import command
+from orchestration.duckdb_file import close_off
 from orchestration.ingestion.landed_check import check_landed
 from orchestration.ingestion.landed_report import report
 from orchestration.ingestion.landings import (
@@ -369,6 +370,7 @@ def land(
         with connect(folder) as con:
             log = open_log(con, path, folder, mapping.format)
             note = next_landing(path, mapping.path, output, is_forced)
+            close_off(con, [folder], [path])  # a mapping of somebody else's reads no other file
             compiler = Compiler(con, log, mapping, name or path.name)
             part = folder / "messages.parquet"
             try:

@@ -152,9 +152,13 @@ def test_each_var_of_the_project_has_a_rule():
     [
         (("seed",), {"churn_horizon_days": 0}, "The var churn_horizon_days is 0."),
         (("compile", "--select", "data_clock"), {"sources": None}, "The var sources is null."),
+        (("parse",), {"churn_horizon_days": "21"}, 'The var churn_horizon_days is "21".'),
+        (("parse",), {"passive_events": "identify"}, 'The var passive_events is "identify".'),
+        (("parse",), {"idle_events": None}, "The var idle_events is null."),
+        (("parse",), {"session_longest_hours": "1e2"}, 'The var session_longest_hours is "1e2".'),
     ],
 )
 def test_the_project_checks_its_vars_whatever_is_selected(deployment, words, variables, said):
-    """A null in `sources` is met while models are parsed, before the hook."""
+    """What a model counts with while it is parsed is met there, before the hook."""
     output = deployment.dbt(*words, variables=json.dumps(variables), fails=True)
     assert said in re.sub(r"\s+", " ", output)

@@ -12,6 +12,7 @@ import sys
 import duckdb
 import pytest
 
+from orchestration import dev
 from orchestration.duckdb_file import command_name
 from tests import processes
 from tests.conftest import REPOSITORY
@@ -198,9 +199,14 @@ def test_a_port_that_is_taken_is_told_with_the_way_to_another(deployment):
     assert output.count("\n") == 1
 
 
-def test_dagster_keeps_its_runs_where_the_repository_says(monkeypatch):
-    from orchestration import dev
+@pytest.mark.parametrize("port", [-1, 0, 65536])
+def test_a_port_that_cannot_be_is_told(port, capsys):
+    with pytest.raises(SystemExit):
+        dev.main(["--port", str(port)])
+    assert "write a whole number from 1 to 65535" in capsys.readouterr().err
 
+
+def test_dagster_keeps_its_runs_where_the_repository_says(monkeypatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     started = []
     monkeypatch.setattr(os, "execve", lambda *words: started.append(words))

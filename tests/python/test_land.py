@@ -330,6 +330,17 @@ def test_mapping_errors_name_the_key_and_the_fix(tmp_path, change, message):
     assert not list((tmp_path / "landing").rglob("*.parquet"))
 
 
+@pytest.mark.parametrize("call", ["read_text('{}')", "read_csv('{}')", "glob('{}')"])
+def test_a_mapping_reads_no_other_file(tmp_path, call):
+    """It may be somebody else's, and what it reads would land with the log."""
+    other = tmp_path / "other.csv"
+    other.write_text("a\nb\n")
+    sql = f"(select count(*) from {call.format(other)})"
+    with pytest.raises(MappingError, match="Cannot access file"):
+        landed(tmp_path, "at,who,what\n", PLAIN | {"properties": {"x": {"sql": sql}}})
+    assert not list((tmp_path / "landing" / "events").iterdir())
+
+
 def test_csv_dialects(tmp_path):
     text = '\ufeffAt;Who;What;At\n2024-01-01;"a;b";x;2\n'
     mapping = {"time": "At", "user_id": "Who", "event": "What", "properties": {"p": "At_2"}}
