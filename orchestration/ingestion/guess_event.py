@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestration.ingestion.landed_check import names_of
-from orchestration.ingestion.log_columns import ENOUGH, Columns, last_word, quoted, text_of
+from orchestration.ingestion.log_columns import (
+    ENOUGH,
+    Columns,
+    last_word,
+    quoted,
+    quoted_sql,
+    text_of,
+)
 from orchestration.ingestion.log_files import identifier, literal
 from orchestration.ingestion.mapping import words
 from orchestration.ingestion.plan_check import event_key
@@ -154,7 +161,8 @@ def one_event(columns: Columns, free: list[str]) -> EventGuess:
         if guess.properties:
             return guess
         doubt = guess.lines
-    page = next((by_words[name] for name in ADDRESSES if name in by_words), None)
+    flat = {word: name for word, name in by_words.items() if columns.kind(name) != "JSON"}
+    page = next((flat[name] for name in ADDRESSES if name in flat), None)
     request = next((name for name in free if columns.share(name, REQUEST) > 0.9), None)
     if page or request:
         seen = quoted(page or request or "")
@@ -223,8 +231,3 @@ def repeats_total(columns: Columns, order: str, sql: str) -> bool:
         f"group by {identifier(order)} having count(*) > 1)",
     )
     return several >= ENOUGH and same > 0.9 * several
-
-
-def quoted_sql(sql: str) -> str:
-    """SQL as a YAML text in single quotes."""
-    return "'" + sql.replace("'", "''") + "'"

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from orchestration.ingestion.log_columns import ENOUGH, Columns, Counts, last_word, quoted, text_of
+from orchestration.ingestion.log_columns import (
+    ENOUGH,
+    Columns,
+    Counts,
+    last_word,
+    quoted,
+    quoted_sql,
+    text_of,
+)
 from orchestration.ingestion.log_files import identifier
 
 # Names of columns in snake_case, the likeliest first.
@@ -168,12 +176,20 @@ def find_person(columns: Columns, key: str, names: list[str], ids: Ids) -> None:
         if name in ids.used.values():
             continue
         counts = columns.counts(name)
-        why = objection(columns, counts)
+        why = nested(columns, name) or objection(columns, counts)
         if why:
             ids.refuse(key, name, why)
             continue
         ids.add(key, name, evidence(columns, counts))
         return
+
+
+def nested(columns: Columns, name: str) -> str | None:
+    """Why an object names nobody: the same person's may differ in what else it holds."""
+    if columns.kind(name) != "JSON":
+        return None
+    value = quoted_sql(f"{identifier(name)} ->> 'id'")
+    return f"holds objects or arrays; name a value of it, such as {{sql: {value}}}"
 
 
 def find_email(columns: Columns, free: list[str], ids: Ids) -> None:
@@ -255,6 +271,9 @@ def nobody(columns: Columns, free: list[str]) -> list[str]:
     """Lines that say that nobody is named, and which columns could."""
     lines = ["# user_id: which column says who? Needed: user_id, anonymous_id or email."]
     for name in free:
+        if why := nested(columns, name):
+            lines.append(f"#   {quoted(name)} {why}")
+            continue
         counts = columns.counts(name)
         if columns.rows < ENOUGH or objection(columns, counts) or counts.distinct < ENOUGH:
             continue

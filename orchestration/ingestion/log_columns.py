@@ -144,3 +144,8 @@ def quoted(text: str) -> str:
     is_plain = is_plain and text.lower() not in ("yes", "no", "on", "off", "y", "n")
     is_plain = is_plain and text.lower() not in ("true", "false", "null")
     return text if is_plain else json.dumps(text, ensure_ascii=False)
+
+
+def quoted_sql(sql: str) -> str:
+    """SQL as a YAML text in single quotes."""
+    return "'" + sql.replace("'", "''") + "'"

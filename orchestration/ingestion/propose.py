@@ -11,10 +11,10 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.ingestion.guess_event import REQUEST, EventGuess, find_event, quoted_sql
+from orchestration.ingestion.guess_event import REQUEST, EventGuess, find_event
 from orchestration.ingestion.guess_ids import find_ids
 from orchestration.ingestion.guess_time import Reading, find_time, read_column
-from orchestration.ingestion.log_columns import Columns, quoted, text_of
+from orchestration.ingestion.log_columns import Columns, quoted, quoted_sql, text_of
 from orchestration.ingestion.log_files import Log, identifier, open_log
 from orchestration.ingestion.log_format import OTHER, find_format
 from orchestration.ingestion.mapping import LogFormat

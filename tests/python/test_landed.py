@@ -180,7 +180,7 @@ def test_an_accepted_plan_refuses_no_row_that_has_landed(land, seeds, monkeypatc
     # Of more rows some are read, and rules on what was seen of them might not hold for all.
     monkeypatch.setattr("orchestration.ingestion.plan_infer.MOST_LANDED_ROWS", 200)
     rows = [(f"e{n}", *row[1:3], "towel_taken", "a") for n, row in enumerate(rows)]
-    out, _ = land(rows, "--accept-plan")
+    out, _ = land(rows, "--accept-plan", "--replace")
     assert "one of 4 rows is read of 720" in out
     assert "towel_taken,minutes,text,false,,," in (seeds / "tracking_plan.csv").read_text()
 

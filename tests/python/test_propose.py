@@ -107,6 +107,23 @@ def test_what_names_nobody_is_not_mapped_to_a_person(tmp_path, ids, why):
     assert main([str(tmp_path / "log.csv"), "--mapping", str(tmp_path / "proposal.yml")]) == 1
 
 
+def test_an_object_is_neither_a_person_nor_a_page(tmp_path):
+    """As text it would be another person whenever anything else in it changes."""
+    rows = [
+        {"at": f"{START + timedelta(minutes=n)}Z", "user": {"id": n % 6, "plan": n % 2}}
+        | {"request": {"route": "/v1", "n": n % 3}}
+        for n in range(60)
+    ]
+    text, mapping = proposed(tmp_path, map(json.dumps, rows), "gateway.jsonl")
+    assert "user_id" not in mapping
+    assert mapping["event"] == {"constant": "gateway_recorded"}
+    said = line(text, "# user_id: user ")
+    fixed = f"{text}\nuser_id: {said[said.index('{sql') :]}\n"
+    (tmp_path / "proposal.yml").write_text(fixed)
+    people = {message["userId"] for message in landed(tmp_path, "gateway.jsonl")}
+    assert people == set("012345")
+
+
 def test_a_placeholder_for_nobody_is_doubted(tmp_path):
     rows = [f"{'guest' if n % 3 else n % 4},x" for n in range(90)]
     text, _ = proposed(tmp_path, table("user_id,action", rows))
