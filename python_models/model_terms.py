@@ -257,9 +257,13 @@ def model(dbt, session):
         versions = frame_of(session.sql(f"select * from {dbt.this}")).reindex(
             columns=versions.columns
         )
+    requirements = frame_of(requirements)
+    declarations = frame_of(declarations).sort_values("model_name")
+    # A build with --empty looks at no requirement, and so has nothing to train.
+    declarations = declarations[declarations["model_name"].isin(requirements["model_name"])]
     due = {
         row.model_name: row.declaration_id
-        for row in frame_of(declarations).sort_values("model_name").itertuples()
+        for row in declarations.itertuples()
         if is_told
         or is_due(
             versions[versions["declaration_id"] == row.declaration_id], clock, retrain_after_days
@@ -267,7 +271,7 @@ def model(dbt, session):
     }
 
     trained = []
-    missing = missing_by_model(frame_of(requirements)) if due else {}
+    missing = missing_by_model(requirements)
     examples = frame_of(examples) if due else None
     for name, declaration_id in due.items():
         if name in missing:
