@@ -48,9 +48,14 @@ def test_what_dbt_says_of_each_node(demo, subtests):
     """dbt's own results, data tests and unit tests among them, in pytest's summary."""
     results = json.loads((demo.folder / "target" / "run_results.json").read_text())["results"]
     assert {"test", "unit_test", "model"} <= {r["unique_id"].split(".")[0] for r in results}
+    fine = {"pass", "success", "no-op"}
     for result in results:
+        # Of 300 people a model may be better by chance; the page then says so.
+        may_warn = result["unique_id"].endswith(".assert_models_beat_their_baseline")
         with subtests.test(result["unique_id"]):
-            assert result["status"] in ("pass", "success", "no-op"), result["message"]
+            assert result["status"] in (fine | {"warn"} if may_warn else fine), result["message"]
+        if result["status"] == "warn":
+            assert "is not promoted: AUC" in demo.page
 
 
 def test_the_demo_twice_and_one_day_later(demo):
