@@ -98,8 +98,8 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             ),
             "acknowledged_as_of": (
                 "timestamp",
-                "The same, once the destination has acknowledged these rows or a part of them. "
-                "Older desired rows than those of the last such run are refused.",
+                "The same (UTC), once the destination has acknowledged these rows or a part of "
+                "them. Older desired rows than those of the last such run are refused.",
             ),
             "desired_rows": (
                 "bigint",
