@@ -1,4 +1,4 @@
-{#- Whether an event decides the label of churn, by its name: it ends something, or nothing ended. -#}
+{#- Whether an event of this name decides the label of churn. -#}
 {% macro is_churn_outcome(event_name) -%}
     {%- if churn_label() == 'presence' -%}
         {{ event_name }} in ({{ literals('churn_presence_of') }})

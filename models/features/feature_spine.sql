@@ -1,8 +1,8 @@
 {#
-    The instants at which profiles are looked at. Serving: the data clock. Training on churn: cutoffs
-    old enough to know who left since. One horizon before the clock tests; one more horizon before
-    that, and earlier, trains, since its outcomes were known when the test began. Training on bundles:
-    the ends of visits old enough to know who bought since.
+    The instants at which profiles are looked at. Serving: the data clock. Training on churn:
+    cutoffs old enough to know who left since. One horizon before the clock tests; one more horizon
+    before that, and earlier, trains, since its outcomes were known when the test began. Training on
+    bundles: the ends of visits old enough to know who bought since.
 
     `is_for_churn` and `is_for_bundle_purchase` say who belongs to the population of a model, by one
     rule for training and serving.

@@ -1,6 +1,7 @@
 {#
     Warns, with the numbers, where a model cannot be trained, or where its newest version ranks no
-    better, beyond chance, than a rule over one feature. A promoted version before it goes on scoring.
+    better, beyond chance, than a rule over one feature. A promoted version before it goes on
+    scoring.
 #}
 {{ config(severity='warn') }}
 

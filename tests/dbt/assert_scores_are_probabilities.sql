@@ -1,5 +1,5 @@
 {#
-    A score lies in [0, 1], and who belongs to the population of a current model has one; nobody else.
+    A score lies in [0, 1]. Who belongs to the population of a current model has one, nobody else.
 #}
 with served as (
 

@@ -237,7 +237,7 @@ BREAKS = {
         "known.session_id not in",
         "false and known.session_id not in",
     ),
-    "only rows that landed touch a run": ("and updated_at >", "and landed_at >"),
+    "only rows that landed touch a run": ("where updated_at >", "where landed_at >"),
     "a burst is looked for from the arrival on": (
         "date_trunc('minute', min(occurred_at))",
         "min(occurred_at)",

@@ -132,7 +132,7 @@ def test_the_truth_of_the_sample_is_found(shop):
     """Reported by the summary, not tuned on: the floors are far below what is usually reached."""
     page = shop.run("orchestration.summary", "--truth", shop.folder / "truth")
     assert float(re.search(r"adjusted Rand index ([0-9.]+)", page)[1]) > 0.5
-    precision, recall = re.search(r"precision ([0-9.]+), recall ([0-9.]+)", page).groups()
+    precision, recall = re.search(r"  with the guards +([0-9.]+) +([0-9.]+)\n", page).groups()
     assert float(precision) > 0.99 and float(recall) > 0.85
     models = {
         name: (gain > 0, is_promoted)
