@@ -9,8 +9,9 @@ import pytest
 import sklearn
 
 from orchestration.duckdb_file import close_off, open_file
-from tests.conftest import NO_TESTS, REPOSITORY
-from tests.integration.test_bad_input import GOOD, copy_with_edit
+from tests.conftest import NO_TESTS
+from tests.integration.edited_project import edited_project
+from tests.integration.test_bad_input import GOOD
 
 OUTSIDE = next(Path(sklearn.__file__).parent.rglob("iris.csv")).resolve()
 
@@ -103,15 +104,9 @@ def test_what_is_inside_is_read_and_the_warehouse_written(closed, tmp_path):
 def test_a_rule_that_reads_a_file_stops_the_build(built, tmp_path):
     """Its words are all allowed; the file is what DuckDB refuses."""
     built.dbt("build", "--exclude", "profile_segments+", "--empty", *NO_TESTS)
-    project = tmp_path / "project"
-    project.mkdir()
-    for path in REPOSITORY.glob("*"):
-        if path.name not in ("models", "target", "logs", "landing", "warehouse", "deliveries"):
-            (project / path.name).symlink_to(path)
     rule = "bundle_purchase_score >= 0.35 and open_cart_value >= 100"
-    copy_with_edit(
-        REPOSITORY / "models",
-        project / "models",
+    project = edited_project(
+        tmp_path,
         "profile_segments.yml",
         f"rule: {rule}",
         f"rule: \"{rule} and 'Iris' not in (from '{OUTSIDE}')\"",
