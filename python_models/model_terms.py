@@ -7,6 +7,9 @@ later slice `test`, beside rules that only look at one feature.
 
 import logging
 
+import sklearn.linear_model  # noqa: F401 (first in each model: see persona_centroids)
+
+# isort: split
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression

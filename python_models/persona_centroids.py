@@ -6,6 +6,11 @@ name as long as the name is true.
 
 import logging
 
+# dbt's threads load the Python models side by side. The first import of scikit-learn is the same in
+# each, so that one waits until it is whole; Python would give the other a half loaded module.
+import sklearn.linear_model  # noqa: F401
+
+# isort: split
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment

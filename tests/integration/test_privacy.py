@@ -160,11 +160,15 @@ def files_with(folder, word):
 
 
 def make_forget(deployment, *words, said=""):
-    """Run `make forget`; its environment is not installed anew."""
+    """Run `make forget`; its environment is not installed anew.
+
+    It is no part of the make that may have started the tests, which would add lines of its own.
+    """
+    made = {name: value for name, value in deployment.env.items() if not name.startswith("MAKE")}
     return subprocess.run(
         ["make", "-o", ".venv/.installed", f"BIN={Path(sys.executable).parent}", "forget", *words],
         cwd=REPOSITORY,
-        env=deployment.env,
+        env=made,
         input=said,
         capture_output=True,
         text=True,
