@@ -12,22 +12,24 @@ PORT ?= 3000
 
 .PHONY: demo next-day forget test dev bench licences lint
 
-.venv/.installed: requirements.txt
+.venv/.installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 # The sample business lands only in the default folder, and only while that is empty: a log of your
 # own is not mixed with it.
 demo: .venv/.installed
 	@if [ "$$TIDELINE_LANDING" = landing ] && [ -z "$$(ls landing/events 2>/dev/null)" ]; then \
-	    $(BIN)/python -m orchestration.ingestion.sample --people 2000 --days 91 --to-day 90; fi
+	    $(BIN)/tideline sample --people 2000 --days 91 --to-day 90; fi
 	@echo "Building: raw events to segments, about a minute ..."
 	@$(BIN)/dbt --quiet build
-	@$(BIN)/python -m orchestration.activation
+	@$(BIN)/tideline activate
 	@echo
-	@if [ "$$TIDELINE_LANDING" = landing ]; then truth="--truth warehouse/truth"; fi; \
-	    $(BIN)/python -m orchestration.summary $$truth
+	@$(BIN)/tideline summary
+	@if [ "$$TIDELINE_LANDING" = landing ] && [ -d warehouse/truth ]; then \
+	    echo; $(BIN)/tideline sample --compare; fi
 	@echo
 	@echo "Look at: $$TIDELINE_WAREHOUSE (schema tideline), $$TIDELINE_DELIVERIES/, and 'make dev' for the lineage."
 
@@ -35,7 +37,7 @@ demo: .venv/.installed
 next-day: .venv/.installed
 	@if [ "$$TIDELINE_LANDING" != landing ] || [ ! -d warehouse/truth ]; then \
 	    echo "There is no sample business in the default landing folder: run 'make demo' first."; exit 1; fi
-	@$(BIN)/python -m orchestration.ingestion.sample --people 2000 --days 91 --from-day 90
+	@$(BIN)/tideline sample --people 2000 --days 91 --from-day 90
 
 # Forgets people everywhere: `make forget` asks who and reads the answer from its input, `make forget
 # FILE=people.txt` from a file, a line each, as email:ann@example.org. Without a line it finishes what
@@ -49,22 +51,22 @@ endif
 endif
 forget: .venv/.installed
 	@if [ -n "$$FILE" ]; then exec < "$$FILE"; fi; \
-	    $(BIN)/python -m orchestration.privacy --vars "$$VARS" -
+	    $(BIN)/tideline forget --vars "$$VARS" -
 
 # Dagster's pages, on another port with PORT=3001.
 dev: .venv/.installed
-	@$(BIN)/python -m orchestration.dev --port $(PORT)
+	@$(BIN)/tideline dev --port $(PORT)
 
 # The whole graph on EVENTS events, then the event layer on histories of CURVE million each; the page
 # docs/performance.md shows CURVE="1 5 10 20", which takes a quarter of an hour and 30 GB.
 bench: .venv/.installed
-	$(BIN)/python -m orchestration.bench --events $(EVENTS)
-	$(BIN)/python -m orchestration.bench_curve --millions $(CURVE)
-	$(BIN)/python -m orchestration.bench_graph
+	$(BIN)/python -m benchmarks.whole_graph --events $(EVENTS)
+	$(BIN)/python -m benchmarks.event_curve --millions $(CURVE)
+	$(BIN)/python -m benchmarks.components
 
 # Name, version and licence of every pinned package; fails where one is none of those we allow.
 licences: .venv/.installed
-	@$(BIN)/python -m orchestration.licences
+	@$(BIN)/tideline licences
 
 # Models are judged in their first run, on a warehouse without tables; Snowflake's dialect is judged
 # by a test, which has a server to compile against.

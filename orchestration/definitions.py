@@ -2,9 +2,7 @@
 
 import dagster as dg
 
-from orchestration.activation.assets import sync_assets
-from orchestration.ingestion.assets import event_files
-from orchestration.ingestion.systems.assets import load_assets
+from orchestration.landing_assets import event_files
 from orchestration.project import dbt, prepared_manifest
 from orchestration.schedules import (
     daily,
@@ -13,6 +11,8 @@ from orchestration.schedules import (
     whole_graph,
 )
 from orchestration.sensors import new_files
+from orchestration.sync_assets import sync_assets
+from orchestration.system_assets import load_assets
 from orchestration.transform import dbt_build
 
 defs = dg.Definitions(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dagster_dbt import DbtCliResource, DbtProject
 
-from orchestration.paths import PATHS, path_of, target_of
+from tideline.warehouse.paths import PATHS, path_of, target_of
 
 ROOT = Path(__file__).parents[1]
 TARGET = os.environ.get("DBT_TARGET") or "duckdb"

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.ingestion.systems.assets import configured_tables, landed_tables
+from orchestration.system_assets import configured_tables, landed_tables
 
 whole_graph = dg.define_asset_job(
     "whole_graph",

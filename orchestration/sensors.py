@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.ingestion.assets import fingerprint, landed_files, nothing_landed
+from orchestration.landing_assets import fingerprint, landed_files, nothing_landed
 from orchestration.project import environment
 from orchestration.schedules import whole_graph
 

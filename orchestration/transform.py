@@ -16,8 +16,8 @@ from dagster_dbt import (
     dbt_assets,
 )
 
-from orchestration.ingestion.systems.assets import landed_tables
 from orchestration.project import WRITER_POOL, prepared_manifest, project
+from orchestration.system_assets import landed_tables
 
 # What the folders outside `models/` are called in the picture.
 GROUPS = {"seeds": "declarations", "snapshots": "history", "python_models": "training"}

@@ -73,18 +73,16 @@ class Deployment:
     def sample(self, *words):
         """Land (a part of) the sample business."""
         truth = self.folder / "truth"
-        return self.run("orchestration.ingestion.sample", *words, "--truth", truth)
+        return self.run("tideline", "sample", *words, "--truth", truth)
 
     def land(self, *words):
         """Land a log of one's own."""
-        return self.run("orchestration.ingestion.land", *words)
+        return self.run("tideline", "land", *words)
 
     def activate(self, *words, fails=False, **env):
         """Run the syncs."""
         manifest = self.folder / "target" / "manifest.json"
-        return self.run(
-            "orchestration.activation", *words, "--manifest", manifest, fails=fails, **env
-        )
+        return self.run("tideline", "activate", *words, "--manifest", manifest, fails=fails, **env)
 
     def query(self, sql):
         """Rows of a query over the warehouse, the schema being `tideline`."""

@@ -1,7 +1,7 @@
 {#-
     An identifier as `identifier_rules` writes its type: without blanks around it; in lower case
     where case says nothing; where Gmail is folded, without what Gmail ignores in a mailbox, unless
-    nothing would be left of it. Plain Jinja: orchestration/privacy/person.py renders it as well.
+    nothing would be left of it. Plain Jinja: tideline/privacy/person.py renders it as well.
 -#}
 {% macro normalized_identifier(text, is_lower_cased, is_gmail_folded) -%}
 {%- set trimmed = 'trim(' ~ text ~ ')' -%}

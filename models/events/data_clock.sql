@@ -2,7 +2,7 @@
     The default is the instant just after the latest arrival, so that all that has landed is before
     it; while nothing valid has arrived, the load itself; while nothing has landed, the epoch. A
     duplicate counts as an arrival, and whoever is forgotten leaves the clock where it was (`ask` in
-    orchestration/privacy/forget.py notes it by the same formula). So it goes back only where a
+    tideline/privacy/forget.py notes it by the same formula). So it goes back only where a
     landing is replaced or taken back.
 #}
 select

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection, DuckDBPyRelation, Error
 
 COLLECTOR = "events"
-LANDING_NOTE = b"tideline_landing"  # as orchestration/ingestion/landings.py writes it
+LANDING_NOTE = b"tideline_landing"  # as tideline/landing/landings.py writes it
 SCHEMA = pa.schema(
     [
         ("landed_file", pa.string()),
@@ -270,8 +270,8 @@ def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
         raise NothingLanded(
             f"Nothing has landed: {landing / COLLECTOR} holds no *.jsonl, *.jsonl.gz or *.parquet. "
             "Put events there in the Segment tracking format, land a log of your own "
-            "(python -m orchestration.ingestion.land FILE), or make the sample business "
-            "(python -m orchestration.ingestion.sample). TIDELINE_LANDING names another folder."
+            "(tideline land FILE), or make the sample business "
+            "(tideline sample). TIDELINE_LANDING names another folder."
         )
 
     # A later load has a later instant, even after the machine's clock was set back: by a second,

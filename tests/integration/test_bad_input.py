@@ -25,7 +25,7 @@ def test_an_empty_landing_says_what_to_put_where(deployment):
     output = deployment.dbt("build", fails=True)
     assert "Nothing has landed" in output and "Traceback" not in output
     assert str(deployment.landing / "events") in output
-    assert "orchestration.ingestion.sample" in output and "orchestration.ingestion.land" in output
+    assert "tideline sample" in output and "tideline land" in output
 
 
 def test_broken_files_lose_nothing(deployment):

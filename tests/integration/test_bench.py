@@ -5,12 +5,12 @@ import shutil
 
 import duckdb
 
-from orchestration.bench_graph import is_agreed
+from benchmarks.components import is_agreed
 
 
 def test_the_page_names_every_stage(deployment):
     deployment.env["DBT_EXCLUDE_RESOURCE_TYPES"] = "test unit_test"  # time, and no stage of these
-    page = deployment.run("orchestration.bench", "--events", 5000)
+    page = deployment.run("benchmarks.whole_graph", "--events", 5000)
     loads = re.findall(
         r"(First load|One more day): ([0-9,]+) rows landed; floor of the first load", page
     )
@@ -23,9 +23,7 @@ def test_the_page_names_every_stage(deployment):
 
 
 def test_components_are_those_of_splink_and_scipy(deployment):
-    page = deployment.run(
-        "orchestration.bench_graph", "--edges", 2000, "--chain", 100, "--repeats", 1
-    )
+    page = deployment.run("benchmarks.components", "--edges", 2000, "--chain", 100, "--repeats", 1)
     rows = re.findall(
         r"^  (people|chain|day 1) +([0-9,]+) +([0-9,]+) +([0-9]+) +[0-9.]+ ", page, re.M
     )

@@ -8,10 +8,10 @@ import duckdb
 import pytest
 import sklearn
 
-from orchestration.duckdb_file import close_off, open_file
 from tests.conftest import NO_TESTS
 from tests.integration.edited_project import edited_project
 from tests.integration.test_bad_input import GOOD
+from tideline.warehouse.duckdb_file import close_off, open_file
 
 OUTSIDE = next(Path(sklearn.__file__).parent.rglob("iris.csv")).resolve()
 

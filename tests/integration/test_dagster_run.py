@@ -56,7 +56,7 @@ class Server:
         self.log = deployment.folder / "dagster.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "orchestration.dev", "--port", str(port)],
+                [sys.executable, "-m", "tideline", "dev", "--port", str(port)],
                 cwd=REPOSITORY,
                 env=env,
                 stdout=log,

@@ -33,7 +33,10 @@ def desired(deployment):
 def run_demo(deployment):
     deployment.dbt("build")
     deployment.activate()
-    return deployment.run("orchestration.summary", "--truth", deployment.folder / "truth")
+    truth = deployment.folder / "truth"
+    return deployment.run("tideline", "summary") + deployment.run(
+        "tideline", "sample", "--compare", "--truth", truth
+    )
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from orchestration.activation.ledger import PERSONAL, TABLES
 from tests.conftest import REPOSITORY
+from tideline.activation.ledger import PERSONAL, TABLES
 
 # What the name of a column promises, its description says in words.
 UNITS = {

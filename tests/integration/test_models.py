@@ -8,9 +8,9 @@ import duckdb
 import numpy as np
 import pytest
 
-from orchestration.activation.warehouse import open_warehouse
-from orchestration.summary import models
 from tests.conftest import NO_TESTS, Deployment, shared_data
+from tideline.summary import models
+from tideline.warehouse.connection import open_warehouse
 
 COHORT = {
     "churn_horizon_days": 90,
@@ -26,7 +26,7 @@ SCORED = [
 @pytest.fixture(scope="module")
 def cdnow(shared_deployment):
     log = shared_data("cdnow", "CDNOW_master.txt")
-    shared_deployment.land(log, "--mapping", "orchestration/ingestion/mappings/cdnow.yml")
+    shared_deployment.land(log, "--mapping", "examples/mappings/cdnow.yml")
     words = ["build", *NO_TESTS, "--select", "+profile_scores", "model_metrics"]
     shared_deployment.dbt(*words, variables=json.dumps(COHORT))
     return shared_deployment
@@ -244,7 +244,7 @@ def deployment_end(deployment):
 
 def test_personas_of_a_log_that_is_no_shop_are_not_named_like_one(deployment):
     log = shared_data("sparkify_log", "events.json.gz")
-    deployment.land(log, "--mapping", "orchestration/ingestion/mappings/sparkify_log.yml")
+    deployment.land(log, "--mapping", "examples/mappings/sparkify_log.yml")
     found = list(persona_weeks(deployment, ["2018-11-24", "2018-12-01"]))
     (was, _), (now, _) = found
     assert len(now) >= 3

@@ -90,7 +90,7 @@ def columns(deployment, table):
 def deliver(deployment, *words):
     """Run the syncs, whatever they exit with: status and message of the run to the files."""
     manifest = deployment.folder / "target" / "manifest.json"
-    words = ["orchestration.activation", *words, "--manifest", str(manifest)]
+    words = ["tideline", "activate", *words, "--manifest", str(manifest)]
     processes.run(processes.module, *words, folder=REPOSITORY, env=deployment.env)
     return deployment.query(
         "select status, message, adds, removes from activation_runs "
@@ -116,7 +116,7 @@ def test_the_shop_is_turned_off_on_again_and_off(club):
     """One walk, since each step begins where the one before has ended."""
     assert club.value("select count(*) from events_quarantined") == 0
     assert deliver(club)[0] == "succeeded"
-    page = club.run("orchestration.summary")
+    page = club.run("tideline", "summary")
     assert "none is declared: docs/adding_a_segment.md" in page
     words = of_shop("profile_segments") | {"bundle", "cart", "purchase"}
     assert not [word for word in words if word in page.lower()]
@@ -168,9 +168,7 @@ def test_one_block_is_a_segment_of_ones_own(club, tmp_path):
     path = next(club.deliveries.rglob("keen_reader.jsonl"))
     rows = map(json.loads, path.read_text().splitlines())
     assert {row["profile_id"] for row in rows} == readers
-    assert re.search(
-        rf"keen_reader +{len(readers)} +Keen reader", club.run("orchestration.summary")
-    )
+    assert re.search(rf"keen_reader +{len(readers)} +Keen reader", club.run("tideline", "summary"))
 
     (tmp_path / "wrong").mkdir()
     wrong = OWN_SEGMENT.replace("active_days_30d >= 8", "purchases_ever = 0") + NEXT

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from orchestration.ingestion.plan_check import SEEDS
+from tideline.landing.plan_check import SEEDS
 
 PAGES = {
     "Lesson": "/learn/{n}?ref=https://mail.example.com/in",

@@ -20,19 +20,19 @@ from urllib.parse import quote
 import duckdb
 import pytest
 import yaml
+from tideline.privacy.__main__ import read_lines
 
-from orchestration.activation.warehouse import DuckDBWarehouse
-from orchestration.privacy.__main__ import read_lines
-from orchestration.privacy.forget import (
+from tests.conftest import REPOSITORY
+from tideline.privacy.forget import (
     Request,
     check_sources,
     is_matched_with_another,
     locate,
     lost,
 )
-from orchestration.privacy.marks import PersonalTable, read_marks, read_sources
-from orchestration.privacy.person import PrivacyError, find_rows, read_identifier
-from tests.conftest import REPOSITORY
+from tideline.privacy.marks import PersonalTable, read_marks, read_sources
+from tideline.privacy.person import PrivacyError, find_rows, read_identifier
+from tideline.warehouse.connection import DuckDBWarehouse
 
 pytest_plugins = ["tests.python.activation_fixtures"]
 
@@ -320,7 +320,7 @@ def test_every_column_with_personal_data_is_marked(known, before):
         and word.search(cell)
     }
     assert not unmarked
-    listed = known.run("orchestration.privacy", "--columns")
+    listed = known.run("tideline", "forget", "--columns")
     assert re.search(r"dim_profiles +email +identifier", listed)
     assert re.search(r"activation_ledger +payload +content", listed)
 
@@ -482,7 +482,7 @@ def test_receipt(forgotten):
 def test_once_more_there_is_nothing_to_do(forgotten):
     deployment, output = forgotten
     tables = {n: r for n, r in rows_of(deployment.warehouse).items() if n != "activation_runs"}
-    again = deployment.run("orchestration.privacy", f"user_id:{ACCOUNT}")
+    again = deployment.run("tideline", "forget", f"user_id:{ACCOUNT}")
     assert again == output
     assert tables == {n: r for n, r in rows_of(deployment.warehouse).items() if n in tables}
 
@@ -654,7 +654,7 @@ def test_one_run_at_a_time(forgotten):
     folder = os.open(deployment.warehouse.parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        output = deployment.run("orchestration.privacy", "user_id:bob-0815", fails=True)
+        output = deployment.run("tideline", "forget", "user_id:bob-0815", fails=True)
     finally:
         os.close(folder)
     assert "another run is forgetting somebody" in output
@@ -696,9 +696,9 @@ def test_what_lands_again_stays_out_and_what_is_new_comes_in(forgotten, before):
 def cut_off(deployment, step, *words):
     """Run the command and kill it where a step begins."""
     code = (
-        "import os, sys, orchestration.privacy.forget as steps\n"
+        "import os, sys, tideline.privacy.forget as steps\n"
         f"steps.{step} = lambda *_: os._exit(9)\n"
-        "from orchestration.privacy.__main__ import main\nsys.exit(main(sys.argv[1:]))"
+        "from tideline.privacy.__main__ import main\nsys.exit(main(sys.argv[1:]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *words], cwd=REPOSITORY, env=deployment.env, check=False
@@ -716,7 +716,7 @@ def test_a_request_that_was_cut_off_is_finished(forgotten):
     assert not deployment.value(f"select count(*) from dim_profiles where profile_id = '{carl}'")
 
     url = deployment.env.pop("TIDELINE_WEBHOOK_URL")
-    untold = deployment.run("orchestration.privacy", fails=True)
+    untold = deployment.run("tideline", "forget", fails=True)
     assert "set TIDELINE_WEBHOOK_URL" in untold and "run this again" in untold
     assert deployment.value(status) == "rebuilt"
     deployment.env["TIDELINE_WEBHOOK_URL"] = url

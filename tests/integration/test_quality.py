@@ -368,8 +368,8 @@ def test_runs_in_any_order_end_as_a_rebuild(tmp_path):
 
 def test_a_plan_is_proposed_from_the_warehouse(shop):
     deployment, _ = shop
-    proposed = deployment.run("orchestration.ingestion.plan", "infer")
+    proposed = deployment.run("tideline", "plan", "infer")
     assert "hover,,,,,,66 rows landed" in proposed
     assert "login" not in proposed
-    everything = deployment.run("orchestration.ingestion.plan", "infer", "--all")
+    everything = deployment.run("tideline", "plan", "infer", "--all")
     assert "purchase,revenue,number,true" in everything

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import shared_data
 
-MAPPINGS = "orchestration/ingestion/mappings"
+MAPPINGS = "examples/mappings"
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_sparkify_accounts_for_everybody(deployment):
     deployment.land(log, "--mapping", f"{MAPPINGS}/sparkify_log.yml")
     deployment.dbt("build", variables="{shop: false}")
     deployment.activate()
-    page = deployment.run("orchestration.summary")
+    page = deployment.run("tideline", "summary")
     assert "none is declared" in page and "bundle" not in page and "cart" not in page
     reasons = dict(deployment.query("select reason, count(*) from events_quarantined group by 1"))
     assert reasons == {"no identifier": nobody} == {"no identifier": 286}

@@ -21,14 +21,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from orchestration.ingestion.systems import SYSTEMS
-from orchestration.ingestion.systems.rows import Window, as_text, instant
-from orchestration.ingestion.systems.session import Elsewhere as Refusing
-from orchestration.ingestion.systems.session import http_session
 from tests.conftest import REPOSITORY, SHARED
 from tests.fixtures.vendors import records
+from tideline.landing.systems import SYSTEMS
+from tideline.landing.systems.rows import Window, as_text, instant
+from tideline.landing.systems.session import Elsewhere as Refusing
+from tideline.landing.systems.session import http_session
 
-COMMAND = "orchestration.ingestion.systems"
+COMMAND = ("tideline", "load")
 SECRETS = {
     "salesforce": {
         "TIDELINE_SALESFORCE_CLIENT_ID": "sf-client",
@@ -102,7 +102,7 @@ class Loads:
     def load(self, *systems, fails=False, **env):
         """Run the command; what it printed, never a person and never a secret."""
         secrets = {k: v for name in systems for k, v in self.vendors.secrets[name].items()}
-        output = self.deployment.run(COMMAND, *systems, fails=fails, **{**secrets, **env})
+        output = self.deployment.run(*COMMAND, *systems, fails=fails, **{**secrets, **env})
         assert "@" not in output and "Traceback" not in output
         for secret in secrets.values():
             assert secret == self.vendors.url or secret not in output
@@ -111,7 +111,7 @@ class Loads:
     def start(self, system):
         """Start the command and leave it running."""
         return subprocess.Popen(
-            [sys.executable, "-m", COMMAND, system],
+            [sys.executable, "-m", *COMMAND, system],
             cwd=REPOSITORY,
             env={**self.deployment.env, **self.vendors.secrets[system]},
             stdout=subprocess.DEVNULL,
@@ -294,7 +294,7 @@ def test_a_killed_load_loses_nothing(system, loads, vendors):
 KILLED = """
 import os, signal, sys
 from dlt.pipeline.pipeline import Pipeline
-from orchestration.ingestion.systems import __main__, load
+from tideline.landing.systems import __main__, load
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -347,7 +347,7 @@ def test_a_broken_answer_and_a_cut_connection_are_asked_for_again(loads, vendors
 
 IMPATIENT = """
 import sys
-from orchestration.ingestion.systems import __main__, session
+from tideline.landing.systems import __main__, session
 session.ATTEMPTS = 2
 sys.exit(__main__.main())
 """
@@ -418,12 +418,12 @@ def test_a_refusal_is_told_without_quoting_it(loads, vendors):
 
 
 def test_missing_and_unsafe_settings_are_told(loads):
-    output = loads.deployment.run(COMMAND, "zendesk", fails=True)
+    output = loads.deployment.run(*COMMAND, "zendesk", fails=True)
     assert "zendesk: no credentials; set TIDELINE_ZENDESK_URL and TIDELINE_ZENDESK_EMAIL" in output
-    assert "no system has credentials" in loads.deployment.run(COMMAND, fails=True)
+    assert "no system has credentials" in loads.deployment.run(*COMMAND, fails=True)
     output = loads.load("stripe", fails=True, TIDELINE_STRIPE_URL="http://api.stripe.example")
     assert "TIDELINE_STRIPE_URL is not an https:// address" in output
-    assert "there is no system 'strype'" in loads.deployment.run(COMMAND, "strype", fails=True)
+    assert "there is no system 'strype'" in loads.deployment.run(*COMMAND, "strype", fails=True)
 
 
 class Elsewhere:
@@ -684,7 +684,7 @@ def test_the_search_of_hubspot_keeps_to_its_specification(loads, vendors):
 
 
 def test_a_system_is_an_asset(loads, vendors, monkeypatch):
-    from orchestration.ingestion.systems.assets import load_assets
+    from orchestration.system_assets import load_assets
 
     stripe = next(each for each in load_assets if each.node_def.name == "load_stripe")
     for name in list(os.environ):

@@ -130,7 +130,7 @@ def story(shop, server):
 
 def test_the_truth_of_the_sample_is_found(shop):
     """Reported by the summary, not tuned on: the floors are far below what is usually reached."""
-    page = shop.run("orchestration.summary", "--truth", shop.folder / "truth")
+    page = shop.run("tideline", "sample", "--compare", "--truth", shop.folder / "truth")
     assert float(re.search(r"adjusted Rand index ([0-9.]+)", page)[1]) > 0.5
     precision, recall = re.search(r"  with the guards +([0-9.]+) +([0-9.]+)\n", page).groups()
     assert float(precision) > 0.99 and float(recall) > 0.85

@@ -10,11 +10,12 @@ import duckdb
 import pyarrow as pa
 import requests
 
-from orchestration.activation.delivery import Pace
-from orchestration.activation.destinations.claim import MARKER
-from orchestration.activation.engine import run_sync
-from orchestration.activation.syncs import read_syncs
-from orchestration.activation.warehouse import DuckDBWarehouse
+from tideline.activation.delivery import Pace
+from tideline.activation.destinations import DESTINATIONS
+from tideline.activation.destinations.files.claim import MARKER
+from tideline.activation.engine import run_sync
+from tideline.declarations.syncs import read_syncs
+from tideline.warehouse.connection import DuckDBWarehouse
 
 ROOT = Path(__file__).parents[2]
 SERVER = ROOT / "tests" / "fixtures" / "webhook_server.py"
@@ -85,7 +86,7 @@ class Rig:
 
     def sync(self, name="s", **options):
         """Run one declared sync; waits are noted in `waits` instead of waited."""
-        sync = next(each for each in read_syncs(self.manifest) if each.name == name)
+        sync = next(each for each in read_syncs(self.manifest, DESTINATIONS) if each.name == name)
         pace = Pace(sync.limits.rows_per_second, self.waits.append, lambda: 0.0, lambda: 1.0)
         with DuckDBWarehouse(self.path) as warehouse:
             result = run_sync(sync, warehouse, environment=self.environment, pace=pace, **options)
@@ -112,8 +113,8 @@ class Rig:
 
     def command(self, *arguments, prelude="", environment=None):
         """The real command line in a process of its own; `prelude` is code run before it."""
-        code = f"{prelude}\nimport sys\nfrom orchestration.activation.__main__ import main\n"
-        start = ["-c", code + "sys.exit(main(sys.argv[1:]))"] if prelude else ["-m", MODULE]
+        code = f"{prelude}\nimport sys\nfrom tideline.activation.command import main\n"
+        start = ["-c", code + "sys.exit(main(sys.argv[1:]))"] if prelude else ["-m", *MODULE]
         return subprocess.Popen(
             [sys.executable, "-B", *start, "--manifest", str(self.manifest), *arguments],
             cwd=self.folder,
@@ -130,11 +131,11 @@ class Rig:
         )
 
 
-MODULE = "orchestration.activation"
+MODULE = ("tideline", "activate")
 # A prelude of the command: the process dies when the first batch was sent, its answer unheard.
 KILLED_AFTER_SENDING = """
 import os
-from orchestration.activation import engine
+from tideline.activation import engine
 deliver = engine.deliver
 def mortal(*arguments, **options):
     deliver(*arguments, **options)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from orchestration.activation.destinations.claim import MARKER
-from orchestration.activation.warehouse import DuckDBWarehouse
 from tests.python.activation_rig import FILES, Rig, member, members, numbers, some
+from tideline.activation.destinations.files.claim import MARKER
+from tideline.warehouse.connection import DuckDBWarehouse
 
 pytest_plugins = ["tests.python.activation_fixtures"]
 
@@ -48,7 +48,7 @@ def test_the_second_warehouse_is_refused_and_changes_nothing(two):
 
 def test_of_two_that_begin_at_once_one_is_refused(two, monkeypatch):
     """Both have looked before either has claimed the folder."""
-    from orchestration.activation import engine
+    from tideline.activation import engine
 
     one, other = two
     one.desire(members(3))

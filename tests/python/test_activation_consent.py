@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from orchestration.activation.errors import DeclarationError
-from orchestration.activation.syncs import read_syncs
 from tests.python.activation_rig import (
     FILES,
     KILLED_AFTER_SENDING,
@@ -20,6 +18,9 @@ from tests.python.activation_rig import (
     some,
     wanted,
 )
+from tideline.activation.destinations import DESTINATIONS
+from tideline.declarations.syncs import read_syncs
+from tideline.warehouse.errors import DeclarationError
 
 pytest_plugins = ["tests.python.activation_fixtures"]
 
@@ -69,7 +70,7 @@ def test_a_wrong_declaration_is_told(tmp_path, sync, has_consents, words):
     content = asking(**sync) if has_consents else manifest(s=FILES | sync)
     (tmp_path / "manifest.json").write_text(json.dumps(content))
     with pytest.raises(DeclarationError) as error:
-        read_syncs(tmp_path / "manifest.json")
+        read_syncs(tmp_path / "manifest.json", DESTINATIONS)
     assert words in str(error.value)
 
 

@@ -39,7 +39,7 @@ def death(point):
     before, after = ("die()", "") if moment == "before" else ("", "die()")
     return f"""
 import os
-from orchestration.activation import engine, ledger
+from tideline.activation import engine, ledger
 calls, real = 0, {target}.{name}
 def die():
     if calls == {call}:

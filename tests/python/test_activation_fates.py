@@ -8,9 +8,9 @@ import tracemalloc
 
 import pytest
 
-from orchestration.activation.destinations.exchange import THREAD
 from tests.python.activation_rig import WEBHOOK, members, numbers, some, wanted
 from tests.python.activation_sockets import certify, reset, serving, take_request
+from tideline.activation.destinations.exchange import THREAD
 
 pytest_plugins = ["tests.python.activation_fixtures"]
 

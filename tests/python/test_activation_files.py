@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from orchestration.activation.destinations.cells import cell, plain
-from orchestration.activation.destinations.files import file_stem
 from tests.python.activation_rig import FILES, member, members
+from tideline.activation.destinations.files.cells import cell, plain
+from tideline.activation.destinations.files.files import file_stem
 
 pytest_plugins = ["tests.python.activation_fixtures"]
 
@@ -168,7 +168,7 @@ def test_a_disk_full_from_the_start_leaves_a_folder_that_can_be_used(rig):
 FULL_DISK = (
     "import resource, signal\n"
     "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-    "import orchestration.activation.destinations.files as f\n"
+    "import tideline.activation.destinations.files as f\n"
     "send = f.Files.send\n"
     "def limited(self, batch, run_id):\n"
     "    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))\n"

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from orchestration.activation.destinations import Operation
-from orchestration.activation.destinations.receipts import read_receipt
-from orchestration.activation.errors import DeclarationError
-from orchestration.activation.syncs import read_syncs
 from tests.python.activation_rig import WEBHOOK, manifest, members, numbers, some, wanted
+from tideline.activation.destinations import DESTINATIONS, Operation
+from tideline.activation.destinations.webhook.receipts import read_receipt
+from tideline.declarations.syncs import read_syncs
+from tideline.warehouse.errors import DeclarationError
 
 pytest_plugins = ["tests.python.activation_fixtures"]
 
@@ -157,6 +157,6 @@ def test_the_sync_says_what_its_receipt_is(hooked, server, receipt):
 def test_a_wrong_option_is_told(tmp_path, change, words):
     (tmp_path / "manifest.json").write_text(json.dumps(manifest(s=WEBHOOK | change)))
     with pytest.raises(DeclarationError) as caught:
-        read_syncs(tmp_path / "manifest.json")
+        read_syncs(tmp_path / "manifest.json", DESTINATIONS)
     for word in words:
         assert word in str(caught.value)

@@ -5,11 +5,12 @@ import json
 import fakesnow
 import pytest
 
-from orchestration.activation.engine import run_sync
-from orchestration.activation.errors import WarehouseError
-from orchestration.activation.syncs import read_syncs
-from orchestration.activation.warehouse import open_warehouse
 from tests.python.activation_rig import FILES, manifest
+from tideline.activation.destinations import DESTINATIONS
+from tideline.activation.engine import run_sync
+from tideline.declarations.syncs import read_syncs
+from tideline.warehouse.connection import open_warehouse
+from tideline.warehouse.errors import WarehouseError
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def desire(warehouse, rows, as_of="2026-11-19"):
 def test_a_sync_mirrors_on_snowflake(environment, tmp_path):
     path = tmp_path / "manifest.json"
     path.write_text(json.dumps(manifest(s=FILES | {"batch_rows": 2})))
-    [sync] = read_syncs(path)
+    [sync] = read_syncs(path, DESTINATIONS)
     settings = {"TIDELINE_DELIVERIES": str(tmp_path)}
 
     def delivered():
@@ -75,7 +76,7 @@ def test_a_sync_mirrors_on_snowflake(environment, tmp_path):
 def test_an_older_state_is_held_also_by_a_ledger_of_an_earlier_release(environment, tmp_path):
     path = tmp_path / "manifest.json"
     path.write_text(json.dumps(manifest(older=FILES)))
-    [sync] = read_syncs(path)
+    [sync] = read_syncs(path, DESTINATIONS)
     settings = {"TIDELINE_DELIVERIES": str(tmp_path)}
     rows = [("p1", "vip", 1), ("p2", "vip", 1)]
     with open_warehouse(environment) as warehouse:
@@ -97,7 +98,7 @@ def test_an_older_state_is_held_also_by_a_ledger_of_an_earlier_release(environme
 def test_what_is_no_longer_wanted_comes_again_as_a_removal(environment, tmp_path):
     path = tmp_path / "manifest.json"
     path.write_text(json.dumps(manifest(taken=FILES)))
-    [sync] = read_syncs(path)
+    [sync] = read_syncs(path, DESTINATIONS)
     settings = {"TIDELINE_DELIVERIES": str(tmp_path)}
     with open_warehouse(environment) as warehouse:
         desire(warehouse, [("p1", "vip", 1), ("p2", "vip", 1), ("p3", "vip", 1)])

@@ -4,16 +4,17 @@ import json
 
 import pytest
 
-from orchestration.activation.__main__ import main
-from orchestration.activation.errors import DeclarationError
-from orchestration.activation.syncs import read_syncs
 from tests.python.activation_rig import FILES, KEY, WEBHOOK, manifest
+from tideline.activation.command import main
+from tideline.activation.destinations import DESTINATIONS
+from tideline.declarations.syncs import read_syncs
+from tideline.warehouse.errors import DeclarationError
 
 
 def read(folder, content):
     path = folder / "manifest.json"
     path.write_text(json.dumps(content))
-    return read_syncs(path)
+    return read_syncs(path, DESTINATIONS)
 
 
 def test_a_sync_is_read_with_its_defaults(tmp_path):
@@ -75,10 +76,10 @@ def test_a_sync_reads_exactly_one_model(tmp_path):
 
 def test_a_missing_or_broken_manifest_is_told_with_the_fix(tmp_path):
     with pytest.raises(DeclarationError, match="run `dbt parse`"):
-        read_syncs(tmp_path / "manifest.json")
+        read_syncs(tmp_path / "manifest.json", DESTINATIONS)
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(DeclarationError, match="run `dbt parse`"):
-        read_syncs(tmp_path / "manifest.json")
+        read_syncs(tmp_path / "manifest.json", DESTINATIONS)
 
 
 def test_the_manifest_is_that_of_the_build_in_this_environment(tmp_path, monkeypatch, capsys):

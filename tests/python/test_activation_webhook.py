@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from orchestration.activation.errors import WarehouseError
-from orchestration.activation.warehouse import DuckDBWarehouse
 from tests.python.activation_rig import KEY, WEBHOOK, member, members, numbers, some, wanted
+from tideline.warehouse.connection import DuckDBWarehouse
+from tideline.warehouse.errors import WarehouseError
 
 pytest_plugins = ["tests.python.activation_fixtures"]
 
@@ -378,8 +378,7 @@ def test_the_key_may_be_declared_in_any_order(hooked, server):
 def test_a_process_that_ended_without_closing_is_recorded_as_interrupted(hooked):
     hooked.desire(members(3))
     prelude = (
-        "import os, orchestration.activation.engine as e\n"
-        "e.deliver = lambda *a: os.kill(os.getpid(), 9)"
+        "import os, tideline.activation.engine as e\ne.deliver = lambda *a: os.kill(os.getpid(), 9)"
     )
     process = hooked.command(prelude=prelude)
     process.communicate(timeout=60)

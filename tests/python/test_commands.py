@@ -1,6 +1,5 @@
 """What the commands say when they cannot do their work: one sentence, and no traceback."""
 
-import ast
 import ctypes
 import os
 import re
@@ -12,10 +11,10 @@ import sys
 import duckdb
 import pytest
 
-from orchestration import dev
-from orchestration.duckdb_file import command_name
 from tests import processes
 from tests.conftest import REPOSITORY
+from tideline import cli, dev
+from tideline.warehouse.duckdb_file import command_name
 
 HOLD = """
 import sys, duckdb
@@ -25,18 +24,18 @@ sys.stdin.read()
 """
 WAIT = """
 import duckdb
-from orchestration import command
+from tideline import cli
 
 def main():
     print("begun", flush=True)
     {0}
 
-command.run(main)
+cli.run(main)
 """
 COMMANDS = [
-    ["orchestration.matching"],
-    ["orchestration.ingestion.plan", "infer"],
-    ["orchestration.summary"],
+    ["tideline", "match"],
+    ["tideline", "plan", "infer"],
+    ["tideline", "summary"],
     ["dbt", "seed", "--select", "key_features"],
 ]
 READERS = COMMANDS[1:3]  # they may read beside another reader
@@ -83,7 +82,7 @@ def test_a_warehouse_in_use_is_told_in_one_sentence(warehouse, holder):
 def test_two_readers_do_not_disturb_each_other(warehouse, tmp_path):
     with duckdb.connect(str(warehouse.warehouse), read_only=True):
         code = (
-            "import os; from orchestration.activation.warehouse import open_warehouse;"
+            "import os; from tideline.warehouse.connection import open_warehouse;"
             "print(open_warehouse(os.environ, read_only=True)"
             ".query('select number from main.something'))"
         )
@@ -100,8 +99,10 @@ def test_two_readers_do_not_disturb_each_other(warehouse, tmp_path):
 def test_a_command_is_named_without_its_arguments():
     python = "/usr/bin/python3.11"
     assert command_name([python, "/opt/venv/bin/dbt", "build", "--vars", "x"]) == "dbt"
-    module = [python, "-m", "orchestration.privacy", "email:ann@example.org"]
-    assert command_name(module) == "python -m orchestration.privacy"
+    own = ["/opt/venv/bin/python", "/opt/venv/bin/tideline", "forget", "email:ann@example.org"]
+    assert command_name(own) == "tideline forget"
+    assert command_name([python, "-m", *own[1:]]) == "tideline forget"
+    assert command_name([python, "-m", "http.server", "8000"]) == "python -m http.server"
     assert command_name(["/usr/local/bin/duckdb", "warehouse.duckdb"]) == "duckdb"
     assert command_name([python, "-c", "print('secret')"]) == "python3.11"
     assert command_name([python, ""]) == "python3.11"
@@ -181,20 +182,29 @@ def test_a_closed_pipe_and_an_unexpected_error_leave_no_traceback():
         assert done.returncode == code and re.fullmatch(said, done.stderr), done.stderr
 
 
-def test_every_command_ends_in_this_way():
-    ends = {}
-    for path in (REPOSITORY / "orchestration").rglob("*.py"):
-        last = ast.parse(path.read_text()).body[-1:]
-        if last and isinstance(last[0], ast.If) and "__name__" in ast.unparse(last[0].test):
-            ends[path.name, path.parent.name] = ast.unparse(last[0].body)
-    assert len(ends) > 10
-    assert set(ends.values()) == {"command.run(main)"}
+def test_every_command_is_one_of_tideline(deployment):
+    """Each ends as `tideline.cli.run` ends it, and says what it is for."""
+    overview = deployment.run("tideline", "--help")
+    for title, commands in cli.COMMANDS.items():
+        assert f"{title}:" in overview
+        for name, command in commands.items():
+            assert f"  {name} " in overview and command.summary in overview
+            page = deployment.run("tideline", name, "--help")
+            assert page.startswith(f"usage: tideline {name} "), page
+    for path in (REPOSITORY / "tideline").rglob("*.py"):
+        if path.name != "__main__.py":
+            assert "__main__" not in path.read_text(), f"{path} is a command of its own"
+
+
+def test_a_command_that_is_none_is_told_with_the_nearest(capsys):
+    assert cli.main(["activat"]) == 2
+    assert "there is no command `activat`; did you mean `activate`?" in capsys.readouterr().err
 
 
 def test_a_port_that_is_taken_is_told_with_the_way_to_another(deployment):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        output = deployment.run("orchestration.dev", "--port", port, fails=True)
+        output = deployment.run("tideline", "dev", "--port", port, fails=True)
     assert f"port {port} is in use" in output and f"make dev PORT={port + 1}" in output
     assert output.count("\n") == 1
 

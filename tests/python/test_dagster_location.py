@@ -12,8 +12,8 @@ import dagster as dg
 import pytest
 import yaml
 
-from orchestration.ingestion.systems import SYSTEMS
 from tests.conftest import REPOSITORY
+from tideline.landing.systems import SYSTEMS
 
 LANDED = dg.AssetKey(["landing", "event_files"])
 SYSTEM_TABLES = {
@@ -152,7 +152,7 @@ def test_an_empty_landing_fails_and_says_what_to_put_where(location, landing):
     result = dg.materialize([location.event_files], raise_on_error=False)
     assert not result.success
     message = result.failure_data_for_node("landing__event_files").user_failure_data.description
-    assert str(landing) in message and "orchestration.ingestion.sample" in message
+    assert str(landing) in message and "tideline sample" in message
 
 
 def test_the_landing_reports_what_is_there(location, landing):
@@ -192,9 +192,9 @@ def test_the_sensor_asks_for_one_run_per_landing(location, landing):
 
 
 def sync_run(status, message="", **counts):
-    from orchestration.activation.engine import SyncResult
-    from orchestration.activation.ledger import Run
-    from orchestration.activation.plan import Counts
+    from tideline.activation.engine import SyncResult
+    from tideline.activation.ledger import Run
+    from tideline.activation.plan import Counts
 
     run = Run("r", "s", "webhook: example.com", datetime(2026, 11, 1), status, message)
     for name, count in counts.items():
@@ -203,7 +203,7 @@ def sync_run(status, message="", **counts):
 
 
 def test_a_sync_tells_what_it_did(location):
-    from orchestration.activation.assets import events
+    from orchestration.sync_assets import events
 
     key = dg.AssetKey("s")
     [done] = events(key, sync_run("succeeded", accepted=3))

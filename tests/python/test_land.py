@@ -9,15 +9,15 @@ import duckdb
 import pytest
 import yaml
 
-from orchestration.ingestion.guess_event import known_events, required_properties
-from orchestration.ingestion.land import land, main
-from orchestration.ingestion.log_files import LandError
-from orchestration.ingestion.mapping import MappingError, load_mapping, parse_mapping
-from orchestration.ingestion.plan_check import SEEDS
+from tideline.landing.guess_event import known_events, required_properties
+from tideline.landing.land import land, main
+from tideline.landing.log_files import LandError
+from tideline.landing.mapping import MappingError, load_mapping, parse_mapping
+from tideline.landing.plan_check import SEEDS
 
 REPO = Path(__file__).parents[2]
 DATA = REPO.parent / "shared" / "data"
-MAPPINGS = REPO / "orchestration" / "ingestion" / "mappings"
+MAPPINGS = REPO / "examples" / "mappings"
 PLAIN = {"time": "at", "user_id": "who", "event": "what"}
 
 
@@ -284,7 +284,7 @@ def test_the_file_appears_when_all_is_done(tmp_path, monkeypatch):
         assert list((tmp_path / "landing" / "events").iterdir()) == []
         raise LandError("the last step failed")
 
-    monkeypatch.setattr("orchestration.ingestion.land.count", fail)
+    monkeypatch.setattr("tideline.landing.land.count", fail)
     with pytest.raises(LandError, match="last step"):
         landed(tmp_path, "at,who,what\n2024-01-01,u,x\n", PLAIN)
     assert [p.name for p in (tmp_path / "landing").rglob("*")] == ["events"]

@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 
-from orchestration.ingestion.land import main
-from orchestration.ingestion.plan_accept import accept
-from orchestration.ingestion.plan_check import COLUMNS, SEEDS, check
-from orchestration.ingestion.plan_infer import InferError
+from tideline.landing.land import main
+from tideline.landing.plan_accept import accept
+from tideline.landing.plan_check import COLUMNS, SEEDS, check
+from tideline.landing.plan_infer import InferError
 
 MAPPING = """
 time: at
@@ -178,7 +178,7 @@ def test_an_accepted_plan_refuses_no_row_that_has_landed(land, seeds, monkeypatc
     assert "class_joined,minutes,text,true,,," in plan
     assert "locker_opened,minutes,integer,true,,," in plan
     # Of more rows some are read, and rules on what was seen of them might not hold for all.
-    monkeypatch.setattr("orchestration.ingestion.plan_infer.MOST_LANDED_ROWS", 200)
+    monkeypatch.setattr("tideline.landing.plan_infer.MOST_LANDED_ROWS", 200)
     rows = [(f"e{n}", *row[1:3], "towel_taken", "a") for n, row in enumerate(rows)]
     out, _ = land(rows, "--accept-plan", "--replace")
     assert "one of 4 rows is read of 720" in out

@@ -7,10 +7,10 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from orchestration.ingestion.land import land, main
-from orchestration.ingestion.landings import read_landing
-from orchestration.ingestion.log_files import LandError
-from orchestration.ingestion.mapping import parse_mapping
+from tideline.landing.land import land, main
+from tideline.landing.landings import read_landing
+from tideline.landing.log_files import LandError
+from tideline.landing.mapping import parse_mapping
 
 PLAIN = {"time": "at", "user_id": "who", "event": "what"}
 HEAD = "at,who,what\n"

@@ -4,7 +4,7 @@ from importlib.metadata import PathDistribution
 
 import pytest
 
-from orchestration import licences
+from tideline import licences
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.privacy.masked_errors import MASK, _run_python_job, masked
+from tideline.warehouse.masked_errors import MASK, _run_python_job, masked
 
 SAID = 'it\'s "qzx" at zoe@example.net, 0176 7654321'
 MANY_LINES = SAID.replace(", ", "\n\nLINE 1: ")  # looks like the end of an error

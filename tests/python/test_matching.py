@@ -2,11 +2,11 @@
 
 import duckdb
 import pytest
+from tideline.matching.__main__ import main
 
-from orchestration.matching import link
-from orchestration.matching.__main__ import main
-from orchestration.matching.evaluate import measure, people
-from orchestration.matching.records import record
+from tideline.matching import link
+from tideline.matching.evaluate import measure, people
+from tideline.matching.records import record
 
 TABLES = """
     create schema tideline;

@@ -8,8 +8,8 @@ import shutil
 import duckdb
 import pytest
 
-from orchestration.ingestion.plan import main
-from orchestration.ingestion.plan_check import COLUMNS, SEEDS, check
+from tideline.landing.plan import main
+from tideline.landing.plan_check import COLUMNS, SEEDS, check
 
 PLAN = [
     "group,,,,,,",

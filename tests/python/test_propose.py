@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.ingestion import propose
-from orchestration.ingestion.land import land, main
-from orchestration.ingestion.mapping import load_mapping
+from tideline.landing import propose
+from tideline.landing.land import land, main
+from tideline.landing.mapping import load_mapping
 
 START = datetime(2024, 3, 1, 10)
 

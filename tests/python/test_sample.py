@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.ingestion.sample import main
-from orchestration.ingestion.sample_business import Dirt, generate
-from orchestration.ingestion.sample_business.dirt import JUNK
+from examples.shop import Dirt, generate
+from examples.shop.dirt import JUNK
+from examples.shop.sample import main
 
 SEEDS = Path(__file__).parents[2] / "seeds"
 END = date(2026, 11, 1)

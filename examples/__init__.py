@@ -1,0 +1,1 @@
+"""What shows the product: nothing of it belongs to the product itself."""

@@ -1,0 +1,93 @@
+"""The syncs as assets: one per dbt exposure with `meta.sync`, the end of the lineage."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from orchestration.project import WRITER_POOL, environment
+from orchestration.transform import team
+from tideline.activation.destinations import DESTINATIONS
+from tideline.activation.engine import SyncResult, run_sync
+from tideline.declarations.syncs import Sync, read_syncs
+from tideline.warehouse.connection import open_warehouse
+
+CHECK = "in_step"
+
+
+def sync_assets(manifest: Path) -> list[dg.AssetsDefinition]:
+    """One asset per declared sync, downstream of the models that its exposure depends on.
+
+    Raises DeclarationError if a sync is declared wrongly.
+    """
+    exposures = json.loads(manifest.read_text(encoding="utf-8"))["exposures"].values()
+    by_name = {exposure["name"]: exposure for exposure in exposures}
+    return [_sync_asset(sync, by_name[sync.name]) for sync in read_syncs(manifest, DESTINATIONS)]
+
+
+def _sync_asset(sync: Sync, exposure: Mapping[str, Any]) -> dg.AssetsDefinition:
+    owner = exposure["owner"].get("email") or exposure["owner"].get("name")
+    spec = dg.AssetSpec(
+        sync.name,
+        deps=[node.split(".")[-1] for node in exposure["depends_on"]["nodes"]],
+        description=exposure["description"],
+        group_name="destinations",
+        kinds={sync.limits.destination},
+        owners=[team(owner)] if owner else [],
+        # When a run has renewed the audience without this sync, send what has changed.
+        automation_condition=dg.AutomationCondition.eager(),
+        skippable=True,
+    )
+    check = dg.AssetCheckSpec(
+        CHECK, asset=sync.name, description="The destination holds exactly what it should."
+    )
+
+    @dg.multi_asset(name=sync.name, specs=[spec], check_specs=[check], pool=WRITER_POOL)
+    def deliver() -> Iterator[dg.MaterializeResult | dg.AssetObservation | dg.AssetCheckResult]:
+        variables = environment()
+        with open_warehouse(variables) as warehouse:
+            result = run_sync(sync, warehouse, environment=variables)
+        yield from events(spec.key, result)
+
+    return deliver
+
+
+def events(
+    key: dg.AssetKey, result: SyncResult
+) -> Sequence[dg.MaterializeResult | dg.AssetObservation | dg.AssetCheckResult]:
+    """What Dagster is told of a run: a sync that is not configured is observed, not materialized.
+
+    It has no destination that could be out of step, so its check does not fail.
+
+    Raises dagster.Failure if the run failed, was held or had everything rejected: nobody looks at
+    a run that is green.
+    """
+    run = result.run
+    metadata = {
+        "status": run.status,
+        **({"message": run.message} if run.message else {}),
+        "to": run.destination,
+        "adds": run.ops["add"],
+        "updates": run.ops["update"],
+        "removes": run.ops["remove"],
+        "resends": run.ops["resend"],
+        "accepted": run.accepted,
+        "rejected": run.rejected,
+        "held": run.held,
+        "unknown": run.unknown,
+    }
+    if result.exit_code:
+        raise dg.Failure(run.message, metadata=metadata)
+    is_skipped = run.status == "skipped"
+    check = dg.AssetCheckResult(
+        asset_key=key,
+        check_name=CHECK,
+        passed=is_skipped or (run.status == "succeeded" and not run.rejected),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=run.message or None,
+    )
+    if is_skipped:
+        return [dg.AssetObservation(key, metadata=metadata), check]
+    return [dg.MaterializeResult(key, metadata=metadata, check_results=[check])]

@@ -1,0 +1,6 @@
+"""`python -m tideline` is the `tideline` command of this checkout."""
+
+from tideline.cli import run
+
+if __name__ == "__main__":
+    run()

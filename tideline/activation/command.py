@@ -1,0 +1,104 @@
+"""Run the declared syncs: `tideline activate --help`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tideline.activation.destinations import DESTINATIONS
+from tideline.activation.engine import SyncResult, run_sync
+from tideline.declarations.syncs import Sync, read_syncs
+from tideline.text import nearest, table
+from tideline.warehouse.connection import open_warehouse
+from tideline.warehouse.errors import ActivationError, in_words
+from tideline.warehouse.paths import target_of
+
+HEADER = (
+    "sync", "status", "adds", "updates", "removes", "resends",
+    "accepted", "rejected", "held", "unknown", "to",
+)  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the syncs named (all, if none is); returns the exit code of the worst."""
+    parser = argparse.ArgumentParser(
+        prog="tideline activate",
+        description="Bring each destination to its desired state (reverse ETL).",
+        epilog="Exit codes: 0 each destination holds what it should or is not configured; 1 a sync "
+        "failed, run it again; 3 a sync is held, a person has to decide; 4 a destination has "
+        "rejected all rows of a run. Of several syncs the first of 1, 4, 3 that applies.",
+    )
+    parser.add_argument(
+        "--sync", action="append", metavar="NAME", help="only this sync; repeatable"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be sent, send nothing"
+    )
+    parser.add_argument(
+        "--allow-large-change", action="store_true", help="send also what a guard would hold"
+    )
+    parser.add_argument(
+        "--allow-older",
+        action="store_true",
+        help="deliver a state of the tables that is older than the one delivered last",
+    )
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        default=target_of() / "manifest.json",
+        metavar="PATH",
+        help="dbt's manifest (default: manifest.json in DBT_TARGET_PATH, else in target)",
+    )
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    results: list[SyncResult] = []
+    broken = False
+    try:
+        syncs = _chosen(read_syncs(options.manifest, DESTINATIONS), options.sync)
+        with open_warehouse(os.environ) as warehouse:
+            for sync in syncs:
+                try:
+                    results.append(
+                        run_sync(
+                            sync,
+                            warehouse,
+                            allow_large_change=options.allow_large_change,
+                            allow_older=options.allow_older,
+                            dry_run=options.dry_run,
+                        )
+                    )
+                except Exception as error:  # one sync must not stop the others
+                    broken = True
+                    print(f"sync `{sync.name}` failed: {in_words(error)}", file=sys.stderr)
+    except ActivationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(report(results))
+    codes = {result.exit_code for result in results} | ({1} if broken else set())
+    return next((code for code in (1, 4, 3) if code in codes), 0)
+
+
+def _chosen(syncs: list[Sync], names: Sequence[str] | None) -> list[Sync]:
+    known = {sync.name: sync for sync in syncs}
+    for name in names or ():
+        if name not in known:
+            raise ActivationError(f"there is no sync `{name}`; {nearest(name, known)}")
+    return [sync for sync in syncs if not names or sync.name in names]
+
+
+def report(results: Sequence[SyncResult]) -> str:
+    """The results as a table of text, one line per sync, with the messages below."""
+    if not results:
+        return "no syncs declared: an exposure with `meta.sync` is one"
+    lines = []
+    for result in results:
+        run = result.run
+        status = f"{run.status} (dry run)" if result.dry_run else run.status
+        numbers = (*run.ops.values(), run.accepted, run.rejected, run.held, run.unknown)
+        lines.append((run.sync_name, status, *numbers, run.destination))
+    notes = [f"  {r.run.sync_name}: {r.run.message}" for r in results if r.run.message]
+    return "\n".join([table(HEADER, lines), *([""] if notes else []), *notes])

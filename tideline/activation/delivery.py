@@ -1,0 +1,144 @@
+"""Delivering one batch: attempts, waits, and smaller requests where a row is bad."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from tideline.activation.destinations import Operation, Outcome
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT = 1.0  # seconds before the second attempt; doubled for each further one
+# Seconds. The warehouse is locked meanwhile: a destination that asks for more ends the run.
+LONGEST_WAIT = 60.0
+
+Send = Callable[[Sequence[Operation]], list[Outcome]]
+
+
+@dataclass
+class Pace:
+    """Waiting: between requests (rows per second) and before attempts (backoff with jitter)."""
+
+    rows_per_second: float | None
+    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], float] = time.monotonic
+    jitter: Callable[[], float] = random.random
+    _free_at: float = field(default=0.0, init=False)
+
+    def wait_for(self, rows: int) -> None:
+        """Wait until `rows` more may be sent."""
+        if self.rows_per_second is None:
+            return
+        if (early := self._free_at - self.now()) > 0:
+            self.sleep(early)
+        self._free_at = max(self._free_at, self.now()) + rows / self.rows_per_second
+
+    def back_off(self, attempt: int, retry_after: float) -> None:
+        """Wait after the failed attempt number `attempt`; never shorter than `retry_after`."""
+        backoff = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT) * (0.5 + self.jitter() / 2)
+        self.sleep(max(backoff, retry_after))
+
+
+@dataclass
+class Delivery:
+    """What became of a batch, by position: accepted, rejected, held or unknown."""
+
+    outcomes: list[Outcome]
+    in_doubt: list[bool]  # whether some attempt may have been applied unseen
+    attempts: int = 0  # of the row sent most often
+    reason: str = ""  # of the answer that stopped the batch, else of the first row not through
+    needs_person: bool = False  # whether the destination wants nothing more until somebody acts
+    resume_after: float = 0.0  # seconds, if the destination wants nothing more for so long
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the destination wants nothing more in this run."""
+        return self.needs_person or self.resume_after > 0
+
+
+def deliver(
+    batch: Sequence[Operation],
+    send: Send,
+    pace: Pace,
+    max_attempts: int,
+    resent: bool = False,
+) -> Delivery:
+    """Send a batch, and again what has not come through, until it has or attempts run out.
+
+    What was `busy` to the end is surely not applied and held, unless an earlier attempt (or, if
+    `resent`, an earlier run) may have got through: then its fate is unknown.
+    """
+    done = Delivery([Outcome("held", "not sent")] * len(batch), [resent] * len(batch))
+    _Sender(batch, send, pace, max_attempts, done).bring(range(len(batch)), 0)
+    for index, outcome in enumerate(done.outcomes):
+        if outcome.fate not in ("accepted", "rejected"):
+            fate = "unknown" if done.in_doubt[index] else "held"
+            done.outcomes[index] = Outcome(fate, outcome.reason)
+            done.reason = done.reason or outcome.reason
+    return done
+
+
+@dataclass(frozen=True)
+class _Sender:
+    """The requests of one batch; every one of them keeps to the pace."""
+
+    batch: Sequence[Operation]
+    send: Send
+    pace: Pace
+    max_attempts: int
+    done: Delivery
+
+    def bring(self, positions: Sequence[int], sent: int) -> None:
+        """Send these rows in one request until they are through; they were `sent` so often."""
+        for attempt in range(1, self.max_attempts + 1):
+            self.pace.wait_for(len(positions))
+            answers = self.send([self.batch[index] for index in positions])
+            self.done.attempts = max(self.done.attempts, sent + attempt)
+            self._note(positions, answers)
+            if self.done.is_stopped:
+                return
+            self._split(self._with_fate(positions, "refused"), sent + attempt)
+            positions = self._with_fate(positions, "busy", "unknown")
+            if self.done.is_stopped or not positions:
+                return
+            retry_after = self._heed(positions)
+            if self.done.is_stopped or attempt == self.max_attempts:
+                return
+            reason = self.done.outcomes[positions[0]].reason
+            log.info("%d rows not through at attempt %d: %s", len(positions), attempt, reason)
+            self.pace.back_off(attempt, retry_after)
+
+    def _note(self, positions: Sequence[int], answers: Sequence[Outcome]) -> None:
+        done = self.done
+        for index, answer in zip(positions, answers, strict=True):
+            done.outcomes[index] = answer
+            done.in_doubt[index] |= answer.fate == "unknown"
+            if answer.fate == "held" or answer.needs_person:
+                done.needs_person, done.reason = True, answer.reason
+
+    def _with_fate(self, positions: Sequence[int], *fates: str) -> list[int]:
+        return [index for index in positions if self.done.outcomes[index].fate in fates]
+
+    def _split(self, refused: Sequence[int], sent: int) -> None:
+        """Send refused rows again in two halves; one that is refused alone is rejected."""
+        if len(refused) == 1:
+            reason = self.done.outcomes[refused[0]].reason
+            self.done.outcomes[refused[0]] = Outcome("rejected", reason)
+            return
+        middle = len(refused) // 2
+        for half in (refused[:middle], refused[middle:]):
+            if half and not self.done.is_stopped:
+                self.bring(half, sent)
+
+    def _heed(self, positions: Sequence[int]) -> float:
+        """For how many seconds the destination asks to wait; too many stop the run."""
+        outcomes = [self.done.outcomes[index] for index in positions]
+        asked = max(outcomes, key=lambda outcome: outcome.retry_after or 0.0)
+        retry_after = asked.retry_after or 0.0
+        if retry_after > LONGEST_WAIT:
+            self.done.resume_after, self.done.reason = retry_after, asked.reason
+        return retry_after

@@ -1,0 +1,90 @@
+"""Whose a delivery folder is: a marker with the id of the warehouse and the files it has written.
+
+Two warehouses that deliver into one folder would empty each other's files, as each makes a file
+hold what its own ledger says; so the second is refused. Files that the marker does not list are
+somebody else's and are neither changed nor deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from tideline.warehouse.errors import ActivationError
+
+MARKER = ".tideline.json"
+
+
+class Claim:
+    """The marker of one folder."""
+
+    def __init__(self, folder: Path, warehouse_id: str) -> None:
+        """Read the marker. Raises ActivationError if it names another warehouse."""
+        self._path = folder / MARKER
+        self._warehouse_id = warehouse_id
+        self._files: set[str] = set()
+        self.is_new = True
+        try:
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+            owner, files = content["warehouse_id"], set(content["files"])
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ActivationError(
+                f"{self._path} cannot be read ({type(error).__name__}); remove it if no other "
+                "warehouse delivers into this folder, then run again"
+            ) from None
+        if owner != warehouse_id:
+            raise ActivationError(
+                f"another warehouse delivers into {folder} ({MARKER} has its id); set "
+                "TIDELINE_DELIVERIES to another folder, or, if that warehouse is no more, remove "
+                "the folder and run again"
+            )
+        self._files = files
+        self.is_new = False
+
+    def owns(self, path: Path) -> bool:
+        """Whether a file of the folder was written by this warehouse."""
+        return path.name in self._files
+
+    def adopt(self, paths: Iterable[Path]) -> None:
+        """Take files for ours that were written before there were markers."""
+        self._files |= {path.name for path in paths}
+
+    def add(self, paths: Iterable[Path]) -> None:
+        """List files before they are written. Raises ActivationError as `__init__` does."""
+        files = self._files | {path.name for path in paths}
+        if self.is_new or files != self._files:
+            self._save(files)
+
+    def drop(self, path: Path) -> None:
+        """List a file no more, after it was deleted."""
+        self._save(self._files - {path.name})
+
+    def _save(self, files: set[str]) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        content = json.dumps({"warehouse_id": self._warehouse_id, "files": sorted(files)})
+        part = self._path.with_name(f"{MARKER}.part")
+        # Of two warehouses that begin at once, one creates the marker.
+        path, mode = (self._path, "x") if self.is_new else (part, "w")
+        try:
+            with open(path, mode, encoding="utf-8", opener=private) as target:
+                target.write(content)
+                target.flush()
+                os.fsync(target.fileno())
+        except FileExistsError:
+            Claim(self._path.parent, self._warehouse_id)  # says whose it is
+            raise
+        except OSError:
+            path.unlink(missing_ok=True)  # a marker cut short could not be read
+            raise
+        if not self.is_new:
+            part.replace(self._path)
+        self._files, self.is_new = files, False
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that only its owner reads: it may hold addresses."""
+    return os.open(path, flags, 0o600)

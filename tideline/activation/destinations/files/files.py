@@ -1,0 +1,300 @@
+"""Files: one per group (segment), each holding exactly the current members.
+
+A file is rewritten whole beside its old self and put in its place by one rename, so that a reader
+sees the old members or the new, and a full disk or a crash leaves the old file as it was. A marker
+says whose the folder is and which of its files are ours (`claim.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+
+from tideline.activation.destinations.files.cells import cell, plain
+from tideline.activation.destinations.files.claim import MARKER, Claim, private
+from tideline.activation.destinations.protocol import Operation, Origin, Outcome
+from tideline.warehouse.errors import ActivationError
+from tideline.warehouse.paths import path_of
+
+if TYPE_CHECKING:
+    from tideline.declarations.syncs import Sync
+
+FORMATS = ("jsonl", "csv")
+
+
+@dataclass(frozen=True)
+class FilesOptions:
+    """`group_by`: the key column that names the file; none given means one file for all rows.
+
+    `format`: `jsonl` (one JSON object per line) or `csv` (RFC 4180 with a header; text that a
+    spreadsheet would run as a formula begins with an apostrophe).
+    """
+
+    group_by: str | None = None
+    format: str = "jsonl"
+
+    def __post_init__(self) -> None:
+        """Check the format."""
+        if self.format not in FORMATS:
+            raise ValueError(f"`format` is `{self.format}`; known are: {', '.join(FORMATS)}")
+
+
+class Files:
+    """The folder `<TIDELINE_DELIVERIES>/<sync name>/` with one file per group."""
+
+    Options: ClassVar[type] = FilesOptions
+    default_batch_rows: ClassVar[int] = 100_000  # each batch rewrites the files it touches
+
+    def __init__(
+        self,
+        folder: Path,
+        sync_name: str,
+        key: tuple[str, ...],
+        columns: tuple[str, ...] | None,
+        options: FilesOptions,
+        origin: Origin,
+    ) -> None:
+        """`columns` orders the columns after the key; None takes them as they come.
+
+        Raises ActivationError if the folder belongs to another warehouse.
+        """
+        self.folder = folder
+        self.where = str(folder)
+        self._name = sync_name
+        self._key = key
+        self._columns = columns
+        self._group_by: str | None = options.group_by
+        self._format: str = options.format
+        self._claim = Claim(folder, origin.warehouse_id)
+        if self._claim.is_new:
+            self._claim.adopt(self._without_marker(origin.groups))
+
+    @classmethod
+    def open(cls, sync: Sync, environment: Mapping[str, str], origin: Origin) -> Files:
+        """The folder of this sync; made when the first file is written.
+
+        Raises ActivationError if it belongs to another warehouse.
+        """
+        root = path_of("TIDELINE_DELIVERIES", environment)
+        limits = sync.limits
+        folder = root / file_stem(sync.name)
+        return cls(folder, sync.name, limits.key, limits.columns, sync.options, origin)
+
+    def path(self, group: str) -> Path:
+        """The file of a group."""
+        return self.folder / f"{file_stem(group or self._name)}.{self._format}"
+
+    def repair(self, expected: Mapping[str, int]) -> list[str]:
+        """Find the groups whose file is missing or holds another number of rows; empty those.
+
+        Of the files we wrote, also clears away what is nobody's: those that a crash left
+        half-written, those of a group that the ledger does not know (they become empty), those of
+        the format used before.
+        """
+        if not self.folder.is_dir():
+            return [group for group, rows in expected.items() if rows]
+        with contextlib.suppress(OSError):  # told by `send`
+            self._claim.add([])
+        paths = {self.path(group): group for group in expected}
+        for path in list(self.folder.iterdir()):
+            whole = path.with_suffix("")
+            if path.suffix == ".part" and (self._claim.owns(whole) or whole.name == MARKER):
+                path.unlink()
+            elif not self._claim.owns(path):
+                continue
+            elif path.suffix[1:] != self._format:
+                path.unlink()
+                self._claim.drop(path)
+            elif path not in paths and self._count(path) != 0:
+                self._write(path, {}, keep_members=False)
+        lost = []
+        for path, group in paths.items():
+            if self._count(path) != expected[group]:
+                lost.append(group)
+                if path.is_file() and self._claim.owns(path):
+                    self._write(path, {}, keep_members=False)
+        return lost
+
+    def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
+        """Rewrite the files that the batch touches.
+
+        A file that cannot be written is `busy`; one that somebody else put there is `held`.
+        """
+        groups: dict[str, dict[str, Operation]] = defaultdict(dict)
+        for operation in batch:
+            groups[self._group_of(operation)][self._identity(operation.key)] = operation
+        problems: dict[str, Outcome] = {}
+        for group, operations in groups.items():
+            path = self.path(group)
+            try:
+                self._claim.add([])
+                if path.exists() and not self._claim.owns(path):
+                    problems[group] = Outcome(
+                        "held",
+                        f"{path} was not written by this sync; move it away, then run again",
+                    )
+                    continue
+                self._claim.add([path])
+                self._write(path, operations)
+            except ActivationError as error:
+                problems[group] = Outcome("held", str(error))
+            except OSError as error:
+                problems[group] = Outcome(
+                    "busy",
+                    f"{path} cannot be written ({error.strerror or type(error).__name__}); the old "
+                    "file is as it was. Make room or give leave to write, then run again",
+                )
+        accepted = Outcome("accepted")
+        return [problems.get(self._group_of(operation), accepted) for operation in batch]
+
+    def _group_of(self, operation: Operation) -> str:
+        return str(operation.key[self._group_by]) if self._group_by else ""
+
+    def _identity(self, key: Mapping[str, Any]) -> str:
+        """A key as text, equal for a key as sent and as read back from a file."""
+        values = [key.get(column) for column in self._key]
+        if self._format == "csv":
+            values = [plain(cell(value)) for value in values]
+        return json.dumps(values)
+
+    def _write(
+        self, path: Path, operations: Mapping[str, Operation], keep_members: bool = True
+    ) -> None:
+        """Put a file with `operations` applied in the place of `path`. Raises OSError."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.part")
+        try:
+            with open(part, "w", encoding="utf-8", newline="", opener=private) as target:
+                if self._format == "csv":
+                    self._write_csv(path, operations, keep_members, target)
+                else:
+                    self._write_jsonl(path, operations, keep_members, target)
+                target.flush()
+                os.fsync(target.fileno())
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+        _sync_folder(self.folder)
+
+    def _write_jsonl(
+        self, path: Path, operations: Mapping[str, Operation], keep_members: bool, target: TextIO
+    ) -> None:
+        columns = self._header(operations.values())
+        for line in _lines(path) if keep_members else ():
+            try:
+                known = self._identity(json.loads(line)) in operations
+            except (ValueError, AttributeError):
+                continue  # not written by us; `repair` sends the file whole if rows are missing
+            if not known:
+                target.write(line + "\n")
+        for operation in operations.values():
+            if operation.op != "remove":
+                row = operation.key | operation.row
+                ordered = {column: row[column] for column in columns if column in row}
+                target.write(json.dumps(ordered, ensure_ascii=False) + "\n")
+
+    def _write_csv(
+        self, path: Path, operations: Mapping[str, Operation], keep_members: bool, target: TextIO
+    ) -> None:
+        with _text(path) if path.is_file() else io.StringIO() as source:
+            old = csv.DictReader(source)
+            columns = self._header(operations.values()) or list(old.fieldnames or self._key)
+            writer = csv.DictWriter(target, columns, restval="", extrasaction="ignore")
+            writer.writeheader()
+            for cells in old if keep_members else ():
+                row = {column: plain(text or "") for column, text in cells.items() if column}
+                if self._identity(row) not in operations:
+                    writer.writerow({column: cell(text) for column, text in row.items()})
+        for operation in operations.values():
+            if operation.op != "remove":
+                row = operation.key | operation.row
+                writer.writerow({column: cell(value) for column, value in row.items()})
+
+    def _header(self, operations: Iterable[Operation]) -> list[str]:
+        """The columns of a file: key first, then as declared; empty if no operation tells."""
+        row = next((each.row for each in operations if each.op != "remove"), None)
+        if row is None:
+            return []
+        rest = self._columns or tuple(row)
+        return [*self._key, *(column for column in rest if column not in self._key)]
+
+    def _count(self, path: Path) -> int:
+        """The rows of a file; -1 if it is missing or not of the format."""
+        if not path.is_file():
+            return -1
+        if self._format == "jsonl":
+            return sum(1 for _ in _lines(path))
+        try:
+            with _text(path) as source:
+                return sum(1 for _ in csv.DictReader(source))
+        except csv.Error:
+            return -1
+
+    def _without_marker(self, groups: Mapping[str, int]) -> list[Path]:
+        """The files of a folder from before there were markers.
+
+        Those that hold as many rows as the ledger knows of their group, and those we have emptied.
+        """
+        if not groups or not self.folder.is_dir():
+            return []
+        expected = {self.path(group): rows for group, rows in groups.items()}
+        files = [path for path in self.folder.iterdir() if path.suffix[1:] == self._format]
+        return [
+            path
+            for path in files
+            if self._count(path) == expected.get(path, 0)
+            and (path in expected or self._is_empty(path))
+        ]
+
+    def _is_empty(self, path: Path) -> bool:
+        """Whether a file without rows looks as we leave it."""
+        if self._format == "jsonl":
+            return not path.stat().st_size
+        with _text(path) as source:
+            return next(csv.reader(source), [])[: len(self._key)] == list(self._key)
+
+
+def file_stem(name: str) -> str:
+    """A file name, without its ending, that is safe on every system and differs for each name.
+
+    A name of lower-case letters, digits, `_` and `-` is kept; any other is cleaned and told apart
+    from its likes by a short hash, also where the file system ignores case.
+    """
+    clean = re.sub(r"[^a-z0-9_-]+", "_", name.lower())[:80].strip("_-") or "group"
+    if clean == name:
+        return clean
+    return f"{clean}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _text(path: Path) -> TextIO:
+    """A file to read; what is no UTF-8 was changed by others and is told by the rows it lacks."""
+    return path.open(encoding="utf-8", errors="replace", newline="")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a file that are not empty; none if there is no file."""
+    if path.is_file():
+        with path.open(encoding="utf-8", errors="replace", newline="\n") as source:
+            for line in source:
+                if line := line.strip("\r\n"):
+                    yield line
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,5 @@
+"""A webhook: rows as JSON to one address."""
+
+from tideline.activation.destinations.webhook.webhook import Webhook
+
+__all__ = ["Webhook"]

@@ -1,0 +1,218 @@
+"""Webhook: POST batches of operations as JSON to an address of the environment."""
+
+from __future__ import annotations
+
+import email.utils
+import hashlib
+import hmac
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urlsplit
+
+import requests
+
+from tideline.activation.destinations.exchange import Answer, Client, NoAnswerError
+from tideline.activation.destinations.protocol import Operation, Origin, Outcome
+from tideline.activation.destinations.webhook.receipts import check_receipt, read_receipt
+from tideline.warehouse.errors import DeclarationError, NotConfigured
+
+if TYPE_CHECKING:
+    from tideline.declarations.syncs import Sync
+
+SIGNATURE_HEADER = "X-Tideline-Signature"
+BUSY = {425, 429}
+NEEDS_PERSON = {401, 403, 404, 405, 407, 410}
+LONGEST_TIMEOUT = 300.0  # seconds; half of the time for which Snowflake's lease is held
+ANSWER_BYTES, ANSWER_BYTES_PER_ROW = 1_000_000, 4_000  # the longest answer that is read
+A_YEAR = 31_536_000.0  # seconds; whoever says later says never
+
+
+@dataclass(frozen=True)
+class WebhookOptions:
+    """Names of environment variables, never the values themselves.
+
+    `url_env`: the address. `token_env`: a bearer token. `secret_env`: the secret of an HMAC-SHA256
+    of the body, sent as `X-Tideline-Signature: sha256=<hex>`. `timeout_seconds`: for a whole
+    request, from the connection to the last byte of the answer. `receipt`: what an answer with a
+    2xx status must be to accept rows: `results` (a JSON object whose `results` name the fate of
+    each row), members and values that the JSON object must have (they accept the whole batch), or
+    `status` (the status alone accepts the whole batch).
+    """
+
+    url_env: str
+    token_env: str | None = None
+    secret_env: str | None = None
+    timeout_seconds: float = 30.0
+    receipt: str | dict = "results"
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not 0 < self.timeout_seconds <= LONGEST_TIMEOUT:
+            raise ValueError(
+                f"`timeout_seconds` is {self.timeout_seconds}; it must be above 0 and at most "
+                f"{LONGEST_TIMEOUT:g}"
+            )
+        check_receipt(self.receipt)
+
+
+class Webhook:
+    """An HTTP endpoint that applies operations and remembers their idempotency keys."""
+
+    Options: ClassVar[type] = WebhookOptions
+    default_batch_rows: ClassVar[int] = 500
+
+    def __init__(
+        self,
+        sync_name: str,
+        url: str,
+        options: WebhookOptions,
+        token: str | None = None,
+        secret: str | None = None,
+    ) -> None:
+        """`token` and `secret` are the values, not the names of variables."""
+        self._sync_name = sync_name
+        self._options = options
+        self._secret = secret
+        self._client = Client(url, token, options.timeout_seconds)
+        self.where = f"{urlsplit(url).hostname} (${options.url_env})"
+
+    @classmethod
+    def open(cls, sync: Sync, environment: Mapping[str, str], origin: Origin) -> Webhook:
+        """Read the address, token and secret.
+
+        Raises NotConfigured if one is named but not set, DeclarationError if one cannot be used.
+        """
+        options: WebhookOptions = sync.options
+        named = {
+            "the address of the webhook": options.url_env,
+            "its bearer token": options.token_env,
+            "the secret of its signature": options.secret_env,
+        }
+        for what, variable in named.items():
+            if variable and not environment.get(variable):
+                raise NotConfigured(f"set {variable} to {what}; until then nothing is sent")
+        url = environment[options.url_env]
+        token = environment[options.token_env] if options.token_env else None
+        secret = environment[options.secret_env] if options.secret_env else None
+        problems = {
+            options.url_env: _problem_of_address(url),
+            options.token_env: _problem_of_token(token),
+            options.secret_env: _problem_of_secret(secret),
+        }
+        for variable, problem in problems.items():
+            if problem:
+                raise DeclarationError(f"sync `{sync.name}`: {variable} {problem}")
+        return cls(sync.name, url, options, token, secret)
+
+    def repair(self, expected: Mapping[str, int]) -> list[str]:
+        """A webhook cannot be looked into."""
+        return []
+
+    def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
+        """POST a batch once."""
+        body = json.dumps(
+            {
+                "sync": self._sync_name,
+                "run_id": run_id,
+                "operations": [
+                    {
+                        "op": each.op,
+                        "idempotency_key": each.idempotency_key,
+                        "key": each.key,
+                        "row": each.row,
+                    }
+                    for each in batch
+                ],
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+        ).encode()
+        headers = {"Content-Type": "application/json"}
+        if self._secret:
+            key = self._secret.encode(errors="surrogateescape")
+            headers[SIGNATURE_HEADER] = f"sha256={hmac.new(key, body, hashlib.sha256).hexdigest()}"
+        limit = ANSWER_BYTES + ANSWER_BYTES_PER_ROW * len(batch)
+        try:
+            answer = self._client.post(body, headers, limit)
+        except NoAnswerError as error:
+            return [Outcome("unknown" if error.was_sent else "busy", str(error))] * len(batch)
+        return self._read(answer, batch, limit)
+
+    def _read(self, answer: Answer, batch: Sequence[Operation], limit: int) -> list[Outcome]:
+        status = answer.status
+        retry_after = _retry_after(answer.headers.get("Retry-After"))
+        if 200 <= status < 300:
+            if answer.is_whole:
+                return read_receipt(self._options.receipt, answer.body, batch)
+            outcome = Outcome("unknown", f"answered with more than {limit:,} bytes")
+        elif status in BUSY:
+            outcome = Outcome("busy", f"answered HTTP {status}", retry_after)
+        elif status == 408 or status >= 500:
+            outcome = Outcome("unknown", f"answered HTTP {status}", retry_after)
+        elif status < 400:  # a redirect after the rows were applied is usual in forms
+            outcome = Outcome("unknown", self._advice(status), needs_person=True)
+        elif status in NEEDS_PERSON:
+            outcome = Outcome("held", self._advice(status))
+        else:
+            said = answer.body[:500].decode(errors="replace")
+            outcome = Outcome("refused", f"HTTP {status}: {said}")
+        return [outcome] * len(batch)
+
+    def _advice(self, status: int) -> str:
+        options = self._options
+        if status in (401, 403):
+            names = [name for name in (options.token_env, options.secret_env) if name]
+            fix = f"renew the credential in {' and '.join(names or [options.url_env])}"
+        else:
+            fix = f"check the address in {options.url_env}"
+        return f"answered HTTP {status}; {fix}, then run again"
+
+
+def _problem_of_address(url: str) -> str | None:
+    """What is wrong with an address, without quoting it."""
+    if re.search(r"[\x00-\x20\x7f]", url):
+        return "contains a space, a line break or another control character; remove it"
+    try:
+        parts = urlsplit(url)
+        is_http = parts.scheme in ("http", "https") and bool(parts.hostname)
+        has_user = "@" in parts.netloc
+        requests.Request("POST", url).prepare()
+    except (ValueError, requests.RequestException):
+        is_http, has_user = False, False
+    if has_user:
+        return (
+            "has a user or a password before its host, which is not sent; remove it, put a bearer "
+            "token into a variable of its own and name that in `token_env`"
+        )
+    return None if is_http else "is not an http:// or https:// address"
+
+
+def _problem_of_token(token: str | None) -> str | None:
+    """What no HTTP header can carry; the token is not quoted."""
+    if token is None or re.fullmatch(r"[\x21-\x7e]+", token):
+        return None
+    return "contains a space, a line break or a non-ASCII character, which no token has; remove it"
+
+
+def _problem_of_secret(secret: str | None) -> str | None:
+    if secret is None or secret == secret.strip():
+        return None
+    return "begins or ends with a space or a line break; remove it"
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds to wait, from seconds or an HTTP date; a year at most."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return max(0.0, min(seconds, A_YEAR))

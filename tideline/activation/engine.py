@@ -1,0 +1,290 @@
+"""The engine: plan, guard, deliver, record. One call of `run_sync` is one run of one sync."""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tideline.activation.delivery import Pace, deliver
+from tideline.activation.destinations import (
+    DESTINATIONS,
+    Destination,
+    Operation,
+    Origin,
+    Outcome,
+)
+from tideline.activation.guards import Outlook, reason_to_hold
+from tideline.activation.ledger import Ledger, Run, Status
+from tideline.activation.plan import (
+    Counts,
+    Desired,
+    plan_changes,
+    plan_resends,
+    read_batches,
+    read_desired,
+)
+from tideline.declarations.syncs import Sync
+from tideline.warehouse.clock import wall_clock
+from tideline.warehouse.connection import Warehouse
+from tideline.warehouse.errors import ActivationError, NotConfigured
+
+log = logging.getLogger(__name__)
+
+GIVE_UP_AFTER = 3  # batches in a row of which nothing came through: the destination is down
+# 2 is argparse's, of a command that is called wrongly.
+EXIT_CODES: dict[Status, int] = {
+    "succeeded": 0,
+    "skipped": 0,
+    "failed": 1,
+    "held": 3,
+    "rejected": 4,
+}
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What a run did: `run` is its record as in `activation_runs`, `counts` what it found to do."""
+
+    run: Run
+    counts: Counts
+    dry_run: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether to run again: rows of unknown fate, or a destination that is down."""
+        return self.run.status == "failed"
+
+    @property
+    def exit_code(self) -> int:
+        """Of the command: 0 if the destination holds what it should, or is not configured."""
+        return EXIT_CODES[self.run.status]
+
+
+def run_sync(
+    sync: Sync,
+    warehouse: Warehouse,
+    *,
+    allow_large_change: bool = False,
+    allow_older: bool = False,
+    dry_run: bool = False,
+    forgotten: Sequence[str] = (),
+    environment: Mapping[str, str] = os.environ,
+    pace: Pace | None = None,
+) -> SyncResult:
+    """Bring the destination of one sync to its desired state and record the run.
+
+    A guard's objection is overruled by `allow_large_change`, a desired state older than the one
+    that was acknowledged last is delivered with `allow_older`. With `dry_run` nothing is sent or
+    recorded, and the result says what would be. With `forgotten`, row keys as in the ledger, only
+    these are removed, whatever guards and clock say. Raises ActivationError where no record can be
+    kept (warehouse in use, no ledger); everything after that ends in the record, whose `message`
+    says what to do.
+    """
+    with warehouse.lock():
+        runner = _Runner(
+            sync,
+            warehouse,
+            environment,
+            pace,
+            forgotten,
+            allow_large_change or bool(forgotten),
+            allow_older or bool(forgotten),
+        )
+        return runner.run(dry_run)
+
+
+class _Runner:
+    """One run, while it lasts."""
+
+    def __init__(
+        self,
+        sync: Sync,
+        warehouse: Warehouse,
+        environment: Mapping[str, str],
+        pace: Pace | None,
+        forgotten: Sequence[str],
+        allow_large_change: bool,
+        allow_older: bool,
+    ) -> None:
+        self.sync = sync
+        self.warehouse = warehouse
+        self.environment = environment
+        self.pace = pace or Pace(sync.limits.rows_per_second)
+        self.ledger = Ledger(warehouse, sync)
+        self.run_record = Run(uuid.uuid4().hex, sync.name, sync.limits.destination, wall_clock())
+        self.counts = Counts()
+        self.problem = ""  # why not everything came through
+        self.stopped = False
+        self.forgotten = forgotten
+        self.allow_large_change = allow_large_change
+        self.allow_older = allow_older
+
+    def run(self, dry_run: bool) -> SyncResult:
+        run = self.run_record
+        if not dry_run:
+            self.ledger.begin(run)
+        try:
+            self._run(dry_run)
+        except NotConfigured as error:
+            run.status, run.message = "skipped", str(error)
+        except ActivationError as error:
+            run.status, run.message = "failed", str(error)
+        except Exception as error:
+            # The text may quote rows: the record names the kind only, the caller gets it whole.
+            run.status = "failed"
+            run.message = f"stopped by an unexpected {type(error).__name__}; run again"
+            self._finish(dry_run)
+            raise
+        self._finish(dry_run)
+        return SyncResult(run, self.counts, dry_run)
+
+    def _finish(self, dry_run: bool) -> None:
+        run = self.run_record
+        run.finished_at = wall_clock()
+        run.check()
+        if not dry_run:
+            self.ledger.save(run)
+        level = logging.WARNING if EXIT_CODES[run.status] else logging.INFO
+        log.log(level, "sync %s %s: %s", self.sync.name, run.status, run.message or "in step")
+
+    def _run(self, dry_run: bool) -> None:
+        run, sync, warehouse = self.run_record, self.sync, self.warehouse
+        origin = Origin(self.ledger.warehouse_id(), self.ledger.groups())
+        destination = DESTINATIONS[sync.limits.destination].open(sync, self.environment, origin)
+        run.destination = f"{sync.limits.destination}: {destination.where}"
+        desired = read_desired(warehouse, sync)
+        run.as_of = desired.as_of
+        if not self.allow_older and (problem := self._older(desired)):
+            run.status, run.message = "held", problem
+            return
+        if self.forgotten:
+            warehouse.execute(
+                "create or replace temporary table activation_forgotten (row_key varchar)"
+            )
+            warehouse.insert("activation_forgotten", {"row_key": list(self.forgotten)})
+
+        resends, taken_back = plan_resends(
+            warehouse, sync, desired, only_forgotten=bool(self.forgotten)
+        )
+        run.plan("resend", resends)
+        # A table that a build has emptied must not turn what is sent again into removals either.
+        self.counts = Counts(removes=taken_back)
+        held_rows, _ = self.ledger.counts()
+        if resends and (objection := self._objection(desired, held_rows)):
+            run.status, run.message = "held", objection
+            return
+        if resends and not dry_run:
+            self.ledger.save(run)
+            self._send(destination, resent=True)
+
+        held_rows, unsure_rows = self.ledger.counts()
+        may_look = not dry_run and not unsure_rows and not self.forgotten
+        if may_look and (lost := destination.repair(self.ledger.groups())):
+            log.warning("sync %s: sent again whole, because lost: %s", sync.name, lost)
+            self.ledger.forget(lost)
+            held_rows, _ = self.ledger.counts()
+
+        self.counts = counts = plan_changes(
+            warehouse, sync, desired, run.run_id, only_forgotten=bool(self.forgotten)
+        )
+        for op, rows in (
+            ("add", counts.adds),
+            ("update", counts.updates),
+            ("remove", counts.removes),
+        ):
+            run.plan(op, rows)
+        objection = self._objection(desired, held_rows)
+        withheld = ""
+        if desired.withheld:
+            withheld = (
+                f"{desired.withheld} rows withheld, whose profiles have not agreed to "
+                f"`{sync.limits.consent}`"
+            )
+        if dry_run:
+            run.status, run.message = ("held", objection) if objection else ("succeeded", withheld)
+            return
+        if not objection and not self.forgotten:
+            run.desired_rows = desired.rows - desired.withheld
+            run.consent_statements = desired.statements
+        self.ledger.save(run)
+        if counts.unsendable:
+            self.ledger.reject_unsendable(run)
+        if objection:
+            run.status, self.problem = "held", self.problem or objection
+        elif not self.stopped:
+            self._send(destination)
+        if run.status == "running":
+            run.status = self._verdict()
+        if run.status == "succeeded" and not self.forgotten:
+            run.acknowledged_as_of = run.as_of
+        if run.rejected and not self.problem:
+            self.problem = f"{run.rejected} rows rejected; `activation_rejections` says why"
+        run.message = "; ".join(filter(None, [self.problem, withheld]))
+
+    def _verdict(self) -> Status:
+        run = self.run_record
+        if run.held or run.unknown:
+            return "failed"
+        return "rejected" if run.rejected and not run.accepted else "succeeded"
+
+    def _older(self, desired: Desired) -> str | None:
+        """Why the desired rows are not to be sent: they are older than what was acknowledged."""
+        newest = self.ledger.acknowledged_as_of()
+        if newest is None or not desired.rows or not desired.has_clock:
+            return None
+        if desired.as_of is not None and desired.as_of >= newest:
+            return None
+        age = f"is as of {desired.as_of} UTC" if desired.as_of else "has no value in `as_of`"
+        return (
+            f"the table `{self.sync.table}` {age}, and this sync has delivered the state of "
+            f"{newest} UTC; build the present (`dbt build` without the var `as_of`), or, if the "
+            "older state is meant, run again with --allow-older"
+        )
+
+    def _objection(self, desired: Desired, held_rows: int) -> str | None:
+        if self.allow_large_change:
+            return None
+        desired_before, statements_before = self.ledger.let_through()
+        outlook = Outlook(
+            counts=self.counts,
+            held_rows=held_rows,
+            desired_rows=desired.rows - desired.withheld,
+            withheld=desired.withheld,
+            statements=desired.statements,
+            desired_before=desired_before,
+            statements_before=statements_before,
+        )
+        return reason_to_hold(self.sync, outlook)
+
+    def _send(self, destination: Destination, resent: bool = False) -> None:
+        """Send the plan, batch by batch, until it is through or the destination is down."""
+        run, sync = self.run_record, self.sync
+        in_vain = 0  # batches in a row of which nothing came through
+
+        def send(operations: Sequence[Operation]) -> list[Outcome]:
+            self.warehouse.renew_lock()
+            return destination.send(operations, run.run_id)
+
+        for first, batch in read_batches(self.warehouse, sync):
+            self.ledger.intend(run, first, first + len(batch) - 1)
+            done = deliver(batch, send, self.pace, sync.limits.max_attempts, resent)
+            is_new = not resent and not self.forgotten
+            if is_new and any(each.fate == "accepted" for each in done.outcomes):
+                run.acknowledged_as_of = run.as_of
+            self.ledger.settle(run, first, done.outcomes, done.in_doubt, done.attempts)
+            stuck = [each for each in done.outcomes if each.fate in ("held", "unknown")]
+            in_vain = in_vain + 1 if len(stuck) == len(batch) else 0
+            if stuck:
+                self.problem = f"{destination.where}: {done.reason}"
+            if done.resume_after:
+                at = wall_clock() + timedelta(seconds=done.resume_after)
+                self.problem += f", and asks to wait; run again after {at:%Y-%m-%d %H:%M:%S} UTC"
+            if done.needs_person:
+                run.status = "held"
+            if done.needs_person or done.resume_after or in_vain == GIVE_UP_AFTER:
+                self.stopped = True
+                return

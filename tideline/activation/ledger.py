@@ -1,0 +1,483 @@
+"""The ledger: what each destination is known to hold, and the record of each run.
+
+How a crash is survived: before a batch leaves, its operations are written into the ledger with
+state `unknown` (what is being sent, with its idempotency key); when the destination has answered,
+they become `acknowledged` or go back to what they were. Both steps are transactions that also bring
+the run's record up to date. A process that dies in between leaves rows in state `unknown`, and the
+next run begins by sending exactly those operations again, or their removal if they are no longer
+wanted.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from tideline.activation.destinations import Outcome
+from tideline.declarations.syncs import Sync
+from tideline.warehouse.clock import wall_clock
+from tideline.warehouse.connection import Warehouse
+
+Status = Literal["running", "succeeded", "held", "rejected", "failed", "skipped", "interrupted"]
+
+# A row that a destination refused after an attempt of unknown fate may be there or not, and so may
+# one whose attempt was sent again as a removal: a destination that has seen its key before ignores
+# it. Its payload then has this hash, which no payload has: the next plan updates or removes it.
+IN_DOUBT = "in doubt"
+
+TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+    "activation_ledger": (
+        "One row per sync and key that the destination holds or may hold.",
+        {
+            "sync_name": ("varchar", "Name of the exposure."),
+            "row_key": ("varchar", "The key columns as JSON, sorted by name."),
+            "group_name": ("varchar", "Value of the column `group_by`, if the sync has one."),
+            "state": (
+                "varchar",
+                "acknowledged: the destination holds `payload`. unknown: `sent_op` was or is being "
+                "sent and its fate is not known; it is sent again with the same idempotency key. "
+                "doubtful: refused, or sent again as a removal, after an attempt of unknown fate; "
+                "updated or removed next.",
+            ),
+            "payload": (
+                "varchar",
+                "The row last acknowledged, JSON sorted by column, hashed columns as hashes; null "
+                "if the destination has acknowledged nothing under this key.",
+            ),
+            "payload_hash": ("varchar", "SHA-256 of `payload`; null if there is none."),
+            "sent_op": ("varchar", "add, update or remove, while its fate is unknown."),
+            "sent_payload": ("varchar", "The row sent, while its fate is unknown."),
+            "sent_hash": ("varchar", "SHA-256 of the row sent, while its fate is unknown."),
+            "idempotency_key": ("varchar", "Of the operation last sent."),
+            "attempts": ("integer", "How often the operation last sent has been sent, at most."),
+            "run_id": ("varchar", "The run that last sent this row."),
+            "sent_at": (
+                "timestamp",
+                "When it was last sent as an add or update, for the first time, wall clock, UTC. A "
+                "removal leaves it: what was sent before somebody asked to be forgotten stays so.",
+            ),
+            "acknowledged_at": ("timestamp", "When it was last acknowledged, wall clock, UTC."),
+            "acknowledged_as_of": (
+                "timestamp",
+                "The data clock of the row last acknowledged, UTC.",
+            ),
+        },
+    ),
+    "activation_runs": (
+        "One row per run of a sync; planned = accepted + rejected + held + unknown, always.",
+        {
+            "run_id": ("varchar", "Random id of the run."),
+            "sync_name": ("varchar", "Name of the exposure."),
+            "destination": ("varchar", "Kind of destination and where the rows go."),
+            "status": (
+                "varchar",
+                "running, succeeded, held (a person has to decide), rejected (the destination has "
+                "rejected everything), failed, skipped (not configured) or interrupted (the "
+                "process died).",
+            ),
+            "message": (
+                "varchar",
+                "Why the run is not a plain success, and what to do; rows that consent withheld.",
+            ),
+            "adds": ("bigint", "Rows planned to be added."),
+            "updates": ("bigint", "Rows planned to be updated."),
+            "removes": ("bigint", "Rows planned to be removed."),
+            "resends": ("bigint", "Operations of earlier runs, of unknown fate, sent again."),
+            "planned": ("bigint", "adds + updates + removes + resends."),
+            "accepted": ("bigint", "Operations that the destination has acknowledged."),
+            "rejected": ("bigint", "Operations refused, each with a row in activation_rejections."),
+            "held": ("bigint", "Operations not sent, or surely not applied; planned again next."),
+            "unknown": ("bigint", "Operations of unknown fate; sent again by the next run."),
+            "as_of": (
+                "timestamp",
+                "The data clock of the desired rows, UTC; null if there are none.",
+            ),
+            "acknowledged_as_of": (
+                "timestamp",
+                "The same (UTC), once the destination has acknowledged these rows or a part of "
+                "them. Older desired rows than those of the last such run are refused.",
+            ),
+            "desired_rows": (
+                "bigint",
+                "Rows the destination shall hold; null if no guard has let the plan through.",
+            ),
+            "consent_statements": (
+                "bigint",
+                "Statements about the purpose that the sync asks for, likewise; null if it asks "
+                "for none.",
+            ),
+            "started_at": ("timestamp", "Wall clock, UTC."),
+            "finished_at": ("timestamp", "Wall clock, UTC; null while running."),
+        },
+    ),
+    "activation_warehouse": (
+        "One row: how destinations tell this warehouse from another.",
+        {
+            "warehouse_id": ("varchar", "Random id, made by the first sync."),
+            "created_at": ("timestamp", "When it was made, wall clock, UTC."),
+        },
+    ),
+    "activation_rejections": (
+        "One row per operation that was refused, by run.",
+        {
+            "run_id": ("varchar", "The run."),
+            "sync_name": ("varchar", "Name of the exposure."),
+            "row_key": ("varchar", "The key columns as JSON, sorted by name."),
+            "op": ("varchar", "add, update or remove."),
+            "idempotency_key": ("varchar", "Of the operation."),
+            "reason": ("varchar", "Why, in the words of the destination or of the plan."),
+            "rejected_at": ("timestamp", "Wall clock, UTC."),
+        },
+    ),
+}
+
+# Their columns with personal data, as `config.meta.personal` says it of a model's; see privacy.
+PERSONAL: dict[str, dict[str, str]] = {
+    "activation_ledger": {
+        "row_key": "content",
+        "payload": "content",
+        "sent_payload": "content",
+    },
+    "activation_rejections": {"row_key": "content", "reason": "content"},
+}
+
+
+# How an operation of a plan stands in the ledger: it is not there, it is there, it is being sent
+# again as it was, it is being sent again as a removal.
+NEW, KNOWN, SENT_AGAIN, TAKEN_BACK = 0, 1, 2, 3
+
+
+def _kept(planned: str, column: str) -> str:
+    """SQL: what a column of the ledger becomes, which stays where an operation is sent again."""
+    return f"case when sending.known >= {SENT_AGAIN} then ledger.{column} else {planned} end"
+
+
+def _storable(reason: str) -> str:
+    """A reason, which may be the words of a destination, as text that every warehouse takes."""
+    reason = reason[:1000].encode(errors="replace").decode()
+    return re.sub(r"[\x00-\x1f\x7f]+", " ", reason)
+
+
+@dataclass
+class Run:
+    """The record of one run. Every operation is held until it is sent, and counted once."""
+
+    run_id: str
+    sync_name: str
+    destination: str
+    started_at: datetime
+    status: Status = "running"
+    message: str = ""
+    as_of: datetime | None = None
+    acknowledged_as_of: datetime | None = None
+    desired_rows: int | None = None
+    consent_statements: int | None = None
+    finished_at: datetime | None = None
+    ops: dict[str, int] = field(
+        default_factory=lambda: {"add": 0, "update": 0, "remove": 0, "resend": 0}
+    )
+    accepted: int = 0
+    rejected: int = 0
+    held: int = 0
+    unknown: int = 0
+
+    @property
+    def planned(self) -> int:
+        """Operations planned, those sent again included."""
+        return sum(self.ops.values())
+
+    def plan(self, op: str, rows: int) -> None:
+        """Count `rows` operations as planned; until they are sent they are held."""
+        self.ops[op] += rows
+        self.held += rows
+
+    def move(self, rows: int, before: str, after: str) -> None:
+        """Count `rows` operations as `after` instead of `before`."""
+        setattr(self, before, getattr(self, before) - rows)
+        setattr(self, after, getattr(self, after) + rows)
+
+    def check(self) -> None:
+        """Raise RuntimeError unless every planned operation is accounted for exactly once."""
+        parts = (self.accepted, self.rejected, self.held, self.unknown)
+        if self.planned != sum(parts) or min(parts) < 0:
+            raise RuntimeError(
+                f"run {self.run_id} of sync `{self.sync_name}` does not add up: planned "
+                f"{self.planned}, accepted, rejected, held, unknown {parts}; this is a bug"
+            )
+
+
+class Ledger:
+    """The rows of one sync in the ledger's tables, read and written in the warehouse.
+
+    A plan is the temporary table `activation_plan` (see `plan.py`); its operations are addressed by
+    position, so that rows need not travel from the warehouse and back.
+    """
+
+    def __init__(self, warehouse: Warehouse, sync: Sync) -> None:
+        """Create the tables where they are missing."""
+        self.warehouse = warehouse
+        self.sync = sync
+        self.rows = warehouse.table("activation_ledger")
+        self.runs = warehouse.table("activation_runs")
+        self.rejections = warehouse.table("activation_rejections")
+        for name, (description, columns) in TABLES.items():
+            if not warehouse.exists(warehouse.schema, name):
+                warehouse.create_table(name, description, columns)
+        self._add_missing_columns()
+        # Here and not where it is used: in Snowflake a `create` would end the transaction there.
+        warehouse.execute(
+            "create or replace temporary table activation_outcomes "
+            "(position bigint, fate varchar, reason varchar, in_doubt boolean)"
+        )
+
+    def _add_missing_columns(self) -> None:
+        """Bring a table of runs of an earlier release up to date."""
+        known = self.warehouse.columns(self.runs)
+        for name, (kind, description) in TABLES["activation_runs"][1].items():
+            if name not in known:
+                self.warehouse.add_column("activation_runs", name, kind, description)
+                if name == "acknowledged_as_of":
+                    self.warehouse.execute(
+                        f"update {self.runs} set acknowledged_as_of = as_of "
+                        "where status = 'succeeded'"
+                    )
+
+    def warehouse_id(self) -> str:
+        """The id of this warehouse, made when it is first asked for."""
+        table = self.warehouse.table("activation_warehouse")
+        if not self.warehouse.query(f"select warehouse_id from {table}"):
+            self.warehouse.execute(
+                f"insert into {table} (warehouse_id, created_at) select ?, cast(? as timestamp)",
+                [uuid.uuid4().hex, wall_clock().isoformat()],
+            )
+        return self.warehouse.query(f"select min(warehouse_id) from {table}")[0][0]
+
+    def acknowledged_as_of(self) -> datetime | None:
+        """The data clock of the desired rows that the destination acknowledged last."""
+        return self._last("acknowledged_as_of")
+
+    def _last(self, column: str) -> Any:
+        """The value of the latest run that has one."""
+        found = self.warehouse.query(
+            f"select {column} from {self.runs} where sync_name = ? and {column} is not null "
+            "order by started_at desc limit 1",
+            [self.sync.name],
+        )
+        return found[0][0] if found else None
+
+    def let_through(self) -> tuple[int | None, int | None]:
+        """Desired rows and statements of consent of the last plan that the guards let through."""
+        return self._last("desired_rows"), self._last("consent_statements")
+
+    def counts(self) -> tuple[int, int]:
+        """Rows the destination holds or may hold; those among them of which that is not sure."""
+        return self.warehouse.query(
+            "select count(*), count(case when state <> 'acknowledged' then 1 end) "
+            f"from {self.rows} where sync_name = ?",
+            [self.sync.name],
+        )[0]
+
+    def groups(self) -> dict[str, int]:
+        """Rows acknowledged, by group."""
+        counted = self.warehouse.query(
+            f"select group_name, count(*) from {self.rows} where sync_name = ? group by 1",
+            [self.sync.name],
+        )
+        return {group or "": rows for group, rows in counted}
+
+    def forget(self, groups: Sequence[str]) -> None:
+        """Forget what is known of these groups: the destination has lost it."""
+        for group in groups:
+            self.warehouse.execute(
+                f"delete from {self.rows} where sync_name = ? and coalesce(group_name, '') = ?",
+                [self.sync.name, group],
+            )
+
+    def begin(self, run: Run) -> None:
+        """Record that a run begins, and that earlier ones which never ended were interrupted."""
+        with self.warehouse.transaction():
+            self.warehouse.execute(
+                f"update {self.runs} set status = 'interrupted', "
+                "finished_at = cast(? as timestamp), message = ? "
+                "where sync_name = ? and status = 'running'",
+                [
+                    run.started_at.isoformat(),
+                    "the process ended in the middle of the run; the next run has taken over",
+                    self.sync.name,
+                ],
+            )
+            self.warehouse.execute(
+                f"insert into {self.runs} (run_id, sync_name, destination, started_at) "
+                "select ?, ?, ?, cast(? as timestamp)",
+                [run.run_id, run.sync_name, run.destination, run.started_at.isoformat()],
+            )
+            self.save(run)
+
+    def save(self, run: Run) -> None:
+        """Write the record of a run; refuses one that does not add up."""
+        run.check()
+        self.warehouse.execute(
+            f"update {self.runs} set status = ?, message = ?, adds = ?, updates = ?, removes = ?, "
+            "resends = ?, planned = ?, accepted = ?, rejected = ?, held = ?, unknown = ?, "
+            "desired_rows = ?, consent_statements = ?, as_of = cast(? as timestamp), "
+            "acknowledged_as_of = cast(? as timestamp), finished_at = cast(? as timestamp) "
+            "where run_id = ?",
+            [
+                run.status,
+                run.message,
+                *(run.ops[op] for op in ("add", "update", "remove", "resend")),
+                run.planned,
+                run.accepted,
+                run.rejected,
+                run.held,
+                run.unknown,
+                run.desired_rows,
+                run.consent_statements,
+                run.as_of and run.as_of.isoformat(),
+                run.acknowledged_as_of and run.acknowledged_as_of.isoformat(),
+                run.finished_at and run.finished_at.isoformat(),
+                run.run_id,
+            ],
+        )
+
+    def intend(self, run: Run, first: int, last: int) -> None:
+        """Write down that the operations at these positions are about to be sent.
+
+        What is sent again as a removal stays in the ledger as what it was, so that a crash does not
+        hide that it may have been applied.
+        """
+        sending = f"select * from activation_plan where position between {first} and {last}"
+        with self.warehouse.transaction():
+            self.warehouse.execute(
+                f"insert into {self.rows} (sync_name, row_key, group_name, state, attempts) "
+                f"select ?, row_key, group_name, 'unknown', 0 from ({sending}) as sending "
+                f"where known = {NEW}",
+                [self.sync.name],
+            )
+            self.warehouse.execute(
+                f"update {self.rows} as ledger set state = 'unknown', "
+                f"sent_op = {_kept('sending.op', 'sent_op')}, "
+                f"sent_payload = {_kept('sending.payload', 'sent_payload')}, "
+                f"sent_hash = {_kept('sending.payload_hash', 'sent_hash')}, "
+                f"attempts = {_kept('0', 'attempts')}, "
+                "idempotency_key = sending.idempotency_key, run_id = ?, "
+                f"sent_at = case when sending.op = 'remove' or sending.known >= {SENT_AGAIN} "
+                "then ledger.sent_at else cast(? as timestamp) end "
+                f"from ({sending}) as sending "
+                "where ledger.sync_name = ? and ledger.row_key = sending.row_key",
+                [run.run_id, wall_clock().isoformat(), self.sync.name],
+            )
+            run.move(last - first + 1, "held", "unknown")
+            self.save(run)
+
+    def settle(
+        self,
+        run: Run,
+        first: int,
+        outcomes: Sequence[Outcome],
+        in_doubt: Sequence[bool],
+        attempts: int,
+    ) -> None:
+        """Write down what became of the operations from position `first` on.
+
+        `in_doubt` says of each whether an earlier attempt may have been applied.
+        """
+        last = first + len(outcomes) - 1
+        others = {
+            first + index: (outcome, doubt)
+            for index, (outcome, doubt) in enumerate(zip(outcomes, in_doubt, strict=True))
+            if outcome.fate != "accepted"
+        }
+        now = wall_clock().isoformat()
+        with self.warehouse.transaction():
+            self.warehouse.execute("delete from activation_outcomes")
+            if others:
+                self.warehouse.insert(
+                    "activation_outcomes",
+                    {
+                        "position": list(others),
+                        "fate": [outcome.fate for outcome, _ in others.values()],
+                        "reason": [_storable(outcome.reason) for outcome, _ in others.values()],
+                        "in_doubt": [doubt for _, doubt in others.values()],
+                    },
+                )
+            batch = (
+                "select plan.row_key, plan.op, plan.idempotency_key, outcomes.reason, case "
+                f"when outcomes.fate is null and plan.known = {TAKEN_BACK} then 'taken back' "
+                "when outcomes.fate is null then 'accepted' "
+                "else outcomes.fate end as fate, outcomes.in_doubt "
+                "from activation_plan as plan left join activation_outcomes as outcomes "
+                "on plan.position = outcomes.position "
+                f"where plan.position between {first} and {last}"
+            )
+
+            def these(condition: str) -> str:
+                """The ledger's rows of the operations of the batch for which a condition holds."""
+                return (
+                    f"sync_name = ? and row_key in (select row_key from ({batch}) as batch "
+                    f"where {condition})"
+                )
+
+            name = self.sync.name
+            accepted = "fate = 'accepted'"
+            removed = "fate = 'accepted' and op = 'remove'"
+            doubtful = "fate = 'taken back' or (fate = 'rejected' and in_doubt)"
+            self.warehouse.execute(
+                f"insert into {self.rejections} (run_id, sync_name, row_key, op, idempotency_key, "
+                "reason, rejected_at) select ?, ?, row_key, op, idempotency_key, reason, "
+                f"cast(? as timestamp) from ({batch}) as batch where fate = 'rejected'",
+                [run.run_id, name, now],
+            )
+            self.warehouse.execute(
+                f"update {self.rows} set attempts = attempts + ? where {these('true')}",
+                [attempts, name],
+            )
+            self.warehouse.execute(
+                f"delete from {self.rows} where {these(removed)}",
+                [name],
+            )
+            self.warehouse.execute(
+                f"update {self.rows} set state = 'acknowledged', payload = sent_payload, "
+                "payload_hash = sent_hash, sent_op = null, sent_payload = null, sent_hash = null, "
+                "acknowledged_at = cast(? as timestamp), acknowledged_as_of = cast(? as timestamp) "
+                f"where {these(accepted)}",
+                [now, run.as_of and run.as_of.isoformat(), name],
+            )
+            self.warehouse.execute(
+                f"update {self.rows} set payload = null, payload_hash = '{IN_DOUBT}' "
+                f"where {these(doubtful)}",
+                [name],
+            )
+            untouched = these("fate in ('rejected', 'held', 'taken back')")
+            self.warehouse.execute(
+                f"delete from {self.rows} where payload_hash is null and {untouched}", [name]
+            )
+            self.warehouse.execute(
+                f"update {self.rows} set sent_op = null, sent_payload = null, sent_hash = null, "
+                f"state = case when payload_hash = '{IN_DOUBT}' then 'doubtful' "
+                f"else 'acknowledged' end where {untouched}",
+                [name],
+            )
+            for fate, rows in Counter(outcome.fate for outcome in outcomes).items():
+                run.move(rows, "unknown", fate)
+            self.save(run)
+
+    def reject_unsendable(self, run: Run) -> None:
+        """Record the operations of the plan that cannot be sent at all, with the plan's reason."""
+        with self.warehouse.transaction():
+            self.warehouse.execute(
+                f"insert into {self.rejections} (run_id, sync_name, row_key, op, idempotency_key, "
+                "reason, rejected_at) select ?, ?, row_key, op, idempotency_key, problem, "
+                "cast(? as timestamp) from activation_plan where problem is not null",
+                [run.run_id, self.sync.name, wall_clock().isoformat()],
+            )
+            rows = self.warehouse.query(
+                "select count(*) from activation_plan where problem is not null"
+            )[0][0]
+            run.move(rows, "held", "rejected")
+            self.save(run)

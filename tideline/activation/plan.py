@@ -1,0 +1,335 @@
+"""The plan of a sync: desired rows against the ledger, compared in the warehouse.
+
+The plan is the temporary table `activation_plan`, one row per operation, numbered from 1 by
+`position`; only rows that change leave the warehouse, batch by batch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from tideline.activation.destinations import Operation
+from tideline.activation.ledger import KNOWN, NEW, SENT_AGAIN, TAKEN_BACK
+from tideline.declarations.syncs import Sync
+from tideline.text import nearest
+from tideline.warehouse.connection import Kind, Warehouse
+from tideline.warehouse.errors import DeclarationError
+
+BOOKKEEPING = "as_of"  # when the row was made; it changes with every run and is never sent
+
+# `known`: how the ledger knows the row; the numbers are in `ledger.py`.
+_PLAN = (
+    "create or replace temporary table activation_plan (position bigint, op varchar, "
+    "row_key varchar, group_name varchar, payload varchar, payload_hash varchar, "
+    "idempotency_key varchar, known integer, problem varchar)"
+)
+
+
+@dataclass(frozen=True)
+class Desired:
+    """The desired rows of a sync, as SQL over its table."""
+
+    table: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    row_key: str  # SQL: the key columns as JSON
+    payload: str  # SQL: the other columns as JSON
+    group: str  # SQL: the group's name
+    null_key: str  # SQL: the first key column that is null
+    as_of: datetime | None
+    rows: int
+    condition: str  # SQL: whether a row may be sent, with `parameters` bound
+    parameters: tuple[str, ...]
+    withheld: int  # rows for which the condition does not hold
+    statements: int | None  # statements about the purpose; None if no consent is asked for
+    has_clock: bool  # whether the table has a column for `as_of`
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a plan would do. `unsendable` rows are among the adds and updates."""
+
+    adds: int = 0
+    updates: int = 0
+    removes: int = 0
+    unsendable: int = 0
+
+
+def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
+    """Look at the sync's table and say how its rows are read.
+
+    Raises WarehouseError if the table is missing, DeclarationError if the sync names columns that
+    it does not have.
+    """
+    table = warehouse.relation(sync.schema, sync.table)
+    kinds = warehouse.columns(table)
+    limits = sync.limits
+    named = {"key": limits.key, "columns": limits.columns or (), "hash": limits.hash}
+    for place, columns in named.items():
+        for column in columns:
+            if column not in kinds:
+                raise DeclarationError(
+                    f"exposure `{sync.name}`, meta.sync: key `{place}` names `{column}`, which the "
+                    f"table `{sync.table}` does not have; {nearest(column, kinds)}"
+                )
+    columns = tuple(
+        column
+        for column in limits.columns or (each for each in kinds if each != BOOKKEEPING)
+        if column not in limits.key
+    )
+    for column in limits.hash:
+        if column not in limits.key + columns:
+            raise DeclarationError(
+                f"exposure `{sync.name}`, meta.sync: key `hash` names `{column}`, which is not "
+                f"sent; {nearest(column, limits.key + columns)}"
+            )
+
+    def json_of(column: str) -> str:
+        name = warehouse.identifier(column)
+        if column in limits.hash:
+            digest = warehouse.sha256(f"lower(trim(cast({name} as varchar)))")
+            return f"'\"' || {digest} || '\"'"
+        return warehouse.json_of(name, kinds[column])
+
+    def json_object(names: tuple[str, ...]) -> str:
+        members = [
+            f"""'{"," if index else ""}{json.dumps(name)}:' || coalesce({json_of(name)}, 'null')"""
+            for index, name in enumerate(sorted(names))
+        ]
+        return " || ".join(["'{'", *members, "'}'"])
+
+    nulls = " ".join(
+        f"when {warehouse.identifier(column)} is null then '{column}'" for column in limits.key
+    )
+    group = warehouse.identifier(sync.group_by) if sync.group_by else "null"
+    clock = f"max({warehouse.identifier(BOOKKEEPING)})" if BOOKKEEPING in kinds else "null"
+    as_of, rows = warehouse.query(f"select {clock}, count(*) from {table}")[0]
+    condition, parameters, statements = _consent(warehouse, sync, kinds)
+    withheld = warehouse.query(
+        f"select count(*) from {table} where not coalesce({condition}, false)", parameters
+    )[0][0]
+    return Desired(
+        table=table,
+        key=limits.key,
+        columns=columns,
+        row_key=json_object(limits.key),
+        payload=json_object(columns),
+        group=f"cast({group} as varchar)",
+        null_key=f"case {nulls} end",
+        as_of=_instant(as_of, kinds.get(BOOKKEEPING)),
+        rows=rows,
+        condition=condition,
+        parameters=parameters,
+        withheld=withheld,
+        statements=statements,
+        has_clock=BOOKKEEPING in kinds,
+    )
+
+
+def _consent(
+    warehouse: Warehouse, sync: Sync, kinds: Mapping[str, Kind]
+) -> tuple[str, tuple[str, ...], int | None]:
+    """The condition that the person of a row has agreed to be sent, and its bound parameters.
+
+    Also how many people have spoken about the purpose.
+    """
+    if sync.consents is None or sync.limits.consent is None:
+        return "true", (), None
+    if "profile_id" not in kinds:
+        raise DeclarationError(
+            f"exposure `{sync.name}`, meta.sync: key `consent` needs the column `profile_id`, "
+            f"which the table `{sync.table}` does not have"
+        )
+    consents = warehouse.relation(*sync.consents)
+    warehouse.columns(consents)  # says how to make the table if it is missing
+    statements = warehouse.query(
+        f"select count(*) from {consents} where purpose = ?", [sync.limits.consent]
+    )[0][0]
+    among, said = (
+        ("not in", "not is_granted") if sync.limits.silence_is_consent else ("in", "is_granted")
+    )
+    return (
+        f"profile_id {among} (select profile_id from {consents} where purpose = ? and {said})",
+        (sync.limits.consent,),
+        statements,
+    )
+
+
+def _instant(value: object, kind: Kind | None) -> datetime | None:
+    """The data clock without zone; a table may keep it with one, or as something else."""
+    if not isinstance(value, datetime):
+        return None
+    return value.replace(tzinfo=None) if kind == "zoned_timestamp" else value
+
+
+def plan_resends(
+    warehouse: Warehouse, sync: Sync, desired: Desired, only_forgotten: bool = False
+) -> tuple[int, int]:
+    """Plan the operations of unknown fate again. Returns how many, and how many as removals.
+
+    An add or update is sent again as it was only while its row is desired. The row of who has left,
+    has withdrawn consent or is forgotten (with `only_forgotten`: is in `activation_forgotten`) is
+    sent again as a removal. It keeps its key, so that a destination which applies the first attempt
+    late ignores that; if it has applied it before, it ignores this, and so the row is `doubtful`
+    afterwards and removed once more under a key of its own.
+    """
+    warehouse.execute(_PLAN)
+    forgotten = "(select row_key from activation_forgotten)"
+    asked = f"and {desired.row_key} not in {forgotten}" if only_forgotten else ""
+    ledger = warehouse.table("activation_ledger")
+    warehouse.execute(
+        f"""
+        insert into activation_plan
+        with wanted as (
+            select distinct {desired.row_key} as row_key
+            from {desired.table}
+            where {desired.condition} {asked}
+        ),
+        resent as (
+            select
+                ledger.*,
+                ledger.sent_op <> 'remove' and wanted.row_key is null as is_taken_back
+            from {ledger} as ledger
+            left join wanted on ledger.row_key = wanted.row_key
+            where ledger.sync_name = ? and ledger.state = 'unknown'
+        )
+        select
+            row_number() over (order by group_name, row_key),
+            case when is_taken_back then 'remove' else sent_op end,
+            row_key,
+            group_name,
+            case when is_taken_back then null else sent_payload end,
+            sent_hash,
+            idempotency_key,
+            case when is_taken_back then {TAKEN_BACK} else {SENT_AGAIN} end,
+            null
+        from resent
+        """,
+        [*desired.parameters, sync.name],
+    )
+    return warehouse.query(
+        f"select count(*), count(case when known = {TAKEN_BACK} then 1 end) from activation_plan"
+    )[0]
+
+
+def plan_changes(
+    warehouse: Warehouse, sync: Sync, desired: Desired, run_id: str, only_forgotten: bool = False
+) -> Counts:
+    """Plan what brings the destination from what the ledger knows to the desired rows.
+
+    With `only_forgotten` just the removal of rows whose key is in `activation_forgotten`.
+
+    Rows of unknown fate are left alone. Rows that cannot be sent (no key, or a key that several
+    different rows share) come last, with a `problem`; what the destination holds of them stays.
+    """
+    warehouse.execute(_PLAN)
+    unit = "|| chr(31) ||"  # between the parts of the idempotency key, which contain no such sign
+    chosen = (
+        "hashed.row_key is null and ledger.row_key in (select row_key from activation_forgotten)"
+        if only_forgotten
+        else "true"
+    )
+    key = warehouse.sha256(f"? {unit} ? {unit} op {unit} row_key {unit} coalesce(payload_hash, '')")
+    warehouse.execute(
+        f"""
+        insert into activation_plan
+        with desired as (
+            select
+                {desired.row_key} as row_key,
+                {desired.group} as group_name,
+                {desired.payload} as payload,
+                {desired.null_key} as null_key
+            from {desired.table}
+            where {desired.condition}
+        ),
+        keyed as (
+            select
+                row_key,
+                min(group_name) as group_name,
+                min(payload) as payload,
+                case
+                    when min(null_key) is not null
+                        then 'the key column ' || min(null_key) || ' is null'
+                    when min(payload) <> max(payload)
+                        then 'several different rows have this key'
+                end as problem
+            from desired
+            group by row_key
+        ),
+        hashed as (
+            select *, {warehouse.sha256("payload")} as payload_hash from keyed
+        ),
+        ledger as (
+            select * from {warehouse.table("activation_ledger")} where sync_name = ?
+        ),
+        compared as (
+            select
+                case
+                    when hashed.row_key is null then 'remove'
+                    when ledger.row_key is null then 'add'
+                    else 'update'
+                end as op,
+                coalesce(hashed.row_key, ledger.row_key) as row_key,
+                coalesce(hashed.group_name, ledger.group_name) as group_name,
+                hashed.payload,
+                coalesce(hashed.payload_hash, ledger.payload_hash) as payload_hash,
+                case when ledger.row_key is null then {NEW} else {KNOWN} end as known,
+                hashed.problem
+            from hashed
+            full outer join ledger on hashed.row_key = ledger.row_key
+            where
+                (ledger.state is null or ledger.state <> 'unknown')
+                and (
+                    hashed.problem is not null
+                    or hashed.row_key is null
+                    or ledger.row_key is null
+                    or hashed.payload_hash <> ledger.payload_hash
+                )
+                and {chosen}
+        )
+        select
+            row_number() over (
+                order by
+                    case when problem is null then 0 else 1 end,
+                    group_name,
+                    case op when 'remove' then 0 when 'update' then 1 else 2 end,
+                    row_key
+            ),
+            op, row_key, group_name, payload, payload_hash, {key}, known, problem
+        from compared
+        """,
+        [*desired.parameters, sync.name, sync.name, run_id],
+    )
+    counted = {
+        op: rows
+        for op, rows in warehouse.query("select op, count(*) from activation_plan group by op")
+    }
+    problems = "select count(*) from activation_plan where problem is not null"
+    return Counts(
+        adds=counted.get("add", 0),
+        updates=counted.get("update", 0),
+        removes=counted.get("remove", 0),
+        unsendable=warehouse.query(problems)[0][0],
+    )
+
+
+def read_batches(warehouse: Warehouse, sync: Sync) -> Iterator[tuple[int, list[Operation]]]:
+    """The sendable operations of the plan in batches, each with its first position."""
+    first = 1
+    while rows := warehouse.query(
+        "select op, idempotency_key, row_key, payload from activation_plan where problem is null "
+        f"and position between {first} and {first + sync.batch_rows - 1} order by position"
+    ):
+        yield (
+            first,
+            [
+                Operation(
+                    op, idempotency_key, json.loads(row_key), json.loads(payload) if payload else {}
+                )
+                for op, idempotency_key, row_key, payload in rows
+            ],
+        )
+        first += len(rows)

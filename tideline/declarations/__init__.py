@@ -1,0 +1,1 @@
+"""What is declared in the dbt project, read from its manifest and checked."""

@@ -1,0 +1,224 @@
+"""The declared syncs: dbt exposures with `meta.sync`, read from the manifest and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin, get_type_hints
+
+from tideline.text import nearest
+from tideline.warehouse.errors import DeclarationError
+
+Options = TypeVar("Options")
+CONSENTS = "profile_consents"
+
+
+class Declarable(Protocol):
+    """What a kind of destination says about its declaration."""
+
+    Options: ClassVar[type]  # dataclass: what `meta.sync` may say beyond the common keys
+    default_batch_rows: ClassVar[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What `meta.sync` may say of every sync, whatever its destination.
+
+    - `key`: the columns that identify a row at the destination.
+    - `columns`: the further columns that are sent; none given means all but `as_of`.
+    - `hash`: columns sent and remembered only as SHA-256 of the trimmed, lower-cased text.
+    - `batch_rows`: rows per request; none given leaves it to the destination.
+    - `rows_per_second`: upper limit of rows sent per second, over the run.
+    - `max_attempts`: how often a batch is sent before it is left to the next run.
+    - `max_change_share`, `max_growth_share`, `guard_min_rows`: a plan that updates and removes more
+      than this share of the rows held, or that adds more than this share to them, is held if these
+      are more than so many rows.
+    - `max_fall_share`, `guard_min_fall`: a plan that leaves less than the rest of this share of the
+      rows held is held if these are more than so many rows; likewise if so much of the statements
+      of consent is gone. Nothing left of either is always held.
+    - `consent`: a purpose of `profile_consents`; only profiles that have agreed to it are sent, the
+      others are removed.
+    - `silence_is_consent`: whether who never spoke about that purpose counts as having agreed.
+    """
+
+    destination: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...] | None = None
+    hash: tuple[str, ...] = ()
+    batch_rows: int | None = None
+    rows_per_second: float | None = None
+    max_attempts: int = 5
+    max_change_share: float = 0.5
+    max_growth_share: float = 1.0
+    guard_min_rows: int = 1000
+    max_fall_share: float = 0.9
+    guard_min_fall: int = 50
+    consent: str | None = None
+    silence_is_consent: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not self.key:
+            raise ValueError("`key` is empty; name the columns that identify a row")
+        for name in ("batch_rows", "rows_per_second", "max_attempts"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"`{name}` is {value}; it must be above 0")
+        for name in ("max_change_share", "max_fall_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"`{name}` is {getattr(self, name)}; it is a share, from 0 to 1")
+        for name in ("max_growth_share", "guard_min_rows", "guard_min_fall"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"`{name}` is {getattr(self, name)}; it must not be below 0")
+        if self.silence_is_consent and self.consent is None:
+            raise ValueError("`silence_is_consent` says nothing without `consent`, the purpose")
+
+
+@dataclass(frozen=True)
+class Sync:
+    """One declared flow of the rows of a table to a destination."""
+
+    name: str
+    schema: str
+    table: str
+    limits: Limits
+    options: Any  # the destination's own `Options`
+    batch_rows: int  # rows per request
+    consents: tuple[str, str] | None = None  # schema and table of `profile_consents`, if it asks
+
+    @property
+    def group_by(self) -> str | None:
+        """The column that says which file (group) a row belongs to, if the destination has any."""
+        return getattr(self.options, "group_by", None)
+
+
+def read_syncs(manifest: Path, destinations: Mapping[str, type[Declarable]]) -> list[Sync]:
+    """All syncs of a dbt manifest, by name; `destinations` are those that a sync may name.
+
+    Raises DeclarationError if the manifest is missing or a sync is declared wrongly.
+    """
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DeclarationError(
+            f"there is no manifest at {manifest}; run `dbt parse` (or `dbt build`) to write it, "
+            "or name another with --manifest"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DeclarationError(
+            f"the manifest {manifest} cannot be read ({type(error).__name__}); "
+            "run `dbt parse` to write it again"
+        ) from error
+    exposures = sorted(content.get("exposures", {}).values(), key=lambda each: each["name"])
+    return [
+        _sync(exposure, content, destinations)
+        for exposure in exposures
+        if "sync" in _meta(exposure) and _is_enabled(exposure)
+    ]
+
+
+def _meta(exposure: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`meta` as dbt resolved it: under `config` since 1.10, at the top before."""
+    return {**(exposure.get("meta") or {}), **((exposure.get("config") or {}).get("meta") or {})}
+
+
+def _is_enabled(exposure: Mapping[str, Any]) -> bool:
+    return (exposure.get("config") or {}).get("enabled", True)
+
+
+def _sync(
+    exposure: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    destinations: Mapping[str, type[Declarable]],
+) -> Sync:
+    name = exposure["name"]
+    place = f"exposure `{name}` ({exposure.get('original_file_path', 'manifest')}), meta.sync"
+    declared = _meta(exposure)["sync"]
+    if not isinstance(declared, Mapping):
+        raise DeclarationError(f"{place}: expected keys and values, got {declared!r}")
+    kind = declared.get("destination")
+    if kind is None:
+        raise DeclarationError(
+            f"{place}: key `destination` is missing; known are: {', '.join(sorted(destinations))}"
+        )
+    if kind not in destinations:
+        raise DeclarationError(
+            f"{place}: key `destination` says `{kind}`; {nearest(kind, destinations)}"
+        )
+    options_type = destinations[kind].Options
+    common = {field.name for field in fields(Limits)}
+    own = {field.name for field in fields(options_type)}
+    for key in declared:
+        if key not in common | own:
+            raise DeclarationError(f"{place}: unknown key `{key}`; {nearest(key, common | own)}")
+    limits = _read(Limits, {k: v for k, v in declared.items() if k in common}, place)
+    options = _read(options_type, {k: v for k, v in declared.items() if k in own}, place)
+    group_by = getattr(options, "group_by", None)
+    if group_by is not None and group_by not in limits.key:
+        raise DeclarationError(
+            f"{place}: key `group_by` says `{group_by}`, which is not part of `key`; "
+            f"{nearest(group_by, limits.key)}"
+        )
+    nodes = list((exposure.get("depends_on") or {}).get("nodes", []))
+    consents = None
+    if limits.consent is not None:
+        asked = [node for node in nodes if node.split(".")[-1] == CONSENTS]
+        if not asked:
+            raise DeclarationError(
+                f"{place}: key `consent` reads the model `{CONSENTS}`, which `depends_on` does not "
+                f"name; add `ref('{CONSENTS}')` to it"
+            )
+        nodes.remove(asked[0])
+        consents = _relation(manifest["nodes"][asked[0]])
+    if len(nodes) != 1 or nodes[0] not in manifest.get("nodes", {}):
+        raise DeclarationError(
+            f"{place}: a sync reads exactly one model, `depends_on` names "
+            f"{', '.join(nodes) or 'none'}; write `depends_on: [ref('activation_audiences')]`"
+        )
+    batch_rows = limits.batch_rows or destinations[kind].default_batch_rows
+    table = _relation(manifest["nodes"][nodes[0]])
+    return Sync(name, *table, limits, options, batch_rows, consents)
+
+
+def _relation(node: Mapping[str, Any]) -> tuple[str, str]:
+    """Schema and name of a model's table."""
+    return node["schema"], node.get("alias") or node["name"]
+
+
+def _read(options: type[Options], values: Mapping[str, Any], place: str) -> Options:
+    """An instance of the dataclass `options`, each value checked against its field's type."""
+    hints = get_type_hints(options)
+    required = {f.name for f in fields(options) if f.default is MISSING}  # type: ignore[arg-type]
+    for key in sorted(required - set(values)):
+        raise DeclarationError(f"{place}: key `{key}` is missing")
+    read = {
+        key: _value(value, hints[key], f"{place}: key `{key}`") for key, value in values.items()
+    }
+    try:
+        return options(**read)
+    except ValueError as error:
+        raise DeclarationError(f"{place}: {error}") from None
+
+
+def _value(value: Any, kind: Any, place: str) -> Any:
+    if isinstance(kind, UnionType):
+        if value is None and type(None) in get_args(kind):
+            return None
+        kinds = [each for each in get_args(kind) if each is not type(None)]
+        kind = type(value) if type(value) in kinds else kinds[0]
+    if get_origin(kind) is tuple:
+        values = value if isinstance(value, list) else [value]
+        if not all(isinstance(each, str) and each for each in values):
+            raise DeclarationError(f"{place}: expected a list of column names, got {value!r}")
+        if len(set(values)) < len(values):
+            raise DeclarationError(f"{place}: names a column twice, {value!r}")
+        return tuple(each.lower() for each in values)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not kind:
+        words = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+        raise DeclarationError(f"{place}: expected {words[kind]}, got {value!r}")
+    return value

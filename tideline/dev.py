@@ -1,0 +1,48 @@
+"""Dagster on this machine: `tideline dev`, which is what `make dev` runs.
+
+Its runs are kept where `dagster.yaml` says. On a port that is taken Dagster would move to another
+one by itself, and an open page would go on showing the older server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+HOST = "127.0.0.1"
+
+
+def is_free(port: int) -> bool:
+    """Whether a server can be started on a port."""
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Become `dagster dev`; 1 if the port is taken."""
+    parser = argparse.ArgumentParser(prog="tideline dev", description=__doc__)
+    parser.add_argument("--port", type=int, default=3000, help="of the pages (3000)")
+    port = parser.parse_args(arguments).port
+    if not 1 <= port <= 65535:
+        parser.error(f"--port is {port}; write a whole number from 1 to 65535")
+    if not is_free(port):
+        print(
+            f"error: port {port} is in use, perhaps by another Dagster; end it, or choose another "
+            f"port: make dev PORT={port + 1}",
+            file=sys.stderr,
+        )
+        return 1
+    os.chdir(ROOT)
+    dagster = Path(sys.executable).with_name("dagster")
+    words = [str(dagster), "dev", "--host", HOST, "--port", str(port)]
+    os.execve(dagster, words, {"DAGSTER_HOME": str(ROOT), **os.environ})

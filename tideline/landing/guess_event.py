@@ -1,0 +1,233 @@
+"""Guess what happened in a row of a log: the column of event names, or one name for all rows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tideline.landing.landed_check import names_of
+from tideline.landing.log_columns import (
+    ENOUGH,
+    Columns,
+    last_word,
+    quoted,
+    quoted_sql,
+    text_of,
+)
+from tideline.landing.log_files import identifier, literal
+from tideline.landing.mapping import words
+from tideline.landing.plan_check import event_key
+from tideline.landing.plan_infer import read_seed
+
+MOST_NAMES = 100
+LONGEST_NAME = 60
+FEW = 30
+EVENTS = ("event", "event_name", "event_type", "action", "activity", "page", "type")
+EVENT_WORDS = {"event", "action", "activity", "operation"}
+TYPED_WORDS = {"event", "record", "transaction", "message", "log", "row", "activity", "action"}
+ORDERS = ("order_id", "order_number", "order_no", "invoice_no", "invoice_id", "invoice")
+ORDERS += ("transaction_id", "order")
+AMOUNTS = ("revenue", "total", "amount", "order_total", "total_amount", "grand_total", "sales")
+QUANTITIES, PRICES = ("quantity", "qty"), ("unit_price", "price", "unitprice")
+ADDRESSES = ("url", "page_url", "uri", "path", "request", "request_url", "page_path")
+# So much of the rows must have what the tracking plan requires.
+FILLED = 0.95
+
+
+@dataclass
+class EventGuess:
+    """Lines of the mapping for `event`, its column, and properties under the plan's names."""
+
+    lines: list[str]
+    column: str | None = None
+    properties: dict[str, str] = field(default_factory=dict)  # name: YAML of the value
+    filters: list[str] = field(default_factory=list)
+
+
+def known_events(seeds: Path) -> dict[str, str]:
+    """Names that the graph understands, in snake_case, and the event of the tracking plan."""
+    aliases = read_seed(seeds, "event_aliases.csv")
+    known = {words(row["alias"]): row["event_name"] for _, row in aliases}
+    return known | {event: event for event in required_properties(seeds)}
+
+
+def required_properties(seeds: Path) -> dict[str, set[str]]:
+    """The events of the tracking plan and the properties that each of them must have."""
+    required: dict[str, set[str]] = {}
+    for _, row in read_seed(seeds, "tracking_plan.csv"):
+        needed = required.setdefault(row["event_name"], set())
+        if row["is_required"] == "true":
+            needed.add(row["property"])
+    return required
+
+
+def find_event(columns: Columns, taken: set[str], seeds: Path) -> EventGuess:
+    """The column of event names with a name of ours for each value, or what a row is."""
+    free = [name for name in columns.names if name not in taken]
+    by_words = {columns.words[name]: name for name in reversed(free)}
+    names = [by_words[name] for name in EVENTS if name in by_words]
+    names += [name for name in free if name not in names and is_named_event(columns.words[name])]
+    refused = []
+    for name in names:
+        why = objection(columns, name)
+        if why:
+            refused.append(f"# event: {quoted(name)}  # not mapped: {why}")
+            continue
+        return named_events(columns, name, refused, seeds)
+    guess = one_event(columns, free)
+    guess.lines = [*refused, *guess.lines]
+    return guess
+
+
+def is_named_event(name: str) -> bool:
+    """Whether a column's name says that it names what happened."""
+    parts = name.split("_")
+    is_typed = len(parts) > 1 and parts[-1] in ("type", "name") and parts[-2] in TYPED_WORDS
+    return is_typed or last_word(name) in EVENT_WORDS
+
+
+def objection(columns: Columns, name: str) -> str | None:
+    """Why the values of a column are no names of events, if it is so."""
+    counts = columns.counts(name)
+    if not counts.filled:
+        return "empty in all rows"
+    if columns.is_number(name):
+        return "holds numbers"
+    if counts.distinct > MOST_NAMES or (
+        columns.rows >= ENOUGH and counts.distinct > 0.5 * counts.filled
+    ):
+        return f"{counts}: too many to be names of events"
+    if columns.share(name, r"(/|[a-z]+://).*") > 0.5:
+        return "holds addresses of pages"
+    if columns.count(f"length({text_of(name)}) > {LONGEST_NAME} or contains({text_of(name)}, '@')"):
+        return "holds text, not names"
+    return None
+
+
+def named_events(columns: Columns, name: str, refused: list[str], seeds: Path) -> EventGuess:
+    """The lines for a column of event names.
+
+    A value that the plan knows has the plan's name if the log has what the plan requires of it. Any
+    other has its own name in snake_case, for which `plan infer` proposes rows of the plan.
+    """
+    known, required = known_events(seeds), required_properties(seeds)
+    # The names under which the plan and its aliases find the columns.
+    available = {columns.words[each]: each for each in columns.names if each != name}
+    empty = columns.rows - columns.filled[name]
+    note = f"  # {empty:,} rows name no event and will be quarantined" if empty else ""
+    lines = [*refused, "event:", f"  column: {quoted(name)}{note}", "  names:"]
+    for number, (value, rows) in enumerate(columns.values(name, MOST_NAMES), 1):
+        own = words(value) or f"event_{number}"
+        own = own if own[0].isalpha() else f"event_{own}"
+        event = known.get(own)
+        if not event:
+            lines.append(
+                f"    {quoted(value)}: {quoted(own)}  # {rows:,} rows, not in the tracking plan"
+            )
+            continue
+        lacking = {}
+        for needed in sorted(required[event]):
+            keys = [key for key in names_of(event, needed, seeds) if key in available]
+            texts = ", ".join(text_of(available[key]) for key in keys)
+            found = (
+                columns.count(
+                    f"{text_of(name)} = {literal(value)} and coalesce({texts}, null) is not null"
+                )
+                if keys
+                else 0
+            )
+            if found < rows:
+                lacking[needed] = rows - found
+        if any(absent > (1 - FILLED) * rows for absent in lacking.values()):
+            wanted = " and ".join(lacking)
+            lines.append(
+                f"    {quoted(value)}: {own}_logged  # {rows:,} rows; {event} needs {wanted}: map "
+                f"{'it' if len(lacking) == 1 else 'them'} under properties and write {event}"
+            )
+        else:
+            said = "".join(f", {n:,} without {each}" for each, n in lacking.items())
+            lines.append(f"    {quoted(value)}: {quoted(event)}  # {rows:,} rows{said}")
+    return EventGuess(lines, name)
+
+
+def one_event(columns: Columns, free: list[str]) -> EventGuess:
+    """One name for all rows: a purchase, a page view, or the log's own name."""
+    by_words = {columns.words[name]: name for name in reversed(free)}
+    order = next((by_words[name] for name in ORDERS if name in by_words), None)
+    doubt = []
+    if order and columns.filled[order] == columns.rows:
+        guess = purchase(columns, order, by_words)
+        if guess.properties:
+            return guess
+        doubt = guess.lines
+    flat = {word: name for word, name in by_words.items() if columns.kind(name) != "JSON"}
+    page = next((flat[name] for name in ADDRESSES if name in flat), None)
+    request = next((name for name in free if columns.share(name, REQUEST) > 0.9), None)
+    if page or request:
+        seen = quoted(page or request or "")
+        line = f"event: {{constant: page_view}}  # no column names events; {seen} is a page's"
+        return EventGuess([*doubt, line])
+    stem = re.sub(r"[^a-z]+", "_", words(columns.log.path.name.split(".")[0])).strip("_")
+    own = event_key(f"{stem or 'row'}_recorded")
+    few = [
+        f"{quoted(name)} ({counts.distinct} values)"
+        for name in free
+        if columns.kind(name) == "VARCHAR"
+        and 2 <= (counts := columns.counts(name)).distinct <= FEW < counts.filled
+    ]
+    note = f"; columns of few values: {', '.join(few)}" if few else ""
+    line = f"event: {{constant: {own}}}  # no column is called an event: what is a row?{note}"
+    return EventGuess([*doubt, line])
+
+
+REQUEST = r"(GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH) \S+.*"
+
+
+def purchase(columns: Columns, order: str, by_words: dict[str, str]) -> EventGuess:
+    """Rows with an order and an amount; no properties, but a doubt, if the amount is not clear."""
+    amount = next((by_words[name] for name in AMOUNTS if name in by_words), None)
+    quantity = next((by_words[name] for name in QUANTITIES if name in by_words), None)
+    price = next((by_words[name] for name in PRICES if name in by_words), None)
+    number = columns.number(amount) if amount else None
+    if amount and number:
+        sql, seen = number[0], quoted(amount)
+        if repeats_total(columns, order, sql):
+            return EventGuess(
+                [
+                    f"# Rows are lines of orders ({quoted(order)}), and {seen} is the same in all "
+                    "lines of an order: added up it would count several times, so rows are no "
+                    "purchases as they stand."
+                ]
+            )
+    elif quantity and price and (pieces := columns.number(quantity)) and columns.number(price):
+        sql = f"round({pieces[0]} * {columns.number(price)[0]}, 2)"
+        seen = f"{quoted(quantity)} times {quoted(price)}"
+    else:
+        return EventGuess([])
+    negative = columns.count(f"{sql} < 0")
+    note = f"  # {seen}"
+    if negative:
+        note += f"; {negative:,} rows are negative: returns? See filters below"
+    revenue = f"{{sql: {quoted_sql(sql)}}}{note}"
+    line = f"event: {{constant: purchase}}  # no column names events; {quoted(order)} is an order's"
+    filters = [
+        f'  - "{sql} >= 0"'.replace('"', "'")
+        if '"' not in sql
+        else f"  - {quoted_sql(sql + ' >= 0')}"
+    ]
+    return EventGuess(
+        [line],
+        properties={"order_id": quoted(order), "revenue": revenue},
+        filters=filters if negative else [],
+    )
+
+
+def repeats_total(columns: Columns, order: str, sql: str) -> bool:
+    """Whether an amount is that of the order, repeated in each of its rows."""
+    several, same = columns.row(
+        "count(*), count(*) filter (amounts = 1)",
+        f"(select count(distinct {sql}) as amounts from _tl_log "
+        f"group by {identifier(order)} having count(*) > 1)",
+    )
+    return several >= ENOUGH and same > 0.9 * several

@@ -1,0 +1,281 @@
+"""Guess which columns of a log name the row and the person, tested on their values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tideline.landing.log_columns import (
+    ENOUGH,
+    Columns,
+    Counts,
+    last_word,
+    quoted,
+    quoted_sql,
+    text_of,
+)
+from tideline.landing.log_files import identifier
+
+# Names of columns in snake_case, the likeliest first.
+EVENT_IDS = ("event_id", "message_id", "insert_id", "event_uuid", "hit_id", "request_id")
+EVENT_IDS += ("log_id", "uuid", "guid", "id")
+USERS = ("user_id", "customer_id", "account_id", "member_id", "customer", "user", "uid")
+USERS += ("username", "login", "user_name", "subscriber", "member", "person")
+DEVICES = ("anonymous_id", "visitor_id", "device_id", "client_id", "cookie_id", "cookie")
+DEVICES += ("visitor", "sensor", "machine", "fingerprint")
+EMAILS = ("email", "email_address", "user_email", "customer_email", "e_mail", "mail")
+ADDRESSES = ("host", "ip", "ip_address", "remote_host", "remote_addr", "client_ip", "c_ip")
+SESSIONS = ("session_id", "session", "sessionid")
+USER_WORDS = {"user", "customer", "member", "account", "subscriber", "person", "patient"}
+USER_WORDS |= {"student", "driver", "player", "employee", "contact", "kunde", "kunden", "client"}
+DEVICE_WORDS = {"device", "sensor", "machine", "visitor", "cookie", "browser", "installation"}
+DEVICE_WORDS |= {"anonymous", "meter", "vehicle", "gateway", "terminal"}
+ID_WORDS = {"id", "uuid", "guid", "key", "no", "nr", "number", "ref", "code", "hash", "nummer"}
+EMAIL = r"[^@\s]+@[^@\s]+[.][A-Za-z]{2,}"
+UUID = r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}|[0-9a-fA-F]{24,64}"
+ADDRESS = r"\d{1,3}([.]\d{1,3}){3}|[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)+"
+# More than this share of the values occurring once: they name rows.
+ONCE = 0.98
+# Up to this share of the values may be with several users.
+SHARED = 0.05
+
+
+@dataclass
+class Ids:
+    """Lines of the mapping and the columns that they use."""
+
+    lines: list[str] = field(default_factory=list)
+    used: dict[str, str] = field(default_factory=dict)  # key of the mapping: column
+
+    def add(self, key: str, column: str, note: str) -> None:
+        """Map a column."""
+        self.lines.append(f"{key}: {quoted(column)}  # {note}")
+        self.used[key] = column
+
+    def refuse(self, key: str, column: str, note: str) -> None:
+        """Say why a column that looks like it is not mapped."""
+        self.lines.append(f"# {key}: {quoted(column)}  # not mapped: {note}")
+
+    def has_person(self) -> bool:
+        """Whether somebody is named."""
+        return bool({"user_id", "anonymous_id", "email"} & set(self.used))
+
+
+def find_ids(columns: Columns, taken: set[str]) -> Ids:
+    """The lines for event_id, user_id, anonymous_id and email."""
+    ids = Ids()
+    free = [name for name in columns.names if name not in taken]
+    users = named(columns, free, USERS, USER_WORDS)
+    find_event_id(columns, [name for name in free if name not in users], ids)
+    find_person(columns, "user_id", users, ids)
+    free = [name for name in free if name not in ids.used.values()]
+    find_person(columns, "anonymous_id", named(columns, free, DEVICES, DEVICE_WORDS), ids)
+    find_email(columns, free, ids)
+    if "anonymous_id" not in ids.used:
+        find_anonymous(columns, free, ids)
+    if not ids.has_person():
+        ids.lines += nobody(columns, free)
+    return ids
+
+
+def named(columns: Columns, free: list[str], names: tuple[str, ...], about: set[str]) -> list[str]:
+    """Columns with one of the names, then those called an id of such a thing."""
+    by_words = {columns.words[name]: name for name in reversed(free)}
+    first = [by_words[name] for name in names if name in by_words]
+    ids = [name for name in free if is_id_of(columns.words[name], about)]
+    return list(dict.fromkeys([*first, *ids]))
+
+
+def is_id_of(name: str, about: set[str]) -> bool:
+    """Whether a name such as `customer_no` or `userid` says the id of one of these things."""
+    *before, last = name.split("_")
+    joined = {word + end for word in about for end in ("id", "nummer")}
+    return name in joined or (last in ID_WORDS and bool(set(before) & about))
+
+
+def find_event_id(columns: Columns, free: list[str], ids: Ids) -> None:
+    """The column that is filled in each row and different in each."""
+    by_words = {columns.words[name]: name for name in reversed(free)}
+    names = [by_words[name] for name in EVENT_IDS if name in by_words]
+    others = [
+        name
+        for name in free
+        if name not in names
+        and last_word(columns.words[name]) in ("id", "uuid", "guid")
+        and columns.words[name] not in DEVICES
+    ]
+    for name in [*names, *others]:
+        counts = columns.counts(name)
+        is_unique = counts.filled == counts.distinct == columns.rows
+        if is_unique and (
+            columns.words[name] in EVENT_IDS[:-1] or not is_row_number(columns, name)
+        ):
+            ids.add("event_id", name, f"{counts}: unique and complete")
+            return
+        if is_unique:
+            ids.refuse("event_id", name, f"{counts}, a row number that may begin anew in a file")
+        elif name in names and columns.words[name] not in ("uuid", "guid", "id"):
+            ids.refuse("event_id", name, repeated(columns, name, counts))
+
+
+def repeated(columns: Columns, name: str, counts: Counts) -> str:
+    """What an event id is that is not unique and complete."""
+    extra = counts.filled - counts.distinct
+    empty = columns.rows - counts.filled
+    said = [f"{counts}, not unique"] if extra else [f"{counts}"]
+    if empty:
+        said.append(f"{empty:,} rows have none")
+    if extra:
+        text = text_of(name)
+        row = ", ".join(identifier(each) for each in columns.names)
+        (copies,) = columns.row(
+            "coalesce(sum(n - 1), 0)::bigint",
+            f"(select count(*) as n from _tl_log where {text} is not null group by {row})",
+        )
+        if copies == extra:
+            said.append("the repeats are the same rows again: map it to count them once")
+        else:
+            said.append(f"mapped, {extra:,} rows would become duplicates")
+    return ", ".join(said)
+
+
+def is_row_number(columns: Columns, name: str) -> bool:
+    """Whether a column counts from 0 or 1 without a gap."""
+    if not columns.is_number(name):
+        return False
+    low, high = columns.row(f"min({identifier(name)}), max({identifier(name)})")
+    return low in (0, 1) and high - low == columns.rows - 1
+
+
+def objection(columns: Columns, counts: Counts) -> str | None:
+    """Why the values of a column are no people, if it is so."""
+    if not counts.filled:
+        return "empty in all rows"
+    if columns.rows < ENOUGH:
+        return None
+    if counts.distinct == 1:
+        return f"one value in all {counts.filled:,} rows"
+    if counts.once > ONCE * counts.distinct:
+        return f"{counts}, hardly any occurs twice: they name rows, not people"
+    return None
+
+
+def evidence(columns: Columns, counts: Counts) -> str:
+    """The evidence for a column that names people."""
+    said = [str(counts) if columns.rows >= ENOUGH else "by its name; too few rows to test it"]
+    empty = columns.rows - counts.filled
+    if empty:
+        said.append(f"{empty:,} rows are empty")
+    if columns.rows >= ENOUGH and counts.most > 0.5 * counts.filled:
+        said.append(f"one value has {counts.most:,} rows: is it a placeholder for nobody?")
+    return ", ".join(said)
+
+
+def find_person(columns: Columns, key: str, names: list[str], ids: Ids) -> None:
+    """The first of the columns whose values repeat as people's do."""
+    for name in names:
+        if name in ids.used.values():
+            continue
+        counts = columns.counts(name)
+        why = nested(columns, name) or objection(columns, counts)
+        if why:
+            ids.refuse(key, name, why)
+            continue
+        ids.add(key, name, evidence(columns, counts))
+        return
+
+
+def nested(columns: Columns, name: str) -> str | None:
+    """Why an object names nobody: the same person's may differ in what else it holds."""
+    if columns.kind(name) != "JSON":
+        return None
+    value = quoted_sql(f"{identifier(name)} ->> 'id'")
+    return f"holds objects or arrays; name a value of it, such as {{sql: {value}}}"
+
+
+def find_email(columns: Columns, free: list[str], ids: Ids) -> None:
+    """The column that holds addresses of mail."""
+    for name in free:
+        if columns.words[name] not in EMAILS or name in ids.used.values():
+            continue
+        counts = columns.counts(name)
+        why = objection(columns, counts)
+        if columns.share(name, EMAIL) < 0.9:
+            why = "holds no addresses of mail"
+        if why and "hardly any" in why and ids.has_person():
+            why = None  # that each person has one says nothing against it
+        if why:
+            ids.refuse("email", name, why)
+        else:
+            ids.add("email", name, evidence(columns, counts))
+            return
+
+
+def find_anonymous(columns: Columns, free: list[str], ids: Ids) -> None:
+    """A repeated uuid; where nobody else is named also an address or a session."""
+    free = [name for name in free if name not in ids.used.values()]
+    for name in free:
+        word = columns.words[name]
+        is_session = "session" in word.split("_") or word in SESSIONS
+        is_uuid = (
+            word in ("uuid", "guid")
+            or (columns.kind(name) == "VARCHAR" and columns.share(name, UUID) >= 0.9)
+            or columns.kind(name) == "UUID"
+        )
+        if not is_uuid or is_session:
+            continue
+        counts = columns.counts(name)
+        why = objection(columns, counts) or shared(columns, name, ids.used.get("user_id"))
+        if why:
+            ids.refuse("anonymous_id", name, why)
+        else:
+            said = f"{evidence(columns, counts)}: it repeats, so it names a visitor, not a row"
+            ids.add("anonymous_id", name, said)
+            return
+    if ids.has_person():
+        return
+    for name in free:
+        is_address = columns.words[name] in ADDRESSES or (
+            columns.kind(name) == "VARCHAR" and columns.share(name, ADDRESS) >= 0.95
+        )
+        if is_address:
+            counts = columns.counts(name)
+            if not objection(columns, counts):
+                said = f"{evidence(columns, counts)}; people behind one address count as one"
+                ids.add("anonymous_id", name, said)
+                return
+    for name in free:
+        if columns.words[name] in SESSIONS:
+            counts = columns.counts(name)
+            if not objection(columns, counts):
+                said = f"{evidence(columns, counts)}; each session counts as a person of its own"
+                ids.add("anonymous_id", name, said)
+                return
+
+
+def shared(columns: Columns, name: str, user: str | None) -> str | None:
+    """Why a repeated id is no visitor's: its values are with several users."""
+    if not user:
+        return None
+    value, owner = text_of(name), text_of(user)
+    values, several = columns.row(
+        "count(*), count(*) filter (where owners > 1)",
+        f"(select count(distinct {owner}) as owners from _tl_log "
+        f"where {value} is not null and {owner} is not null group by {value})",
+    )
+    if values and several > SHARED * values:
+        return f"{several:,} of {values:,} values are with several users: a thing, not a visitor"
+    return None
+
+
+def nobody(columns: Columns, free: list[str]) -> list[str]:
+    """Lines that say that nobody is named, and which columns could."""
+    lines = ["# user_id: which column says who? Needed: user_id, anonymous_id or email."]
+    for name in free:
+        if why := nested(columns, name):
+            lines.append(f"#   {quoted(name)} {why}")
+            continue
+        counts = columns.counts(name)
+        if columns.rows < ENOUGH or objection(columns, counts) or counts.distinct < ENOUGH:
+            continue
+        lines.append(f"#   {quoted(name)}: {counts}, as people's ids could be")
+    return lines

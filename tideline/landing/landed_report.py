@@ -1,0 +1,87 @@
+"""Say what a landing brought, and have the tracking plan take in its events where asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+import duckdb
+
+from tideline.landing.guess_event import known_events
+from tideline.landing.landed_check import Event, check_landed, shown
+from tideline.landing.plan_accept import Accepted, accept
+from tideline.landing.plan_infer import LEAST_ROWS, infer_unknown
+
+
+@dataclass
+class Report:
+    """Lines for a person and warnings."""
+
+    lines: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def report(
+    con: duckdb.DuckDBPyConnection, outputs: Sequence[Path], seeds: Path, is_accepting: bool
+) -> Report:
+    """Check landed files; add their unknown events to the plan, or say how.
+
+    Raises InferError if the plan cannot be changed.
+    """
+    said = Report()
+    checked = check_landed(con, outputs, seeds)
+    if is_accepting and checked.unknown():
+        proposal = infer_unknown(con, outputs, seeds)
+        said.lines += accepted_lines(accept(proposal.rows, seeds), seeds)
+        said.lines += [f"  {note}" for note in proposal.notes]
+        checked = check_landed(con, outputs, seeds)
+    said.lines.append(checked.summary())
+    said.warnings += checked.warnings()
+    unknown = checked.unknown()
+    if unknown:
+        said.warnings.append(unknown_warning(unknown, seeds, is_accepting))
+    return said
+
+
+def accepted_lines(accepted: Accepted, seeds: Path) -> list[str]:
+    """What was added to the tracking plan, and what of it refuses rows that have landed."""
+    plan = seeds / "tracking_plan.csv"
+    if not accepted.events:
+        return [f"Nothing was added to {plan}."]
+    lines = [f"Added to {plan}: {', '.join(accepted.events)} ({len(accepted.rows)} lines)."]
+    refusing = [
+        f"  {row['event_name']}.{row['property']}: {row['description']}"
+        for row in accepted.rows
+        if " are no " in row["description"]
+    ]
+    if refusing:
+        lines += [*refusing, "  Such rows will be quarantined unless you correct these lines."]
+    return lines
+
+
+def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> str:
+    """What to do about events that the tracking plan does not know."""
+    rows = sum(event.rows for event in unknown)
+    said = [
+        f"{rows:,} rows are of {len(unknown):,} events that are not in the tracking plan; they "
+        "will be quarantined as `unknown event`."
+    ]
+    if is_accepting:
+        said.append(
+            f"An event with fewer than {LEAST_ROWS} rows, or whose name is not in snake_case, is "
+            "not added: name it otherwise under `event` in the mapping, or add it to "
+            f"{seeds / 'tracking_plan.csv'}."
+        )
+    else:
+        said.append(
+            "Land again with --accept-plan to add what `plan infer` proposes for them to the "
+            "plan, or give them names of the plan under `event` in the mapping."
+        )
+    names = sorted(known_events(seeds))
+    for event in unknown:
+        near = get_close_matches(event.name or "", names, n=1, cutoff=0.8)
+        if near:
+            said.append(f"{shown(event.name)}: did you mean `{near[0]}`?")
+    return " ".join(said)

@@ -1,0 +1,81 @@
+"""The tracking plan: `tideline plan check` and `... infer`.
+
+`check` says what is wrong in the seeds of the plan and its aliases. `infer` proposes rows of the
+plan from what has landed. How to work with the plan: docs/tracking_plan.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tideline.landing.plan_check import COLUMNS, SEEDS, check, properties_of, read
+from tideline.landing.plan_infer import InferError, infer, written
+from tideline.warehouse.paths import path_of
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="tideline plan",
+        description="Check the tracking plan, or propose rows for it.",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=Path,
+        default=SEEDS,
+        help="folder of the seeds (default: that of the project)",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("check", help="say what is wrong in the plan and its aliases")
+    proposing = commands.add_parser("infer", help="propose rows of the plan from what has landed")
+    proposing.add_argument(
+        "--landing",
+        type=Path,
+        help="read the files of this landing folder instead of the warehouse",
+    )
+    proposing.add_argument("--all", action="store_true", help="also what the plan has already")
+    proposing.add_argument("--write", type=Path, metavar="FILE", help="write the rows here")
+    options = parser.parse_args(arguments)
+    return check_seeds(options.seeds) if options.command == "check" else propose_rows(options)
+
+
+def check_seeds(folder: Path) -> int:
+    """Print the problems of the seeds; returns the exit code."""
+    problems = check(folder)
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if not problems:
+        rows = {file: read(folder / file, columns)[0] for file, columns in COLUMNS.items()}
+        plan = properties_of(rows["tracking_plan.csv"])
+        print(
+            f"{len(plan)} events, {sum(map(len, plan.values()))} properties, "
+            f"{len(rows['event_aliases.csv'])} aliases of events, "
+            f"{len(rows['property_aliases.csv'])} of properties: nothing is wrong."
+        )
+    return int(bool(problems))
+
+
+def propose_rows(options: argparse.Namespace) -> int:
+    """Print or write the proposed rows; returns the exit code."""
+    warehouse = path_of("TIDELINE_WAREHOUSE")
+    landing = options.landing or path_of("TIDELINE_LANDING")
+    try:
+        if options.write and options.write.exists():
+            raise InferError(f"{options.write}: exists; choose another name")
+        proposal = infer(
+            None if options.landing else warehouse, landing, options.seeds, options.all
+        )
+    except InferError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for note in proposal.notes:
+        print(f"note: {note}", file=sys.stderr)
+    text = written(proposal.rows)
+    if options.write:
+        options.write.write_text(text, encoding="utf-8")
+        print(f"{len(proposal.rows)} rows from {proposal.origin} -> {options.write}")
+    else:
+        print(text, end="")
+    return 0

@@ -1,0 +1,68 @@
+"""Add proposed events to the tracking plan: lines are added at its end, no line is changed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tideline.landing.plan_check import COLUMNS, SEEDS, check, properties_of, read
+from tideline.landing.plan_infer import InferError, written
+
+PLAN = "tracking_plan.csv"
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The events that were added to the plan, and their rows."""
+
+    events: list[str]
+    rows: list[dict[str, str]]
+
+
+def accept(rows: list[dict[str, str]], seeds: Path = SEEDS) -> Accepted:
+    """Add the rows of those events that the plan does not have yet.
+
+    What stands in the plan stays, byte for byte. Raises InferError if the plan has a problem
+    before or would have one afterwards; nothing is written then.
+    """
+    problems = check(seeds)
+    if problems:
+        said = "; ".join(map(str, problems[:3]))
+        raise InferError(f"nothing was added to the tracking plan, which has problems: {said}")
+    known = properties_of(read(seeds / PLAN, COLUMNS[PLAN])[0])
+    new = [row for row in rows if row["event_name"] not in known]
+    if not new:
+        return Accepted([], [])
+    before = (seeds / PLAN).read_bytes()
+    text = written(new).split("\n", 1)[1]
+    if b"\r\n" in before:
+        text = text.replace("\n", "\r\n")
+    gap = b"" if before.endswith(b"\n") else b"\r\n" if b"\r\n" in before else b"\n"
+    after = before + gap + text.encode()
+    wrong = problems_with(after, seeds)
+    if wrong:
+        raise InferError(f"nothing was added to the tracking plan: {wrong[0]}")
+    replace(seeds / PLAN, after)
+    return Accepted(list(dict.fromkeys(row["event_name"] for row in new)), new)
+
+
+def problems_with(plan: bytes, seeds: Path) -> list[str]:
+    """What would be wrong with the seeds if this were the plan."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file in COLUMNS:
+            (folder / file).write_bytes(plan if file == PLAN else (seeds / file).read_bytes())
+        return [str(problem) for problem in check(folder)]
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all, with the rights it had."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".plan-", delete=False) as file:
+            file.write(content)
+        Path(file.name).chmod(path.stat().st_mode & 0o777)
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise InferError(f"{path}: cannot be written: {os.strerror(error.errno or 0)}") from None

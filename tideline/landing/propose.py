@@ -1,0 +1,196 @@
+"""Propose a mapping for a log: guesses from names, each tested on the log's own rows."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+
+from tideline.landing.guess_event import REQUEST, EventGuess, find_event
+from tideline.landing.guess_ids import find_ids
+from tideline.landing.guess_time import Reading, find_time, read_column
+from tideline.landing.log_columns import Columns, quoted, quoted_sql, text_of
+from tideline.landing.log_files import Log, identifier, open_log
+from tideline.landing.log_format import OTHER, find_format
+from tideline.landing.mapping import LogFormat
+
+MOST_ROWS = 5_000_000  # of a longer log the first ones are looked at
+RECEIVED = ("received_at", "collector_tstamp", "ingested_at", "server_time")
+BROWSER = "(Mozilla|Opera)/.*"
+# Columns that the graph looks for in the context: bots, devices, referrers and campaigns.
+CONTEXT = {
+    "user_agent": "userAgent",
+    "useragent": "userAgent",
+    "ip": "ip",
+    "ip_address": "ip",
+    "client_ip": "ip",
+    "referrer": "page.referrer",
+    "referer": "page.referrer",
+    "utm_source": "campaign.source",
+    "utm_medium": "campaign.medium",
+    "utm_campaign": "campaign.name",
+    "device_type": "device.type",
+    "platform": "device.type",
+}
+
+
+def propose(
+    con: duckdb.DuckDBPyConnection, path: Path, folder: Path, seeds: Path
+) -> tuple[Log, str]:
+    """The log, and a mapping for it as YAML text. What could not be guessed is a comment."""
+    columns, format, seen = look_at(con, path, folder)
+    out = [
+        f"# A mapping for {path.name}, guessed from its columns and tested on its rows.",
+        f"# Correct it, then land with: tideline land {path.name} --mapping THIS_FILE",
+        "# Keys and values: docs/landing.md",
+        *rows_seen(columns),
+    ]
+    time = find_time(columns, set())
+    used: set[str] = set()
+    out += time_lines(time)
+    if time:
+        used |= set(time.columns)
+        received = find_received(columns, time)
+        out += [received.line("received_at")] if received else []
+        used |= set(received.columns) if received else set()
+    ids = find_ids(columns, used)
+    out += ids.lines
+    used |= set(ids.used.values())
+    event = find_event(columns, used, seeds)
+    out += event.lines
+    rest = [name for name in columns.names if name not in used]
+    in_context = context_of(columns, [name for name in rest if name != event.column])
+    if in_context:
+        out.append("context:  # where bots, devices, referrers and campaigns are looked for")
+        out += [f"  {place}: {quoted(name)}" for place, name in in_context.items()]
+    rest = [name for name in rest if name not in in_context.values()]
+    out += property_lines(columns, rest, event)
+    if event.filters:
+        out += ["# filters:", *(f"# {line}" for line in event.filters)]
+    out += format_lines(format, seen)
+    return columns.log, "\n".join(out) + "\n"
+
+
+def look_at(
+    con: duckdb.DuckDBPyConnection, path: Path, folder: Path
+) -> tuple[Columns, LogFormat, list[str]]:
+    """The columns of a log of unknown format, the format, and what it was seen by."""
+    try:
+        format, seen = find_format(path)
+    except (OSError, EOFError, UnicodeError, zlib.error, gzip.BadGzipFile, csv.Error):
+        format, seen = LogFormat(), []  # opening the log says what is wrong with it
+    columns = Columns(con, open_log(con, path, folder, format, MOST_ROWS), folder)
+    wrong = sum(n for why, n in columns.problems.items() if why.startswith("not UTF-8"))
+    if not wrong or format.encoding != "utf-8":
+        return columns, format, seen
+    format = replace(format, encoding=OTHER)
+    seen.append(f"{wrong:,} rows are not UTF-8; {OTHER} is the most usual other encoding")
+    return Columns(con, open_log(con, path, folder, format, MOST_ROWS), folder), format, seen
+
+
+def rows_seen(columns: Columns) -> list[str]:
+    """What was read of the log."""
+    part = " first" if columns.log.is_partial else ""
+    lines = [
+        f"# Read: the{part} {columns.rows:,} rows{', the rest not' if part else ', all of it'}."
+    ]
+    problems = sum(columns.problems.values())
+    if problems:
+        lines.append(f"# {problems:,} more rows cannot be read; landed they are quarantined.")
+    return lines
+
+
+def time_lines(time: Reading | None) -> list[str]:
+    """The line for `time`; both readings as comments where nothing tells them apart."""
+    if not time:
+        return ["# time: which column says when? No column can be read as a time throughout."]
+    if not time.doubt:
+        return [time.line("time")]
+    first = time.line("time")
+    other = first.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
+    return [f"# {time.doubt} Remove the # before the right one.", f"# {first}", f"# {other}"]
+
+
+def find_received(columns: Columns, time: Reading) -> Reading | None:
+    """The column that says when a row arrived: it is never before the time of the event."""
+    for name in columns.names:
+        if columns.words[name] not in RECEIVED or name in time.columns:
+            continue
+        reading = read_column(columns, name)
+        if reading and not columns.count(f"{reading.sql} < {time.sql}"):
+            return reading
+    return None
+
+
+def context_of(columns: Columns, names: list[str]) -> dict[str, str]:
+    """Places of the context and the columns for them, known by name; browsers by value too."""
+    found: dict[str, str] = {}
+    for name in names:
+        place = CONTEXT.get(columns.words[name])
+        if not place and columns.kind(name) == "VARCHAR" and columns.share(name, BROWSER) > 0.5:
+            place = "userAgent"
+        if place and columns.filled[name]:
+            found.setdefault(place, name)
+    return found
+
+
+def property_lines(columns: Columns, names: list[str], event: EventGuess) -> list[str]:
+    """The lines of the properties with their types; every column that is not used elsewhere."""
+    lines = [f"  {name}: {value}" for name, value in event.properties.items()]
+    taken = set(event.properties)
+    for name in names:
+        if quoted(name) in event.properties.values():
+            continue
+        if not columns.filled[name]:
+            lines.append(f"  # {quoted(name)} is empty in all rows")
+            continue
+        key = "title" if name == event.column else columns.words[name]
+        while key in taken:
+            key += "_2"
+        taken.add(key)
+        value, kind = value_of(columns, name)
+        share = columns.filled[name] / columns.rows
+        filled = "" if share == 1 else f", filled in {share:.1%}"
+        lines.append(f"  {quoted(key)}: {value}  # {kind}{filled}")
+        if columns.share(name, REQUEST) > 0.9:
+            url = f"split_part({identifier(name)}, ' ', 2)"
+            lines.append(f"  url: {{sql: {quoted_sql(url)}}}  # the page that was asked for")
+            taken.add("url")
+    return ["properties:  # every other column; keep what you need", *lines] if lines else []
+
+
+def value_of(columns: Columns, name: str) -> tuple[str, str]:
+    """A column as the value of a property, and its type in words."""
+    number = columns.number(name)
+    if number and number[1]:
+        return f"{{sql: {quoted_sql(number[0])}}}", number[1]
+    if number:
+        kind = columns.kind(name)
+        return quoted(name), "integer" if "INT" in kind else "number"
+    kind = columns.kind(name)
+    if kind == "VARCHAR":
+        word = "text"
+        if (
+            columns.count(f"contains({text_of(name)}, ',')")
+            and columns.share(name, r"[-\d.,]+") == 1
+        ):
+            word = "text: numbers whose commas may be decimal or thousands; say which with sql"
+        return quoted(name), word
+    return quoted(name), {"BOOLEAN": "boolean", "JSON": "object or array"}.get(kind, kind.lower())
+
+
+def format_lines(format: LogFormat, seen: list[str]) -> list[str]:
+    """The lines of `csv`."""
+    options = []
+    if format.delimiter:
+        options.append(f"  delimiter: {json.dumps(format.delimiter)}")
+    if format.encoding != "utf-8":
+        options.append(f"  encoding: {format.encoding}")
+    if format.columns:
+        options.append(f"  columns: [{', '.join(format.columns)}]")
+    return [*(f"# {each}" for each in seen), "csv:", *options] if options else []

@@ -1,0 +1,50 @@
+"""Load source systems: `tideline load --help`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tideline.landing.systems import SYSTEMS
+from tideline.landing.systems.load import load
+from tideline.landing.systems.system import LoadError
+from tideline.warehouse.paths import path_of
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Load the systems named, else all that have credentials; 1 if one of them failed."""
+    parser = argparse.ArgumentParser(
+        prog="tideline load",
+        description="Land what is new in the source systems (docs/source_systems.md).",
+    )
+    parser.add_argument(
+        "systems",
+        nargs="*",
+        metavar="SYSTEM",
+        help=f"{', '.join(SYSTEMS)}; without one, all that have credentials",
+    )
+    parser.add_argument("--landing", type=Path, default=path_of("TIDELINE_LANDING"))
+    options = parser.parse_args(arguments)
+    for name in options.systems:
+        if name not in SYSTEMS:
+            parser.error(f"there is no system {name!r}; there are {', '.join(SYSTEMS)}")
+    chosen = [
+        system
+        for system in SYSTEMS.values()
+        if system.name in options.systems
+        or (not options.systems and system.is_configured(os.environ))
+    ]
+    if not chosen:
+        print("error: no system has credentials (docs/source_systems.md)", file=sys.stderr)
+    failed = not chosen
+    for system in chosen:
+        try:
+            for table, rows in load(system, options.landing, os.environ).items():
+                print(f"{rows:>10,} {system.name}.{table}", flush=True)
+        except LoadError as error:
+            failed = True
+            print(f"error: {error}", file=sys.stderr, flush=True)
+    return 1 if failed else 0

@@ -1,0 +1,76 @@
+"""What there is to say about a source system, and what goes wrong with one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from requests.auth import AuthBase
+
+    from tideline.landing.systems.rows import Window
+
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+
+class LoadError(Exception):
+    """Something a person has to change; the message names the thing and the fix, no person."""
+
+
+class NotConfigured(LoadError):
+    """A system has no credentials in the environment."""
+
+
+@dataclass(frozen=True)
+class System:
+    """A source system: where it is, how to log in, which tables it has.
+
+    `tables` has their descriptions. `logins` are alternatives, each the variables that must be set
+    together; the first that is complete is taken. `url` is the address; the variable `url_variable`
+    overrides it, and is needed where there is none. `auth` makes the login out of the address and
+    the environment, `resources` what dlt's `rest_api` source calls resources. `change_log` is how
+    long the system tells of changes: after a longer pause everything is fetched anew.
+    """
+
+    name: str
+    tables: Mapping[str, str]
+    logins: tuple[tuple[str, ...], ...]
+    auth: Callable[[str, Mapping[str, str]], AuthBase]
+    resources: Callable[[Window, Mapping[str, str]], list[dict[str, Any]]]
+    url: str | None = None
+    path: str = ""
+    headers: Mapping[str, str] | None = None
+    change_log: timedelta | None = None
+
+    @property
+    def url_variable(self) -> str:
+        """Name of the variable that holds the address."""
+        return f"TIDELINE_{self.name.upper()}_URL"
+
+    def login(self, environment: Mapping[str, str]) -> tuple[str, ...]:
+        """The variables that log in. Raises NotConfigured, saying which ones to set."""
+        ways = self.logins if self.url else [(self.url_variable, *way) for way in self.logins]
+        for way in ways:
+            if all(environment.get(variable) for variable in way):
+                return way
+        said = ", or ".join(" and ".join(way) for way in ways)
+        raise NotConfigured(f"{self.name}: no credentials; set {said} (docs/source_systems.md)")
+
+    def is_configured(self, environment: Mapping[str, str]) -> bool:
+        """Whether the environment holds credentials."""
+        try:
+            return bool(self.login(environment))
+        except NotConfigured:
+            return False
+
+    def address(self, environment: Mapping[str, str]) -> str:
+        """The address without a path. Raises LoadError if a token would travel in the clear."""
+        url = (environment.get(self.url_variable) or self.url or "").rstrip("/")
+        parts = urlsplit(url)
+        is_safe = parts.scheme == "https" or parts.hostname in LOCAL_HOSTS
+        if not parts.hostname or not is_safe:
+            raise LoadError(f"{self.name}: {self.url_variable} is not an https:// address")
+        return url

@@ -1,0 +1,120 @@
+"""The licences of all pinned packages: `tideline licences`, or `make licences`.
+
+They are read from what the packages say of themselves, as installed here. A package that says
+nothing, or names a licence that is not on the list, makes the command fail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from tideline.text import table
+
+PINS = Path(__file__).parents[1] / "requirements.txt"
+# SPDX identifiers of licences under which everybody may use, change and sell. Of weak copyleft only
+# what binds the files of the package itself (MPL).
+ALLOWED = {
+    *("MIT", "MIT-0", "ISC", "Zlib", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "CC0-1.0"),
+    *("Apache-2.0", "AFL-2.1", "PSF-2.0", "CNRI-Python", "MPL-2.0"),
+}
+# What packages write, as patterns, and what it means. "BSD" alone is of two or three clauses.
+MEANT = {
+    r"(License :: OSI Approved :: )?(The )?MIT( License)?": "MIT",
+    r"(The )?Apache( Software)?( License)?,?( Version| v)?[ -]?(2|2\.0)?": "Apache-2.0",
+    r"(3-Clause )?BSD( License|-3-Clause)?": "BSD-3-Clause",
+    r"ISC License( \(ISCL\))?": "ISC",
+    r"Mozilla Public License 2\.0 \(MPL 2\.0\)": "MPL-2.0",
+    r"Python Software Foundation License": "PSF-2.0",
+}
+# What is allowed for one package, and why.
+JUDGED = {
+    "text-unidecode": (
+        "Artistic License",
+        "its author lets choose between this and the GPL; it is used as it is, not changed",
+    ),
+}
+
+
+def pinned(path: Path) -> Iterator[Requirement]:
+    """The requirements of a file that belong to this platform and Python."""
+    for line in path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
+        text = line.split(" --hash")[0].split("#")[0].strip()
+        if text:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate():
+                yield requirement
+
+
+def licence_of(package: Distribution) -> str:
+    """The licence of a package: an SPDX expression, or what it wrote; empty if it says nothing."""
+    about = package.metadata
+    if about.get("License-Expression"):
+        return about["License-Expression"]
+    written = (about.get("License") or "").strip()
+    if "\n" in written or written.startswith("Copyright"):  # the text of it, not its name
+        written = ""
+    classes = [
+        name.split(" :: ")[-1]
+        for name in about.get_all("Classifier", [])
+        if name.startswith("License :: ") and name.count(" :: ") > 1
+    ]
+    named = [written] if is_allowed(meant(written)) else classes or [written]
+    return " AND ".join(dict.fromkeys(meant(name) for name in named if name))
+
+
+def meant(name: str) -> str:
+    """The SPDX identifier of a name, else the name itself."""
+    for pattern, identifier in MEANT.items():
+        if re.fullmatch(pattern, name, re.IGNORECASE):
+            return identifier
+    return name
+
+
+def is_allowed(expression: str) -> bool:
+    """Whether an SPDX expression can be kept to: all that are joined by AND, one of each OR."""
+    while inner := re.search(r"\(([^()]*)\)", expression):
+        word = "MIT" if is_allowed(inner[1]) else "none"
+        expression = expression.replace(inner[0], word)
+    return any(
+        all(part.strip() in ALLOWED for part in choice.split(" AND "))
+        for choice in expression.split(" OR ")
+    )
+
+
+def rows(pins: Path) -> Iterator[tuple[str, str, str, str]]:
+    """Name, version, licence and what is wrong of each pinned package."""
+    for requirement in pinned(pins):
+        version = str(requirement.specifier).removeprefix("==")
+        try:
+            package = distribution(requirement.name)
+        except PackageNotFoundError:
+            yield requirement.name, version, "", "not installed"
+            continue
+        licence = licence_of(package)
+        is_judged = requirement.name in JUDGED and JUDGED[requirement.name][0] in licence
+        wrong = "" if package.version == version else f"pinned as {version}"
+        if not licence:
+            wrong = "says nothing of its licence"
+        elif not is_allowed(licence) and not is_judged:
+            wrong = "not an allowed licence"
+        yield requirement.name, package.version, licence, wrong
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print all licences; 1 if a package has none that is allowed."""
+    argparse.ArgumentParser(prog="tideline licences", description=__doc__).parse_args(arguments)
+    found = list(rows(PINS))
+    print(table(("package", "version", "licence"), [row[:3] for row in found]))
+    for name, (licence, reason) in JUDGED.items():
+        print(f"\n{name}: {licence}: {reason}.")
+    wrong = [row for row in found if row[3]]
+    for name, version, licence, problem in wrong:
+        print(f"error: {name} {version}: {problem}{licence and f' ({licence})'}", file=sys.stderr)
+    return 1 if wrong else 0

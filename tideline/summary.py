@@ -1,0 +1,167 @@
+"""What a build made, on one page: `tideline summary`.
+
+Counts per stage that add up, segments and personas with their sizes, how good the models are, and
+what was delivered where.
+"""
+
+import argparse
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from tideline.text import table
+from tideline.warehouse.connection import Warehouse, open_warehouse
+
+STAGES = {
+    "landed rows": "select count(*) from {raw_messages}",
+    "  events": "select count(*) from {fct_events}",
+    "  duplicated": "select count(*) from {events_duplicated}",
+    "  quarantined": "select count(*) from {events_quarantined}",
+    "sessions": "select count(*) from {fct_sessions}",
+    "identifiers": "select count(distinct identifier_id) from {identity_map}",
+    "profiles": "select count(*) from {dim_profiles}",
+    "memberships": "select count(*) from {segment_memberships}",
+}
+
+
+class _Tables(dict):
+    """Full names of tables, looked up by their short ones."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        super().__init__()
+        self.warehouse = warehouse
+
+    def __missing__(self, name: str) -> str:
+        return self.warehouse.table(name)
+
+
+def rows_of(warehouse: Warehouse, sql: str) -> list[tuple]:
+    """Rows of a query that names the project's tables in braces."""
+    return warehouse.query(sql.format_map(_Tables(warehouse)))
+
+
+def section(head: Sequence[str], rows: Iterable[Sequence], otherwise: str = "none yet") -> str:
+    """A table, or words for its absence."""
+    rows = list(rows)
+    return table(head, rows) if rows else f"  {otherwise}"
+
+
+def unknown_events(warehouse: Warehouse) -> list[str]:
+    """A line if events were quarantined because the tracking plan does not know them."""
+    ((rows, events),) = rows_of(
+        warehouse,
+        "select count(*), count(distinct event_name) from {events_quarantined} "
+        "where reason = 'unknown event'",
+    )
+    if not rows:
+        return []
+    return [
+        f"  {rows:,} quarantined rows are of {events:,} events that the tracking plan does not "
+        "know; `tideline plan infer` proposes rows for it."
+    ]
+
+
+def models(warehouse: Warehouse) -> list[str]:
+    """The newest version of each model beside its best baseline, and what keeps it from scoring."""
+    rows = rows_of(
+        warehouse,
+        "select model_name, model_version, auc, baseline, baseline_auc, is_promoted, judgement "
+        "from {model_versions} where is_newest order by model_name",
+    )
+    missing = defaultdict(list)
+    for name, finding in rows_of(
+        warehouse,
+        "select model_name, finding from {model_requirements} where not is_met "
+        "order by model_name, requirement_number, requirement",
+    ):
+        missing[name].append(finding)
+    return [
+        section(
+            ["model", "AUC", "best single feature", "its AUC", "promoted"],
+            [(version, *numbers, promoted) for _, version, *numbers, promoted, _ in rows],
+        ),
+        *(
+            f"  {version} is not promoted: {judgement}."
+            for _, version, *_, promoted, judgement in rows
+            if not promoted
+        ),
+        *(
+            f"  {name} cannot be trained: {'; '.join(findings)}."
+            for name, findings in missing.items()
+        ),
+    ]
+
+
+def behaving(warehouse: Warehouse) -> str:
+    """Why there are no personas yet."""
+    count = rows_of(warehouse, "select count_if(is_for_training) from {persona_behaviors}")[0][0]
+    return (
+        f"none yet: {count or 0:,} profiles visited at least twice in 90 days; "
+        "50 who behave in more than 3 ways are needed"
+    )
+
+
+def summary(warehouse: Warehouse) -> str:
+    """The page."""
+    counts = {stage: rows_of(warehouse, sql)[0][0] for stage, sql in STAGES.items()}
+    last = rows_of(
+        warehouse,
+        "select count(*), count(distinct landed_file) from {raw_messages} "
+        "where landed_at = (select max(landed_at) from {raw_messages})",
+    )[0]
+    parts = counts["  events"] + counts["  duplicated"] + counts["  quarantined"]
+    clock = rows_of(warehouse, "select as_of from {data_clock}")[0][0]
+    sections = [
+        f"As of {clock:%Y-%m-%d %H:%M:%S} UTC",
+        section(["stage", "rows"], counts.items()),
+        f"  events + duplicated + quarantined = {parts:,}, "
+        + ("all that landed." if parts == counts["landed rows"] else "NOT all that landed!"),
+        f"  Landed last: {last[0]:,} rows in {last[1]:,} files.",
+        *unknown_events(warehouse),
+        "Segments",
+        section(
+            ["segment", "profiles", "label"],
+            rows_of(
+                warehouse,
+                "select segment_name, profile_count, label from {segments} order by priority",
+            ),
+            "none is declared: docs/adding_a_segment.md tells how to add one",
+        ),
+        "Personas",
+        section(
+            ["persona", "profiles"],
+            rows_of(
+                warehouse,
+                "select persona_name, profile_count from {personas} order by profile_count desc",
+            ),
+            behaving(warehouse),
+        ),
+        "Models, on a later slice than they were trained on",
+        *models(warehouse),
+    ]
+    if warehouse.exists(warehouse.schema, "activation_runs"):
+        sections += [
+            "Delivered by the last run of each sync",
+            section(
+                ["sync", "status", "adds", "updates", "removes", "accepted", "to"],
+                rows_of(
+                    warehouse,
+                    "select sync_name, status, adds, updates, removes, accepted, destination "
+                    "from {activation_runs} qualify row_number() over "
+                    "(partition by sync_name order by started_at desc) = 1 order by sync_name",
+                ),
+            ),
+        ]
+    return "\n".join(
+        ("\n" if not section.startswith("  ") else "") + section for section in sections
+    ).lstrip()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the page."""
+    argparse.ArgumentParser(
+        prog="tideline summary", description="What the last build made, on one page."
+    ).parse_args(arguments)
+    with open_warehouse(os.environ, read_only=True) as warehouse:
+        print(summary(warehouse))
+    return 0

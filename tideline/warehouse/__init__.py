@@ -1,0 +1,1 @@
+"""The warehouse: where it is, how it is opened, what its errors mean."""

@@ -1,0 +1,112 @@
+"""A DuckDB file: opened, or one sentence on why not; and closed to all that lies outside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tideline.warehouse.errors import WarehouseError
+
+CLOSED = {
+    "global TimeZone": "'UTC'",
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+    # `raw_messages` reads its files in parallel and sets the order back; it opens nothing.
+    "allowed_configs": "['preserve_insertion_order']",
+    "lock_configuration": "true",  # the last one: from here on nothing can be set
+}
+
+
+def open_file(
+    path: Path | str, config: Mapping[str, Any] | None = None, read_only: bool = False
+) -> duckdb.DuckDBPyConnection:
+    """Open a file, which dbt makes if it is missing. Raises WarehouseError, saying what to do."""
+    try:
+        return duckdb.connect(str(path), read_only=read_only, config=dict(config or {}))
+    except duckdb.Error as error:
+        raise WarehouseError(reason(path, error)) from None
+
+
+def reason(path: Path | str, error: duckdb.Error) -> str:
+    """Why a file could not be opened, and what to do, in one sentence."""
+    text = str(error)
+    if "Conflicting lock" in text:
+        return (
+            f"the warehouse {path} is in use by another process{holder(text)}; DuckDB lets either "
+            "one process write or several read, so wait until it has ended, or end it, and run "
+            "this again"
+        )
+    if re.search("Permission denied|Read-only file system|Operation not permitted", text):
+        return (
+            f"the warehouse {path} cannot be written here; give this user the right to write the "
+            "file and its folder, or set TIDELINE_WAREHOUSE to another file"
+        )
+    if "Cannot open file" in text and not Path(path).parent.is_dir():
+        return f"the folder {Path(path).parent} of the warehouse does not exist; make it"
+    return f"the warehouse {path} cannot be opened: {text.splitlines()[0]}"
+
+
+def holder(text: str) -> str:
+    """Who holds a lock, of DuckDB's message: process id and command, without its arguments.
+
+    Arguments may hold what is secret or personal, so only the name of the command is told.
+    """
+    found = re.search(r"held in (\S+) \(PID (\d+)\)", text)
+    if not found:
+        return ""
+    program, pid = found.groups()
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:  # no Linux, or it has just ended
+        words = [program]
+    return f" (PID {pid}, {command_name(words)})"
+
+
+def command_name(words: list[str]) -> str:
+    """The name of a command: `dbt` of `/usr/bin/python3 /opt/venv/bin/dbt build --vars ...`."""
+    program, *arguments = words
+    if Path(program).name.startswith("python"):
+        match arguments:
+            case ["-m", "tideline", *rest]:
+                program, arguments = "tideline", rest
+            case ["-m", module, *_]:
+                return f"python -m {module}"
+            case [script, *rest] if script and not script.startswith("-"):
+                program, arguments = script, rest
+    name = Path(program).name
+    is_ours = name == "tideline" and arguments and arguments[0].isalpha()
+    return f"{name} {arguments[0]}" if is_ours else name
+
+
+def close_off(
+    connection: duckdb.DuckDBPyConnection, folders: Iterable[Path], files: Iterable[Path] = ()
+) -> None:
+    """Leave a connection its own file, these folders and these files, for good. Times are UTC.
+
+    The connections of one process to one file share their settings: the first one decides.
+    """
+    if connection.execute("select current_setting('lock_configuration')").fetchall()[0][0]:
+        return
+    connection.execute(f"set allowed_directories = {quoted(folders)}")
+    connection.execute(f"set allowed_paths = {quoted(files)}")
+    for name, value in CLOSED.items():
+        connection.execute(f"set {name} = {value}")
+
+
+def quoted(paths: Iterable[Path]) -> str:
+    """Paths as an SQL list; DuckDB follows links before it compares.
+
+    Queries name files by patterns that mean exactly them, and so do these. What is not called in
+    UTF-8 cannot be opened anyway.
+    """
+    names = [name for path in paths if "\\udc" not in ascii(name := str(path.resolve()))]
+    names += [re.sub(r"([\[\]*?])", r"[\1]", name) for name in names]
+    texts = ("'" + name.replace("'", "''") + "'" for name in dict.fromkeys(names))
+    return f"[{', '.join(texts)}]"
