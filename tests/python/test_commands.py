@@ -101,7 +101,7 @@ def test_a_command_is_named_without_its_arguments():
     assert command_name([python, "/opt/venv/bin/dbt", "build", "--vars", "x"]) == "dbt"
     own = ["/opt/venv/bin/python", "/opt/venv/bin/tideline", "forget", "email:ann@example.org"]
     assert command_name(own) == "tideline forget"
-    assert command_name([python, "-m", *own[1:]]) == "tideline forget"
+    assert command_name([python, "-m", "tideline", *own[2:]]) == "tideline forget"
     assert command_name([python, "-m", "http.server", "8000"]) == "python -m http.server"
     assert command_name(["/usr/local/bin/duckdb", "warehouse.duckdb"]) == "duckdb"
     assert command_name([python, "-c", "print('secret')"]) == "python3.11"
