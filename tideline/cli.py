@@ -46,6 +46,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
     },
     "Operate": {
         "dev": Command("tideline.dev", "open the Dagster UI"),
+        "schema": Command("tideline.schema", "print the JSON Schema of the declarations"),
         "licences": Command("tideline.licences", "list the licences of the pinned packages"),
     },
 }

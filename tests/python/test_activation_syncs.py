@@ -54,7 +54,7 @@ def test_exposures_without_a_sync_are_no_syncs(tmp_path):
         ({"guard_min_rows": -1}, ["`guard_min_rows` is -1"]),
         ({"batch_rows": 0}, ["`batch_rows` is 0"]),
         ({"batch_rows": True}, ["expected a whole number, got True"]),
-        ({"format": "xml"}, ["`format` is `xml`", "jsonl, csv"]),
+        ({"format": "xml"}, ["`format` says `xml`", "csv, jsonl"]),
         ({"group_by": "segment_nam"}, ["`group_by`", "did you mean `segment_name`?"]),
         ({"url_env": "X"}, ["unknown key `url_env`"]),
     ],

@@ -13,7 +13,7 @@ LAYERS = [
     ["tideline.declarations"],
     ["tideline.landing", "tideline.activation", "tideline.matching"],
     ["tideline.privacy"],
-    ["tideline.summary", "tideline.licences", "tideline.dev"],
+    ["tideline.summary", "tideline.licences", "tideline.dev", "tideline.schema"],
     ["examples"],
     ["tideline.cli"],
     ["tideline.__main__"],

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from types import UnionType
-from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 from tideline.text import nearest
 from tideline.warehouse.errors import DeclarationError
@@ -27,6 +27,7 @@ class Declarable(Protocol):
 class Limits:
     """What `meta.sync` may say of every sync, whatever its destination.
 
+    - `destination`: the kind of tool that receives the rows.
     - `key`: the columns that identify a row at the destination.
     - `columns`: the further columns that are sent; none given means all but `as_of`.
     - `hash`: columns sent and remembered only as SHA-256 of the trimmed, lower-cased text.
@@ -216,6 +217,10 @@ def _value(value: Any, kind: Any, place: str) -> Any:
         if len(set(values)) < len(values):
             raise DeclarationError(f"{place}: names a column twice, {value!r}")
         return tuple(each.lower() for each in values)
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise DeclarationError(f"{place} says `{value}`; {nearest(value, get_args(kind))}")
+        return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:

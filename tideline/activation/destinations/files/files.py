@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 from tideline.activation.destinations.files.cells import cell, plain
 from tideline.activation.destinations.files.claim import MARKER, Claim, private
@@ -28,8 +28,6 @@ from tideline.warehouse.paths import path_of
 
 if TYPE_CHECKING:
     from tideline.declarations.syncs import Sync
-
-FORMATS = ("jsonl", "csv")
 
 
 @dataclass(frozen=True)
@@ -41,12 +39,7 @@ class FilesOptions:
     """
 
     group_by: str | None = None
-    format: str = "jsonl"
-
-    def __post_init__(self) -> None:
-        """Check the format."""
-        if self.format not in FORMATS:
-            raise ValueError(f"`format` is `{self.format}`; known are: {', '.join(FORMATS)}")
+    format: Literal["jsonl", "csv"] = "jsonl"
 
 
 class Files:

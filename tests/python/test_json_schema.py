@@ -1,0 +1,91 @@
+"""The JSON Schema of the syncs says what the reader of the declarations does."""
+
+import copy
+import json
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from tests.conftest import REPOSITORY
+from tideline import schema
+from tideline.activation.destinations import DESTINATIONS
+from tideline.declarations.json_schema import exposures_schema
+from tideline.declarations.syncs import read_syncs
+from tideline.warehouse.errors import DeclarationError
+
+SCHEMA = exposures_schema(DESTINATIONS)
+FILE = REPOSITORY / "docs" / "reference" / "schemas" / "exposures.json"
+DECLARED = REPOSITORY / "models" / "activation" / "exposures.yml"
+MINIMAL = {
+    "files": {"destination": "files", "key": ["profile_id"]},
+    "webhook": {"destination": "webhook", "key": ["profile_id"], "url_env": "URL"},
+}
+CHANGES = [
+    {"format": "csv"},
+    {"format": "xml"},
+    {"batch_rows": "many"},
+    {"batch_rows": 10},
+    {"rows_per_second": 2.5},
+    {"silence_is_consent": "yes"},
+    {"hash": ["email"]},
+    {"hash": "email"},
+    {"hash": ["email", "email"]},
+    {"hash": {"email": "sha256"}},
+    {"token_env": "TOKEN"},
+    {"batch_size": 10},
+    {"destination": "fax"},
+    {"key": None},
+]
+
+
+def accepts(sync):
+    document = {"exposures": [{"name": "one", "config": {"meta": {"sync": sync}}}]}
+    return Draft202012Validator(SCHEMA).is_valid(document)
+
+
+def reads(sync, folder):
+    table = {"schema": "tideline", "name": "audiences"}
+    exposure = {
+        "name": "one",
+        "config": {"meta": {"sync": sync}},
+        "depends_on": {"nodes": ["model.tideline.audiences"]},
+    }
+    manifest = {"nodes": {"model.tideline.audiences": table}, "exposures": {"one": exposure}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    try:
+        read_syncs(folder / "manifest.json", DESTINATIONS)
+    except DeclarationError:
+        return False
+    return True
+
+
+def test_the_published_file_is_what_the_command_prints(capsys):
+    schema.main([])
+    assert FILE.read_text() == capsys.readouterr().out, "run `tideline schema` into this file"
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_the_declared_syncs_are_accepted_and_their_file_names_the_schema():
+    text = DECLARED.read_text()
+    document = yaml.safe_load(text)
+    Draft202012Validator(SCHEMA).validate(document)
+    place = text.splitlines()[0].partition("$schema=")[2]
+    assert (DECLARED.parent / place).resolve() == FILE
+    broken = copy.deepcopy(document)
+    broken["exposures"][0]["config"]["meta"]["sync"]["keys"] = ["profile_id"]
+    assert not Draft202012Validator(SCHEMA).is_valid(broken)
+
+
+def test_every_key_is_described():
+    for alternative in SCHEMA["$defs"]["sync"]["oneOf"]:
+        for name, key in alternative["properties"].items():
+            assert name == "destination" or len(key["description"]) > 10, name
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+@pytest.mark.parametrize("destination", MINIMAL)
+def test_the_schema_accepts_what_the_reader_accepts(destination, change, tmp_path):
+    sync = MINIMAL[destination] | change
+    assert accepts(MINIMAL[destination]) and reads(MINIMAL[destination], tmp_path)
+    assert accepts(sync) == reads(sync, tmp_path)

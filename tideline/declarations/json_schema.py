@@ -1,0 +1,114 @@
+"""JSON Schemas of the declarations, so that editors complete and check the YAML.
+
+They are derived from the dataclasses that the reader fills; `docs/reference/schemas` holds them as
+files, and a test compares.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from tideline.declarations.syncs import Declarable, Limits
+
+TYPES = {
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    bool: {"type": "boolean"},
+    dict: {"type": "object"},
+}
+COLUMNS = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+    ]
+}
+
+
+def exposures_schema(destinations: Mapping[str, type[Declarable]]) -> dict[str, Any]:
+    """The schema of a properties file of dbt whose exposures declare syncs.
+
+    What is dbt's own (names, owners, other resources) is left to dbt.
+    """
+    sync: dict[str, Any] = {"$ref": "#/$defs/sync"}
+    meta = {"type": "object", "properties": {"sync": sync}}
+    exposure = {
+        "type": "object",
+        "properties": {"config": {"type": "object", "properties": {"meta": meta}}, "meta": meta},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "dbt exposures that declare syncs",
+        "type": "object",
+        "properties": {"exposures": {"type": "array", "items": exposure}},
+        "$defs": {"sync": sync_schema(destinations)},
+    }
+
+
+def sync_schema(destinations: Mapping[str, type[Declarable]]) -> dict[str, Any]:
+    """The schema of `meta.sync`: one alternative per destination."""
+    return {
+        "description": "A declared flow of the rows of one table to a destination.",
+        "type": "object",
+        "required": ["destination"],
+        "properties": {"destination": {"enum": sorted(destinations)}},
+        "oneOf": [_alternative(name, destinations[name].Options) for name in sorted(destinations)],
+    }
+
+
+def _alternative(name: str, options: type) -> dict[str, Any]:
+    properties = _properties(Limits) | _properties(options)
+    return {
+        "title": name,
+        "properties": properties | {"destination": {"const": name}},
+        "required": ["destination", *sorted(_required(Limits) | _required(options))],
+        "additionalProperties": False,
+    }
+
+
+def _properties(declared: type) -> dict[str, Any]:
+    hints, words = get_type_hints(declared), _descriptions(declared)
+    properties = {}
+    for each in fields(declared):  # type: ignore[arg-type]
+        schema = _type(hints[each.name])
+        schema["description"] = words[each.name]
+        if each.default not in (MISSING, None, ()):
+            schema["default"] = each.default
+        properties[each.name] = schema
+    return properties
+
+
+def _required(declared: type) -> set[str]:
+    return {
+        each.name
+        for each in fields(declared)  # type: ignore[arg-type]
+        if each.default is MISSING and each.name != "destination"
+    }
+
+
+def _type(hint: Any) -> dict[str, Any]:
+    if isinstance(hint, UnionType):
+        kinds = [TYPES[each] for each in get_args(hint) if each is not NoneType and each in TYPES]
+        if len(kinds) == len([each for each in get_args(hint) if each is not NoneType]):
+            return dict(kinds[0]) if len(kinds) == 1 else {"anyOf": [dict(kind) for kind in kinds]}
+        return dict(COLUMNS)
+    if get_origin(hint) is tuple:
+        return dict(COLUMNS)
+    if get_origin(hint) is Literal:
+        return {"enum": list(get_args(hint))}
+    return dict(TYPES[hint])
+
+
+def _descriptions(declared: type) -> dict[str, str]:
+    """What the docstring of a dataclass says of each field: "`name`: text" or "`a`, `b`: text"."""
+    text = re.sub(r"\s+", " ", declared.__doc__ or "")
+    found = re.split(r"(?:^|[-.] )((?:`\w+`, )*`\w+`): ", text)
+    return {
+        name: words[:1].upper() + words[1:].strip().rstrip("-. ") + "."
+        for names, words in zip(found[1::2], found[2::2], strict=True)
+        for name in re.findall(r"`(\w+)`", names)
+    }
