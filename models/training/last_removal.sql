@@ -5,6 +5,7 @@
 -#}
 {% set landed_files = load_relation(ref('landed_files')) if execute %}
 {% set former = load_relation(this) if execute %}
+-- depends_on: {{ ref('landed_files') }}
 {% if landed_files %}
 select max(files.removed_at) as removed_at
 from {{ landed_files }} as files
