@@ -245,7 +245,7 @@ def test_events_have_the_names_of_the_plan_where_the_log_has_what_it_requires(tm
         "Product Viewed": "product_view",  # `sku` stands for product_id
         "NextSong": "next_song",
         "purchase": "purchase_logged",
-        "Größe geändert": "groe_geandert",
+        "Größe geändert": "grosse_geandert",
     }
     assert "20 rows; purchase needs order_id and revenue" in line(text, "    purchase:")
     assert "20 rows, not in the tracking plan" in line(text, "    NextSong:")
