@@ -102,14 +102,13 @@ def is_due(versions: pd.DataFrame, clock: pd.Timestamp, retrain_after_days: int)
     return known.empty or (clock.normalize() - known.max().normalize()).days >= retrain_after_days
 
 
-def trained_since(versions: pd.DataFrame, removed_at: pd.Timestamp | None) -> pd.DataFrame:
+def trained_since(versions: pd.DataFrame, removed_at: pd.Timestamp) -> pd.DataFrame:
     """The rows of versions that were trained since rows were last removed from the landings.
 
     Those before may have learned from rows that have left, and are as if they had not been.
     """
-    if pd.isna(removed_at):
-        return versions
-    return versions[pd.to_datetime(versions["last_removal_at"]) >= removed_at]
+    known = pd.to_datetime(versions["last_removal_at"]).fillna(pd.Timestamp(0))
+    return versions[known >= removed_at]
 
 
 def behavior_numbers(behaviors: pd.DataFrame) -> pd.DataFrame:
@@ -308,7 +307,7 @@ def train(
     numbers: pd.DataFrame,
     history: pd.DataFrame,
     clock: pd.Timestamp,
-    removed_at: pd.Timestamp | None = None,
+    removed_at: pd.Timestamp,
 ) -> pd.DataFrame:
     """Find personas and give them ids and names.
 
@@ -355,7 +354,7 @@ def model(dbt, session):
     if dbt.is_incremental:
         # A table from before removals were known has no such column.
         history = frame_of(session.sql(f"select * from {dbt.this}")).reindex(columns=list(COLUMNS))
-    removed_at = pd.to_datetime(frame_of(last_removal)["removed_at"]).max()
+    removed_at = pd.Timestamp(frame_of(last_removal)["removed_at"].iloc[0])
 
     result = history.head(0)
     valid = trained_since(history, removed_at)

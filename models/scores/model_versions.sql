@@ -59,7 +59,7 @@ judged as (
         coalesce(versions.auc_gain_low > 0, false) as is_promoted,
         model_declarations.declaration_id is not null
         and versions.trained_as_of <= data_clock.as_of
-        and coalesce({{ trained_since('versions', 'last_removal') }}, false) as is_asked
+        and {{ trained_since('versions', 'last_removal') }} as is_asked
     from versions
     cross join data_clock
     cross join last_removal

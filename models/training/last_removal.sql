@@ -4,10 +4,11 @@
     is therefore the removal there; else what this table says stays.
 -#}
 {% set landed_files = load_relation(ref('landed_files')) if execute %}
+{% set never = "cast('1970-01-01' as timestamp)" %}
 {% set former = load_relation(this) if execute %}
 -- depends_on: {{ ref('landed_files') }}
 {% if landed_files %}
-select max(files.removed_at) as removed_at
+select coalesce(max(files.removed_at), {{ never }}) as removed_at
 from {{ landed_files }} as files
 {% elif flags.FULL_REFRESH %}
 select cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp) as removed_at
@@ -15,5 +16,5 @@ select cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp
 select former.removed_at
 from {{ former }} as former
 {% else %}
-select cast(null as timestamp) as removed_at
+select {{ never }} as removed_at
 {% endif %}

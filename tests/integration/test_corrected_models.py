@@ -17,7 +17,7 @@ WRONG = RIGHT | {"event": {"column": "what", "default": "page_view"}}
 LEARNED = ["+personas", "+profile_scores"]
 CENTROIDS = "select * exclude (persona_id, persona_name, last_removal_at) from persona_centroids"
 TERMS = "select * exclude (last_removal_at) from model_terms"
-IN_USE = "last_removal_at is not distinct from (select removed_at from last_removal)"
+IN_USE = "last_removal_at = (select removed_at from last_removal)"
 
 
 def log():

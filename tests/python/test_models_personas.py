@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 ROOT = Path(__file__).parents[2]
+NEVER = pd.Timestamp(0)  # what `last_removal` says where nothing was removed
 CLOCK = pd.Timestamp("2026-06-01")
 BEHAVIORS = ["app_share", "coupon_share", "searches_per_visit", "visits_per_week"]
 GROUPS = np.array([[6, 0, 0, 1], [0, 6, 0, 1], [0, 0, 6, 1], [0, 0, 0, 4]], dtype=float)
@@ -53,7 +54,7 @@ def profiles(groups=GROUPS, count=80, seed=0):
     return frame.assign(as_of=CLOCK, is_for_training=True)
 
 
-def run(frame, clock=CLOCK, former=None, retrain=False, removed_at=None):
+def run(frame, clock=CLOCK, former=None, retrain=False, removed_at=NEVER):
     session = duckdb.connect()
     session.register("persona_behaviors", frame)
     session.register("data_clock", pd.DataFrame({"as_of": [clock]}))

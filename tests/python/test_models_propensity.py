@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 ROOT = Path(__file__).parents[2]
+NEVER = pd.Timestamp(0)  # what `last_removal` says where nothing was removed
 CLOCK = pd.Timestamp("2026-06-01 12:00:00")
 # Baselines that say nothing here.
 LITTLE = [
@@ -81,7 +82,13 @@ def requirements(frame, **unmet):
 
 
 def run(
-    frame, clock=CLOCK, former=None, declaration_id="asked", retrain=False, removed_at=None, **unmet
+    frame,
+    clock=CLOCK,
+    former=None,
+    declaration_id="asked",
+    retrain=False,
+    removed_at=NEVER,
+    **unmet,
 ):
     session = duckdb.connect()
     names = sorted(frame["model_name"].unique())
