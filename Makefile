@@ -19,12 +19,12 @@ PORT ?= 3000
 	touch $@
 
 # The sample business lands only in the default folder, and only while that is empty: a log of your
-# own is not mixed with it.
+# own is not mixed with it. VARS is what `dbt build --vars` says: make demo VARS='{shop: false}'.
 demo: .venv/.installed
 	@if [ "$$TIDELINE_LANDING" = landing ] && [ -z "$$(ls landing/events 2>/dev/null)" ]; then \
 	    $(BIN)/tideline sample --people 2000 --days 91 --to-day 90; fi
 	@echo "Building: raw events to segments, about a minute ..."
-	@$(BIN)/dbt --quiet build
+	@$(BIN)/dbt --quiet build --vars "$$VARS"
 	@$(BIN)/tideline activate
 	@echo
 	@$(BIN)/tideline summary
@@ -41,8 +41,8 @@ next-day: .venv/.installed
 
 # Forgets people everywhere: `make forget` asks who and reads the answer from its input, `make forget
 # FILE=people.txt` from a file, a line each, as email:ann@example.org. Without a line it finishes what
-# was begun. VARS is what `dbt build --vars` says here. docs/privacy.md tells how, and what is left to
-# do by hand. An identifier on make's command line is refused unread: make would expand its `$`.
+# was begun. VARS is as for `make demo`. docs/privacy.md tells how, and what is left to do by hand.
+# An identifier on make's command line is refused unread: make would expand its `$`.
 ifneq ($(filter forget,$(MAKECMDGOALS)),)
 ifneq ($(origin ID),undefined)
 $(error make would change an identifier that holds a `$$`, so ID= is not read: run `make forget` and \

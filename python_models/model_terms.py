@@ -48,6 +48,7 @@ COLUMNS = {
     "model_version": "str",
     "declaration_id": "str",
     "trained_as_of": "datetime64[us]",
+    "last_removal_at": "datetime64[us]",
     "kind": "str",
     "term": "str",
     "value": "float64",
@@ -73,6 +74,15 @@ def is_due(versions: pd.DataFrame, clock: pd.Timestamp, retrain_after_days: int)
     trained = pd.to_datetime(versions["trained_as_of"])
     known = trained[trained <= clock]
     return known.empty or (clock.normalize() - known.max().normalize()).days >= retrain_after_days
+
+
+def trained_since(versions: pd.DataFrame, removed_at: pd.Timestamp) -> pd.DataFrame:
+    """The rows of versions that were trained since rows were last removed from the landings.
+
+    Those before may have learned from rows that have left, and are as if they had not been.
+    """
+    known = pd.to_datetime(versions["last_removal_at"]).fillna(pd.Timestamp(0))
+    return versions[known >= removed_at]
 
 
 def feature_frame(examples: pd.DataFrame) -> pd.DataFrame:
@@ -251,15 +261,18 @@ def model(dbt, session):
     declarations = dbt.ref("model_declarations")
     requirements = dbt.ref("model_requirements")
     examples = dbt.ref("training_examples")
+    last_removal = dbt.ref("last_removal")
     retrain_after_days = int(dbt.config.meta_get("retrain_after_days"))
     is_told = str(dbt.config.meta_get("retrain")).lower() == "true"
     clock = pd.Timestamp(frame_of(data_clock)["as_of"].iloc[0])
-    versions = pd.DataFrame(columns=["declaration_id", "trained_as_of"])
+    versions = pd.DataFrame(columns=["declaration_id", "trained_as_of", "last_removal_at"])
     if dbt.is_incremental:
-        # A table from before versions had declarations has no such column.
+        # A table from before versions had declarations, or removals were known, lacks columns.
         versions = frame_of(session.sql(f"select * from {dbt.this}")).reindex(
             columns=versions.columns
         )
+    removed_at = pd.Timestamp(frame_of(last_removal)["removed_at"].iloc[0])
+    versions = trained_since(versions, removed_at)
     requirements = frame_of(requirements)
     declarations = frame_of(declarations).sort_values("model_name")
     # A build with --empty looks at no requirement, and so has nothing to train.
@@ -288,6 +301,7 @@ def model(dbt, session):
                 model_version=f"{name}@{clock:%Y-%m-%dT%H:%M:%S}#{declaration_id}",
                 declaration_id=declaration_id,
                 trained_as_of=clock,
+                last_removal_at=removed_at,
             )
         )
     result = pd.concat([pd.DataFrame(columns=list(COLUMNS)), *trained], ignore_index=True)

@@ -74,6 +74,7 @@ RESAMPLES = 500  # of the silhouettes, for the interval of a gain
 COLUMNS = {
     "model_version": "str",
     "trained_as_of": "datetime64[us]",
+    "last_removal_at": "datetime64[us]",
     "persona_id": "str",
     "persona_name": "str",
     "feature": "str",
@@ -99,6 +100,15 @@ def is_due(versions: pd.DataFrame, clock: pd.Timestamp, retrain_after_days: int)
     trained = pd.to_datetime(versions["trained_as_of"])
     known = trained[trained <= clock]
     return known.empty or (clock.normalize() - known.max().normalize()).days >= retrain_after_days
+
+
+def trained_since(versions: pd.DataFrame, removed_at: pd.Timestamp) -> pd.DataFrame:
+    """The rows of versions that were trained since rows were last removed from the landings.
+
+    Those before may have learned from rows that have left, and are as if they had not been.
+    """
+    known = pd.to_datetime(versions["last_removal_at"]).fillna(pd.Timestamp(0))
+    return versions[known >= removed_at]
 
 
 def behavior_numbers(behaviors: pd.DataFrame) -> pd.DataFrame:
@@ -293,15 +303,23 @@ def name_personas(
     return names
 
 
-def train(numbers: pd.DataFrame, history: pd.DataFrame, clock: pd.Timestamp) -> pd.DataFrame:
+def train(
+    numbers: pd.DataFrame,
+    history: pd.DataFrame,
+    clock: pd.Timestamp,
+    removed_at: pd.Timestamp,
+) -> pd.DataFrame:
     """Find personas and give them ids and names.
 
     `history` are the rows of all versions. The latest up to the clock hands on its ids and names;
-    a number that any version has used is not used for another persona.
+    a number that any version has used is not used for another persona. How many there are is
+    chosen as for the first time if rows were removed since.
     """
     known = history[history["trained_as_of"] <= clock]
-    former = known[known["trained_as_of"] == known["trained_as_of"].max()]
-    found, medians = find(numbers, former)
+    valid = trained_since(known, removed_at)
+    handed_on = known if valid.empty else valid
+    former = handed_on[handed_on["trained_as_of"] == handed_on["trained_as_of"].max()]
+    found, medians = find(numbers, former.head(0) if valid.empty else former)
     used = [int(number) for number in history["persona_id"].str.extract(r"(\d+)$")[0].unique()]
     ids = match(found, former) if len(former) else {}
     old_names = dict(zip(former["persona_id"], former["persona_name"], strict=True))
@@ -323,19 +341,24 @@ def model(dbt, session):
         materialized="incremental",
         incremental_strategy="delete+insert",  # training again at the same clock replaces
         unique_key="model_version",
+        on_schema_change="append_new_columns",
         packages=["numpy", "pandas", "scikit-learn", "scipy"],
     )
     data_clock = dbt.ref("data_clock")
     behaviors = dbt.ref("persona_behaviors")
+    last_removal = dbt.ref("last_removal")
     retrain_after_days = int(dbt.config.meta_get("retrain_after_days"))
     is_told = str(dbt.config.meta_get("retrain")).lower() == "true"
     clock = pd.Timestamp(frame_of(data_clock)["as_of"].iloc[0])
     history = pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
     if dbt.is_incremental:
-        history = frame_of(session.sql(f"select * from {dbt.this}"))
+        # A table from before removals were known has no such column.
+        history = frame_of(session.sql(f"select * from {dbt.this}")).reindex(columns=list(COLUMNS))
+    removed_at = pd.Timestamp(frame_of(last_removal)["removed_at"].iloc[0])
 
     result = history.head(0)
-    if is_told or is_due(history, clock, retrain_after_days):
+    valid = trained_since(history, removed_at)
+    if is_told or is_due(valid, clock, retrain_after_days):
         profiles = frame_of(behaviors)
         profiles = profiles[profiles["is_for_training"].astype(bool)].sort_values("profile_id")
         numbers = behavior_numbers(profiles)
@@ -352,9 +375,11 @@ def model(dbt, session):
             )
         else:
             with threadpool_limits(1):  # sums in one order, whatever the machine
-                result = train(numbers, history, clock)
+                result = train(numbers, history, clock, removed_at)
             result = result.assign(
-                model_version=f"personas@{clock:%Y-%m-%dT%H:%M:%S}", trained_as_of=clock
+                model_version=f"personas@{clock:%Y-%m-%dT%H:%M:%S}",
+                trained_as_of=clock,
+                last_removal_at=removed_at,
             )
     result = result[list(COLUMNS)].astype(COLUMNS)
     return result if hasattr(session, "execute") else result.rename(columns=str.upper)

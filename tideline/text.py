@@ -1,7 +1,12 @@
 """Words for people: the nearest right word, and tables of text."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+LETTERS = {"ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O"}
+LETTERS |= {"ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "þ": "th", "ı": "i"}
+LONGEST_SHOWN = 60
 
 
 def nearest(word: object, words: Iterable[str]) -> str:
@@ -11,6 +16,18 @@ def nearest(word: object, words: Iterable[str]) -> str:
     if near:
         return f"did you mean `{by_fold[near[0]]}`?"
     return f"there are: {', '.join(by_fold.values()) or 'none'}"
+
+
+def plain(text: str) -> str:
+    """A text in ASCII: accents go (é is e, ö is o), and letters without a plain one."""
+    spelled = "".join(LETTERS.get(letter, letter) for letter in text)
+    return unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
+
+
+def shown(text: str) -> str:
+    """A text on one line of bounded length, what does not print escaped."""
+    cut = text[:LONGEST_SHOWN] + ("…" if len(text) > LONGEST_SHOWN else "")
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence]) -> str:

@@ -16,6 +16,12 @@ data_clock as (
 
 ),
 
+last_removal as (
+
+    select * from {{ ref('last_removal') }}
+
+),
+
 best_baselines as (
 
     select
@@ -34,13 +40,14 @@ versions as (
         model_version,
         declaration_id,
         trained_as_of,
+        last_removal_at,
         max(case when kind = 'metric' and term = 'auc' then value end) as auc,
         max(case when kind = 'metric' and term = 'baseline_auc' then value end) as baseline_auc,
         max(case when kind = 'metric' and term = 'auc_gain_low' then value end) as auc_gain_low,
         max(case when kind = 'metric' and term = 'auc_gain_high' then value end) as auc_gain_high
     from model_terms
     where model_name in (select model_declarations.model_name from model_declarations)
-    group by model_name, model_version, declaration_id, trained_as_of
+    group by model_name, model_version, declaration_id, trained_as_of, last_removal_at
 
 ),
 
@@ -51,9 +58,11 @@ judged as (
         best_baselines.baseline,
         coalesce(versions.auc_gain_low > 0, false) as is_promoted,
         model_declarations.declaration_id is not null
-        and versions.trained_as_of <= data_clock.as_of as is_asked
+        and versions.trained_as_of <= data_clock.as_of
+        and {{ trained_since('versions', 'last_removal') }} as is_asked
     from versions
     cross join data_clock
+    cross join last_removal
     left join best_baselines
         on versions.model_version = best_baselines.model_version
     left join model_declarations

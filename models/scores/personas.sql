@@ -13,6 +13,8 @@ centroids as (
     from {{ ref('persona_centroids') }} as persona_centroids
     inner join data_clock
         on persona_centroids.trained_as_of <= data_clock.as_of
+    inner join {{ ref('last_removal') }} as last_removal
+        on {{ trained_since('persona_centroids', 'last_removal') }}
     qualify
         rank() over (order by persona_centroids.trained_as_of desc) = 1
 

@@ -228,3 +228,22 @@ def test_dagster_keeps_its_runs_where_the_repository_says(monkeypatch):
     assert folder == REPOSITORY and words[-1] == str(port)
     assert environment["DAGSTER_HOME"] == str(REPOSITORY)
     assert (REPOSITORY / "dagster.yaml").exists()
+
+
+def test_make_demo_hands_vars_to_the_build_as_they_are(tmp_path):
+    """In one piece, whatever a shell would make of it; `{}` unless something is said."""
+    for name in ("dbt", "python"):
+        stub = tmp_path / name
+        stub.write_text(f"#!/bin/sh\nprintf '%s|' \"$@\" >> {tmp_path / name}.said\n")
+        stub.chmod(0o755)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    env |= {"TIDELINE_LANDING": str(tmp_path)}
+    for words, given in (
+        (["VARS={shop: false, a: '; touch here'}"], "{shop: false, a: '; touch here'}"),
+        ([], "{}"),
+    ):
+        make = ["make", "-o", ".venv/.installed", f"BIN={tmp_path}", "demo", *words]
+        subprocess.run(make, cwd=REPOSITORY, env=env, capture_output=True, check=True)
+        said = tmp_path / "dbt.said"
+        assert said.read_text() == f"--quiet|build|--vars|{given}|"
+        said.unlink()

@@ -134,6 +134,27 @@ def test_unknown_events_are_taken_into_the_plan_and_nothing_else_changes(land, s
     assert [each.name for each in seeds.iterdir() if each.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("prüfung-bestanden", "prüfung_bestanden 50 its name is not in snake_case; call it "
+         "`prufung_bestanden`"),
+        ("Été/Straße", "été/straße 50 its name is not in snake_case; call it `ete_strasse`"),
+        ("3. Mahnung", "3._mahnung 50 its name is not in snake_case; call it `event_3_mahnung`"),
+        ("購入", "購入 50 its name is not in snake_case; call it `object_action`"),
+        ("a\x1b[31mb\u202e", "a\\x1b[31mb\\u202e 50 its name is not in snake_case; call it "
+         "`a_31mb`"),
+        ("é" * 300, "é" * 60 + "… 50 its name is not in snake_case; call it `" + "e" * 60 + "…`"),
+        ("ann@example.org", "(a name with an address or number) 50 its name is not in snake_case:"),
+        ("Ruf 0171-23 45 67!", "(a name with an address or number) 50 its name is not in snake"),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_none_of_the_plans_is_shown_with_one_that_is(land, what, said):
+    out, err = land(visits(50, what=what))
+    assert said in " ".join(out.split())
+    assert not any(each in out + err for each in ("\x1b", "\u202e", "ann@", "0171"))
+
+
 def test_the_plan_keeps_its_line_breaks(land, seeds):
     plan = seeds / "tracking_plan.csv"
     before = plan.read_bytes().replace(b"\n", b"\r\n")

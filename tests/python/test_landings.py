@@ -41,10 +41,10 @@ def test_a_corrected_mapping_replaces_and_says_so(tmp_path):
     first = landed(tmp_path, log)
     before = landing_id(first.output)
     assert first.replaced is None and "replaces" not in first.summary()
-    assert "retrain" not in first.summary()
+    assert "trains" not in first.summary()
     second = landed(tmp_path, log, PLAIN | {"user_id": "what"})
     assert "replaces the 2 rows of log.csv that were landed with log.yml" in second.summary()
-    assert "dbt build --vars '{retrain: true}'" in second.summary()  # models do not unlearn
+    assert "the next one trains personas and models anew" in second.summary()
     assert landing_id(second.output) == before
     assert [path.name for path in second.output.parent.iterdir()] == ["log.parquet"]
     # The same again changes nothing, and does not claim to.

@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 ROOT = Path(__file__).parents[2]
+NEVER = pd.Timestamp(0)  # what `last_removal` says where nothing was removed
 CLOCK = pd.Timestamp("2026-06-01")
 BEHAVIORS = ["app_share", "coupon_share", "searches_per_visit", "visits_per_week"]
 GROUPS = np.array([[6, 0, 0, 1], [0, 6, 0, 1], [0, 0, 6, 1], [0, 0, 0, 4]], dtype=float)
@@ -53,10 +54,12 @@ def profiles(groups=GROUPS, count=80, seed=0):
     return frame.assign(as_of=CLOCK, is_for_training=True)
 
 
-def run(frame, clock=CLOCK, former=None, retrain=False):
+def run(frame, clock=CLOCK, former=None, retrain=False, removed_at=NEVER):
     session = duckdb.connect()
     session.register("persona_behaviors", frame)
     session.register("data_clock", pd.DataFrame({"as_of": [clock]}))
+    removal = pd.DataFrame({"removed_at": [removed_at]}).astype("datetime64[us]")
+    session.register("last_removal", removal)
     if former is not None:
         session.register("persona_centroids", former)
     return centroids.model(Dbt(session, former is not None, retrain), session)
@@ -160,6 +163,43 @@ def test_the_number_of_personas_does_not_follow_the_noise():
         history = rows if history is None else pd.concat([history, rows], ignore_index=True)
         found.append(names(rows))
     assert len({len(each) for each in found}) == 1, found
+
+
+REMOVED = pd.Timestamp("2026-07-20 09:00:00")
+
+
+def test_after_a_removal_they_are_found_at_once_and_their_number_is_chosen_afresh():
+    """Handed on, the number would stay: see the test above. Personas found again keep their ids."""
+    history, changed = None, 0
+    for clock, frame in weeks():
+        afresh = run(frame, clock)
+        if history is not None:
+            corrected = run(frame, clock, history, removed_at=REMOVED)
+            assert (corrected["last_removal_at"] == REMOVED).all()
+            assert len(names(corrected)) == len(names(afresh))
+            assert set(names(corrected)) & set(names(history))
+            kept = pd.concat([history, corrected], ignore_index=True)
+            assert run(frame, clock, kept, removed_at=REMOVED).empty  # once
+            later = REMOVED + pd.Timedelta(hours=1)
+            assert not run(frame, clock, kept, removed_at=later).empty
+            changed += len(names(corrected)) != len(names(history))
+        else:
+            history = afresh
+    assert changed
+
+
+def test_what_was_found_before_a_removal_hands_on_nothing_later():
+    """Its clock may have been ahead; the version that counts hands on its ids and its number."""
+    wrong = run(profiles(GROUPS[:3]), CLOCK + pd.Timedelta(days=7))
+    history = pd.concat([wrong, run(profiles(), CLOCK, wrong, removed_at=REMOVED)])
+    rows = run(profiles(seed=1), CLOCK + pd.Timedelta(days=14), history, removed_at=REMOVED)
+    assert names(rows) == names(history[history["trained_as_of"] == CLOCK])
+
+
+def test_a_table_from_before_removals_were_known_is_read():
+    former = run(profiles()).drop(columns="last_removal_at")
+    assert run(profiles(), CLOCK, former).empty
+    assert names(run(profiles(), CLOCK, former, removed_at=REMOVED)) == names(former)
 
 
 def test_a_gain_beyond_noise_changes_the_number():

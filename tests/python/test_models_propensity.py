@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 ROOT = Path(__file__).parents[2]
+NEVER = pd.Timestamp(0)  # what `last_removal` says where nothing was removed
 CLOCK = pd.Timestamp("2026-06-01 12:00:00")
 # Baselines that say nothing here.
 LITTLE = [
@@ -80,11 +81,21 @@ def requirements(frame, **unmet):
     return pd.DataFrame(rows, columns=columns)
 
 
-def run(frame, clock=CLOCK, former=None, declaration_id="asked", retrain=False, **unmet):
+def run(
+    frame,
+    clock=CLOCK,
+    former=None,
+    declaration_id="asked",
+    retrain=False,
+    removed_at=NEVER,
+    **unmet,
+):
     session = duckdb.connect()
     names = sorted(frame["model_name"].unique())
     session.register("training_examples", frame)
     session.register("data_clock", pd.DataFrame({"as_of": [clock]}))
+    removal = pd.DataFrame({"removed_at": [removed_at]}).astype("datetime64[us]")
+    session.register("last_removal", removal)
     declared = pd.DataFrame({"model_name": names}).assign(declaration_id=declaration_id)
     session.register("model_declarations", declared.astype(str))
     session.register("model_requirements", requirements(frame, **unmet))
@@ -211,6 +222,18 @@ def test_versions_from_before_declarations_are_trained_anew():
 def test_a_command_trains_now():
     former = run(both(examples()))
     assert run(both(examples()), CLOCK, former, retrain=True)["model_version"].nunique() == 2
+
+
+def test_after_a_removal_models_are_trained_at_once():
+    removed_at = pd.Timestamp("2026-07-20 09:00:00")
+    former = run(both(examples())).drop(columns="last_removal_at")  # as tables were before
+    rows = run(both(examples()), CLOCK, former, removed_at=removed_at)
+    assert rows["model_version"].nunique() == 2
+    assert (rows["last_removal_at"] == removed_at).all()
+    history = pd.concat([former, rows], ignore_index=True)
+    assert run(both(examples()), CLOCK, history, removed_at=removed_at).empty  # once
+    later = removed_at + pd.Timedelta(hours=1)
+    assert run(both(examples()), CLOCK, history, removed_at=later)["model_version"].nunique() == 2
 
 
 def test_the_baseline_is_the_best_of_all_and_named():

@@ -144,6 +144,7 @@ def landing(tmp_path):
     ]
     rows += [message("Order Completed", {"orderId": str(n), "total": "9.5"}, n) for n in range(50)]
     rows += [message("sent to anna@example.com", {}, n) for n in range(50)]
+    rows += [message("Überweisung ausgeführt!", {}, n) for n in range(50)]
     rows += [{"type": "identify", "traits": {"email": "anna@example.com"}}] * 50
     lines = [json.dumps(row) for row in rows[:300]] + ["no JSON", "[1]"]
     (folder / "a.jsonl").write_text("\n".join(lines), encoding="utf-8")
@@ -193,7 +194,9 @@ def test_a_plan_is_proposed_from_landed_files(landing, capsys):
     assert shared["note"]["is_required"] == "false"
     assert "may be personal data" in shared["recipient"]["description"]
     assert "broken.jsonl.gz is left out" in notes
-    assert "an event of 50 rows is left out: its name is no snake_case" in notes
+    assert "(a name with an address or number), 50 rows, is left out: its name is not" in notes
+    said = "überweisung_ausgeführt!, 50 rows, is left out: its name is not in snake_case; "
+    assert said + "call it `uberweisung_ausgefuhrt`" in notes
 
 
 def test_no_personal_data_leaves_the_proposal(landing, capsys):

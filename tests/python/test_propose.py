@@ -245,7 +245,7 @@ def test_events_have_the_names_of_the_plan_where_the_log_has_what_it_requires(tm
         "Product Viewed": "product_view",  # `sku` stands for product_id
         "NextSong": "next_song",
         "purchase": "purchase_logged",
-        "Größe geändert": "groe_geandert",
+        "Größe geändert": "grosse_geandert",
     }
     assert "20 rows; purchase needs order_id and revenue" in line(text, "    purchase:")
     assert "20 rows, not in the tracking plan" in line(text, "    NextSong:")
@@ -337,6 +337,36 @@ def test_of_a_long_log_the_first_rows_are_looked_at_and_that_is_said(tmp_path, m
     monkeypatch.undo()
     text, _ = proposed(tmp_path, rows)
     assert "# Read: the 60 rows, all of it." in text
+
+
+@pytest.mark.parametrize("name", ["kontakt", "mail_addr", "login", "visitor", "E-Mail-Adresse"])
+def test_a_column_of_addresses_is_an_email_whatever_its_name(tmp_path, name):
+    rows = [f"anna{n % 7}@example.com,in" if n % 20 else ",in" for n in range(60)]
+    text, mapping = proposed(tmp_path, table(f"{name},action", rows))
+    assert mapping["email"] == name and not {"user_id", "anonymous_id"} & set(mapping)
+    assert "100.0% of its values are addresses of mail, 7 values in 57" in line(text, "email:")
+    assert name not in mapping.get("properties", {}).values()
+    rows = [f"anna{n % 7}@example.com,out" if n % 5 else "none,in" for n in range(60)]
+    assert "email" not in proposed(tmp_path, table(f"{name},action", rows))[1]  # 80%
+
+
+def test_which_of_two_columns_of_addresses_is_the_persons_is_asked(tmp_path):
+    rows = [f"a{n % 7}@example.com,b{n % 9}@example.com,in" for n in range(60)]
+    text, mapping = proposed(tmp_path, table("kontakt,login,action", rows))
+    assert not {"email", "user_id"} & set(mapping)
+    for name, values in (("kontakt", 7), ("login", 9)):
+        said = f"100.0% of its values are addresses of mail, {values} values in 60 rows: is it"
+        assert said in line(text, f"# email: {name}")
+
+
+def test_addresses_that_are_not_the_users_own_are_not_mapped(tmp_path):
+    def row(n):
+        return f"u{n % 6},r{n}@example.com,boss{n % 2}@example.com,u{n % 6}@example.com,in"
+
+    text, mapping = proposed(tmp_path, table("user_id,an,cc,von,action", [*map(row, range(60))]))
+    assert mapping["user_id"] == "user_id" and mapping["email"] == "von"
+    assert "6 of 6 users have several: somebody else's" in line(text, "# email: an")
+    assert "2 of 2 values are with several users: not the" in line(text, "# email: cc")
 
 
 def test_no_value_of_a_person_stands_in_a_proposal(tmp_path):

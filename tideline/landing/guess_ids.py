@@ -64,12 +64,17 @@ def find_ids(columns: Columns, taken: set[str]) -> Ids:
     """The lines for event_id, user_id, anonymous_id and email."""
     ids = Ids()
     free = [name for name in columns.names if name not in taken]
-    users = named(columns, free, USERS, USER_WORDS)
+    mails = [name for name in free if columns.holds(name, EMAIL)]
+    # Who logs in with an address is known by it.
+    users = [name for name in named(columns, free, USERS, USER_WORDS) if name not in mails]
     find_event_id(columns, [name for name in free if name not in users], ids)
     find_person(columns, "user_id", users, ids)
     free = [name for name in free if name not in ids.used.values()]
-    find_person(columns, "anonymous_id", named(columns, free, DEVICES, DEVICE_WORDS), ids)
+    devices = named(columns, free, DEVICES, DEVICE_WORDS)
+    find_person(columns, "anonymous_id", [name for name in devices if name not in mails], ids)
     find_email(columns, free, ids)
+    if "email" not in ids.used:
+        find_mails(columns, [name for name in mails if columns.words[name] not in EMAILS], ids)
     if "anonymous_id" not in ids.used:
         find_anonymous(columns, free, ids)
     if not ids.has_person():
@@ -210,6 +215,44 @@ def find_email(columns: Columns, free: list[str], ids: Ids) -> None:
             return
 
 
+def find_mails(columns: Columns, mails: list[str], ids: Ids) -> None:
+    """The column of addresses that has another name; of several, which is the person's is asked."""
+    own = {}
+    for name in mails:
+        counts = columns.counts(name)
+        said = f"{columns.share(name, EMAIL):.1%} of its values are addresses of mail"
+        why = objection(columns, counts)
+        if why and "hardly any" in why and ids.has_person():
+            why = None  # that each person has one says nothing against it
+        why = why or not_own(columns, name, ids.used.get("user_id"))
+        if why:
+            ids.refuse("email", name, f"{said}, {why}")
+        else:
+            own[name] = f"{said}, {evidence(columns, counts)}"
+    for name, said in own.items():
+        if len(own) == 1:
+            ids.add("email", name, said)
+        else:
+            ids.lines.append(f"# email: {quoted(name)}  # {said}: is it the person's own?")
+
+
+def not_own(columns: Columns, name: str, user: str | None) -> str | None:
+    """Why addresses are not the user's own: users have several, or share them."""
+    if not user:
+        return None
+    if why := shared(columns, name, user):
+        return f"{why}: not the user's own"
+    address, owner = text_of(name), text_of(user)
+    users, several = columns.row(
+        "count(*), count(*) filter (where addresses > 1)",
+        f"(select count(distinct lower({address})) as addresses from _tl_log "
+        f"where {address} is not null and {owner} is not null group by {owner})",
+    )
+    if several > SHARED * users:
+        return f"{several:,} of {users:,} users have several: somebody else's, such as a recipient"
+    return None
+
+
 def find_anonymous(columns: Columns, free: list[str], ids: Ids) -> None:
     """A repeated uuid; where nobody else is named also an address or a session."""
     free = [name for name in free if name not in ids.used.values()]
@@ -224,7 +267,9 @@ def find_anonymous(columns: Columns, free: list[str], ids: Ids) -> None:
         if not is_uuid or is_session:
             continue
         counts = columns.counts(name)
-        why = objection(columns, counts) or shared(columns, name, ids.used.get("user_id"))
+        why = objection(columns, counts)
+        if not why and (several := shared(columns, name, ids.used.get("user_id"))):
+            why = f"{several}: a thing, not a visitor"
         if why:
             ids.refuse("anonymous_id", name, why)
         else:
@@ -253,7 +298,7 @@ def find_anonymous(columns: Columns, free: list[str], ids: Ids) -> None:
 
 
 def shared(columns: Columns, name: str, user: str | None) -> str | None:
-    """Why a repeated id is no visitor's: its values are with several users."""
+    """How many values of a column are with several users, if it is more than a few."""
     if not user:
         return None
     value, owner = text_of(name), text_of(user)
@@ -263,7 +308,7 @@ def shared(columns: Columns, name: str, user: str | None) -> str | None:
         f"where {value} is not null and {owner} is not null group by {value})",
     )
     if values and several > SHARED * values:
-        return f"{several:,} of {values:,} values are with several users: a thing, not a visitor"
+        return f"{several:,} of {values:,} values are with several users"
     return None
 
 

@@ -61,10 +61,7 @@ CALLS = ("identify", "group", "alias")
 # An offset beyond 18:00, or of 60 minutes and more: no place has it (macros/cross_db/iso_8601.sql).
 FAR_OFFSET = r":\d\d.*[+-](18:?(0[1-9]|[1-5]\d)|(19|[2-9]\d)(:?\d\d)?|\d\d:?[6-9]\d)$"
 EXAMPLES = 5
-RELEARN = (
-    "If they were wrong and a build has read them, train personas and models again: "
-    "dbt build --vars '{retrain: true}'"
-)
+RELEARN = "If a build has read them, the next one trains personas and models anew."
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import duckdb
 
 from tideline.landing.log_files import literal
 from tideline.landing.plan_check import SEEDS, event_key, properties_of
-from tideline.landing.plan_infer import read_seed
+from tideline.landing.plan_infer import is_event_name, read_seed, renamed, shown_name
 from tideline.text import table
 
 MOST_EVENTS = 20
@@ -74,7 +74,10 @@ class Checked:
             f"  people  {self.people:,}" + (f" ({kinds})" if kinds else ""),
             f"  time    {clock(self.first)} to {clock(self.last)}",
         ]
-        rows = [(shown(each.name), each.rows, remark(each)) for each in self.events[:MOST_EVENTS]]
+        rows = [
+            (shown_name(each.name or "(no name)"), each.rows, remark(each))
+            for each in self.events[:MOST_EVENTS]
+        ]
         lines.append(table(["event", "rows", ""], rows))
         more = self.events[MOST_EVENTS:]
         if more:
@@ -146,17 +149,12 @@ def clock(at: datetime | None) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "none"
 
 
-def shown(name: str | None) -> str:
-    """An event's name, unless it may hold anything, an address too."""
-    if name is None:
-        return "(no name)"
-    return name if re.fullmatch(r"[a-z][a-z0-9_]{0,99}", name) else "(a name not in snake_case)"
-
-
 def remark(event: Event) -> str:
     """What the tracking plan says of an event."""
     if not event.name:
         return "no event name: will be quarantined"
+    if not event.is_known and not is_event_name(event.name):
+        return f"{renamed(event.name)}: will be quarantined"
     if not event.is_known:
         return "not in the tracking plan: will be quarantined"
     lacking = ", ".join(f"{rows:,} lack {name}" for name, rows in event.lacking.items())

@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 
 from tideline.landing.guess_event import known_events
-from tideline.landing.landed_check import Event, check_landed, shown
+from tideline.landing.landed_check import Event, check_landed
 from tideline.landing.plan_accept import Accepted, accept
-from tideline.landing.plan_infer import LEAST_ROWS, infer_unknown
+from tideline.landing.plan_infer import LEAST_ROWS, infer_unknown, shown_name
 
 
 @dataclass
@@ -83,5 +83,5 @@ def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> st
     for event in unknown:
         near = get_close_matches(event.name or "", names, n=1, cutoff=0.8)
         if near:
-            said.append(f"{shown(event.name)}: did you mean `{near[0]}`?")
+            said.append(f"{shown_name(event.name)}: did you mean `{near[0]}`?")
     return " ".join(said)

@@ -85,6 +85,10 @@ class Columns:
         matched = self.count(f"regexp_full_match({text_of(name)}, '{pattern}')")
         return matched / self.filled[name]
 
+    def holds(self, name: str, pattern: str) -> bool:
+        """Whether hardly any text of a column is another than such a one."""
+        return self.kind(name) == "VARCHAR" and self.share(name, pattern) >= 0.9
+
     def counts(self, name: str) -> Counts:
         """How often the values of a column occur."""
         text = text_of(name)

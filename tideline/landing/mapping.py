@@ -7,7 +7,6 @@ its `sql` runs as it stands.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from tideline.text import nearest
+from tideline.text import nearest, plain
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}  # in microseconds
 VALUE_KEYS = ("column", "constant", "sql")
@@ -251,6 +250,5 @@ def _event(document: Any) -> Event:
 
 def words(name: str) -> str:
     """A name in snake_case: `Product Viewed` and `productViewed` are `product_viewed`."""
-    plain = unicodedata.normalize("NFKD", name.strip()).encode("ascii", "ignore").decode()
-    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain)
+    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain(name.strip()))
     return re.sub(r"[^a-z0-9]+", "_", split.lower()).strip("_")

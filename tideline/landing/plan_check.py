@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from tideline.text import nearest
+from tideline.text import nearest, plain
 
 SEEDS = Path(__file__).parents[2] / "seeds"
 COLUMNS = {
@@ -141,8 +141,9 @@ def check_plan(rows: list[Row]) -> Iterator[Problem]:
 
 
 def snake_case(text: str) -> str:
-    """A name in snake_case."""
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "object_action"
+    """A name in snake_case, which begins with a letter; an example where no letter is Latin."""
+    name = re.sub(r"[^a-z0-9]+", "_", plain(text).lower()).strip("_") or "object_action"
+    return name if name[0].isalpha() else f"event_{name}"
 
 
 def wrong_in_bare_event(row: dict[str, str], plan: dict[str, set[str]]) -> Iterator[str]:

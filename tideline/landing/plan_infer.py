@@ -24,7 +24,9 @@ from tideline.landing.plan_check import (
     event_key,
     properties_of,
     read,
+    snake_case,
 )
+from tideline.text import shown
 from tideline.warehouse.duckdb_file import reason
 
 # An event with fewer rows is rather a typing error; a property in fewer of its rows an accident.
@@ -83,6 +85,8 @@ EMAIL = "[^@ ]+@[^@ ]+[.][A-Za-z]{2,}"
 PHONE = "[+]?[0-9][0-9 ()/.-]{5,}[0-9]"
 IP = "[0-9]{1,3}([.][0-9]{1,3}){3}"
 PERSONAL_TEXT = f"{EMAIL}|{PHONE}|{IP}"
+# A name with an address or so many digits is rather somebody's than an event's.
+PERSONAL_NAME = re.compile(r"@|[0-9]{5}|([0-9][^0-9]*){7}")
 OPAQUE_TEXT = "[0-9a-fA-F-]{16,}|.*[0-9]{5,}.*"
 INSTANT = "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}.*)?"
 
@@ -338,9 +342,8 @@ def add_event(
     is_lenient: bool = False,
 ) -> None:
     """Add the rows of one event to the proposal; lenient ones hold for each row that was read."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}", event):
-        # The name may hold anything, an address too, so that it is not shown.
-        proposal.notes.append(f"an event of {rows:,} rows is left out: its name is no snake_case")
+    if not is_event_name(event):
+        proposal.notes.append(f"{shown_name(event)}, {rows:,} rows, is left out: {renamed(event)}")
         return
     found = [Property(*row) for row in con.execute(PROPERTIES, [event]).fetchall()]
     least = max(LEAST_ROWS, LEAST_SHARE * rows)
@@ -355,6 +358,25 @@ def add_event(
     proposal.rows += [proposed(event, each, rows, is_lenient) for each in new]
     if not new and not is_known:
         proposal.rows.append(row_of(event, description=f"{rows:,} rows landed"))
+
+
+def is_event_name(name: str) -> bool:
+    """Whether a name can be that of an event of the plan."""
+    return bool(re.fullmatch(r"[a-z][a-z0-9_]{0,99}", name))
+
+
+def shown_name(event: str) -> str:
+    """The name of an event on one line, unless it may be personal data."""
+    if is_event_name(event):
+        return event
+    return "(a name with an address or number)" if PERSONAL_NAME.search(event) else shown(event)
+
+
+def renamed(event: str) -> str:
+    """What is wrong with a name that is not in snake_case, and a name that is."""
+    if PERSONAL_NAME.search(event):
+        return "its name is not in snake_case"
+    return f"its name is not in snake_case; call it `{shown(snake_case(event))}`"
 
 
 def is_name(name: str) -> bool:
