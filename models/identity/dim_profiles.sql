@@ -72,7 +72,7 @@ counted as (
     select
         profile_id,
         max(case when id_type = 'user_id' then id_value end) as user_id,
-        max(case when id_type = 'email' and recency_rank = 1 then id_value end) as email,
+        max(case when id_type = 'email' and recency_rank = 1 then id_value end) as latest_email,
         count(case when id_type = 'anonymous_id' then 1 end) as anonymous_id_count,
         count(*) as identifier_count,
         min(first_seen_at) as first_seen_at,
@@ -160,7 +160,7 @@ active as (
 select
     counted.profile_id,
     counted.user_id,
-    counted.email,
+    counted.latest_email,
     counted.anonymous_id_count,
     counted.identifier_count,
     coalesce(active.event_count, 0) as event_count,

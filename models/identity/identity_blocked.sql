@@ -10,13 +10,13 @@
 
 with edges as (
 
-    select * from {{ ref('int_edge_guards') }}
+    select * from {{ ref('int_reached_edge_guards') }}
 
 ),
 
 identifiers as (
 
-    select * from {{ ref('int_identifier_guards') }}
+    select * from {{ ref('int_reached_identifier_guards') }}
 
 ),
 
@@ -26,7 +26,7 @@ refused as (
         edge_id,
         'bridges_two_accounts' as rule,
         reason
-    from {{ ref('int_bridges') }}
+    from {{ ref('int_reached_edges_joining_accounts') }}
 
     union all
 
@@ -34,7 +34,7 @@ refused as (
         edge_id,
         'excluded' as rule,
         reason
-    from {{ ref('int_cuts') }}
+    from {{ ref('int_reached_edges_joining_excluded') }}
 
     union all
 
@@ -42,7 +42,7 @@ refused as (
         edge_id,
         rule,
         reason
-    from {{ ref('int_excess') }}
+    from {{ ref('int_reached_edges_over_limit') }}
 
 )
 

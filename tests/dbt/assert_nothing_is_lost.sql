@@ -23,7 +23,7 @@ judged as (
         landed_file,
         count(distinct landed_line) as row_count,
         count(*) as part_count
-    from {{ ref('judged_events') }}
+    from {{ ref('int_events_validated') }}
     group by landed_file
 
 ),

@@ -88,7 +88,7 @@ def test_the_demo_twice_and_one_day_later(demo):
     assert first[0] == len(desired(demo)) > 50
     assert delivered(demo) == desired(demo)
 
-    tables = ["raw_messages", "landed_events", "int_sessions", "identity_map", "profile_segments"]
+    tables = ["raw_messages", "int_events_deduplicated", "int_sessions", "identity_map", "profile_segments"]
     before = {table: demo.frame(table) for table in tables}
     run_demo(demo)
     assert last_run(demo) == (0, 0, 0)

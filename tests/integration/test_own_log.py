@@ -75,7 +75,7 @@ def test_a_school_becomes_people_and_sessions(deployment, tmp_path):
         )
     deployment.dbt("run", "--quiet", "--select", "+fct_sessions")
 
-    assert deployment.query("select status, count(*) from landed_events group by 1") == [
+    assert deployment.query("select status, count(*) from int_events_deduplicated group by 1") == [
         ("valid", 600)
     ]
     assert deployment.value("select count(distinct profile_id) from identity_map") == 40

@@ -96,8 +96,8 @@ def warehouses(shared_deployment):
             taken = len(raw)
             build_on_snowflake(deployment, server, is_first=number == 0)
             with duckdb.connect(str(deployment.warehouse)) as connection:
-                connection.execute(PROMOTE.format("tideline.model_terms"))
-            server.execute(PROMOTE.format("model_terms"))
+                connection.execute(PROMOTE.format("tideline.model_parameters"))
+            server.execute(PROMOTE.format("model_parameters"))
         yield deployment, server
 
 
@@ -166,7 +166,7 @@ def test_data_tests_pass_on_snowflake(warehouses):
 def test_the_default_selection_leaves_the_loaded_table_alone(warehouses):
     listed = dbt_on_snowflake(*warehouses, "list", "--resource-type", "model", "--output", "name")
     names = {line.strip() for line in listed.splitlines()}
-    assert "landed_events" in names
+    assert "int_events_deduplicated" in names
     assert LOADED not in names
 
 

@@ -151,7 +151,7 @@ def test_a_burst_ends_when_an_event_of_it_is_forgotten(tmp_path):
     assert set(flags(deployment).values()) == {(True, False)}
     with duckdb.connect(str(deployment.warehouse)) as connection:  # as `make forget` begins
         connection.execute(
-            "update tideline.landed_events set status = 'quarantined', reason = 'forgotten', "
+            "update tideline.int_events_deduplicated set status = 'quarantined', reason = 'forgotten', "
             "event_name = null, updated_at = updated_at + interval '1 second' "
             "where event_id = 'm0'"
         )

@@ -104,7 +104,7 @@ def test_assets_say_who_answers_for_them_and_what_they_are(graph):
     assert graph.get(dg.AssetKey("segments_to_webhook")).owners == ["team:marketing"]
     assert "team:merchandising" in graph.get(dg.AssetKey("profile_segments")).owners
     assert graph.get(dg.AssetKey("segments_to_webhook")).kinds == {"webhook"}
-    assert graph.get(dg.AssetKey("model_terms")).kinds == {"dbt", "python", "scikitlearn"}
+    assert graph.get(dg.AssetKey("model_parameters")).kinds == {"dbt", "python", "scikitlearn"}
     assert graph.get(dg.AssetKey("fct_events")).kinds == {"dbt", "duckdb"}
     team = importlib.import_module("orchestration.transform").team
     assert [team("R&D north"), team("a@b.example")] == ["team:r_d_north", "a@b.example"]
