@@ -20,7 +20,7 @@ from orchestration.ingestion.systems.assets import landed_tables
 from orchestration.project import WRITER_POOL, prepared_manifest, project
 
 # What the folders outside `models/` are called in the picture.
-GROUPS = {"seeds": "declarations", "snapshots": "history", "python_models": "training"}
+GROUPS = {"seeds": "declarations", "snapshots": "history", "python_models": "predictions"}
 
 
 def team(owner: str) -> str:
@@ -47,6 +47,12 @@ class Translator(DagsterDbtTranslator):
             return spec
         library = {"scikitlearn"} if "sklearn" in node["raw_code"] else set()
         return spec.replace_attributes(kinds={"dbt", "python"} | library)
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """The name alone, whatever the schema: names are unique."""
+        if dbt_resource_props["resource_type"] in ("model", "seed", "snapshot"):
+            return dg.AssetKey(dbt_resource_props["name"])
+        return super().get_asset_key(dbt_resource_props)
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         """The step of the flow: the folder below `models/`; personas are made in several."""

@@ -1,6 +1,7 @@
 {#-
-    Deletes what all readers of `int_pending_removals` have made up for; a post hook of that model. A reader
-    that holds anything newer has run since it was noted; one that is missing will be made whole.
+    Deletes what all readers of `int_pending_removals` have made up for; a post hook of that model.
+    A reader that holds anything newer has run since it was noted; one that is missing will be made
+    whole.
 -#}
 {% macro delete_read_removals() %}
 {%- set readers = [

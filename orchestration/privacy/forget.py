@@ -4,8 +4,9 @@ Each step is written down in `forget_requests` when it is done and does no harm 
 that a request which was cut off is taken up where it stopped:
 
 1. `ask`: one transaction. The person's landed rows are emptied in the archive and quarantined in
-   `int_events_deduplicated`, their rows in every other table go, and hashes of their identifiers make sure
-   that what lands again stays out. The identifiers themselves are kept for the next steps.
+   `int_events_deduplicated`, their rows in every other table go, and hashes of their identifiers
+   make sure that what lands again stays out. The identifiers themselves are kept for the next
+   steps.
 2. `rebuild`: dbt builds what is derived from the events, without tests and without new files.
 3. `tell`: each sync removes from its destination what the ledger knows to be there.
 4. `purge`: one transaction. The ledger and the quarantined rows lose what they hold, the request
@@ -131,12 +132,14 @@ def check_sources(warehouse: Warehouse, named: Collection[str]) -> None:
 
     The rebuild would be without them.
     """
-    rows = warehouse.query(f"select distinct source from {warehouse.table('int_events_deduplicated')}")
+    rows = warehouse.query(
+        f"select distinct source from {warehouse.table('int_events_deduplicated')}"
+    )
     if unnamed := sorted({source for (source,) in rows if source is not None} - set(named)):
         raise PrivacyError(
-            f"int_events_deduplicated holds rows of {', '.join(unnamed)}, which the vars do not name: say "
-            "what your builds say (make forget VARS='{sources: ...}'), or, if it is switched off "
-            "for good, build with --full-refresh first; nothing was changed"
+            f"int_events_deduplicated holds rows of {', '.join(unnamed)}, which the vars do not "
+            "name: say what your builds say (make forget VARS='{sources: ...}'), or, if it is "
+            "switched off for good, build with --full-refresh first; nothing was changed"
         )
 
 

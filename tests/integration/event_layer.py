@@ -4,9 +4,10 @@ dbt builds the layer over two messages and compiles its incremental models twice
 and for a later one. A later run's SQL holds as a literal how far the model has looked. Here that is
 a date which nothing else has, and each run puts the one of its own table in its place. So it is
 with the days that `int_event_counts` looks up before it counts them again, and with the spans of
-time that other models look up to read no more. The view `int_events_validated` is the one of a warehouse
-that has forgotten somebody and reads contacts of Salesforce, whose rows may say two things. The
-models are compiled as where a file was removed: a removal that was noted, and one that was not.
+time that other models look up to read no more. The view `int_events_validated` is the one of a
+warehouse that has forgotten somebody and reads contacts of Salesforce, whose rows may say two
+things. The models are compiled as where a file was removed: a removal that was noted, and one that
+was not.
 """
 
 import json
@@ -141,9 +142,15 @@ def compile_layer(
     later, first, lookups = json.loads(line.removeprefix("COMPILED "))
     with duckdb.connect(str(deployment.warehouse)) as connection:
         judged = first["int_events_validated"][0]
-        connection.execute(f"create or replace view tideline.int_events_validated as {judged}")
+        connection.execute(
+            f"create or replace view tideline_internal.int_events_validated as {judged}"
+        )
     sql, *_ = later["int_pending_removals"]
-    models = {"int_pending_removals": Model("int_pending_removals", sql, sql, [], "removed_at", "", [], {})}
+    models = {
+        "int_pending_removals": Model(
+            "int_pending_removals", sql, sql, [], "removed_at", "", [], {}
+        )
+    }
     for name, (column, stand_in) in watermarks.items():
         literal = f"timestamp '{stand_in - timedelta(minutes=OVERLAP)}'"
         sql, key, hooks = later[name]
@@ -195,7 +202,9 @@ class EventLayer:
         self.connection.execute(f"attach ':memory:' as {catalog}")
         self.connection.execute(f"copy from database built to {catalog}")
         self.connection.execute("detach built")
-        self.connection.execute(f"use {catalog}.tideline")
+        self.connection.execute(
+            f"set search_path = '{catalog}.tideline_internal,{catalog}.tideline'"
+        )
         self.is_built = False
         self.clear()
 
@@ -215,7 +224,7 @@ class EventLayer:
         self.delete_removed("raw_messages")
 
     def delete_removed(self, table: str) -> None:
-        """What the post-hooks of `raw_messages` and `int_events_deduplicated` do, the macro of this name."""
+        """The macro of this name: post-hook of `raw_messages` and `int_events_deduplicated`."""
         removed = {
             "raw_messages": "select landed_file from landed_files where removed_at is not null",
             "int_events_deduplicated": "select removed_file from int_pending_removals",
@@ -294,12 +303,13 @@ class EventLayer:
         self.connection.execute(
             f"update raw_messages set {', '.join(f'{name} = null' for name in columns)}, "
             "problem = 'forgotten' where (landed_file, landed_line) in "
-            "(select landed_file, landed_line from int_events_deduplicated where reason = 'forgotten')"
+            "(select landed_file, landed_line from int_events_deduplicated "
+            "where reason = 'forgotten')"
         )
 
     def read_once(self, sql: str) -> str:
         """SQL that reads the table instead of the view."""
-        return sql.replace(f'"{self.catalog}"."tideline"."int_events_validated"', "judged")
+        return sql.replace(f'"{self.catalog}"."tideline_internal"."int_events_validated"', "judged")
 
     def query(self, sql: str) -> list[tuple]:
         """Rows of a query."""

@@ -91,7 +91,7 @@ def test_a_file_that_changed_is_taken_again_without_loss(deployment):
     assert deployment.value("select count(*) from raw_messages") == 2
     with duckdb.connect(str(deployment.warehouse)) as connection:
         for column in ("start_byte", "start_line"):
-            connection.execute(f"alter table tideline.landed_files drop column {column}")
+            connection.execute(f"alter table tideline_internal.landed_files drop column {column}")
     grown.write_text(good(1) + "\n" + good(2) + "\n")
     other.write_text(good(4) + "\n" + good(3) + "\n")
     deployment.build_up_to("fct_events", "events_duplicated")

@@ -11,7 +11,13 @@ from tests.conftest import NO_TESTS
 MODELS = ["int_event_counts", "fct_sessions", "golden_profiles", "identity_merges"]
 MODELS += ["identity_progress", "traffic_bursts", "events_duplicated", "events_quarantined"]
 RUN = ["build", *NO_TESTS, "--select", *(f"+{model}" for model in MODELS)]
-TABLES = ["raw_messages", "int_events_deduplicated", "fct_events", "events_duplicated", "events_quarantined"]
+TABLES = [
+    "raw_messages",
+    "int_events_deduplicated",
+    "fct_events",
+    "events_duplicated",
+    "events_quarantined",
+]
 TABLES += ["int_event_counts", "int_busy_minutes", "int_sessions", "fct_sessions", "data_clock"]
 TABLES += ["identifier_sets", "identifiers", "int_neighbourhoods", "identity_edges", "identity_map"]
 TABLES += ["identity_blocked", "dim_profiles", "profile_timeline", "golden_profiles"]

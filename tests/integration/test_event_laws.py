@@ -217,7 +217,7 @@ def assert_changes_are_told(layer):
 
 
 def mirror(layer, since):
-    """Follow the tables by `updated_at` and by what `int_pending_removals` names; the newest one."""
+    """Follow the tables by `updated_at` and what `int_pending_removals` names; the newest one."""
     since -= timedelta(minutes=layer.overlap)
     changed = " union ".join(
         f"select {KEY} from {table} where updated_at > timestamp '{since}' or exists (from noted "
@@ -329,7 +329,7 @@ def some_were_forgotten(compiled):
     warehouse, _ = compiled
     with duckdb.connect(str(warehouse)) as connection:
         connection.executemany(
-            "insert into tideline.forgotten_identifiers "
+            "insert into tideline_internal.forgotten_identifiers "
             "(identifier_hash, valid_from, valid_to, requested_at) values (sha256(?), ?, ?, ?)",
             [found for log in range(LOGS) if (found := forgotten(log))],
         )
@@ -479,7 +479,9 @@ def test_a_removal_names_whom_it_touches(layer):
 )
 def test_a_removal_that_leaves_out_whom_it_touches_is_noticed(compiled, broken):
     warehouse, models = compiled
-    layer = EventLayer(warehouse, models | {"int_pending_removals": models["int_pending_removals"].broken(*broken)})
+    layer = EventLayer(
+        warehouse, models | {"int_pending_removals": models["int_pending_removals"].broken(*broken)}
+    )
     with pytest.raises(AssertionError):
         assert_a_removal_names_whom_it_touches(layer)
 
@@ -501,9 +503,9 @@ def test_who_was_forgotten_stays_forgotten_in_a_corrected_landing(layer):
     assert layer.query("select landed_file, user_id, message_id, problem from raw_messages") == (
         emptied
     )
-    assert layer.query("select landed_file, user_id, event_id, reason from int_events_deduplicated") == (
-        emptied
-    )
+    assert layer.query(
+        "select landed_file, user_id, event_id, reason from int_events_deduplicated"
+    ) == (emptied)
 
 
 def late(loads):

@@ -45,9 +45,24 @@ HERS = (EMAIL, quote(EMAIL).lower(), ACCOUNT, LAPTOP, PHONE, CRAWLER, FORMER)
 NOT_COMPARED = {"segments", "personas", "activation_runs", "int_event_counts", "quality_alerts"}
 NOT_COMPARED |= {"event_quality", "event_quality_reasons", "property_quality", "model_requirements"}
 # What they hold of a run is the identifiers that it reached.
-NOT_COMPARED |= {"int_touched_identifiers", "int_reached_identifiers", "int_reached_identifier_guards"}
-NOT_COMPARED |= {"int_reached_edge_guards", "int_reached_components", "int_reached_edges_joining_accounts", "int_reached_components_without_pair", "int_reached_edges_joining_excluded"}
-NOT_COMPARED |= {"int_reached_account_regions", "int_reached_components_after_refusals", "int_reached_edges_over_limit", "int_reached_device_intervals"}
+NOT_COMPARED |= {
+    "int_touched_identifiers",
+    "int_reached_identifiers",
+    "int_reached_identifier_guards",
+}
+NOT_COMPARED |= {
+    "int_reached_edge_guards",
+    "int_reached_components",
+    "int_reached_edges_joining_accounts",
+    "int_reached_components_without_pair",
+    "int_reached_edges_joining_excluded",
+}
+NOT_COMPARED |= {
+    "int_reached_account_regions",
+    "int_reached_components_after_refusals",
+    "int_reached_edges_over_limit",
+    "int_reached_device_intervals",
+}
 NOT_COMPARED |= {"int_neighbourhoods"}  # Bob's was hers, for the tablet's sake
 BOOKKEEPING = {"updated_at"}
 
@@ -133,7 +148,9 @@ def rows_of(path):
                 tuple(pair for pair in zip(columns, row, strict=True) if pair[0] not in BOOKKEEPING)
                 for row in found.fetchall()
             )
-            tables[name if schema == "tideline" else f"{schema}.{name}"] = sorted(rows, key=repr)
+            tables[name if schema in ("tideline", "tideline_internal") else f"{schema}.{name}"] = (
+                sorted(rows, key=repr)
+            )
         return tables
 
 
@@ -384,7 +401,7 @@ def test_no_set_with_an_identifier_of_hers_is_left(forgotten, before):
     """Not even its hash, on the row of the tablet."""
     with duckdb.connect(str(before[0]), read_only=True) as connection:
         sets = connection.execute(
-            "select distinct set_id from tideline.identifier_sets where identifier_id = ?",
+            "select distinct set_id from tideline_internal.identifier_sets where identifier_id = ?",
             [f"user_id:{ACCOUNT}"],
         ).fetchall()
     left = forgotten[0].query("select distinct set_id from identifier_sets")
@@ -415,7 +432,9 @@ def test_counts_stay_true(forgotten, before):
     deployment, _ = forgotten
     deployment.dbt("test", "--select", "test_type:singular", "privacy", "int_events_deduplicated")
     with duckdb.connect(str(before[0]), read_only=True) as connection:
-        counted = connection.execute("select count(*) from tideline.raw_messages").fetchall()
+        counted = connection.execute(
+            "select count(*) from tideline_internal.raw_messages"
+        ).fetchall()
     assert deployment.query("select count(*) from raw_messages") == counted
     assert deployment.query("select sum(landed)::bigint from event_quality") == counted
     reasons = dict(
@@ -502,7 +521,7 @@ def test_a_wrong_request_says_what_is_wrong(tmp_path, text, message):
     path = tmp_path / "warehouse.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("""
-            create schema tideline; set search_path = 'tideline,tideline_internal';
+            create schema tideline; set search_path = 'tideline';
             create table identifier_rules as
                 select *, true as is_gmail_folded
                 from (values ('user_id', false), ('anonymous_id', false), ('email', true))
@@ -512,8 +531,8 @@ def test_a_wrong_request_says_what_is_wrong(tmp_path, text, message):
                 null::timestamp as valid_from, null::timestamp as valid_to
                 from (values ('p'), ('q')) as people (profile_id);
             create table identity_blocked (rule varchar, left_type varchar, left_value varchar);
-            create table int_events_deduplicated (landed_file varchar, landed_line bigint, reason varchar,
-                original varchar);
+            create table int_events_deduplicated (landed_file varchar, landed_line bigint,
+                reason varchar, original varchar);
             create table event_identifiers (landed_file varchar, landed_line bigint,
                 identifier_id varchar, id_type varchar, occurred_at timestamp);
             create table forgotten_identifiers (request_id varchar, identifier_hash varchar,
@@ -521,7 +540,7 @@ def test_a_wrong_request_says_what_is_wrong(tmp_path, text, message):
         """)
     marks = dict.fromkeys(("raw_messages", "int_events_deduplicated"))
     with DuckDBWarehouse(path) as warehouse:
-        warehouse.execute("set search_path = 'tideline,tideline_internal'")
+        warehouse.execute("set search_path = 'tideline'")
         with pytest.raises(PrivacyError, match=re.escape(message)) as error:
             locate(text, warehouse, marks)
     assert "bob" not in str(error.value)
@@ -557,7 +576,7 @@ def test_an_address_is_found_as_anybody_writes_it(tmp_path, is_gmail_folded):
     others = ["a.jdoe@gmail.com", "jdoe@gmail.com.org", "jane+jdoe@gmail.com", "jdoe@mail.com"]
     texts = [*hers, *folded, *others]
     with duckdb.connect(str(path)) as connection:
-        connection.execute("create schema tideline; set search_path = 'tideline,tideline_internal'")
+        connection.execute("create schema tideline; set search_path = 'tideline'")
         connection.execute(
             "create table identifier_rules as select 'email' as id_type, ? as is_gmail_folded",
             [is_gmail_folded],
@@ -576,7 +595,10 @@ def test_an_address_is_found_as_anybody_writes_it(tmp_path, is_gmail_folded):
             "create temporary table forget_ids as select 'email' as id_type, null as valid_from,"
             " 'jdoe@gmail.com' as id_value, 'email:' as identifier_id, null as valid_to"
         )
-        find_rows(warehouse, [PersonalTable(None, "int_events_deduplicated", True, {"original": "content"})])
+        find_rows(
+            warehouse,
+            [PersonalTable(None, "int_events_deduplicated", True, {"original": "content"})],
+        )
         found = {texts[line] for (line,) in warehouse.query("select landed_line from forget_rows")}
     assert found == {*hers, *(folded if is_gmail_folded else [])}
 
@@ -610,7 +632,7 @@ def test_what_a_request_leaves_without_evidence_goes_and_nothing_else(tmp_path):
     path = tmp_path / "warehouse.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("""
-            create schema tideline; set search_path = 'tideline,tideline_internal';
+            create schema tideline; set search_path = 'tideline';
             create table rows (id varchar, event_count int, said_at timestamp);
             insert into rows values ('hers', 0, '2026-02-01'), ('before', 0, '2026-01-01'),
                 ('theirs', 1, '2026-02-01'), ('', 0, '2026-02-01');
@@ -680,8 +702,8 @@ def test_what_lands_again_stays_out_and_what_is_new_comes_in(forgotten, before):
     )
     again = "landed_file = 'events/r.jsonl'"
     assert deployment.query(
-        f"select status, reason, count(*) from int_events_deduplicated where {again} and event_id is null "
-        "and reason = 'forgotten' group by all"
+        f"select status, reason, count(*) from int_events_deduplicated where {again} "
+        "and event_id is null and reason = 'forgotten' group by all"
     ) == [("quarantined", "forgotten", 9)]
     for column in ("anonymous_id", "user_id", "traits"):
         assert not deployment.value(

@@ -357,7 +357,7 @@ def test_runs_in_any_order_end_as_a_rebuild(tmp_path):
     # Another plan than the one under which the days were counted, as after an edit of the seed.
     with duckdb.connect(str(deployment.warehouse)) as connection:
         connection.execute(
-            "update tideline.int_event_counts set rules_version = 'another', marks = '+'"
+            "update tideline_internal.int_event_counts set rules_version = 'another', marks = '+'"
         )
     deployment.dbt("run", "--select", *TABLES)
     found = {table: deployment.frame(table) for table in TABLES}

@@ -221,9 +221,12 @@ def test_the_order_of_the_tables_decides_nothing(deployment, tmp_path_factory):
         for table in order:
             land(one, "segment", {table: [ada.ORDERED[table]]})
             one.build_up_to(*UP_TO, "assert_nothing_is_lost", variables=variables)
-        outcome = "select landed_file, status, properties::varchar from int_events_deduplicated order by 1"
+        outcome = "select landed_file, status, properties::varchar "
+        outcome += "from int_events_deduplicated order by 1"
         outcomes.append(one.query(outcome))
-    deployment.dbt("run", "--full-refresh", "--select", "int_events_deduplicated", variables=variables)
+    deployment.dbt(
+        "run", "--full-refresh", "--select", "int_events_deduplicated", variables=variables
+    )
     outcomes.append(deployment.query(outcome))
     statuses = {file: status for file, status, _ in outcomes[0]}
     assert statuses == {

@@ -113,7 +113,11 @@ BREAKS = {
         "where matches.edge_id not in (select counted.edge_id from counted)",
         "",
     ),
-    "no_limit_in_all": ("int_reached_edges_over_limit", "having count(*) > most_in_all", "having false"),
+    "no_limit_in_all": (
+        "int_reached_edges_over_limit",
+        "having count(*) > most_in_all",
+        "having false",
+    ),
     "uncut_components": (
         "int_reached_edges_over_limit",
         "coalesce(cut_components.component, components.component)",
@@ -214,7 +218,7 @@ def run_by_run(folder, log, exclusions, matches, mistake=None) -> ScratchProject
     project = ScratchProject(folder / "project", MODELS, True)
     if mistake:
         model, text, instead = mistake
-        path = project.folder / "models" / "identity" / f"{model}.sql"
+        (path,) = (project.folder / "models" / "identity").rglob(f"{model}.sql")
         assert path.read_text().count(text) == 1
         path.write_text(path.read_text().replace(text, instead))
     rows, minutes, removed = log

@@ -175,7 +175,12 @@ def write(path, head: str, rows: list[tuple]) -> None:
 def built(tmp_path_factory):
     models = {"graphs": GRAPHS, **GUARDS}
     models |= {
-        name: identity_model(name) for name in ("int_reached_components", "int_reached_account_regions", "int_reached_edges_joining_accounts")
+        name: identity_model(name)
+        for name in (
+            "int_reached_components",
+            "int_reached_account_regions",
+            "int_reached_edges_joining_accounts",
+        )
     }
     project = ScratchProject(tmp_path_factory.mktemp("regions") / "project", models, False)
     rank_of, roots = materialized_graphs()
@@ -230,7 +235,12 @@ def test_no_more_than_must_be_is_refused(built, name):
 
 def test_a_refusal_says_what_it_keeps_apart(built):
     project, *_ = built
-    reasons = {reason for (reason,) in project.rows("select reason from tideline.int_reached_edges_joining_accounts")}
+    reasons = {
+        reason
+        for (reason,) in project.rows(
+            "select reason from tideline.int_reached_edges_joining_accounts"
+        )
+    }
     assert "would join user_id:1-00 and user_id:2-00" in reasons
     assert "would join hubspot_id:1-09 and hubspot_id:2-09" in reasons
 

@@ -5,7 +5,9 @@
         unique_key=['landed_file', 'landed_line', 'landed_part'],
         post_hook=[
             "{{ empty_forgotten(ref('raw_messages')) }}",
-            "{{ delete_removed(ref('int_pending_removals'), 'removed_file', 'removed_file is not null') }}",
+            "{{ delete_removed(
+                ref('int_pending_removals'), 'removed_file', 'removed_file is not null'
+            ) }}",
         ],
     )
 }}

@@ -8,9 +8,9 @@
 }}
 
 {#
-    Before `int_events_deduplicated` lets go of the rows of a removed file, what they touched is noted here:
-    whoever follows `updated_at` could not see that a row is gone. On Snowflake a load fills
-    `raw_messages`, no file is ever listed, and nothing is noted.
+    Before `int_events_deduplicated` lets go of the rows of a removed file, what they touched is
+    noted here: whoever follows `updated_at` could not see that a row is gone. On Snowflake a load
+    fills `raw_messages`, no file is ever listed, and nothing is noted.
 -#}
 {% set landed_files = load_relation(ref('landed_files')) if execute %}
 {% set int_events_deduplicated = load_relation(relation_of('int_events_deduplicated')) %}

@@ -3,8 +3,14 @@ with edges as (
     select * from {{ ref('int_reached_edge_guards') }}
     where
         rule is null
-        and edge_id not in (select bridges.edge_id from {{ ref('int_reached_edges_joining_accounts') }} as bridges)
-        and edge_id not in (select cuts.edge_id from {{ ref('int_reached_edges_joining_excluded') }} as cuts)
+        and edge_id not in (
+            select bridges.edge_id
+            from {{ ref('int_reached_edges_joining_accounts') }} as bridges
+        )
+        and edge_id not in (
+            select cuts.edge_id
+            from {{ ref('int_reached_edges_joining_excluded') }} as cuts
+        )
 
 ),
 
