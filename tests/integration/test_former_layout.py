@@ -50,9 +50,7 @@ def rows_of(deployment):
 
 
 def schemas(deployment):
-    return dict(
-        deployment.query("select table_name, table_schema from information_schema.tables")
-    )
+    return dict(deployment.query("select table_name, table_schema from information_schema.tables"))
 
 
 def test_what_was_built_is_kept(deployment):
