@@ -55,9 +55,7 @@ class Translator(DagsterDbtTranslator):
         return super().get_asset_key(dbt_resource_props)
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """The step of the flow: the folder below `models/`; personas are made in several."""
-        if "persona" in dbt_resource_props["name"]:
-            return "personas"
+        """The step of the flow: the folder below `models/`."""
         root, *folders = PurePosixPath(dbt_resource_props["original_file_path"]).parts[:-1]
         return folders[0] if root == "models" and folders else GROUPS.get(root, root)
 

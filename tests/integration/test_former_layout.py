@@ -9,9 +9,19 @@ from tests.conftest import NO_TESTS
 SAMPLE = ("--people", "80", "--days", "40")
 FORMER = {
     "int_events_deduplicated": "landed_events",
+    "int_events_flagged": "flagged_events",
     "int_events_validated": "judged_events",
     "int_pending_removals": "int_removals",
+    "int_reached_account_regions": "int_regions",
     "int_reached_components": "int_components",
+    "int_reached_components_after_refusals": "int_cut_components",
+    "int_reached_components_without_pair": "int_limbs",
+    "int_reached_device_intervals": "int_device_intervals",
+    "int_reached_edge_guards": "int_edge_guards",
+    "int_reached_edges_joining_accounts": "int_bridges",
+    "int_reached_edges_joining_excluded": "int_cuts",
+    "int_reached_edges_over_limit": "int_excess",
+    "int_reached_identifier_guards": "int_identifier_guards",
     "model_parameters": "model_terms",
 }
 COMMAND = "dbt run-operation move_former_tables"

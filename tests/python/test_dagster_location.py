@@ -94,10 +94,10 @@ def test_groups_follow_the_folders_in_one_direction(graph):
             {graph.get(parent).group_name for parent in node.parent_keys} - {node.group_name}
         )
     order = list(graphlib.TopologicalSorter(before).static_order())  # raises on a circle
-    flow = ["landing", "raw", "staging", "events", "identity", "features", "training", "scores"]
+    flow = ["landing", "raw", "staging", "events", "identity", "features", "predictions"]
     flow += ["segments", "activation", "destinations"]
     assert [group for group in order if group in flow] == flow
-    assert set(order) - set(flow) == {"declarations", "sessions", "personas", "history", "privacy"}
+    assert set(order) - set(flow) == {"declarations", "sessions", "history", "privacy"}
 
 
 def test_assets_say_who_answers_for_them_and_what_they_are(graph):
