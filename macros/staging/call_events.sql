@@ -72,7 +72,7 @@ calls as (
 
 ),
 
-judged as (
+judged_calls as (
 
     select
         * exclude (problem),
@@ -144,7 +144,7 @@ select
     case
         when calls.problem is not null then coalesce(calls.original, cast(calls.record as varchar))
     end as original
-from judged as calls
+from judged_calls as calls
 left join event_aliases
     on {{ event_key('calls.sent_name') }} = event_aliases.event_key
     and calls.call_name is null

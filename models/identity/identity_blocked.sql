@@ -20,7 +20,7 @@ identifiers as (
 
 ),
 
-refused as (
+refusals as (
 
     select
         edge_id,
@@ -68,8 +68,8 @@ union all
 
 select
     edges.edge_id as blocked_id,
-    coalesce(edges.rule, refused.rule) as rule,
-    coalesce(edges.reason, refused.reason) as reason,
+    coalesce(edges.rule, refusals.rule) as rule,
+    coalesce(edges.reason, refusals.reason) as reason,
     edges.left_type,
     edges.left_value,
     edges.right_type,
@@ -82,6 +82,6 @@ select
     edges.event_count,
     edges.probability
 from edges
-left join refused
-    on edges.edge_id = refused.edge_id
-where edges.rule is not null or refused.edge_id is not null
+left join refusals
+    on edges.edge_id = refusals.edge_id
+where edges.rule is not null or refusals.edge_id is not null

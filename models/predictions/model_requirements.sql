@@ -52,7 +52,7 @@ history as (
 
 ),
 
-counted as (
+counts as (
 
     select
         model_name,
@@ -70,10 +70,10 @@ examples as (
 
     select
         model_declarations.model_name,
-        counted.* exclude (model_name)
+        counts.* exclude (model_name)
     from model_declarations
-    left join counted
-        on model_declarations.model_name = counted.model_name
+    left join counts
+        on model_declarations.model_name = counts.model_name
 
 ),
 

@@ -44,7 +44,7 @@ versions as (
 
 ),
 
-judged as (
+judgements as (
 
     select
         versions.*,
@@ -96,4 +96,4 @@ select
                 else 'which chance alone could explain'
             end
     end as judgement
-from judged
+from judgements

@@ -18,7 +18,7 @@ centroids as (
 
 ),
 
-ranked as (
+ranked_behaviors as (
 
     select
         *,
@@ -29,7 +29,7 @@ ranked as (
 
 ),
 
-described as (
+descriptions as (
 
     select
         persona_id,
@@ -43,7 +43,7 @@ described as (
             "', '",
             "order by behavior_number"
         ) | indent(8) }} as description
-    from ranked
+    from ranked_behaviors
     group by persona_id, persona_name, model_version, trained_as_of
 
 ),
@@ -59,12 +59,12 @@ sizes as (
 )
 
 select
-    described.persona_id,
-    described.persona_name,
-    described.description,
+    descriptions.persona_id,
+    descriptions.persona_name,
+    descriptions.description,
     coalesce(sizes.profile_count, 0) as profile_count,
-    described.model_version,
-    described.trained_as_of
-from described
+    descriptions.model_version,
+    descriptions.trained_as_of
+from descriptions
 left join sizes
-    on described.persona_id = sizes.persona_id
+    on descriptions.persona_id = sizes.persona_id

@@ -52,7 +52,7 @@ feature_values as (
     {{ feature_values('profile_features', features) | indent(4) }}
 ),
 
-clipped as (
+clipped_values as (
 
     select
         feature_values.profile_id,
@@ -78,11 +78,11 @@ contributions as (
         coefficient
         * (case when transform = 'log1p' then ln(1 + value) else value end - mean)
         / scale as contribution
-    from clipped
+    from clipped_values
 
 ),
 
-ranked as (
+ranked_contributions as (
 
     select
         *,
@@ -95,7 +95,7 @@ ranked as (
 
 ),
 
-summed as (
+sums as (
 
     select
         profile_id,
@@ -109,7 +109,7 @@ summed as (
             "', '",
             "order by reason_number"
         ) | indent(8) }} as reasons
-    from ranked
+    from ranked_contributions
     group by profile_id, model_version
 
 )
@@ -120,8 +120,8 @@ select
     populations.as_of,
     model_versions.model_name,
     model_versions.model_version,
-    round(1 / (1 + exp(-(intercepts.value + coalesce(summed.log_odds, 0)))), 6) as score,
-    coalesce(summed.reasons, '') as reasons
+    round(1 / (1 + exp(-(intercepts.value + coalesce(sums.log_odds, 0)))), 6) as score,
+    coalesce(sums.reasons, '') as reasons
 from populations
 inner join model_versions
     on populations.model_name = model_versions.model_name
@@ -129,7 +129,7 @@ inner join terms as intercepts
     on
         model_versions.model_version = intercepts.model_version
         and intercepts.term = 'intercept'
-left join summed
+left join sums
     on
-        populations.profile_id = summed.profile_id
-        and model_versions.model_version = summed.model_version
+        populations.profile_id = sums.profile_id
+        and model_versions.model_version = sums.model_version

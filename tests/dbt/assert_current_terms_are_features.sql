@@ -27,7 +27,7 @@ behaviors as (
 
 ),
 
-used as (
+used_terms as (
 
     select * from terms
     union all
@@ -35,5 +35,5 @@ used as (
 
 )
 
-select * from used
+select * from used_terms
 where term not in ('intercept'{% for name in known %}, '{{ name }}'{% endfor %})

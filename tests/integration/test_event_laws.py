@@ -473,8 +473,11 @@ def test_a_removal_names_whom_it_touches(layer):
 @pytest.mark.parametrize(
     "broken",
     [
-        ("event_id in (select removed.event_id from removed)", "false"),
-        ("or exists (\n            select 1 from changed", "or false and exists (from changed"),
+        ("event_id in (select removed_rows.event_id from removed_rows)", "false"),
+        (
+            "or exists (\n            select 1 from changed_minutes",
+            "or false and exists (from changed_minutes",
+        ),
     ],
 )
 def test_a_removal_that_leaves_out_whom_it_touches_is_noticed(compiled, broken):
@@ -585,7 +588,7 @@ BREAKS = {
     ),
     "held rows are not ranked again": (
         "int_events_deduplicated",
-        "event_id in (select known.event_id from known)",
+        "event_id in (select known_ids.event_id from known_ids)",
         "false",
     ),
     "what breaks the rules may be the event": (

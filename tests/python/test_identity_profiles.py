@@ -87,7 +87,7 @@ BREAKS = {
     ),
     "what_touches_no_account": (
         "int_reached_account_regions",
-        "contested.account_type not in (edges.left_type, edges.right_type) asc,",
+        "contested_components.account_type not in (edges.left_type, edges.right_type) asc,",
         "",
     ),
     "however_often": ("int_reached_account_regions", "edges.event_count desc,", ""),
@@ -110,7 +110,7 @@ BREAKS = {
     "withdrawn_pairs": ("identity_edges", "not is_withdrawn", "true"),
     "pairs_seen_together": (
         "identity_edges",
-        "where matches.edge_id not in (select counted.edge_id from counted)",
+        "where matches.edge_id not in (select counted_edges.edge_id from counted_edges)",
         "",
     ),
     "no_limit_in_all": (
@@ -130,10 +130,10 @@ BREAKS = {
         "(partition by set_id order by priority, id_type)",
         "(partition by set_id order by priority desc, id_type)",
     ),
-    "shared_since_ever": ("dim_profiles", "identity_map.valid_from <= shared.occurred_at", "true"),
+    "shared_since_ever": ("dim_profiles", "identity_map.valid_from <= device_rows.occurred_at", "true"),
     "anybodys_address": (
         "int_attribute_statements",
-        "trimmed.identifier_id is null or identity_map.identifier_id is not null",
+        "trimmed_statements.identifier_id is null or identity_map.identifier_id is not null",
         "true",
     ),
     "words_for_nothing": ("int_attribute_statements", "{{ usable_value | indent(4) }}", "''"),
@@ -392,7 +392,11 @@ MISTAKES = {
         "identifier_sets",
     ),
     "the_other_end": (
-        ("int_touched_identifiers", "or left_id in (select landed.identifier_id from landed)", ""),
+        (
+            "int_touched_identifiers",
+            "or left_id in (select landed_identifiers.identifier_id from landed_identifiers)",
+            "",
+        ),
         "identity_edges",
     ),
     "what_was_removed": (

@@ -39,7 +39,7 @@
     none. So do events that were just forgotten, which say their minute until `make forget` purges
     them.
 #}
-with landed as (
+with arrivals as (
 
     select
         stream_type,
@@ -60,14 +60,14 @@ with landed as (
 ),
 
 {% if is_incremental() %}
-touched as (
+minutes_to_count as (
 
     {{ touched_minutes }}
 
 ),
 {% endif %}
 
-counted as (
+counts as (
 
     select
         stream_type,
@@ -75,15 +75,15 @@ counted as (
         minute_at,
         cast(count_if(status = 'valid') as bigint) as event_count,
         max(updated_at) as updated_at
-    from landed
+    from arrivals
     {% if is_incremental() %}
     where
         exists (
-            select 1 from touched
+            select 1 from minutes_to_count
             where
-                touched.stream_type = landed.stream_type
-                and touched.stream_id = landed.stream_id
-                and touched.minute_at = landed.minute_at
+                minutes_to_count.stream_type = arrivals.stream_type
+                and minutes_to_count.stream_id = arrivals.stream_id
+                and minutes_to_count.minute_at = arrivals.minute_at
         )
     {% endif %}
     group by stream_type, stream_id, minute_at
@@ -98,7 +98,7 @@ select
     event_count,
     event_count > {{ allowed }} as is_burst,
     updated_at
-from counted
+from counts
 
 {% if is_incremental() and has_rows(removals, 'true') %}
 union all
@@ -114,18 +114,18 @@ select
 from {{ this }} as known
 where
     exists (
-        select 1 from touched
+        select 1 from minutes_to_count
         where
-            touched.stream_type = known.stream_type
-            and touched.stream_id = known.stream_id
-            and touched.minute_at = known.minute_at
+            minutes_to_count.stream_type = known.stream_type
+            and minutes_to_count.stream_id = known.stream_id
+            and minutes_to_count.minute_at = known.minute_at
     )
     and not exists (
-        select 1 from counted
+        select 1 from counts
         where
-            counted.stream_type = known.stream_type
-            and counted.stream_id = known.stream_id
-            and counted.minute_at = known.minute_at
+            counts.stream_type = known.stream_type
+            and counts.stream_id = known.stream_id
+            and counts.minute_at = known.minute_at
     )
 {% endif %}
 

@@ -113,7 +113,7 @@ arrivals as (
 ),
 
 {# One look at one column of history; of what is wide it is read below where one was found. #}
-known as (
+known_ids as (
 
     select event_id from arrivals
     where event_id in (
@@ -134,7 +134,7 @@ known as (
 {% endif %}
 
 {# Only rows whose event id has come more than once need to be compared with each other. #}
-repeated as (
+repeated_ids as (
 
     select event_id from {{ arrivals }}
     where event_id is not null
@@ -144,12 +144,12 @@ repeated as (
     {% if is_incremental() %}
     union distinct
 
-    select event_id from known
+    select event_id from known_ids
     {% endif %}
 
 ),
 
-alone as (
+unrepeated_rows as (
 
     select
         {{ columns | indent(4) }},
@@ -159,7 +159,7 @@ alone as (
     from {{ arrivals }}
     where
         event_id is null
-        or event_id not in (select repeated.event_id from repeated)
+        or event_id not in (select repeated_ids.event_id from repeated_ids)
 
 ),
 
@@ -169,7 +169,7 @@ candidates as (
         {{ columns | indent(4) }},
         {{ judged_at | indent(8) }} as judged_at
     from {{ arrivals }}
-    where event_id in (select repeated.event_id from repeated)
+    where event_id in (select repeated_ids.event_id from repeated_ids)
 
     {% if is_incremental() %}
     union all
@@ -180,7 +180,7 @@ candidates as (
         judged_at
     from {{ this }}
     where
-        event_id in (select known.event_id from known)
+        event_id in (select known_ids.event_id from known_ids)
         and (landed_file, landed_line, landed_part) not in (
             select
                 arrivals.landed_file,
@@ -202,7 +202,7 @@ candidates as (
     breaks the rules is quarantined only where no other is the event. `repeated_since` is when the
     first better row came: then this one's status changed.
 -#}
-ranked as (
+ranked_rows as (
 
     select
         *,
@@ -218,7 +218,7 @@ ranked as (
 select
     *,
     '{{ rules }}' as rules_version
-from alone
+from unrepeated_rows
 
 union all
 
@@ -234,4 +234,4 @@ select
         else judged_at
     end as updated_at,
     '{{ rules }}' as rules_version
-from ranked
+from ranked_rows

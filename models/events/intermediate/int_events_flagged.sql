@@ -13,7 +13,7 @@ busy_minutes as (
 ),
 
 {# A minute that became a burst, or ceased to be one, has changed all its events. #}
-flagged as (
+flags as (
 
     select
         int_events_deduplicated.* exclude (is_bot, updated_at),
@@ -35,4 +35,4 @@ flagged as (
 select
     *,
     status = 'valid' and {{ is_counted() }} as is_counted
-from flagged
+from flags

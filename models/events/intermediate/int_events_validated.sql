@@ -3,7 +3,7 @@
 {% set blocklist = ref('identifier_blocklist') %}
 {% set traffic_rules = ref('traffic_rules') %}
 
-with staged as (
+with staged_rows as (
 
     {% for source in ['collector'] + checked_var('sources') | list %}
     select
@@ -34,7 +34,7 @@ with staged as (
     Nothing happens after it was received, and no shop of today was open before 1990: a clock that
     says so is wrong, and the arrival is the best that is known.
 #}
-clamped as (
+clamped_rows as (
 
     select
         * exclude (anonymous_id, user_id, occurred_at),
@@ -50,17 +50,17 @@ clamped as (
             or occurred_at < timestamp '1990-01-01 00:00:00',
             false
         ) as is_time_clamped
-    from staged
+    from staged_rows
 
 ),
 
-remembered as (
+remembered_rows as (
 
-    {{ unless_forgotten('clamped') | indent(4) }}
+    {{ unless_forgotten('clamped_rows') | indent(4) }}
 
 ),
 
-prepared as (
+prepared_rows as (
 
     select
         * exclude (properties),
@@ -72,7 +72,7 @@ prepared as (
         {{ usable_id('user_id', 'user_id', blocklist) | indent(8) }} as usable_user_id,
         {{ json_text('context', 'userAgent') }} as user_agent,
         {{ json_text('context', 'ip') }} as ip
-    from remembered
+    from remembered_rows
 
 )
 
@@ -114,4 +114,4 @@ select
             ref('tracking_plan'), 'event_name', 'properties'
         ) | indent(8) }}
     end as reason
-from prepared
+from prepared_rows

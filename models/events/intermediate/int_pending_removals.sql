@@ -38,7 +38,7 @@ with int_events_deduplicated as (
 
 ),
 
-removed as (
+removed_rows as (
 
     select * from int_events_deduplicated
     where is_removed
@@ -46,30 +46,30 @@ removed as (
 ),
 
 {# What repeated a removed row may become the event, wherever it stands. #}
-changed as (
+changed_minutes as (
 
     select
         stream_type,
         stream_id,
         minute_at
     from int_events_deduplicated
-    where is_removed or event_id in (select removed.event_id from removed)
+    where is_removed or event_id in (select removed_rows.event_id from removed_rows)
 
 ),
 
 {# A minute that loses an event may cease to be a burst, which changes all its events. #}
-touched as (
+touched_rows as (
 
     select * from int_events_deduplicated
     where
         is_removed
-        or event_id in (select removed.event_id from removed)
+        or event_id in (select removed_rows.event_id from removed_rows)
         or exists (
-            select 1 from changed
+            select 1 from changed_minutes
             where
-                changed.stream_type = int_events_deduplicated.stream_type
-                and changed.stream_id = int_events_deduplicated.stream_id
-                and changed.minute_at = int_events_deduplicated.minute_at
+                changed_minutes.stream_type = int_events_deduplicated.stream_type
+                and changed_minutes.stream_id = int_events_deduplicated.stream_id
+                and changed_minutes.minute_at = int_events_deduplicated.minute_at
         )
 
 ),
@@ -89,18 +89,18 @@ clock as (
 )
 
 select distinct
-    case when touched.is_removed then touched.landed_file end as removed_file,
-    touched.source,
-    touched.anonymous_id,
-    touched.user_id,
-    touched.identifiers,
-    touched.stream_type,
-    touched.stream_id,
-    touched.minute_at,
-    cast(touched.received_at as date) as received_on,
-    cast(touched.landed_at as date) as landed_on,
+    case when touched_rows.is_removed then touched_rows.landed_file end as removed_file,
+    touched_rows.source,
+    touched_rows.anonymous_id,
+    touched_rows.user_id,
+    touched_rows.identifiers,
+    touched_rows.stream_type,
+    touched_rows.stream_id,
+    touched_rows.minute_at,
+    cast(touched_rows.received_at as date) as received_on,
+    cast(touched_rows.landed_at as date) as landed_on,
     clock.removed_at
-from touched
+from touched_rows
 cross join clock
 {% else %}
 select

@@ -88,7 +88,7 @@ with int_events_deduplicated as (
 ),
 
 {# Few different marks stand for many rows: what reads this does not depend on their number. #}
-marked as (
+marked_rows as (
 
     select
         day,
@@ -105,7 +105,7 @@ marked as (
 
 ),
 
-counted as (
+group_counts as (
 
     select
         day,
@@ -116,13 +116,13 @@ counted as (
         marks,
         count(*) as landed,
         max(updated_at) as updated_at
-    from marked
+    from marked_rows
     group by day, source, event_name, status, reason, marks
 
 ),
 
 {# Anything may be sent as a name: what is quarantined takes a bounded number of rows a day. #}
-ranked as (
+ranked_counts as (
 
     select
         *,
@@ -130,11 +130,11 @@ ranked as (
             partition by day, source, status
             order by landed desc, event_name asc, reason asc, marks asc
         ) <= {{ kept_groups }} as is_kept
-    from counted
+    from group_counts
 
 ),
 
-bounded as (
+bounded_counts as (
 
     select
         day,
@@ -145,7 +145,7 @@ bounded as (
         case when is_kept then marks end as marks,
         landed,
         updated_at
-    from ranked
+    from ranked_counts
 
 )
 
@@ -159,7 +159,7 @@ select
     cast(sum(landed) as bigint) as landed,
     '{{ rules_version }}' as rules_version,
     max(updated_at) as updated_at
-from bounded
+from bounded_counts
 group by day, source, event_name, status, reason, marks
 
 {% if is_incremental() and days %}

@@ -75,7 +75,7 @@ cutoffs as (
 ),
 
 {# Who was gone before the cutoff cannot leave. #}
-active as (
+active_profiles as (
 
     select distinct
         profile_timeline.profile_id,
@@ -119,14 +119,14 @@ standings as (
 churn as (
 
     select
-        active.profile_id,
-        active.as_of,
+        active_profiles.profile_id,
+        active_profiles.as_of,
         'churn' as purpose
-    from active
+    from active_profiles
     inner join standings
         on
-            active.profile_id = standings.profile_id
-            and active.as_of = standings.as_of
+            active_profiles.profile_id = standings.profile_id
+            and active_profiles.as_of = standings.as_of
     where
         {% if var('churn_start_events') %}
         standings.began_at >= coalesce(standings.ended_at, standings.began_at)
@@ -142,7 +142,7 @@ churn as (
         profile_id,
         as_of,
         'churn' as purpose
-    from active
+    from active_profiles
 
 ),
 {% endif %}
@@ -185,7 +185,7 @@ visitors as (
 
 ),
 
-unioned as (
+populations_together as (
 
     select * from serving
     union all
@@ -205,5 +205,5 @@ select
     count_if(purpose = 'serving') > 0 as is_for_serving,
     count_if(purpose = 'churn') > 0 as is_for_churn,
     count_if(purpose = 'bundle_purchase') > 0 as is_for_bundle_purchase
-from unioned
+from populations_together
 group by profile_id, as_of

@@ -3,7 +3,7 @@
 {% set rules = attribute_rules(
     ref('attribute_rules'), ref('tracking_plan'), ref('identifier_rules')
 ) %}
-{% set usable_value = usable_id('trimmed.value', '*', ref('identifier_blocklist')) %}
+{% set usable_value = usable_id('trimmed_statements.value', '*', ref('identifier_blocklist')) %}
 {% set names = rules | map(attribute='event_name') | unique %}
 {% set read_of_any = rules | selectattr('event_name', 'eq', '*') | map(attribute='part') | unique %}
 
@@ -13,7 +13,7 @@ with attribute_rules as (
 
 ),
 
-planned as (
+planned_events as (
 
     select distinct event_name from {{ ref('tracking_plan') }}
 
@@ -24,10 +24,10 @@ rules as (
 
     select
         attribute_rules.* exclude (event_name),
-        planned.event_name
+        planned_events.event_name
     from attribute_rules
-    inner join planned
-        on attribute_rules.event_name in (planned.event_name, '*')
+    inner join planned_events
+        on attribute_rules.event_name in (planned_events.event_name, '*')
 
 ),
 
@@ -54,7 +54,7 @@ events as (
 
 ),
 
-said as (
+statements as (
 
     select
         events.profile_id,
@@ -83,7 +83,7 @@ said as (
 
 ),
 
-trimmed as (
+trimmed_statements as (
 
     select
         * exclude (said_text),
@@ -92,19 +92,19 @@ trimmed as (
             when path like 'identifiers.%'
                 then replace(path, 'identifiers.', '') || ':' || said_text
         end as identifier_id
-    from said
+    from statements
 
 )
 
 {# A word for nothing is no value, nor is an object, nor an address that is not the profile's. #}
-select trimmed.* exclude (path, identifier_id)
-from trimmed
+select trimmed_statements.* exclude (path, identifier_id)
+from trimmed_statements
 left join identity_map
     on
-        trimmed.identifier_id = identity_map.identifier_id
-        and trimmed.profile_id = identity_map.profile_id
+        trimmed_statements.identifier_id = identity_map.identifier_id
+        and trimmed_statements.profile_id = identity_map.profile_id
 where
-    trimmed.value <> ''
-    and left(trimmed.value, 1) not in ('{', '[')
+    trimmed_statements.value <> ''
+    and left(trimmed_statements.value, 1) not in ('{', '[')
     and {{ usable_value | indent(4) }} is not null
-    and (trimmed.identifier_id is null or identity_map.identifier_id is not null)
+    and (trimmed_statements.identifier_id is null or identity_map.identifier_id is not null)

@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
-with carried as (
+with members as (
 
     {{ carried_identifiers(ref('int_events_flagged'), [
         'event_id', 'source', 'anonymous_id', 'user_id', 'identifiers', 'is_counted',
@@ -22,4 +22,4 @@ select
     occurred_at,
     landed_file,
     landed_line
-from carried
+from members

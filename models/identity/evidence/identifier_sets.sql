@@ -67,7 +67,7 @@ arrivals as (
 
 ),
 
-touched as (
+touches as (
 
     select distinct
         {{ identifier_set_id('arrivals') | indent(8) }} as set_id,
@@ -78,17 +78,17 @@ touched as (
 ),
 
 {# By a plain column first: that reads no more than the rows which hold a value. #}
-near as (
+near_rows as (
 
     {{ read | trim }}
-    where anonymous_id in (select touched.anonymous_id from touched)
+    where anonymous_id in (select touches.anonymous_id from touches)
 
     union all
 
     {{ read | trim }}
     where
         anonymous_id is null
-        and user_id in (select touched.user_id from touched where touched.anonymous_id is null)
+        and user_id in (select touches.user_id from touches where touches.anonymous_id is null)
 
     union all
 
@@ -102,8 +102,8 @@ near as (
 
 events as (
 
-    select * from near
-    where {{ identifier_set_id('near') | indent(4) }} in (select touched.set_id from touched)
+    select * from near_rows
+    where {{ identifier_set_id('near_rows') | indent(4) }} in (select touches.set_id from touches)
 
 ),
 {% else %}
@@ -133,7 +133,7 @@ sets as (
 
 ),
 
-keyed as (
+keyed_sets as (
 
     select
         sets.*,
@@ -142,9 +142,9 @@ keyed as (
 
 ),
 
-carried as (
+members as (
 
-    {{ carried_identifiers('keyed', [
+    {{ carried_identifiers('keyed_sets', [
         'set_id', 'source', 'first_received_at', 'last_received_at', 'first_seen_at',
         'last_seen_at', 'event_count', 'lost_at', 'updated_at'
     ]) | indent(4) }}
@@ -165,7 +165,7 @@ select
     event_count,
     lost_at,
     updated_at
-from carried
+from members
 
 {% if is_incremental() and has_rows(removals, 'true') %}
 union all
@@ -178,8 +178,8 @@ select
     updated_at
 from {{ this }}
 where
-    set_id not in (select keyed.set_id from keyed)
+    set_id not in (select keyed_sets.set_id from keyed_sets)
     {% if watermark %}
-    and set_id in (select touched.set_id from touched)
+    and set_id in (select touches.set_id from touches)
     {% endif %}
 {% endif %}

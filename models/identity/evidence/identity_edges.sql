@@ -12,7 +12,7 @@
 with
 
 {% if is_incremental() %}
-touched as (
+touches as (
 
     select * from {{ touched_identifiers }}
 
@@ -25,7 +25,7 @@ identifier_sets as (
     where
         event_count > 0
     {% if is_incremental() %}
-        and identifier_id in (select touched.identifier_id from touched)
+        and identifier_id in (select touches.identifier_id from touches)
     {% endif %}
 
 ),
@@ -57,7 +57,7 @@ by_source as (
 
 ),
 
-counted as (
+counted_edges as (
 
     select
         md5(md5(left_id) || md5(right_id)) as edge_id,
@@ -89,8 +89,8 @@ matches as (
     where
         not is_withdrawn
     {% if is_incremental() %}
-        and left_id in (select touched.identifier_id from touched)
-        and right_id in (select touched.identifier_id from touched)
+        and left_id in (select touches.identifier_id from touches)
+        and right_id in (select touches.identifier_id from touches)
     {% endif %}
 
 ),
@@ -102,7 +102,7 @@ identifiers as (
 ),
 
 {# Pairs that were never seen together. #}
-matched as (
+matched_edges as (
 
     select
         matches.edge_id,
@@ -125,15 +125,15 @@ matched as (
         on matches.left_id = lefts.identifier_id
     inner join identifiers as rights
         on matches.right_id = rights.identifier_id
-    where matches.edge_id not in (select counted.edge_id from counted)
+    where matches.edge_id not in (select counted_edges.edge_id from counted_edges)
 
 )
 
-select * from counted
+select * from counted_edges
 
 union all
 
-select * from matched
+select * from matched_edges
 
 {% if is_incremental() %}
 union all
@@ -157,8 +157,8 @@ select
     updated_at
 from {{ this }}
 where
-    left_id in (select touched.identifier_id from touched)
-    and right_id in (select touched.identifier_id from touched)
-    and edge_id not in (select counted.edge_id from counted)
-    and edge_id not in (select matched.edge_id from matched)
+    left_id in (select touches.identifier_id from touches)
+    and right_id in (select touches.identifier_id from touches)
+    and edge_id not in (select counted_edges.edge_id from counted_edges)
+    and edge_id not in (select matched_edges.edge_id from matched_edges)
 {% endif %}

@@ -68,7 +68,7 @@ blocklist as (
 
 ),
 
-listed as (
+listed_identifiers as (
 
     select
         parts.identifier_id,
@@ -97,5 +97,5 @@ listed as (
 select
     identifier_id,
     min(reason) as reason
-from listed
+from listed_identifiers
 group by identifier_id

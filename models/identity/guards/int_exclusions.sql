@@ -10,7 +10,7 @@ identifier_rules as (
 
 ),
 
-declared as (
+declared_pairs as (
 
     select
         lefts.id_type || ':' || {{ normalized_identifier(
@@ -28,13 +28,13 @@ declared as (
 
 ),
 
-both_ways as (
+ordered_pairs as (
 
     select
         left_id,
         right_id,
         reason
-    from declared
+    from declared_pairs
 
     union all
 
@@ -42,7 +42,7 @@ both_ways as (
         right_id as left_id,
         left_id as right_id,
         reason
-    from declared
+    from declared_pairs
 
 )
 
@@ -52,6 +52,6 @@ select
     left_id,
     right_id,
     min(reason) as reason
-from both_ways
+from ordered_pairs
 where left_id <> right_id
 group by left_id, right_id

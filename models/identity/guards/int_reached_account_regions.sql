@@ -33,7 +33,7 @@ accounts as (
 
 ),
 
-contested as (
+contested_components as (
 
     select distinct
         component,
@@ -44,24 +44,24 @@ contested as (
 
 {# The regions of each type of account are its own: the type is part of the node. #}
 select
-    contested.account_type || ' ' || edges.left_id as left_node,
-    contested.account_type || ' ' || edges.right_id as right_node,
+    contested_components.account_type || ' ' || edges.left_id as left_node,
+    contested_components.account_type || ' ' || edges.right_id as right_node,
     {# What was seen with an account was seen with no other. A match has no event. #}
     row_number() over (
         order by
-            contested.account_type not in (edges.left_type, edges.right_type) asc,
+            contested_components.account_type not in (edges.left_type, edges.right_type) asc,
             edges.event_count desc,
             edges.probability desc,
             edges.first_received_at asc,
             edges.left_id asc,
             edges.right_id asc,
-            contested.account_type asc
+            contested_components.account_type asc
     ) as edge_rank
 from edges
 inner join components
     on edges.left_id = components.node
-inner join contested
-    on components.component = contested.component
+inner join contested_components
+    on components.component = contested_components.component
 
 union all
 

@@ -13,7 +13,7 @@ components as (
 
 ),
 
-refused as (
+refusals as (
 
     select
         edge_id,
@@ -33,7 +33,7 @@ select
     node as left_node,
     node as right_node
 from components
-where component in (select refused.component from refused)
+where component in (select refusals.component from refusals)
 
 union all
 
@@ -44,5 +44,5 @@ from edges
 inner join components
     on edges.left_id = components.node
 where
-    components.component in (select refused.component from refused)
-    and edges.edge_id not in (select refused.edge_id from refused)
+    components.component in (select refusals.component from refusals)
+    and edges.edge_id not in (select refusals.edge_id from refusals)

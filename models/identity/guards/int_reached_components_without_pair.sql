@@ -25,7 +25,7 @@ components as (
 
 ),
 
-contested as (
+contested_pairs as (
 
     select
         exclusions.*,
@@ -42,23 +42,23 @@ contested as (
 
 {# The limbs of each pair are its own: the pair is part of the node. #}
 select
-    md5(contested.exclusion_id || edges.left_id) as left_node,
-    md5(contested.exclusion_id || edges.right_id) as right_node
-from contested
+    md5(contested_pairs.exclusion_id || edges.left_id) as left_node,
+    md5(contested_pairs.exclusion_id || edges.right_id) as right_node
+from contested_pairs
 inner join components
-    on contested.component = components.component
+    on contested_pairs.component = components.component
 inner join edges
     on components.node = edges.left_id
 where
-    edges.left_id not in (contested.left_id, contested.right_id)
-    and edges.right_id not in (contested.left_id, contested.right_id)
+    edges.left_id not in (contested_pairs.left_id, contested_pairs.right_id)
+    and edges.right_id not in (contested_pairs.left_id, contested_pairs.right_id)
 
 union all
 
 select
-    md5(contested.exclusion_id || components.node) as left_node,
+    md5(contested_pairs.exclusion_id || components.node) as left_node,
     null as right_node
-from contested
+from contested_pairs
 inner join components
-    on contested.component = components.component
-where components.node not in (contested.left_id, contested.right_id)
+    on contested_pairs.component = components.component
+where components.node not in (contested_pairs.left_id, contested_pairs.right_id)

@@ -151,7 +151,7 @@ claims as (
 
 ),
 
-refused as (
+refusals as (
 
     {# An edge may be refused at either end. #}
     select
@@ -165,8 +165,8 @@ refused as (
 
 select
     edges.* exclude (rule, reason),
-    coalesce(edges.rule, refused.rule) as rule,
-    coalesce(edges.reason, refused.reason) as reason
+    coalesce(edges.rule, refusals.rule) as rule,
+    coalesce(edges.reason, refusals.reason) as reason
 from edges
-left join refused
-    on edges.edge_id = refused.edge_id
+left join refusals
+    on edges.edge_id = refusals.edge_id

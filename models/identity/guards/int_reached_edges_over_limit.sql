@@ -58,7 +58,7 @@ members as (
 
 ),
 
-crowded as (
+crowded_components as (
 
     {# Few are, so that few are ranked. #}
     select cut_component from members
@@ -73,7 +73,7 @@ crowded as (
 
 ),
 
-ranked as (
+ranked_members as (
 
     select
         *,
@@ -81,11 +81,11 @@ ranked as (
             partition by cut_component, id_type order by first_received_at, id_value
         ) as rank_in_type
     from members
-    where cut_component in (select crowded.cut_component from crowded)
+    where cut_component in (select crowded_components.cut_component from crowded_components)
 
 ),
 
-ranked_in_all as (
+members_ranked_in_all as (
 
     {# Who is over already takes no room; an account is what the others hang on. #}
     select
@@ -95,7 +95,7 @@ ranked_in_all as (
             partition by cut_component, coalesce(rank_in_type > most_of_type, false)
             order by not is_unique_per_profile, first_received_at, priority, id_value
         ) as rank_in_all
-    from ranked
+    from ranked_members
 
 ),
 
@@ -112,7 +112,7 @@ excess as (
         'the ' || id_type || ' is number '
         || cast(case when is_over_in_type then rank_in_type else rank_in_all end as varchar)
         || ' by time of receipt' as reason
-    from ranked_in_all
+    from members_ranked_in_all
     where is_over_in_type or rank_in_all > most_in_all
 
 )

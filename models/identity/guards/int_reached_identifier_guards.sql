@@ -1,4 +1,4 @@
-with reached as (
+with reached_identifiers as (
 
     select * from {{ ref('int_reached_identifiers') }}
 
@@ -7,7 +7,7 @@ with reached as (
 identifiers as (
 
     select * from {{ ref('identifiers') }}
-    where identifier_id in (select reached.identifier_id from reached)
+    where identifier_id in (select reached_identifiers.identifier_id from reached_identifiers)
 
 ),
 
@@ -16,7 +16,7 @@ identity_edges as (
     {# What is declared to be two people is no sign-in of one of them. #}
     select * from {{ ref('identity_edges') }}
     where
-        left_id in (select reached.identifier_id from reached)
+        left_id in (select reached_identifiers.identifier_id from reached_identifiers)
         and edge_id not in (
             select exclusions.edge_id from {{ ref('int_exclusions') }} as exclusions
         )
@@ -29,7 +29,7 @@ identifier_rules as (
 
 ),
 
-blocklisted as (
+blocklist as (
 
     select * from {{ ref('int_blocklisted_identifiers') }}
 
@@ -44,7 +44,7 @@ shared_devices as (
     where
         left_type = 'anonymous_id'
         and right_type = 'user_id'
-        and right_id not in (select blocklisted.identifier_id from blocklisted)
+        and right_id not in (select blocklist.identifier_id from blocklist)
     group by left_id
     having count(*) > 1
 
@@ -62,14 +62,14 @@ select
     identifiers.last_seen_at,
     identifiers.event_count,
     case
-        when blocklisted.identifier_id is not null then 'blocklisted'
+        when blocklist.identifier_id is not null then 'blocklisted'
         when shared_devices.identifier_id is not null then 'shared_device'
     end as rule,
-    coalesce(blocklisted.reason, shared_devices.reason) as reason
+    coalesce(blocklist.reason, shared_devices.reason) as reason
 from identifiers
 inner join identifier_rules
     on identifiers.id_type = identifier_rules.id_type
-left join blocklisted
-    on identifiers.identifier_id = blocklisted.identifier_id
+left join blocklist
+    on identifiers.identifier_id = blocklist.identifier_id
 left join shared_devices
     on identifiers.identifier_id = shared_devices.identifier_id

@@ -21,7 +21,7 @@ components as (
 
 ),
 
-refused as (
+refused_edges as (
 
     select
         edge_id,
@@ -48,7 +48,7 @@ refused as (
 select
     node as left_node,
     case
-        when component in (select refused.component from refused) then node
+        when component in (select refused_edges.component from refused_edges) then node
         else component
     end as right_node
 from components
@@ -62,5 +62,5 @@ from edges
 inner join components
     on edges.left_id = components.node
 where
-    components.component in (select refused.component from refused)
-    and edges.edge_id not in (select refused.edge_id from refused)
+    components.component in (select refused_edges.component from refused_edges)
+    and edges.edge_id not in (select refused_edges.edge_id from refused_edges)

@@ -21,46 +21,46 @@ with identifiers as (
 
 ),
 
-blocklisted as (
+blocklist as (
 
     select * from {{ ref('int_blocklisted_identifiers') }}
 
 ),
 
 {% if watermark %}
-touched as (
+touches as (
 
     select * from {{ touched_identifiers }}
 
 ),
 
-reached as (
+reached_components as (
 
     select
         neighbourhoods.component,
-        count_if(touched.may_have_lost) > 0 as may_have_lost
+        count_if(touches.may_have_lost) > 0 as may_have_lost
     from {{ this }} as neighbourhoods
-    inner join touched
-        on neighbourhoods.node = touched.identifier_id
+    inner join touches
+        on neighbourhoods.node = touches.identifier_id
     group by neighbourhoods.component
 
 ),
 
-known as (
+known_nodes as (
 
     select
         neighbourhoods.node,
         neighbourhoods.component,
-        reached.may_have_lost
+        reached_components.may_have_lost
     from {{ this }} as neighbourhoods
-    inner join reached
-        on neighbourhoods.component = reached.component
+    inner join reached_components
+        on neighbourhoods.component = reached_components.component
 
 ),
 
-loosened as (
+loosened_nodes as (
 
-    select node from known
+    select node from known_nodes
     where may_have_lost
 
 ),
@@ -70,8 +70,8 @@ edges as (
 
     select * from {{ ref('identity_edges') }}
     where
-        left_id not in (select blocklisted.identifier_id from blocklisted)
-        and right_id not in (select blocklisted.identifier_id from blocklisted)
+        left_id not in (select blocklist.identifier_id from blocklist)
+        and right_id not in (select blocklist.identifier_id from blocklist)
 
 )
 
@@ -81,8 +81,8 @@ select
 from identifiers
 {% if watermark %}
 where
-    identifier_id in (select touched.identifier_id from touched)
-    or identifier_id in (select loosened.node from loosened)
+    identifier_id in (select touches.identifier_id from touches)
+    or identifier_id in (select loosened_nodes.node from loosened_nodes)
 {% endif %}
 
 union all
@@ -94,10 +94,10 @@ from edges
 {% if watermark %}
 {# What may have come apart is looked at edge by edge, ... #}
 where
-    left_id in (select loosened.node from loosened)
+    left_id in (select loosened_nodes.node from loosened_nodes)
     or (
-        left_id in (select touched.identifier_id from touched)
-        and right_id in (select touched.identifier_id from touched)
+        left_id in (select touches.identifier_id from touches)
+        and right_id in (select touches.identifier_id from touches)
     )
 
 union all
@@ -106,6 +106,6 @@ union all
 select
     node as left_node,
     component as right_node
-from known
+from known_nodes
 where not may_have_lost
 {% endif %}

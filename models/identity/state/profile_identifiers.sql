@@ -9,14 +9,14 @@
 with
 
 {% if is_incremental() %}
-known as (
+former_holdings as (
 
     select * from {{ this }}
 
 ),
 {% endif %}
 
-held as (
+holdings as (
 
     {# What somebody holds for a time only says nothing of who they are. #}
     select
@@ -27,28 +27,28 @@ held as (
 
 ),
 
-changed as (
+changed_profiles as (
 
     {% if is_incremental() %}
-    select held.profile_id
-    from held
-    left join known
+    select holdings.profile_id
+    from holdings
+    left join former_holdings
         on
-            held.profile_id = known.profile_id
-            and held.identifier_id = known.identifier_id
-    where known.profile_id is null
+            holdings.profile_id = former_holdings.profile_id
+            and holdings.identifier_id = former_holdings.identifier_id
+    where former_holdings.profile_id is null
 
     union distinct
 
-    select known.profile_id
-    from known
-    left join held
+    select former_holdings.profile_id
+    from former_holdings
+    left join holdings
         on
-            known.profile_id = held.profile_id
-            and known.identifier_id = held.identifier_id
-    where held.profile_id is null
+            former_holdings.profile_id = holdings.profile_id
+            and former_holdings.identifier_id = holdings.identifier_id
+    where holdings.profile_id is null
     {% else %}
-    select profile_id from held
+    select profile_id from holdings
     {% endif %}
 
 )
@@ -57,5 +57,5 @@ changed as (
 select
     profile_id,
     identifier_id
-from held
-where profile_id in (select changed.profile_id from changed)
+from holdings
+where profile_id in (select changed_profiles.profile_id from changed_profiles)

@@ -1,4 +1,4 @@
-with touched as (
+with touched_identifiers as (
 
     select * from {{ ref('int_touched_identifiers') }}
 
@@ -10,19 +10,19 @@ neighbourhoods as (
 
 ),
 
-reached as (
+reached_components as (
 
     select neighbourhoods.component
     from neighbourhoods
-    inner join touched
-        on neighbourhoods.node = touched.identifier_id
+    inner join touched_identifiers
+        on neighbourhoods.node = touched_identifiers.identifier_id
 
 )
 
-select identifier_id from touched
+select identifier_id from touched_identifiers
 
 union distinct
 
 select node as identifier_id
 from neighbourhoods
-where component in (select reached.component from reached)
+where component in (select reached_components.component from reached_components)

@@ -10,14 +10,14 @@ with removals as (
 
 ),
 
-removed as (
+removed_identifiers as (
 
     {{ carried_identifiers('removals', ['removed_at']) | indent(4) }}
 
 ),
 
 {# Of a removal only arrivals tell how far a run has come: its instant is not theirs. #}
-landed as (
+landed_identifiers as (
 
     select
         identifier_id,
@@ -39,7 +39,7 @@ landed as (
         identifier_id,
         true as may_have_lost,
         cast(null as {{ dbt.type_timestamp() }}) as updated_at
-    from removed
+    from removed_identifiers
 
 ),
 
@@ -53,8 +53,8 @@ matches as (
             select coalesce(max(progress.matched_at), timestamp '0001-01-01 00:00:00')
             from {{ progress }} as progress
         )
-        or left_id in (select landed.identifier_id from landed)
-        or right_id in (select landed.identifier_id from landed)
+        or left_id in (select landed_identifiers.identifier_id from landed_identifiers)
+        or right_id in (select landed_identifiers.identifier_id from landed_identifiers)
     {% endif %}
 
 ),
@@ -77,14 +77,14 @@ ends as (
 
 ),
 
-touched as (
+touched_identifiers as (
 
     select
         identifier_id,
         may_have_lost,
         updated_at,
         cast(null as {{ dbt.type_timestamp() }}) as matched_at
-    from landed
+    from landed_identifiers
 
     union all
 
@@ -102,5 +102,5 @@ select
     count_if(may_have_lost) > 0 as may_have_lost,
     max(updated_at) as updated_at,
     max(matched_at) as matched_at
-from touched
+from touched_identifiers
 group by identifier_id

@@ -36,7 +36,7 @@ with declarations as (
 
 ),
 
-described as (
+descriptions as (
 
     select
         *,
@@ -62,4 +62,4 @@ select
         1,
         8
     ) as declaration_id
-from described
+from descriptions

@@ -104,7 +104,7 @@ outcomes as (
 ),
 
 {# Half-open, as everywhere: what happens at the instant itself is already outcome. #}
-observed as (
+observations as (
 
     select
         instants.model_name,
@@ -125,17 +125,17 @@ observed as (
 
 ),
 
-quartered as (
+quarters as (
 
     select
         *,
         ntile(4) over (partition by model_name order by as_of, profile_id) as quarter
-    from observed
+    from observations
 
 ),
 
 {# All examples of one instant stand on the same side. #}
-timed as (
+timed_observations as (
 
     select
         *,
@@ -143,7 +143,7 @@ timed as (
             when model_name = 'churn' then max(as_of) over (partition by model_name)
             else min(case when quarter = 4 then as_of end) over (partition by model_name)
         end as test_begins_at
-    from quartered
+    from quarters
 
 ),
 
@@ -165,7 +165,7 @@ examples as (
             when as_of >= test_begins_at then 'test'
             when known_at <= test_begins_at then 'train'
         end as slice
-    from timed
+    from timed_observations
 
 )
 

@@ -92,7 +92,7 @@ cast(10000000000000000 + run_microseconds as varchar) || event_id
 with
 
 {% if is_incremental() %}
-reached as (
+reached_spans as (
 
     {{ reached_runs | indent(4) }}
 
@@ -102,16 +102,16 @@ reached_events as (
 
     select session_events.*
     from {{ ref('session_events') }} as session_events
-    inner join reached
+    inner join reached_spans
         on
-            session_events.stream_type = reached.stream_type
-            and session_events.stream_id = reached.stream_id
-            and session_events.occurred_at >= reached.from_at
-            and session_events.occurred_at <= reached.until_at + {{ timeout }}
+            session_events.stream_type = reached_spans.stream_type
+            and session_events.stream_id = reached_spans.stream_id
+            and session_events.occurred_at >= reached_spans.from_at
+            and session_events.occurred_at <= reached_spans.until_at + {{ timeout }}
     where
         {{ is_in_reach }}
         {# The range hides from DuckDB how few streams these are: told, it skips other wide rows. #}
-        and session_events.stream_id in (select distinct reached.stream_id from reached)
+        and session_events.stream_id in (select distinct reached_spans.stream_id from reached_spans)
 
 ),
 {% endif %}
@@ -132,7 +132,7 @@ slices as (
 ),
 
 {# Partitioned by the id first: its beginning tells streams apart, that of the type does not. #}
-followed as (
+neighbouring_slices as (
 
     select
         *,
@@ -170,7 +170,7 @@ runs as (
             order by slice
             rows between current row and unbounded following
         ) as run_ended_at
-    from followed
+    from neighbouring_slices
 
 ),
 
@@ -257,7 +257,7 @@ numbers as (
 ),
 
 {# Stray idle events, sent by a page that somebody left open, are in no run: they are no visit. #}
-visited as (
+run_events as (
 
     select
         numbers.* exclude (slice),
@@ -285,12 +285,12 @@ campaigns as (
             partition by stream_id, stream_type, run_started_at, campaign is null
             order by occurred_at, is_idle, event_id
         ) as is_new_campaign
-    from visited
+    from run_events
 
 ),
 {% endif %}
 
-cut as (
+session_parts as (
 
     select
         *,
@@ -305,11 +305,11 @@ cut as (
         {% endif %}
         {# What never ends is cut at multiples of the longest session; a quotient would round. #}
         run_microseconds - mod(run_microseconds, {{ longest }}) as cut_after
-    from {{ 'campaigns' if var('session_breaks_on_campaign') else 'visited' }}
+    from {{ 'campaigns' if var('session_breaks_on_campaign') else 'run_events' }}
 
 ),
 
-counted as (
+session_counts as (
 
     select
         stream_type,
@@ -331,7 +331,7 @@ counted as (
         sum(revenue) as revenue,
         sum(engaged_seconds) as engaged_seconds,
         max(updated_at) as updated_at
-    from cut
+    from session_parts
     group by stream_type, stream_id, run_started_at, campaign_number, cut_after
 
 ),
@@ -349,24 +349,24 @@ counted as (
 {% set closing = json_texts('closings.context', ['page.path', 'page.url']) %}
 {% set closing_page = json_texts('closings.properties', ['path', 'url']) %}
 
-closed as (
+closed_sessions as (
 
     select
-        counted.*,
+        session_counts.*,
         {{ closing['page.path'] }} as closing_path,
         {{ closing['page.url'] }} as closing_url,
         {{ closing_page['path'] }} as closing_own_path,
         {{ closing_page['url'] }} as closing_own_url
-    from counted
+    from session_counts
     inner join {{ events }} as closings
-        on counted.last_event_id = closings.event_id
+        on session_counts.last_event_id = closings.event_id
 
 ),
 
-opened as (
+opened_sessions as (
 
     select
-        closed.*,
+        closed_sessions.*,
         openings.platform,
         {{ opening['page.path'] }} as opening_path,
         {{ opening['page.url'] }} as opening_url,
@@ -378,9 +378,9 @@ opened as (
         {{ opening['campaign.name'] }} as campaign_name,
         {{ opening['device.type'] }} as device_type,
         {{ opening['userAgent'] }} as user_agent
-    from closed
+    from closed_sessions
     inner join {{ events }} as openings
-        on closed.first_event_id = openings.event_id
+        on closed_sessions.first_event_id = openings.event_id
 
 ),
 
@@ -424,7 +424,7 @@ sessions as (
         campaign_name,
         updated_at,
         event_count
-    from opened
+    from opened_sessions
 
 )
 
@@ -438,12 +438,12 @@ select
     known.* exclude (event_count),
     0 as event_count
 from {{ this }} as known
-inner join reached
+inner join reached_spans
     on
-        known.stream_type = reached.stream_type
-        and known.stream_id = reached.stream_id
-        and known.started_at >= reached.from_at
-        and known.started_at <= reached.until_at
+        known.stream_type = reached_spans.stream_type
+        and known.stream_id = reached_spans.stream_id
+        and known.started_at >= reached_spans.from_at
+        and known.started_at <= reached_spans.until_at
 where
     known.session_id not in (select sessions.session_id from sessions)
     and {{ is_in_reach | replace('occurred_at', 'known.started_at') }}
