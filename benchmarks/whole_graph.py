@@ -84,9 +84,8 @@ def stages_of(target: Path) -> dict[str, tuple[float, list[str]]]:
 
 def rows_in(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> int:
     """Rows of several tables together."""
-    counts = (
-        connection.execute(f'select count(*) from tideline."{name}"').fetchall() for name in tables
-    )
+    connection.execute("set search_path = 'tideline,tideline_internal'")
+    counts = (connection.execute(f'select count(*) from "{name}"').fetchall() for name in tables)
     return sum(count[0][0] for count in counts)
 
 
@@ -118,8 +117,8 @@ def measure(events: int, folder: Path) -> str:
         sent = run("tideline.activation", *manifest, env=env)
         with duckdb.connect(str(warehouse), read_only=True) as connection:
             rows = connection.execute(
-                "select count(*) from tideline.raw_messages "
-                "where landed_at = (select max(landed_at) from tideline.raw_messages)"
+                "select count(*) from tideline_internal.raw_messages "
+                "where landed_at = (select max(landed_at) from tideline_internal.raw_messages)"
             ).fetchall()[0][0]
             stages = [("sample", rows, made)]
             for stage, (seconds, tables) in stages_of(target).items():

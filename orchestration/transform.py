@@ -20,7 +20,7 @@ from orchestration.project import WRITER_POOL, prepared_manifest, project
 from orchestration.system_assets import landed_tables
 
 # What the folders outside `models/` are called in the picture.
-GROUPS = {"seeds": "declarations", "snapshots": "history", "python_models": "training"}
+GROUPS = {"seeds": "declarations", "snapshots": "history", "python_models": "predictions"}
 
 
 def team(owner: str) -> str:
@@ -48,10 +48,14 @@ class Translator(DagsterDbtTranslator):
         library = {"scikitlearn"} if "sklearn" in node["raw_code"] else set()
         return spec.replace_attributes(kinds={"dbt", "python"} | library)
 
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """The name alone, whatever the schema: names are unique."""
+        if dbt_resource_props["resource_type"] in ("model", "seed", "snapshot"):
+            return dg.AssetKey(dbt_resource_props["name"])
+        return super().get_asset_key(dbt_resource_props)
+
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """The step of the flow: the folder below `models/`; personas are made in several."""
-        if "persona" in dbt_resource_props["name"]:
-            return "personas"
+        """The step of the flow: the folder below `models/`."""
         root, *folders = PurePosixPath(dbt_resource_props["original_file_path"]).parts[:-1]
         return folders[0] if root == "models" and folders else GROUPS.get(root, root)
 

@@ -87,7 +87,7 @@ class Deployment:
     def query(self, sql):
         """Rows of a query over the warehouse, the schema being `tideline`."""
         with duckdb.connect(str(self.warehouse), read_only=True) as connection:
-            connection.execute("set search_path = 'tideline'")
+            connection.execute("set search_path = 'tideline,tideline_internal'")
             return connection.execute(sql).fetchall()
 
     def value(self, sql):

@@ -1,6 +1,7 @@
 {#-
-    Deletes what all readers of `int_removals` have made up for; a post hook of that model. A reader
-    that holds anything newer has run since it was noted; one that is missing will be made whole.
+    Deletes what all readers of `int_pending_removals` have made up for; a post hook of that model.
+    A reader that holds anything newer has run since it was noted; one that is missing will be made
+    whole.
 -#}
 {% macro delete_read_removals() %}
 {%- set readers = [
@@ -11,7 +12,7 @@ delete from {{ this }}
 where
     true
     {%- for name in readers %}
-    {%- set reader = load_relation(this.incorporate(path={'identifier': name})) %}
+    {%- set reader = load_relation(relation_of(name)) %}
     {%- if reader %}
     and removed_at <= (
         select max(updated_at) - interval '{{ var("arrival_overlap_minutes") }} minutes'

@@ -6,7 +6,7 @@
     {%- set target, columns = arguments.target_relation, get_quoted_csv(
         arguments.dest_columns | map(attribute='name')
     ) -%}
-    {%- set reached = target.incorporate(path={'identifier': 'int_reached_identifiers'}) -%}
+    {%- set reached = relation_of('int_reached_identifiers') -%}
     {%- set statements -%}
         delete from {{ target }}
         where {{ arguments.unique_key }} in (select identifier_id from {{ reached }});

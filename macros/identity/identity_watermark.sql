@@ -12,14 +12,14 @@
         'identifier_sets', 'int_neighbourhoods', 'identity_blocked', 'identity_components',
         'identity_map', 'dim_profiles', 'identity_progress'
     ] -%}
-        {%- if not load_relation(this.incorporate(path={'identifier': name})) -%}
+        {%- if not load_relation(relation_of(name)) -%}
             {{ return(none) }}
         {%- endif -%}
     {%- endfor -%}
     {%- set query -%}
         select
             cast(updated_at - interval '{{ var("arrival_overlap_minutes") }} minutes' as varchar)
-        from {{ this.incorporate(path={'identifier': 'identity_progress'}) }}
+        from {{ relation_of('identity_progress') }}
         where rules_version = '{{ rules_version }}'
     {%- endset -%}
     {%- set found = run_query(query).rows -%}

@@ -152,7 +152,7 @@
             {%- endfor %}
         ),
 
-        blocked as (
+        refusals as (
             select
                 *,
                 left_type || ':' || left_value as left_id,
@@ -162,15 +162,15 @@
 
         touching as (
             select
-                blocked.blocked_id,
+                refusals.blocked_id,
                 sides.is_left,
                 case
-                    when sides.identifier_id = blocked.left_id then blocked.right_id
-                    else blocked.left_id
+                    when sides.identifier_id = refusals.left_id then refusals.right_id
+                    else refusals.left_id
                 end as other_id
             from sides
-            inner join blocked
-                on sides.identifier_id = blocked.left_id or sides.identifier_id = blocked.right_id
+            inner join refusals
+                on sides.identifier_id = refusals.left_id or sides.identifier_id = refusals.right_id
         ),
 
         between_them as (
@@ -188,22 +188,22 @@
 
         select distinct
             between_them.blocked_id is not null as is_between,
-            blocked.rule,
-            blocked.reason,
-            blocked.left_id,
-            blocked.right_id,
-            blocked.event_count,
-            blocked.sources,
-            blocked.first_received_at,
-            blocked.last_received_at,
-            blocked.probability,
-            blocked.blocked_id
+            refusals.rule,
+            refusals.reason,
+            refusals.left_id,
+            refusals.right_id,
+            refusals.event_count,
+            refusals.sources,
+            refusals.first_received_at,
+            refusals.last_received_at,
+            refusals.probability,
+            refusals.blocked_id
         from touching
-        inner join blocked
-            on touching.blocked_id = blocked.blocked_id
+        inner join refusals
+            on touching.blocked_id = refusals.blocked_id
         left join between_them
-            on blocked.blocked_id = between_them.blocked_id
-        order by is_between desc, blocked.first_received_at, blocked.blocked_id
+            on refusals.blocked_id = between_them.blocked_id
+        order by is_between desc, refusals.first_received_at, refusals.blocked_id
     {%- endset -%}
     {%- do print('\nNot one profile:\n') -%}
     {%- for end in [left, right] -%}

@@ -62,6 +62,6 @@ from (
                 or (arrived.user_id is null and arrived.occurred_at is not null)
             )
     {%- endfor %}
-) as told
+) as marked_rows
 where not is_forgotten or landed_part = 1
 {%- endmacro %}

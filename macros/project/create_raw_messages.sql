@@ -3,7 +3,7 @@
     `dbt run-operation create_raw_messages`. On one machine the model makes it.
 -#}
 {% macro create_raw_messages() %}
-    {%- set relation = api.Relation.create(target.database, target.schema, 'raw_messages') -%}
+    {%- set relation = relation_of('raw_messages') -%}
     {%- do adapter.create_schema(relation) -%}
     {%- call statement('create_raw_messages') -%}
         create table if not exists {{ relation }} (

@@ -5,8 +5,8 @@
     event, which has the properties too. Both rows have the id of the event, so one is the event and
     one its duplicate. Which is which is not decided by the tables that happen to be there, for a
     table may come a load later than `tracks` and the outcome must not depend on that. It is decided
-    between the two rows: a row with properties sorts before one without (`landed_events`). Where
-    only `tracks` has the event, its row is the event.
+    between the two rows: a row with properties sorts before one without
+    (`int_events_deduplicated`). Where only `tracks` has the event, its row is the event.
 -#}
 {% macro call_events(source) %}
 {%- set instants = ['timestamp', 'original_timestamp', 'sent_at', 'received_at'] -%}
@@ -72,7 +72,7 @@ calls as (
 
 ),
 
-judged as (
+judged_calls as (
 
     select
         * exclude (problem),
@@ -144,7 +144,7 @@ select
     case
         when calls.problem is not null then coalesce(calls.original, cast(calls.record as varchar))
     end as original
-from judged as calls
+from judged_calls as calls
 left join event_aliases
     on {{ event_key('calls.sent_name') }} = event_aliases.event_key
     and calls.call_name is null

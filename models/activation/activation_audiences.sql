@@ -59,7 +59,7 @@ select
     segment_memberships.segment_name,
     segment_memberships.segment_label,
     dim_profiles.user_id,
-    dim_profiles.email,
+    dim_profiles.latest_email as email,
     anonymous_ids.anonymous_id,
     profile_personas.persona_name,
     {% for trait in traits %}

@@ -21,4 +21,4 @@ select
         )
     )
     {% endif %} as as_of
-from {{ ref('landed_events') }}
+from {{ ref('int_events_deduplicated') }}

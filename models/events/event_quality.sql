@@ -46,7 +46,7 @@ daily as (
 ),
 
 {# Days on which an event did not come count as none of it, for four weeks after it last came. #}
-silent as (
+silent_days as (
 
     select
         daily.source,
@@ -61,7 +61,7 @@ silent as (
 
 ),
 
-complete as (
+all_days as (
 
     select
         day,
@@ -83,11 +83,11 @@ complete as (
         0 as valid,
         0 as duplicated,
         0 as quarantined
-    from silent
+    from silent_days
 
 ),
 
-measured as (
+measures as (
 
     select
         *,
@@ -103,31 +103,31 @@ measured as (
         cast(quarantined as double) / nullif(valid + quarantined, 0) as quarantined_share,
         cast(sum(quarantined) over ({{ days }}) as double)
         / nullif(sum(valid + quarantined) over ({{ days }}), 0) as usual_quarantined_share
-    from complete
+    from all_days
 
 )
 
 select
-    measured.day,
-    measured.source,
-    measured.event_name,
-    measured.landed,
-    measured.valid,
-    measured.duplicated,
-    measured.quarantined,
+    measures.day,
+    measures.source,
+    measures.event_name,
+    measures.landed,
+    measures.valid,
+    measures.duplicated,
+    measures.quarantined,
     case
         when
             planned_events.event_name is null
-            and measured.event_name not in ('(none)', '(other)')
-            then measured.quarantined
+            and measures.event_name not in ('(none)', '(other)')
+            then measures.quarantined
         else 0
     end as unknown,
-    measured.volume,
-    measured.usual_volume,
-    measured.low_volume,
-    measured.volume / nullif(measured.usual_volume, 0) - 1 as volume_drift,
-    measured.quarantined_share,
-    measured.usual_quarantined_share
-from measured
+    measures.volume,
+    measures.usual_volume,
+    measures.low_volume,
+    measures.volume / nullif(measures.usual_volume, 0) - 1 as volume_drift,
+    measures.quarantined_share,
+    measures.usual_quarantined_share
+from measures
 left join planned_events
-    on measured.event_name = planned_events.event_name
+    on measures.event_name = planned_events.event_name

@@ -9,5 +9,5 @@ select
     landed_line,
     landed_part,
     landed_at
-from {{ ref('landed_events') }}
+from {{ ref('int_events_deduplicated') }}
 where status = 'duplicate'

@@ -12,5 +12,5 @@ select
     received_at,
     properties,
     original
-from {{ ref('landed_events') }}
+from {{ ref('int_events_deduplicated') }}
 where status = 'quarantined'

@@ -23,5 +23,5 @@ select
     landed_part,
     landed_at,
     updated_at
-from {{ ref('flagged_events') }}
+from {{ ref('int_events_flagged') }}
 where status = 'valid'

@@ -22,7 +22,7 @@ properties as (
 
 ),
 
-judged as (
+judgements as (
 
     select
         int_event_counts.day,
@@ -52,7 +52,7 @@ daily as (
         cast(sum(landed) as bigint) as volume,
         cast(sum(case when is_filled then landed else 0 end) as bigint) as filled,
         cast(sum(case when is_invalid then landed else 0 end) as bigint) as invalid
-    from judged
+    from judgements
     group by day, source, event_name, property
 
 )

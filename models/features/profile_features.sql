@@ -64,7 +64,7 @@ actions as (
 
 ),
 
-seen as (
+visible_actions as (
 
     select
         feature_spine.profile_id,
@@ -93,11 +93,11 @@ carted as (
         and occurred_at >= as_of - interval '3 days'
         and (last_purchase_at is null or occurred_at > last_purchase_at)
         and (last_removed_at is null or occurred_at > last_removed_at) as is_in_cart
-    from seen
+    from visible_actions
 
 ),
 
-compared as (
+cart_comparisons as (
 
     select
         *,
@@ -231,7 +231,7 @@ from_events as (
         count_if(
             event_name = 'feature_use' and occurred_at >= as_of - interval '90 days'
         ) as feature_uses_90d
-    from compared
+    from cart_comparisons
     group by profile_id, as_of
 
 ),
@@ -239,14 +239,14 @@ from_events as (
 from_key_features as (
 
     select
-        seen.profile_id,
-        seen.as_of,
+        visible_actions.profile_id,
+        visible_actions.as_of,
         count(distinct key_features.feature) as key_features_used
-    from seen
+    from visible_actions
     inner join key_features
-        on seen.feature = key_features.feature
-    where seen.event_name = 'feature_use'
-    group by seen.profile_id, seen.as_of
+        on visible_actions.feature = key_features.feature
+    where visible_actions.event_name = 'feature_use'
+    group by visible_actions.profile_id, visible_actions.as_of
 
 ),
 

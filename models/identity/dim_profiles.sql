@@ -15,7 +15,7 @@
 with
 
 {% if is_incremental() %}
-reached as (
+reached_profiles as (
 
     select distinct identity_map.profile_id
     from {{ ref('identity_map') }} as identity_map
@@ -32,7 +32,7 @@ identity_map as (
         valid_from is null and valid_to is null as is_lasting
     from {{ ref('identity_map') }}
     {% if is_incremental() %}
-    where profile_id in (select reached.profile_id from reached)
+    where profile_id in (select reached_profiles.profile_id from reached_profiles)
     {% endif %}
 
 ),
@@ -43,7 +43,7 @@ identifiers as (
 
 ),
 
-held as (
+holdings as (
 
     {# A device that came back to an account has several intervals there, and counts once. #}
     select distinct
@@ -55,7 +55,7 @@ held as (
 
 ),
 
-ranked as (
+ranked_holdings as (
 
     select
         *,
@@ -63,21 +63,21 @@ ranked as (
             partition by profile_id, id_type
             order by last_received_at desc, id_value asc
         ) as recency_rank
-    from held
+    from holdings
 
 ),
 
-counted as (
+holding_counts as (
 
     select
         profile_id,
         max(case when id_type = 'user_id' then id_value end) as user_id,
-        max(case when id_type = 'email' and recency_rank = 1 then id_value end) as email,
+        max(case when id_type = 'email' and recency_rank = 1 then id_value end) as latest_email,
         count(case when id_type = 'anonymous_id' then 1 end) as anonymous_id_count,
         count(*) as identifier_count,
         min(first_seen_at) as first_seen_at,
         max(last_seen_at) as last_seen_at
-    from ranked
+    from ranked_holdings
     group by profile_id
 
 ),
@@ -94,7 +94,7 @@ owning as (
 ),
 
 {# Found by the devices' values: that reads no more than their events. #}
-shared as (
+device_rows as (
 
     select
         events.identifier_id,
@@ -112,7 +112,7 @@ shared as (
 ),
 
 {# Only on a shared device it depends on the time whose an event is. #}
-owned as (
+ownerships as (
 
     select
         identity_map.profile_id,
@@ -128,44 +128,47 @@ owned as (
 
     select
         identity_map.profile_id,
-        shared.occurred_at as first_seen_at,
-        shared.occurred_at as last_seen_at,
+        device_rows.occurred_at as first_seen_at,
+        device_rows.occurred_at as last_seen_at,
         1 as event_count
-    from shared
+    from device_rows
     inner join owning
         on
-            shared.set_id = owning.set_id
-            and shared.identifier_id = owning.identifier_id
+            device_rows.set_id = owning.set_id
+            and device_rows.identifier_id = owning.identifier_id
     inner join identity_map
         on
-            shared.identifier_id = identity_map.identifier_id
-            and (identity_map.valid_from is null or identity_map.valid_from <= shared.occurred_at)
-            and (identity_map.valid_to is null or identity_map.valid_to > shared.occurred_at)
+            device_rows.identifier_id = identity_map.identifier_id
+            and (
+                identity_map.valid_from is null
+                or identity_map.valid_from <= device_rows.occurred_at
+            )
+            and (identity_map.valid_to is null or identity_map.valid_to > device_rows.occurred_at)
 
 ),
 
-active as (
+activity as (
 
     select
         profile_id,
         min(first_seen_at) as first_seen_at,
         max(last_seen_at) as last_seen_at,
         cast(sum(event_count) as bigint) as event_count
-    from owned
+    from ownerships
     group by profile_id
 
 )
 
 {# An address may own no event: each one that carries it may say more plainly whose it is. #}
 select
-    counted.profile_id,
-    counted.user_id,
-    counted.email,
-    counted.anonymous_id_count,
-    counted.identifier_count,
-    coalesce(active.event_count, 0) as event_count,
-    coalesce(active.first_seen_at, counted.first_seen_at) as first_seen_at,
-    coalesce(active.last_seen_at, counted.last_seen_at) as last_seen_at
-from counted
-left join active
-    on counted.profile_id = active.profile_id
+    holding_counts.profile_id,
+    holding_counts.user_id,
+    holding_counts.latest_email,
+    holding_counts.anonymous_id_count,
+    holding_counts.identifier_count,
+    coalesce(activity.event_count, 0) as event_count,
+    coalesce(activity.first_seen_at, holding_counts.first_seen_at) as first_seen_at,
+    coalesce(activity.last_seen_at, holding_counts.last_seen_at) as last_seen_at
+from holding_counts
+left join activity
+    on holding_counts.profile_id = activity.profile_id

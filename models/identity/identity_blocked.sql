@@ -10,23 +10,23 @@
 
 with edges as (
 
-    select * from {{ ref('int_edge_guards') }}
+    select * from {{ ref('int_reached_edge_guards') }}
 
 ),
 
 identifiers as (
 
-    select * from {{ ref('int_identifier_guards') }}
+    select * from {{ ref('int_reached_identifier_guards') }}
 
 ),
 
-refused as (
+refusals as (
 
     select
         edge_id,
         'bridges_two_accounts' as rule,
         reason
-    from {{ ref('int_bridges') }}
+    from {{ ref('int_reached_edges_joining_accounts') }}
 
     union all
 
@@ -34,7 +34,7 @@ refused as (
         edge_id,
         'excluded' as rule,
         reason
-    from {{ ref('int_cuts') }}
+    from {{ ref('int_reached_edges_joining_excluded') }}
 
     union all
 
@@ -42,7 +42,7 @@ refused as (
         edge_id,
         rule,
         reason
-    from {{ ref('int_excess') }}
+    from {{ ref('int_reached_edges_over_limit') }}
 
 )
 
@@ -68,8 +68,8 @@ union all
 
 select
     edges.edge_id as blocked_id,
-    coalesce(edges.rule, refused.rule) as rule,
-    coalesce(edges.reason, refused.reason) as reason,
+    coalesce(edges.rule, refusals.rule) as rule,
+    coalesce(edges.reason, refusals.reason) as reason,
     edges.left_type,
     edges.left_value,
     edges.right_type,
@@ -82,6 +82,6 @@ select
     edges.event_count,
     edges.probability
 from edges
-left join refused
-    on edges.edge_id = refused.edge_id
-where edges.rule is not null or refused.edge_id is not null
+left join refusals
+    on edges.edge_id = refusals.edge_id
+where edges.rule is not null or refusals.edge_id is not null

@@ -10,7 +10,7 @@
 
 with identifiers as (
 
-    select * from {{ ref('int_identifier_guards') }}
+    select * from {{ ref('int_reached_identifier_guards') }}
 
 ),
 
@@ -22,7 +22,7 @@ components as (
 
 device_intervals as (
 
-    select * from {{ ref('int_device_intervals') }}
+    select * from {{ ref('int_reached_device_intervals') }}
 
 ),
 

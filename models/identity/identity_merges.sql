@@ -34,7 +34,7 @@ data_clock as (
 ),
 
 {% if is_incremental() %}
-kept as (
+kept_merges as (
 
     {# It was merged before, and what it was merged into still leads to the same profile. #}
     select merges.from_profile_id
@@ -50,26 +50,26 @@ kept as (
 ),
 {% endif %}
 
-merged as (
+merged_profiles as (
 
     select * from profile_aliases
     where
         profile_id <> current_profile_id
     {% if is_incremental() %}
-        and profile_id not in (select kept.from_profile_id from kept)
+        and profile_id not in (select kept_merges.from_profile_id from kept_merges)
     {% endif %}
 
 ),
 
-held as (
+holdings as (
 
     select
-        merged.profile_id,
-        merged.current_profile_id,
+        merged_profiles.profile_id,
+        merged_profiles.current_profile_id,
         profile_identifiers.identifier_id
-    from merged
+    from merged_profiles
     inner join profile_identifiers
-        on merged.profile_id = profile_identifiers.profile_id
+        on merged_profiles.profile_id = profile_identifiers.profile_id
 
 ),
 
@@ -78,8 +78,8 @@ edges as (
     select * from {{ ref('identity_edges') }}
     where
         (
-            left_id in (select held.identifier_id from held)
-            or right_id in (select held.identifier_id from held)
+            left_id in (select holdings.identifier_id from holdings)
+            or right_id in (select holdings.identifier_id from holdings)
         )
         and edge_id not in (
             select blocked.blocked_id from {{ ref('identity_blocked') }} as blocked
@@ -90,22 +90,22 @@ edges as (
 ends as (
 
     select
-        held.*,
+        holdings.*,
         edges.right_id as neighbour_id,
         edges.edge_id
-    from held
+    from holdings
     inner join edges
-        on held.identifier_id = edges.left_id
+        on holdings.identifier_id = edges.left_id
 
     union all
 
     select
-        held.*,
+        holdings.*,
         edges.left_id as neighbour_id,
         edges.edge_id
-    from held
+    from holdings
     inner join edges
-        on held.identifier_id = edges.right_id
+        on holdings.identifier_id = edges.right_id
 
 ),
 
@@ -122,11 +122,11 @@ joining as (
         on
             ends.neighbour_id = identity_map.identifier_id
             and ends.current_profile_id = identity_map.profile_id
-    left join held
+    left join holdings
         on
-            ends.profile_id = held.profile_id
-            and ends.neighbour_id = held.identifier_id
-    where held.identifier_id is null
+            ends.profile_id = holdings.profile_id
+            and ends.neighbour_id = holdings.identifier_id
+    where holdings.identifier_id is null
     qualify
         row_number() over (
             partition by ends.profile_id order by edges.first_received_at, edges.edge_id
@@ -134,36 +134,36 @@ joining as (
 
 ),
 
-renamed as (
+renamed_profiles as (
 
     {# Today's profile has its name from something that the former one held as well. #}
-    select profile_id from held
+    select profile_id from holdings
     where md5(identifier_id) = current_profile_id
 
 )
 
 select
-    merged.profile_id as from_profile_id,
-    merged.current_profile_id as to_profile_id,
+    merged_profiles.profile_id as from_profile_id,
+    merged_profiles.current_profile_id as to_profile_id,
     data_clock.as_of as merged_at,
     case
-        when renamed.profile_id is not null then 'renamed'
+        when renamed_profiles.profile_id is not null then 'renamed'
         when joining.profile_id is not null then 'joined'
         else 'shared_device'
     end as reason,
-    merged.identifier_id,
+    merged_profiles.identifier_id,
     joining.left_type,
     joining.left_value,
     joining.right_type,
     joining.right_value
-from merged
+from merged_profiles
 cross join data_clock
-left join renamed
-    on merged.profile_id = renamed.profile_id
+left join renamed_profiles
+    on merged_profiles.profile_id = renamed_profiles.profile_id
 left join joining
     on
-        merged.profile_id = joining.profile_id
-        and renamed.profile_id is null
+        merged_profiles.profile_id = joining.profile_id
+        and renamed_profiles.profile_id is null
 
 {% if is_incremental() %}
 union all

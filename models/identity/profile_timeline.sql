@@ -22,7 +22,7 @@ identity_map as (
     type reads what an event says of itself, row by row: a reader's filter reaches the events, and
     nothing is grouped.
 #}
-owned as (
+owned_events as (
 
     select
         fct_events.*,
@@ -51,5 +51,5 @@ owned as (
 
 )
 
-select * from owned
+select * from owned_events
 where profile_id is not null

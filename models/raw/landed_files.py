@@ -275,7 +275,7 @@ def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
         )
 
     # A later load has a later instant, even after the machine's clock was set back: by a second,
-    # since rows that are judged again (landed_events) count on in microseconds.
+    # since rows that are judged again (int_events_deduplicated) count on in microseconds.
     last = f"(select max(landed_at) from {dbt.this})" if dbt.is_incremental else "null::timestamp"
     now = f"select greatest(now() at time zone 'UTC', {last} + interval '1 second')"
     landed_at = session.execute(now).fetchall()[0][0]

@@ -8,7 +8,7 @@ with profile_attributes as (
 
 ),
 
-judged as (
+judgements as (
 
     select
         profile_id,
@@ -32,4 +32,4 @@ select
         {%- endfor %}
         when false then ''
     end as primary_segment
-from judged
+from judgements

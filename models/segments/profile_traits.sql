@@ -19,7 +19,7 @@ with events as (
 
 ),
 
-counted as (
+counters as (
 
     select
         *
@@ -31,5 +31,5 @@ counted as (
 select
     {{ trait_columns('profile_traits', plan) | indent(4) }}
     profile_id
-from counted
+from counters
 group by profile_id

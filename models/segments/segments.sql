@@ -8,7 +8,7 @@ with memberships as (
 
 ),
 
-declared as (
+declarations as (
 
     {% for segment in declared_columns('profile_segments', 'segment') %}
     select
@@ -39,8 +39,8 @@ declared as (
 )
 
 select
-    declared.*,
+    declarations.*,
     coalesce(memberships.profile_count, 0) as profile_count
-from declared
+from declarations
 left join memberships
-    on declared.segment_name = memberships.segment_name
+    on declarations.segment_name = memberships.segment_name

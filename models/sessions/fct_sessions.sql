@@ -19,7 +19,7 @@ data_clock as (
 ),
 
 {# On a shared device a session belongs to whoever the device was with when it ended. #}
-owned as (
+owned_sessions as (
 
     select
         int_sessions.*,
@@ -40,15 +40,15 @@ owned as (
 
 ),
 
-clocked as (
+sessions_by_clock as (
 
     select
-        owned.*,
-        owned.ended_at + interval '{{ var("session_timeout_minutes") }} minutes'
+        owned_sessions.*,
+        owned_sessions.ended_at + interval '{{ var("session_timeout_minutes") }} minutes'
         >= data_clock.as_of as is_open
-    from owned
+    from owned_sessions
     cross join data_clock
-    where owned.started_at < data_clock.as_of
+    where owned_sessions.started_at < data_clock.as_of
 
 )
 
@@ -102,4 +102,4 @@ select
     is_open,
     cart_quantity > 0 and order_count = 0 and not is_open as is_cart_abandoned,
     updated_at
-from clocked
+from sessions_by_clock

@@ -8,12 +8,12 @@
 with terms as (
 
     select
-        model_terms.model_version,
-        model_terms.term
-    from {{ ref('model_terms') }} as model_terms
+        model_parameters.model_version,
+        model_parameters.term
+    from {{ ref('model_parameters') }} as model_parameters
     inner join {{ ref('model_versions') }} as model_versions
-        on model_terms.model_version = model_versions.model_version
-    where model_versions.is_current and model_terms.kind = 'coefficient'
+        on model_parameters.model_version = model_versions.model_version
+    where model_versions.is_current and model_parameters.kind = 'coefficient'
 
 ),
 
@@ -27,7 +27,7 @@ behaviors as (
 
 ),
 
-used as (
+used_terms as (
 
     select * from terms
     union all
@@ -35,5 +35,5 @@ used as (
 
 )
 
-select * from used
+select * from used_terms
 where term not in ('intercept'{% for name in known %}, '{{ name }}'{% endfor %})

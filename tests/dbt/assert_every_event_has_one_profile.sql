@@ -1,5 +1,5 @@
 {# Every event of a person that carries an identifier not blocklisted is on the timeline, once. #}
-with owned as (
+with owners_by_event as (
 
     select distinct event_identifiers.event_id
     from {{ ref('event_identifiers') }} as event_identifiers
@@ -12,7 +12,7 @@ with owned as (
 
 ),
 
-shown as (
+shown_events as (
 
     select
         event_id,
@@ -23,9 +23,9 @@ shown as (
 )
 
 select
-    coalesce(owned.event_id, shown.event_id) as event_id,
-    coalesce(shown.profile_count, 0) as profile_count
-from owned
-full outer join shown
-    on owned.event_id = shown.event_id
-where owned.event_id is null or coalesce(shown.profile_count, 0) <> 1
+    coalesce(owners_by_event.event_id, shown_events.event_id) as event_id,
+    coalesce(shown_events.profile_count, 0) as profile_count
+from owners_by_event
+full outer join shown_events
+    on owners_by_event.event_id = shown_events.event_id
+where owners_by_event.event_id is null or coalesce(shown_events.profile_count, 0) <> 1

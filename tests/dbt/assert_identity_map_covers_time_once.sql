@@ -1,5 +1,5 @@
 {# The intervals of an identifier cover all time, with neither gap nor overlap. #}
-with ordered as (
+with ordered_intervals as (
 
     select
         identifier_id,
@@ -18,7 +18,7 @@ with ordered as (
 
 )
 
-select * from ordered
+select * from ordered_intervals
 where
     valid_from is distinct from previous_valid_to
     or valid_to is distinct from next_valid_from

@@ -6,7 +6,7 @@
 {{ config(severity='warn') }}
 
 {% set findings %}
-with missing as (
+with missing_models as (
 
     select
         model_name,
@@ -19,7 +19,7 @@ with missing as (
 
 ),
 
-newest as (
+newest_versions as (
 
     select * from {{ ref('model_versions') }}
     where is_newest
@@ -29,12 +29,12 @@ newest as (
 select
     model_name,
     'Model ' || model_name || ' cannot be trained: ' || findings || '.' as finding
-from missing
+from missing_models
 union all
 select
     model_name,
     model_version || ' is not promoted: ' || judgement || '.' as finding
-from newest
+from newest_versions
 where not is_promoted
 {% endset %}
 

@@ -1,5 +1,5 @@
 {# Of no type, nor in all, does a profile hold more identifiers than `identifier_limits` allows. #}
-with held as (
+with holdings as (
 
     select
         components.component,
@@ -18,11 +18,11 @@ with held as (
 )
 
 select
-    held.component,
-    held.id_type,
+    holdings.component,
+    holdings.id_type,
     count(*) as identifier_count
-from held
+from holdings
 inner join {{ ref('identifier_limits') }} as identifier_limits
-    on held.id_type = identifier_limits.id_type
-group by held.component, held.id_type, identifier_limits.max_per_profile
+    on holdings.id_type = identifier_limits.id_type
+group by holdings.component, holdings.id_type, identifier_limits.max_per_profile
 having count(*) > identifier_limits.max_per_profile

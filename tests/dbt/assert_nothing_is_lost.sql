@@ -6,7 +6,7 @@
 {% set read = ['collector']
     + var('sources').items() | selectattr(1, 'equalto', 'landing') | map('first') | list %}
 
-with landed as (
+with landings as (
 
     select
         landed_file,
@@ -17,13 +17,13 @@ with landed as (
 
 ),
 
-judged as (
+judgements as (
 
     select
         landed_file,
         count(distinct landed_line) as row_count,
         count(*) as part_count
-    from {{ ref('judged_events') }}
+    from {{ ref('int_events_validated') }}
     group by landed_file
 
 ),
@@ -51,7 +51,7 @@ parts as (
 
 ),
 
-accounted as (
+outcomes as (
 
     select
         landed_file,
@@ -63,29 +63,29 @@ accounted as (
 )
 
 select
-    coalesce(landed.landed_file, judged.landed_file, accounted.landed_file) as landed_file,
-    landed.row_count as landed_rows,
-    judged.row_count as judged_rows,
-    judged.part_count as judged_parts,
-    accounted.row_count as accounted_rows,
-    accounted.part_count as accounted_parts
-from judged
-full outer join accounted
-    on judged.landed_file = accounted.landed_file
-full outer join landed
-    on coalesce(judged.landed_file, accounted.landed_file) = landed.landed_file
+    coalesce(landings.landed_file, judgements.landed_file, outcomes.landed_file) as landed_file,
+    landings.row_count as landed_rows,
+    judgements.row_count as judged_rows,
+    judgements.part_count as judged_parts,
+    outcomes.row_count as accounted_rows,
+    outcomes.part_count as accounted_parts
+from judgements
+full outer join outcomes
+    on judgements.landed_file = outcomes.landed_file
+full outer join landings
+    on coalesce(judgements.landed_file, outcomes.landed_file) = landings.landed_file
 where
-    coalesce(judged.row_count, 0) > coalesce(accounted.row_count, 0)
-    or coalesce(judged.part_count, 0) > coalesce(accounted.part_count, 0)
+    coalesce(judgements.row_count, 0) > coalesce(outcomes.row_count, 0)
+    or coalesce(judgements.part_count, 0) > coalesce(outcomes.part_count, 0)
     {#
         What a loader keeps in the warehouse is not among the landed files, and is overwritten
         there: more may have been taken in than it still holds.
     #}
     or (
-        landed.row_count is not null
+        landings.row_count is not null
         and (
-            landed.row_count is distinct from judged.row_count
-            or judged.row_count is distinct from accounted.row_count
-            or judged.part_count is distinct from accounted.part_count
+            landings.row_count is distinct from judgements.row_count
+            or judgements.row_count is distinct from outcomes.row_count
+            or judgements.part_count is distinct from outcomes.part_count
         )
     )

@@ -10,7 +10,7 @@ with aliases as (
 
 ),
 
-merged as (
+merged_ids as (
 
     select
         identity_merges.from_profile_id,
@@ -22,13 +22,13 @@ merged as (
 )
 
 select
-    coalesce(aliases.profile_id, merged.from_profile_id) as profile_id,
+    coalesce(aliases.profile_id, merged_ids.from_profile_id) as profile_id,
     aliases.current_profile_id,
-    merged.leads_to
+    merged_ids.leads_to
 from aliases
-full outer join merged
-    on aliases.profile_id = merged.from_profile_id
+full outer join merged_ids
+    on aliases.profile_id = merged_ids.from_profile_id
 where
-    merged.leads_to is distinct from case
+    merged_ids.leads_to is distinct from case
         when aliases.current_profile_id <> aliases.profile_id then aliases.current_profile_id
     end

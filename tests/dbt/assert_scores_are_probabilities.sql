@@ -1,7 +1,7 @@
 {#
     A score lies in [0, 1]. Who belongs to the population of a current model has one, nobody else.
 #}
-with served as (
+with served_profiles as (
 
     select
         profile_features.profile_id,
@@ -19,15 +19,15 @@ with served as (
 )
 
 select
-    coalesce(served.profile_id, profile_scores.profile_id) as profile_id,
-    coalesce(served.model_name, profile_scores.model_name) as model_name,
+    coalesce(served_profiles.profile_id, profile_scores.profile_id) as profile_id,
+    coalesce(served_profiles.model_name, profile_scores.model_name) as model_name,
     profile_scores.score
-from served
+from served_profiles
 full outer join {{ ref('profile_scores') }} as profile_scores
     on
-        served.profile_id = profile_scores.profile_id
-        and served.model_name = profile_scores.model_name
+        served_profiles.profile_id = profile_scores.profile_id
+        and served_profiles.model_name = profile_scores.model_name
 where
-    served.profile_id is null
+    served_profiles.profile_id is null
     or profile_scores.score is null
     or not profile_scores.score between 0 and 1

@@ -4,9 +4,10 @@ dbt builds the layer over two messages and compiles its incremental models twice
 and for a later one. A later run's SQL holds as a literal how far the model has looked. Here that is
 a date which nothing else has, and each run puts the one of its own table in its place. So it is
 with the days that `int_event_counts` looks up before it counts them again, and with the spans of
-time that other models look up to read no more. The view `judged_events` is the one of a warehouse
-that has forgotten somebody and reads contacts of Salesforce, whose rows may say two things. The
-models are compiled as where a file was removed: a removal that was noted, and one that was not.
+time that other models look up to read no more. The view `int_events_validated` is the one of a
+warehouse that has forgotten somebody and reads contacts of Salesforce, whose rows may say two
+things. The models are compiled as where a file was removed: a removal that was noted, and one that
+was not.
 """
 
 import json
@@ -28,12 +29,12 @@ ALLOWED = 3  # events of a stream in one minute, so that bursts come and go ofte
 VIEWS = ["fct_events", "events_duplicated", "events_quarantined", "data_clock", "traffic_bursts"]
 # Incremental models in the order they run; the column of the watermark, and its stand-in.
 WATERMARKS = {
-    "landed_events": ("landed_at", datetime(2041, 1, 1, 1, 11, 11, 111111)),
+    "int_events_deduplicated": ("landed_at", datetime(2041, 1, 1, 1, 11, 11, 111111)),
     "int_busy_minutes": ("updated_at", datetime(2042, 2, 2, 2, 22, 22, 222222)),
     "int_event_counts": ("updated_at", datetime(2043, 3, 3, 3, 33, 33, 333333)),
 }
 SESSION_WATERMARKS = {
-    "landed_events": WATERMARKS["landed_events"],
+    "int_events_deduplicated": WATERMARKS["int_events_deduplicated"],
     "int_busy_minutes": WATERMARKS["int_busy_minutes"],
     "int_sessions": ("updated_at", datetime(2044, 4, 4, 4, 44, 44, 444444)),
 }
@@ -108,16 +109,16 @@ def compile_layer(
     words = ["--exclude-resource-types", "test", "--exclude-resource-types", "unit_test"]
     deployment.dbt("build", *words, "--select", *selected, variables=variables)
     with duckdb.connect(str(deployment.warehouse)) as connection:
-        connection.execute("set search_path = 'tideline'")
+        connection.execute("set search_path = 'tideline,tideline_internal'")
         connection.execute(
             f"update traffic_rules set value = '{ALLOWED}' where part = 'events_per_minute'"
         )
-        connection.execute("update landed_events set updated_at = timestamp '2050-01-01'")
+        connection.execute("update int_events_deduplicated set updated_at = timestamp '2050-01-01'")
         for model, (column, stand_in) in watermarks.items():
             connection.execute(f"update {model} set {column} = ?", [stand_in])
         connection.execute("update landed_files set removed_at = timestamp '2050-01-01'")
         connection.execute(
-            "insert into int_removals (received_on, landed_on, removed_at) "
+            "insert into int_pending_removals (received_on, landed_on, removed_at) "
             f"values ('{FIRST_DAY}', '{LAST_DAY}', timestamp '2051-01-01')"
         )
         connection.execute(  # each type costs a join
@@ -128,7 +129,7 @@ def compile_layer(
     done = subprocess.run(
         [
             *(sys.executable, "-c", DRIVER),
-            " ".join(["judged_events", "int_removals", *watermarks]),
+            " ".join(["int_events_validated", "int_pending_removals", *watermarks]),
             variables,
         ],
         cwd=REPOSITORY,
@@ -140,10 +141,16 @@ def compile_layer(
     line = next(line for line in done.stdout.splitlines() if line.startswith("COMPILED "))
     later, first, lookups = json.loads(line.removeprefix("COMPILED "))
     with duckdb.connect(str(deployment.warehouse)) as connection:
-        judged = first["judged_events"][0]
-        connection.execute(f"create or replace view tideline.judged_events as {judged}")
-    sql, *_ = later["int_removals"]
-    models = {"int_removals": Model("int_removals", sql, sql, [], "removed_at", "", [], {})}
+        judged = first["int_events_validated"][0]
+        connection.execute(
+            f"create or replace view tideline_internal.int_events_validated as {judged}"
+        )
+    sql, *_ = later["int_pending_removals"]
+    models = {
+        "int_pending_removals": Model(
+            "int_pending_removals", sql, sql, [], "removed_at", "", [], {}
+        )
+    }
     for name, (column, stand_in) in watermarks.items():
         literal = f"timestamp '{stand_in - timedelta(minutes=OVERLAP)}'"
         sql, key, hooks = later[name]
@@ -195,13 +202,15 @@ class EventLayer:
         self.connection.execute(f"attach ':memory:' as {catalog}")
         self.connection.execute(f"copy from database built to {catalog}")
         self.connection.execute("detach built")
-        self.connection.execute(f"use {catalog}.tideline")
+        self.connection.execute(
+            f"set search_path = '{catalog}.tideline_internal,{catalog}.tideline'"
+        )
         self.is_built = False
         self.clear()
 
     def clear(self) -> None:
         """Forget what has landed."""
-        for table in ("raw_messages", "landed_files", "int_removals"):
+        for table in ("raw_messages", "landed_files", "int_pending_removals"):
             self.connection.execute(f"truncate {table}")
         self.is_built = False
 
@@ -215,10 +224,10 @@ class EventLayer:
         self.delete_removed("raw_messages")
 
     def delete_removed(self, table: str) -> None:
-        """What the post-hooks of `raw_messages` and `landed_events` do, the macro of this name."""
+        """The macro of this name: post-hook of `raw_messages` and `int_events_deduplicated`."""
         removed = {
             "raw_messages": "select landed_file from landed_files where removed_at is not null",
-            "landed_events": "select removed_file from int_removals",
+            "int_events_deduplicated": "select removed_file from int_pending_removals",
         }
         self.connection.execute(
             f"delete from {table} where exists "
@@ -237,13 +246,13 @@ class EventLayer:
     def run(self, full_refresh: bool = False, left_out: Container[str] = ()) -> None:
         """Run the incremental models as dbt does, but for some that are left out.
 
-        The view `judged_events` is read once: to plan it takes longer than to run it.
+        The view `int_events_validated` is read once: to plan it takes longer than to run it.
         """
-        self.connection.execute("create or replace temp table judged as from judged_events")
+        self.connection.execute("create or replace temp table judged as from int_events_validated")
         for model in self.models.values():
             if model.name in left_out:
                 continue
-            if model.name == "int_removals":
+            if model.name == "int_pending_removals":
                 self.note_removals()
                 continue
             if full_refresh or not self.is_built:
@@ -269,37 +278,38 @@ class EventLayer:
             self.connection.execute(f"insert into {model.name} by name select * from arrived")
             for hook in model.post_hooks:
                 self.connection.execute(hook)
-            if model.name == "landed_events":
-                self.delete_removed("landed_events")
+            if model.name == "int_events_deduplicated":
+                self.delete_removed("int_events_deduplicated")
         self.empty_forgotten()
         self.is_built = True
 
     def note_removals(self) -> None:
-        """Run `int_removals`, and its post-hook, the macro `delete_read_removals`."""
+        """Run `int_pending_removals`, and its post-hook, the macro `delete_read_removals`."""
         if not self.is_built:
             return
-        sql = self.models["int_removals"].later
-        self.connection.execute(f"insert into int_removals by name {sql}")
+        sql = self.models["int_pending_removals"].later
+        self.connection.execute(f"insert into int_pending_removals by name {sql}")
         have_read = " and ".join(
             f"removed_at <= (select max(updated_at) from {reader}) "
             f"- interval '{self.overlap} minutes'"
-            for reader in self.models.keys() - {"int_removals", "landed_events"}
+            for reader in self.models.keys() - {"int_pending_removals", "int_events_deduplicated"}
         )
-        self.connection.execute(f"delete from int_removals where {have_read}")
+        self.connection.execute(f"delete from int_pending_removals where {have_read}")
 
     def empty_forgotten(self) -> None:
-        """What the post-hook of `landed_events` does, the macro of this name."""
+        """What the post-hook of `int_events_deduplicated` does, the macro of this name."""
         kept = ("landed_file", "landed_line", "landed_at", "source", "table_name", "problem")
         columns = [name for name, *_ in self.query("describe raw_messages") if name not in kept]
         self.connection.execute(
             f"update raw_messages set {', '.join(f'{name} = null' for name in columns)}, "
             "problem = 'forgotten' where (landed_file, landed_line) in "
-            "(select landed_file, landed_line from landed_events where reason = 'forgotten')"
+            "(select landed_file, landed_line from int_events_deduplicated "
+            "where reason = 'forgotten')"
         )
 
     def read_once(self, sql: str) -> str:
         """SQL that reads the table instead of the view."""
-        return sql.replace(f'"{self.catalog}"."tideline"."judged_events"', "judged")
+        return sql.replace(f'"{self.catalog}"."tideline_internal"."int_events_validated"', "judged")
 
     def query(self, sql: str) -> list[tuple]:
         """Rows of a query."""

@@ -21,6 +21,7 @@ import snowflake.connector
 from snowflake.snowpark import Session
 
 DATABASE, SCHEMA = "ANALYTICS", "TIDELINE"  # as in profiles.yml
+INTERNAL = f"{SCHEMA}_INTERNAL"
 START_SECONDS = 60
 # A function of Snowflake's that fakesnow lacks, as a macro of DuckDB's.
 AS_ARRAY = """create function as_array(value) as from_json(value, '["JSON"]')"""
@@ -48,6 +49,7 @@ class FakesnowServer:
             self._wait()
             self.connection = snowflake.connector.connect(**self.parameters)
             self.execute(f"create database {DATABASE}")
+            self.execute(f"create schema {DATABASE}.{INTERNAL}")
             self.execute(f"create schema {DATABASE}.{SCHEMA}")
             self.execute(f"use schema {DATABASE}.{SCHEMA}")
             # It makes the function, and then cannot describe what the statement gave.
@@ -102,10 +104,15 @@ class FakesnowServer:
         with self.connection.cursor() as cursor:
             return cursor.execute(sql, values or None).fetchall()
 
-    def exists(self, table):
-        return bool(self.execute(f"show tables like '{table.upper()}' in schema"))
+    def place(self, table):
+        """The full name of a table of the project, public or internal; None if it is not there."""
+        found = self.execute(
+            f"select table_schema from {DATABASE}.information_schema.tables "
+            f"where table_name = '{table.upper()}' and table_schema in ('{SCHEMA}', '{INTERNAL}')"
+        )
+        return f"{DATABASE}.{found[0][0]}.{table}" if found else None
 
-    def append(self, table, frame, json_columns=()):
+    def append(self, name, frame, json_columns=(), schema=INTERNAL):
         """Append a pandas frame to a table, made on first use, as `COPY INTO` would.
 
         The columns `json_columns` hold JSON as text and become VARIANT. The frame travels as one
@@ -113,7 +120,8 @@ class FakesnowServer:
         """
         types = {name: TYPES.get(dtype.kind, "varchar") for name, dtype in frame.dtypes.items()}
         types |= dict.fromkeys(json_columns, "variant")
-        if not self.exists(table):
+        table = f"{DATABASE}.{schema}.{name}"
+        if not self.place(name):
             columns = ", ".join(f"{name} {kind}" for name, kind in types.items())
             self.execute(f"create table {table} ({columns})")
         rows = frame.astype(object).itertuples(index=False, name=None)
@@ -136,12 +144,13 @@ class FakesnowServer:
         `node` is the model's entry in `manifest["nodes"]`, `root` the project's folder.
         """
         name, config = node["name"], node["config"]
-        incremental = config["materialized"] == "incremental" and self.exists(name)
+        table = f"{DATABASE}.{node['schema']}.{name}"
+        incremental = config["materialized"] == "incremental" and bool(self.place(name))
         session = Session.builder.configs(
             self.parameters | {"database": DATABASE, "schema": SCHEMA}
         ).create()
         try:
-            dbt = DbtStandIn(session, node, incremental)
+            dbt = DbtStandIn(self, session, node, incremental)
             model = runpy.run_path(str(root / node["original_file_path"]))["model"]
             frame = model(dbt, session)
         finally:
@@ -156,26 +165,26 @@ class FakesnowServer:
                 "pandas frame can only be read with quotes: upper-case them there."
             )
         if not incremental:
-            self.execute(f"drop table if exists {name}")
+            self.execute(f"drop table if exists {table}")
         elif keys := config.get("unique_key"):
             keys = [key.upper() for key in ([keys] if isinstance(keys, str) else keys)]
             places = " and ".join(f"{key} = %s" for key in keys)
             for row in frame[keys].drop_duplicates().itertuples(index=False, name=None):
-                self.execute(f"delete from {name} where {places}", *row)
-        self.append(name, frame)
+                self.execute(f"delete from {table} where {places}", *row)
+        self.append(name, frame, schema=node["schema"])
 
 
 class DbtStandIn:
     """The `dbt` object that dbt-snowflake generates around a Python model."""
 
-    def __init__(self, session, node, is_incremental):
+    def __init__(self, server, session, node, is_incremental):
         self.config = ConfigStandIn(node["config"])
         self.is_incremental = is_incremental
-        self.this = f"{DATABASE}.{SCHEMA}.{node['name']}"
-        self._session = session
+        self.this = f"{DATABASE}.{node['schema']}.{node['name']}"
+        self._server, self._session = server, session
 
     def ref(self, name):
-        return self._session.table(f"{DATABASE}.{SCHEMA}.{name}")
+        return self._session.table(self._server.place(name))
 
 
 class ConfigStandIn:

@@ -91,7 +91,7 @@ def test_a_file_that_changed_is_taken_again_without_loss(deployment):
     assert deployment.value("select count(*) from raw_messages") == 2
     with duckdb.connect(str(deployment.warehouse)) as connection:
         for column in ("start_byte", "start_line"):
-            connection.execute(f"alter table tideline.landed_files drop column {column}")
+            connection.execute(f"alter table tideline_internal.landed_files drop column {column}")
     grown.write_text(good(1) + "\n" + good(2) + "\n")
     other.write_text(good(4) + "\n" + good(3) + "\n")
     deployment.build_up_to("fct_events", "events_duplicated")
@@ -147,7 +147,7 @@ def test_a_run_on_an_empty_file_spoils_nothing(deployment):
         deployment.build_up_to("int_event_counts", "int_sessions")
         (events / f"{number}.jsonl").write_text(good(number))
     deployment.build_up_to("int_event_counts", "int_sessions")
-    assert deployment.value("select count(updated_at) from landed_events") == 2
+    assert deployment.value("select count(updated_at) from int_events_deduplicated") == 2
     assert deployment.value("select sum(landed) from int_event_counts") == 2
     assert deployment.value("select sum(event_count) from int_sessions") == 2
 
@@ -179,7 +179,7 @@ def test_a_load_after_the_clock_was_set_back_is_not_missed(deployment):
     path.write_text(good(1))
     deployment.build_up_to("fct_events", "events_duplicated")
     with duckdb.connect(str(deployment.warehouse)) as connection:
-        for table in ("landed_files", "raw_messages", "landed_events"):
+        for table in ("landed_files", "raw_messages", "int_events_deduplicated"):
             connection.execute(
                 f"update tideline.{table} set landed_at = landed_at + interval '1 hour'"
             )

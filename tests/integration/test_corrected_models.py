@@ -16,7 +16,7 @@ RIGHT |= {"properties": {"product_id": "what", "query": "what", "feature": "what
 WRONG = RIGHT | {"event": {"column": "what", "default": "page_view"}}
 LEARNED = ["+personas", "+profile_scores"]
 CENTROIDS = "select * exclude (persona_id, persona_name, last_removal_at) from persona_centroids"
-TERMS = "select * exclude (last_removal_at) from model_terms"
+TERMS = "select * exclude (last_removal_at) from model_parameters"
 IN_USE = "last_removal_at = (select removed_at from last_removal)"
 
 

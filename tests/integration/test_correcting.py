@@ -11,7 +11,13 @@ from tests.conftest import NO_TESTS
 MODELS = ["int_event_counts", "fct_sessions", "golden_profiles", "identity_merges"]
 MODELS += ["identity_progress", "traffic_bursts", "events_duplicated", "events_quarantined"]
 RUN = ["build", *NO_TESTS, "--select", *(f"+{model}" for model in MODELS)]
-TABLES = ["raw_messages", "landed_events", "fct_events", "events_duplicated", "events_quarantined"]
+TABLES = [
+    "raw_messages",
+    "int_events_deduplicated",
+    "fct_events",
+    "events_duplicated",
+    "events_quarantined",
+]
 TABLES += ["int_event_counts", "int_busy_minutes", "int_sessions", "fct_sessions", "data_clock"]
 TABLES += ["identifier_sets", "identifiers", "int_neighbourhoods", "identity_edges", "identity_map"]
 TABLES += ["identity_blocked", "dim_profiles", "profile_timeline", "golden_profiles"]
@@ -124,8 +130,8 @@ def test_it_can_be_landed_again(landed):
     assert landed.value("select count(*) from fct_events") == LOGGED + 41
     assert landed.value("select count(*) from raw_messages") == LOGGED + 42
     # What all have read of the removals is not kept, since it names people.
-    landed.dbt("run", "--select", "int_removals")
-    assert landed.value("select count(*) from int_removals") == 0
+    landed.dbt("run", "--select", "int_pending_removals")
+    assert landed.value("select count(*) from int_pending_removals") == 0
 
 
 def test_a_file_that_another_program_writes_anew_keeps_both(landed):

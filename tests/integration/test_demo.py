@@ -91,7 +91,13 @@ def test_the_demo_twice_and_one_day_later(demo):
     assert first[0] == len(desired(demo)) > 50
     assert delivered(demo) == desired(demo)
 
-    tables = ["raw_messages", "landed_events", "int_sessions", "identity_map", "profile_segments"]
+    tables = [
+        "raw_messages",
+        "int_events_deduplicated",
+        "int_sessions",
+        "identity_map",
+        "profile_segments",
+    ]
     before = {table: demo.frame(table) for table in tables}
     run_demo(demo)
     assert last_run(demo) == (0, 0, 0)
@@ -100,7 +106,8 @@ def test_the_demo_twice_and_one_day_later(demo):
     quiet = demo.value("select min(stream_id) from int_sessions where ended_at < '2026-09-15'")
     with duckdb.connect(str(demo.warehouse)) as connection:
         connection.execute(
-            "update tideline.int_sessions set platform = 'untouched' where stream_id = ?", [quiet]
+            "update tideline_internal.int_sessions set platform = 'untouched' where stream_id = ?",
+            [quiet],
         )
     demo.sample(*SAMPLE, "--from-day", 60)
     run_demo(demo)

@@ -90,7 +90,7 @@ def test_every_table_and_column_is_documented(built, tables, described):
         (table, column): comment and " ".join(comment.split())
         for table, column, comment in built.query(
             "select table_name, column_name, comment from duckdb_columns() "
-            "where schema_name = 'tideline'"
+            "where schema_name in ('tideline', 'tideline_internal')"
         )
     }
     assert {table for table, _ in comments} == tables.keys()
@@ -103,9 +103,10 @@ def test_every_table_and_column_is_documented(built, tables, described):
 def test_descriptions_are_comments_of_the_tables(built, tables):
     comments = dict(
         built.query(
-            "select table_name, comment from duckdb_tables() where schema_name = 'tideline' "
-            "union all "
-            "select view_name, comment from duckdb_views() where schema_name = 'tideline'"
+            "select table_name, comment from duckdb_tables() "
+            "where schema_name in ('tideline', 'tideline_internal') union all "
+            "select view_name, comment from duckdb_views() "
+            "where schema_name in ('tideline', 'tideline_internal')"
         )
     )
     assert {name: " ".join((comment or "").split()) for name, comment in comments.items()} == {

@@ -31,7 +31,7 @@ KEY = "landed_file, landed_line, landed_part"
 # When and where a row landed differs by design where the same rows land in other loads or files.
 JUDGED = {"judged_at", "updated_at"}
 BOOKKEEPING = {"landed_file", "landed_line", "landed_at", *JUDGED}
-# What int_removals names of a row, and how landed_events says it.
+# What int_pending_removals names of a row, and how int_events_deduplicated says it.
 NAMES = ["source", "anonymous_id", "user_id", "identifiers", "stream_type", "stream_id"]
 NAMES += ["minute_at", "received_on", "landed_on"]
 NAMED = [*NAMES[:6], "date_trunc('minute', occurred_at)", "received_at::date", "landed_at::date"]
@@ -192,13 +192,13 @@ def assert_all_accounted_for(layer, count):
     assert not layer.query(f"({landed}) except all ({places})")
     assert not layer.query(f"({places}) except all ({landed})")
     left = "landed_part > 1 or coalesce(event_id, user_id, anonymous_id) is not null"
-    assert not layer.query(f"from landed_events where reason = 'forgotten' and ({left})")
+    assert not layer.query(f"from int_events_deduplicated where reason = 'forgotten' and ({left})")
 
 
 def assert_the_first_received_is_the_event(layer):
     """Of the rows that share an id the first sound one is the event, all others repeat it."""
     wrong = """
-        select event_id from landed_events
+        select event_id from int_events_deduplicated
         group by event_id
         having
             count_if(status = 'valid') <> cast(count_if(reason is null) > 0 as integer)
@@ -211,31 +211,31 @@ def assert_the_first_received_is_the_event(layer):
 
 def assert_changes_are_told(layer):
     """What reads only rows whose `updated_at` is new has the rows that a whole read has."""
-    for table in ("landed_events", "fct_events"):
+    for table in ("int_events_deduplicated", "fct_events"):
         difference = first_difference(layer, table, f"mirror_of_{table}", set())
         assert not difference, difference
 
 
 def mirror(layer, since):
-    """Follow the tables by `updated_at` and by what `int_removals` names; the newest one."""
+    """Follow the tables by `updated_at` and what `int_pending_removals` names; the newest one."""
     since -= timedelta(minutes=layer.overlap)
     changed = " union ".join(
         f"select {KEY} from {table} where updated_at > timestamp '{since}' or exists (from noted "
         f"where row({', '.join(NAMED)}) is not distinct from row({', '.join(NAMES)}))"
-        for table in ("landed_events", "fct_events")
+        for table in ("int_events_deduplicated", "fct_events")
     )
     layer.query(
         "create or replace temp table noted as "
-        f"from int_removals where removed_at > timestamp '{since}'"
+        f"from int_pending_removals where removed_at > timestamp '{since}'"
     )
-    for table in ("landed_events", "fct_events"):
+    for table in ("int_events_deduplicated", "fct_events"):
         copy = f"mirror_of_{table}"
         layer.query(f"create temp table if not exists {copy} as from {table} limit 0")
         layer.query(f"create or replace temp table changed as {changed}")
         layer.query(f"delete from {copy} where ({KEY}) in (from changed)")
         layer.query(f"delete from {copy} where landed_file in (select removed_file from noted)")
         layer.query(f"insert into {copy} from {table} where ({KEY}) in (from changed)")
-    return layer.value("select max(updated_at) from landed_events")
+    return layer.value("select max(updated_at) from int_events_deduplicated")
 
 
 def assert_laws(layer, loads, again, removals=None, left_out=None):
@@ -246,7 +246,7 @@ def assert_laws(layer, loads, again, removals=None, left_out=None):
     """
     count = len(again)
     layer.clear()
-    for table in ("landed_events", "fct_events"):
+    for table in ("int_events_deduplicated", "fct_events"):
         layer.query(f"drop table if exists mirror_of_{table}")
     since = datetime(1970, 1, 1)
     for number, load in enumerate(loads):
@@ -329,7 +329,7 @@ def some_were_forgotten(compiled):
     warehouse, _ = compiled
     with duckdb.connect(str(warehouse)) as connection:
         connection.executemany(
-            "insert into tideline.forgotten_identifiers "
+            "insert into tideline_internal.forgotten_identifiers "
             "(identifier_hash, valid_from, valid_to, requested_at) values (sha256(?), ?, ?, ?)",
             [found for log in range(LOGS) if (found := forgotten(log))],
         )
@@ -457,7 +457,7 @@ def assert_a_removal_names_whom_it_touches(layer):
     layer.run()
     assert layer.value("select count(*) from traffic_bursts") == 0
     named = layer.query(
-        "select distinct anonymous_id, user_id, removed_file from int_removals order by all"
+        "select distinct anonymous_id, user_id, removed_file from int_pending_removals order by all"
     )
     assert named == [
         ("busy", "u", None),
@@ -473,13 +473,18 @@ def test_a_removal_names_whom_it_touches(layer):
 @pytest.mark.parametrize(
     "broken",
     [
-        ("event_id in (select removed.event_id from removed)", "false"),
-        ("or exists (\n            select 1 from changed", "or false and exists (from changed"),
+        ("event_id in (select removed_rows.event_id from removed_rows)", "false"),
+        (
+            "or exists (\n            select 1 from changed_minutes",
+            "or false and exists (from changed_minutes",
+        ),
     ],
 )
 def test_a_removal_that_leaves_out_whom_it_touches_is_noticed(compiled, broken):
     warehouse, models = compiled
-    layer = EventLayer(warehouse, models | {"int_removals": models["int_removals"].broken(*broken)})
+    layer = EventLayer(
+        warehouse, models | {"int_pending_removals": models["int_pending_removals"].broken(*broken)}
+    )
     with pytest.raises(AssertionError):
         assert_a_removal_names_whom_it_touches(layer)
 
@@ -501,9 +506,9 @@ def test_who_was_forgotten_stays_forgotten_in_a_corrected_landing(layer):
     assert layer.query("select landed_file, user_id, message_id, problem from raw_messages") == (
         emptied
     )
-    assert layer.query("select landed_file, user_id, event_id, reason from landed_events") == (
-        emptied
-    )
+    assert layer.query(
+        "select landed_file, user_id, event_id, reason from int_events_deduplicated"
+    ) == (emptied)
 
 
 def late(loads):
@@ -540,7 +545,7 @@ def test_a_day_whose_rows_are_all_forgotten_is_counted_no_more(layer):
     layer.land([random_row(random.Random(1), "p", 1, 0) | place])
     layer.run()
     layer.query(
-        "update landed_events set status = 'quarantined', reason = 'forgotten', "
+        "update int_events_deduplicated set status = 'quarantined', reason = 'forgotten', "
         "event_name = null, updated_at = updated_at + interval '1 hour'"
     )
     layer.run()
@@ -557,7 +562,7 @@ def test_rows_without_a_load_time_are_judged_once(layer):
     layer.clear()
     layer.land([rows[0] | {"landed_at": LANDED}])
     layer.run()
-    judged = f"select {KEY}, judged_at, updated_at from landed_events"
+    judged = f"select {KEY}, judged_at, updated_at from int_events_deduplicated"
     for count, landed in ((3, rows[1:3]), (4, rows[3:])):
         layer.land([row | {"landed_at": datetime(1970, 1, 1)} for row in landed])
         before = set(layer.query(judged))
@@ -572,52 +577,52 @@ def test_rows_without_a_load_time_are_judged_once(layer):
 # What a careless hand might write: (model, text, other text). Each must break a law.
 BREAKS = {
     "history is not looked at for repeats": (
-        "landed_events",
+        "int_events_deduplicated",
         "where history.event_id in (select arrivals.event_id from arrivals)",
         "where false",
     ),
     "repeats within a load are not looked for": (
-        "landed_events",
+        "int_events_deduplicated",
         "having count(*) > 1",
         "having count(*) > 99",
     ),
     "held rows are not ranked again": (
-        "landed_events",
-        "event_id in (select known.event_id from known)",
+        "int_events_deduplicated",
+        "event_id in (select known_ids.event_id from known_ids)",
         "false",
     ),
     "what breaks the rules may be the event": (
-        "landed_events",
+        "int_events_deduplicated",
         "order by reason is not null, ",
         "order by ",
     ),
     "what a row holds does not decide a tie": (
-        "landed_events",
+        "int_events_deduplicated",
         "cast(properties as varchar), cast(identifiers as varchar), cast(context as varchar),",
         "",
     ),
     "who it is does not decide a tie": (
-        "landed_events",
+        "int_events_deduplicated",
         "user_id, anonymous_id, platform",
         "platform",
     ),
     "of equal rows one whose clock is wrong may win": (
-        "landed_events",
+        "int_events_deduplicated",
         "occurred_at, is_time_clamped, event_name, user_id",
         "occurred_at, event_name, user_id",
     ),
     "the last to be received is the event": (
-        "landed_events",
+        "int_events_deduplicated",
         "received_at, occurred_at",
         "received_at desc, occurred_at",
     ),
     "a row whose status changed does not say so": (
-        "landed_events",
+        "int_events_deduplicated",
         "when repeated_since > judged_at",
         "when false",
     ),
     "rows without an id are dropped": (
-        "landed_events",
+        "int_events_deduplicated",
         "event_id is null\n        or event_id not in",
         "event_id not in",
     ),
@@ -669,12 +674,12 @@ def test_the_laws_notice_that_the_overlap_is_left_out(compiled):
 # The same of what follows from a removal.
 REMOVAL_BREAKS = {
     "removed rows stay and compete": (
-        "landed_events",
+        "int_events_deduplicated",
         "and event_id is not null\n",
         "and false\n",
     ),
     "a removed row may still be the event": (
-        "landed_events",
+        "int_events_deduplicated",
         "and not (landed_file in",
         "and not (false and landed_file in",
     ),
@@ -706,7 +711,7 @@ def test_the_laws_notice_what_a_removal_leaves_behind(compiled, name):
             assert_laws(layer, *case_)
 
 
-@pytest.mark.parametrize("model", ["landed_events", "int_busy_minutes"])
+@pytest.mark.parametrize("model", ["int_events_deduplicated", "int_busy_minutes"])
 def test_the_laws_notice_a_key_that_is_too_wide(compiled, model):
     warehouse, models = compiled
     narrower = replace(models[model], unique_key=models[model].unique_key[:1])

@@ -274,7 +274,7 @@ def test_what_a_field_may_hold(landing):
     lines = [sound(number, **fields) for number, (fields, _) in enumerate(FIELDS)]
     (landing.events / "fields.jsonl").write_bytes(b"\n".join(lines))
     landing.take()
-    reasons = landing.layer.query("select reason from landed_events order by landed_line")
+    reasons = landing.layer.query("select reason from int_events_deduplicated order by landed_line")
     for (reason,), (fields, expected) in zip(reasons, FIELDS, strict=True):
         assert (reason or "").startswith(expected or "") and (not reason) == (not expected), fields
 

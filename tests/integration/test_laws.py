@@ -19,7 +19,7 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 BOOKKEEPING = {"landed_file", "landed_line", "landed_at", "judged_at", "updated_at"}
 BUILT = ["events_duplicated", "events_quarantined", "profile_features", "profile_traits"]
 BUILT += ["identity_blocked", "int_event_counts", "golden_profiles"]
-TABLES = ["landed_events", "events_duplicated", "events_quarantined", "int_event_counts"]
+TABLES = ["int_events_deduplicated", "events_duplicated", "events_quarantined", "int_event_counts"]
 TABLES += ["fct_events", "int_sessions", "fct_sessions", "identity_edges", "identity_map"]
 TABLES += ["identity_blocked", "dim_profiles", "profile_features", "profile_traits"]
 TABLES += ["profile_attribute_values", "golden_profiles"]

@@ -19,7 +19,7 @@ COHORT = {
 }
 SCORED = [
     "data_clock", "feature_spine", "profile_features", "model_declarations", "training_examples",
-    "model_requirements", "model_terms", "model_versions", "model_metrics", "profile_scores",
+    "model_requirements", "model_parameters", "model_versions", "model_metrics", "profile_scores",
 ]  # fmt: skip
 
 
@@ -180,7 +180,8 @@ def test_who_has_ended_a_subscription_is_neither_trained_on_nor_scored(service):
     service.dbt("build", *NO_TESTS, "--select", *SCORED, variables=variables)
     with duckdb.connect(str(service.warehouse)) as connection:  # so few promote no model
         connection.execute(
-            "update tideline.model_terms set value = 0.001 where term = 'auc_gain_low'"
+            "update tideline_internal.model_parameters set value = 0.001 "
+            "where term = 'auc_gain_low'"
         )
     again = ["build", *NO_TESTS, "--select", "model_versions", "profile_scores"]
     service.dbt(*again, variables=variables)

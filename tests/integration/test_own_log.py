@@ -66,7 +66,7 @@ def test_a_school_becomes_people_and_sessions(deployment, tmp_path):
         added = [tuple(row) for row in csv.reader(file) if row[0] in ("lesson", "quiz_done")]
     assert len(added) == 6  # url, score and title of each
     with duckdb.connect(str(deployment.warehouse)) as connection:
-        plan = "insert into tideline.tracking_plan select nullif(a, ''), nullif(b, ''), "
+        plan = "insert into tideline_internal.tracking_plan select nullif(a, ''), nullif(b, ''), "
         plan += (
             "nullif(c, ''), try_cast(nullif(d, '') as boolean), nullif(e, ''), nullif(f, ''), g "
         )
@@ -75,7 +75,7 @@ def test_a_school_becomes_people_and_sessions(deployment, tmp_path):
         )
     deployment.dbt("run", "--quiet", "--select", "+fct_sessions")
 
-    assert deployment.query("select status, count(*) from landed_events group by 1") == [
+    assert deployment.query("select status, count(*) from int_events_deduplicated group by 1") == [
         ("valid", 600)
     ]
     assert deployment.value("select count(distinct profile_id) from identity_map") == 40

@@ -45,9 +45,24 @@ HERS = (EMAIL, quote(EMAIL).lower(), ACCOUNT, LAPTOP, PHONE, CRAWLER, FORMER)
 NOT_COMPARED = {"segments", "personas", "activation_runs", "int_event_counts", "quality_alerts"}
 NOT_COMPARED |= {"event_quality", "event_quality_reasons", "property_quality", "model_requirements"}
 # What they hold of a run is the identifiers that it reached.
-NOT_COMPARED |= {"int_touched_identifiers", "int_reached_identifiers", "int_identifier_guards"}
-NOT_COMPARED |= {"int_edge_guards", "int_components", "int_bridges", "int_limbs", "int_cuts"}
-NOT_COMPARED |= {"int_regions", "int_cut_components", "int_excess", "int_device_intervals"}
+NOT_COMPARED |= {
+    "int_touched_identifiers",
+    "int_reached_identifiers",
+    "int_reached_identifier_guards",
+}
+NOT_COMPARED |= {
+    "int_reached_edge_guards",
+    "int_reached_components",
+    "int_reached_edges_joining_accounts",
+    "int_reached_components_without_pair",
+    "int_reached_edges_joining_excluded",
+}
+NOT_COMPARED |= {
+    "int_reached_account_regions",
+    "int_reached_components_after_refusals",
+    "int_reached_edges_over_limit",
+    "int_reached_device_intervals",
+}
 NOT_COMPARED |= {"int_neighbourhoods"}  # Bob's was hers, for the tablet's sake
 BOOKKEEPING = {"updated_at"}
 
@@ -120,7 +135,7 @@ def told_of_others(log):
 def rows_of(path):
     """Every table and view of any schema as sorted rows of (column, text), without bookkeeping."""
     with duckdb.connect(str(path), read_only=True) as connection:
-        connection.execute("set search_path = 'tideline'")
+        connection.execute("set search_path = 'tideline,tideline_internal'")
         names = connection.execute(
             "select table_schema, table_name from information_schema.tables "
             "where table_catalog = current_database()"
@@ -133,7 +148,9 @@ def rows_of(path):
                 tuple(pair for pair in zip(columns, row, strict=True) if pair[0] not in BOOKKEEPING)
                 for row in found.fetchall()
             )
-            tables[name if schema == "tideline" else f"{schema}.{name}"] = sorted(rows, key=repr)
+            tables[name if schema in ("tideline", "tideline_internal") else f"{schema}.{name}"] = (
+                sorted(rows, key=repr)
+            )
         return tables
 
 
@@ -204,7 +221,7 @@ def known(shared_deployment, server_process):
         "build", "--exclude-resource-types", "test", "--exclude-resource-types", "unit_test"
     )
     with duckdb.connect(str(deployment.warehouse)) as connection:  # her phone was known first
-        connection.execute("set search_path = 'tideline'")
+        connection.execute("set search_path = 'tideline,tideline_internal'")
         connection.execute(
             "insert into profile_identifiers values (?, ?)", [FORMER, f"anonymous_id:{PHONE}"]
         )
@@ -321,7 +338,7 @@ def test_every_column_with_personal_data_is_marked(known, before):
     }
     assert not unmarked
     listed = known.run("tideline", "forget", "--columns")
-    assert re.search(r"dim_profiles +email +identifier", listed)
+    assert re.search(r"dim_profiles +latest_email +identifier", listed)
     assert re.search(r"activation_ledger +payload +content", listed)
 
 
@@ -343,7 +360,7 @@ def test_columns_of_the_event_schema_are_marked_alike():
         (table, column)
         for table, columns in tables.items()
         for column, kind in columns.items()
-        if column in schema and kind != tables["landed_events"][column]
+        if column in schema and kind != tables["int_events_deduplicated"][column]
     ]
     assert not wrong
 
@@ -384,7 +401,7 @@ def test_no_set_with_an_identifier_of_hers_is_left(forgotten, before):
     """Not even its hash, on the row of the tablet."""
     with duckdb.connect(str(before[0]), read_only=True) as connection:
         sets = connection.execute(
-            "select distinct set_id from tideline.identifier_sets where identifier_id = ?",
+            "select distinct set_id from tideline_internal.identifier_sets where identifier_id = ?",
             [f"user_id:{ACCOUNT}"],
         ).fetchall()
     left = forgotten[0].query("select distinct set_id from identifier_sets")
@@ -413,9 +430,11 @@ def test_everybody_else_is_as_before(forgotten, before):
 
 def test_counts_stay_true(forgotten, before):
     deployment, _ = forgotten
-    deployment.dbt("test", "--select", "test_type:singular", "privacy", "landed_events")
+    deployment.dbt("test", "--select", "test_type:singular", "privacy", "int_events_deduplicated")
     with duckdb.connect(str(before[0]), read_only=True) as connection:
-        counted = connection.execute("select count(*) from tideline.raw_messages").fetchall()
+        counted = connection.execute(
+            "select count(*) from tideline_internal.raw_messages"
+        ).fetchall()
     assert deployment.query("select count(*) from raw_messages") == counted
     assert deployment.query("select sum(landed)::bigint from event_quality") == counted
     reasons = dict(
@@ -424,7 +443,7 @@ def test_counts_stay_true(forgotten, before):
     assert reasons["forgotten"] == 11
     clocks = "select as_of from data_clock"
     with duckdb.connect(str(before[0]), read_only=True) as connection:
-        connection.execute("set search_path = 'tideline'")
+        connection.execute("set search_path = 'tideline,tideline_internal'")
         assert connection.execute(clocks).fetchall() == deployment.query(clocks)
 
 
@@ -512,14 +531,14 @@ def test_a_wrong_request_says_what_is_wrong(tmp_path, text, message):
                 null::timestamp as valid_from, null::timestamp as valid_to
                 from (values ('p'), ('q')) as people (profile_id);
             create table identity_blocked (rule varchar, left_type varchar, left_value varchar);
-            create table landed_events (landed_file varchar, landed_line bigint, reason varchar,
-                original varchar);
+            create table int_events_deduplicated (landed_file varchar, landed_line bigint,
+                reason varchar, original varchar);
             create table event_identifiers (landed_file varchar, landed_line bigint,
                 identifier_id varchar, id_type varchar, occurred_at timestamp);
             create table forgotten_identifiers (request_id varchar, identifier_hash varchar,
                 requested_at timestamp);
         """)
-    marks = dict.fromkeys(("raw_messages", "landed_events"))
+    marks = dict.fromkeys(("raw_messages", "int_events_deduplicated"))
     with DuckDBWarehouse(path) as warehouse:
         warehouse.execute("set search_path = 'tideline'")
         with pytest.raises(PrivacyError, match=re.escape(message)) as error:
@@ -567,7 +586,7 @@ def test_an_address_is_found_as_anybody_writes_it(tmp_path, is_gmail_folded):
             " identifier_id text, id_type text, occurred_at timestamp)"
         )
         connection.execute(
-            "create table landed_events as select 'f' as landed_file, null as reason,"
+            "create table int_events_deduplicated as select 'f' as landed_file, null as reason,"
             " unnest(range(len(?))) as landed_line, unnest(?) as original",
             [texts, texts],
         )
@@ -576,7 +595,10 @@ def test_an_address_is_found_as_anybody_writes_it(tmp_path, is_gmail_folded):
             "create temporary table forget_ids as select 'email' as id_type, null as valid_from,"
             " 'jdoe@gmail.com' as id_value, 'email:' as identifier_id, null as valid_to"
         )
-        find_rows(warehouse, [PersonalTable(None, "landed_events", True, {"original": "content"})])
+        find_rows(
+            warehouse,
+            [PersonalTable(None, "int_events_deduplicated", True, {"original": "content"})],
+        )
         found = {texts[line] for (line,) in warehouse.query("select landed_line from forget_rows")}
     assert found == {*hers, *(folded if is_gmail_folded else [])}
 
@@ -640,7 +662,7 @@ def test_a_source_that_the_vars_do_not_name_is_refused(tmp_path, known):
     with duckdb.connect(str(path)) as connection:
         connection.execute("create schema tideline")
         connection.execute(
-            "create table tideline.landed_events as "
+            "create table tideline.int_events_deduplicated as "
             "select unnest(['collector', 'stripe', 'stripe', null]) as source"
         )
     with DuckDBWarehouse(path) as warehouse:
@@ -680,8 +702,8 @@ def test_what_lands_again_stays_out_and_what_is_new_comes_in(forgotten, before):
     )
     again = "landed_file = 'events/r.jsonl'"
     assert deployment.query(
-        f"select status, reason, count(*) from landed_events where {again} and event_id is null "
-        "and reason = 'forgotten' group by all"
+        f"select status, reason, count(*) from int_events_deduplicated where {again} "
+        "and event_id is null and reason = 'forgotten' group by all"
     ) == [("quarantined", "forgotten", 9)]
     for column in ("anonymous_id", "user_id", "traits"):
         assert not deployment.value(
@@ -731,7 +753,7 @@ def test_a_request_that_was_cut_off_is_finished(forgotten):
     assert deployment.query("select count(*) from fct_events where anonymous_id = 'joe-1'") == [
         (1,)
     ]
-    repeated = "select user_id, status from landed_events where event_id = 'told-by-two'"
+    repeated = "select user_id, status from int_events_deduplicated where event_id = 'told-by-two'"
     assert deployment.query(repeated) == [("dora-2", "valid")]
     assert deployment.query("select count(*) from activation_runs where status = 'running'") == [
         (0,)

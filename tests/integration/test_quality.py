@@ -351,17 +351,17 @@ def test_runs_in_any_order_end_as_a_rebuild(tmp_path):
     for number in range(2):
         land(deployment, f"batch-{number}", rows[number::2])
         deployment.dbt("build", *NO_TESTS, "--select", *[f"+{model}" for model in BUILT])
-    landed = deployment.value("select count(*) from landed_events")
+    landed = deployment.value("select count(*) from int_events_deduplicated")
     assert deployment.value("select sum(landed) from int_event_counts") == landed == len(rows)
 
     # Another plan than the one under which the days were counted, as after an edit of the seed.
     with duckdb.connect(str(deployment.warehouse)) as connection:
         connection.execute(
-            "update tideline.int_event_counts set rules_version = 'another', marks = '+'"
+            "update tideline_internal.int_event_counts set rules_version = 'another', marks = '+'"
         )
     deployment.dbt("run", "--select", *TABLES)
     found = {table: deployment.frame(table) for table in TABLES}
-    deployment.dbt("run", "--full-refresh", "--select", "landed_events", *TABLES)
+    deployment.dbt("run", "--full-refresh", "--select", "int_events_deduplicated", *TABLES)
     for table in TABLES:
         assert deployment.frame(table) == found[table], table
 

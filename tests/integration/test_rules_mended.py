@@ -14,7 +14,7 @@ from tests.integration.test_laws import BOOKKEEPING as ARRIVAL
 BOOKKEEPING = ARRIVAL | {"rules_version"}
 BUILT = ["events_duplicated", "events_quarantined", "int_event_counts", "int_sessions"]
 BUILT += ["identity_map", "dim_profiles"]
-TABLES = ["landed_events", "fct_events", "events_duplicated", "events_quarantined"]
+TABLES = ["int_events_deduplicated", "fct_events", "events_duplicated", "events_quarantined"]
 TABLES += ["int_event_counts", "int_sessions", "identity_map", "dim_profiles"]
 
 
@@ -43,7 +43,7 @@ class Warehouse:
 
     def mend(self, statement):
         with duckdb.connect(str(self.deployment.warehouse)) as connection:
-            connection.execute("set search_path = 'tideline'")
+            connection.execute("set search_path = 'tideline,tideline_internal'")
             (changed,) = connection.execute(statement).fetchall()[0]
             assert changed == 1
 
@@ -113,9 +113,9 @@ def test_repeats_follow_and_a_full_refresh_agrees(warehouse):
     ]
     assert warehouse.column("select user_id from fct_events where event_id = 'm1'") == ["v1"]
     later = {table: warehouse.rows(table, BOOKKEEPING) for table in TABLES}
-    told = warehouse.rows("landed_events")
+    told = warehouse.rows("int_events_deduplicated")
     warehouse.run()
-    assert warehouse.rows("landed_events") == told
+    assert warehouse.rows("int_events_deduplicated") == told
     warehouse.run("--full-refresh")
     for table, rows in later.items():
         assert warehouse.rows(table, BOOKKEEPING) == rows, table

@@ -230,8 +230,8 @@ BREAKS = {
         "arrivals.first_at",
     ),
     "idle events after the last arrival are not read": (
-        "reached.until_at + interval '30 minutes'",
-        "reached.until_at",
+        "reached_spans.until_at + interval '30 minutes'",
+        "reached_spans.until_at",
     ),
     "superseded sessions stay": (
         "known.session_id not in",

@@ -91,21 +91,21 @@ def warehouses(shared_deployment):
             deployment.sample(*SAMPLE, *days)
             deployment.dbt("build", *NO_TESTS)
             with duckdb.connect(str(deployment.warehouse), read_only=True) as connection:
-                raw = connection.table(f"tideline.{LOADED}").order("landed_at").df()
+                raw = connection.table(f"tideline_internal.{LOADED}").order("landed_at").df()
             server.append(LOADED, raw.iloc[taken:], json_columns=JSON_COLUMNS)
             taken = len(raw)
             build_on_snowflake(deployment, server, is_first=number == 0)
             with duckdb.connect(str(deployment.warehouse)) as connection:
-                connection.execute(PROMOTE.format("tideline.model_terms"))
-            server.execute(PROMOTE.format("model_terms"))
+                connection.execute(PROMOTE.format("tideline_internal.model_parameters"))
+            server.execute(PROMOTE.format(server.place("model_parameters")))
         yield deployment, server
 
 
 def columns_of(deployment, table):
     """Columns and their DuckDB types, floats last: rows are told apart by the others."""
     return deployment.query(
-        "select column_name, data_type from information_schema.columns where table_schema = "
-        f"'tideline' and table_name = '{table}' order by data_type = 'DOUBLE', column_name"
+        "select column_name, data_type from information_schema.columns where table_schema like "
+        f"'tideline%' and table_name = '{table}' order by data_type = 'DOUBLE', column_name"
     )
 
 
@@ -145,7 +145,7 @@ def test_both_warehouses_hold_the_same_rows(warehouses):
             continue
         columns = columns_of(deployment, name)
         ours = sorted_rows(deployment.query, name, columns)
-        theirs = sorted_rows(server.execute, name, columns)
+        theirs = sorted_rows(server.execute, server.place(name), columns)
         pairs = zip(ours, theirs, strict=False)
         first = next((pair for pair in pairs if not is_same(*pair)), None)
         if first or len(ours) != len(theirs):
@@ -166,7 +166,7 @@ def test_data_tests_pass_on_snowflake(warehouses):
 def test_the_default_selection_leaves_the_loaded_table_alone(warehouses):
     listed = dbt_on_snowflake(*warehouses, "list", "--resource-type", "model", "--output", "name")
     names = {line.strip() for line in listed.splitlines()}
-    assert "landed_events" in names
+    assert "int_events_deduplicated" in names
     assert LOADED not in names
 
 

@@ -73,7 +73,8 @@ def built(shared_deployment):
     with duckdb.connect(str(deployment.warehouse)) as connection:
         for name in OWN_EVENTS:
             connection.execute(
-                "insert into tideline.tracking_plan (event_name, is_required) values (?, false)",
+                "insert into tideline_internal.tracking_plan (event_name, is_required) "
+                "values (?, false)",
                 [name],
             )
     words = ["--select", "+fct_sessions", "+events_duplicated", "+events_quarantined"]

@@ -309,13 +309,16 @@ def test_loaders_in_the_warehouse_say_the_same(deployment, loader):
         expected["hubspot:form_submission:c1"] = (name, occurred_at, {"hubspot_id": "501"})
     assert stored_events(deployment) == expected
     assert stored_homes(deployment) == ada.HOMES
-    refused = "select reason from landed_events where status <> 'valid' order by 1"
+    refused = "select reason from int_events_deduplicated where status <> 'valid' order by 1"
     assert [reason for (reason,) in deployment.query(refused)] == [
         "email_events: HubSpot filtered it out, such as what a machine did",
         f"no {load_column}",
     ]
-    places = "select count(distinct (landed_file, landed_line, landed_part)) from landed_events"
-    assert deployment.value(places) == deployment.value("select count(*) from landed_events")
+    places = "select count(distinct (landed_file, landed_line, landed_part)) "
+    places += "from int_events_deduplicated"
+    assert deployment.value(places) == deployment.value(
+        "select count(*) from int_events_deduplicated"
+    )
 
     with duckdb.connect(str(deployment.warehouse)) as connection:
         table = f"{loader}_zendesk.{table_name('users')}"
@@ -355,7 +358,7 @@ def test_a_row_that_a_loader_overwrites_is_counted_once(deployment):
     deployment.build_up_to("fct_events", *PARTS, variables=variables)
     events = "select count(*), count(distinct event_id) from fct_events where source = 'stripe'"
     assert deployment.query(events) == [(2, 2)]
-    refused = "select reason from landed_events where status = 'quarantined' order by 1"
+    refused = "select reason from int_events_deduplicated where status = 'quarantined' order by 1"
     assert deployment.query(refused) == [
         ("_fivetran_synced is no instant",),
         ("no _fivetran_synced",),
@@ -366,7 +369,8 @@ def test_a_forgotten_row_that_says_several_things_is_one_part(built):
     """And what landed for a source that is switched off is nobody's to account for."""
     with duckdb.connect(str(built.warehouse)) as connection:
         connection.execute("""
-            insert into tideline.forgotten_identifiers (request_id, identifier_hash, requested_at)
+            insert into tideline_internal.forgotten_identifiers
+                (request_id, identifier_hash, requested_at)
             select 'r', sha256(id), timestamp '2030-01-01'
             from (values ('salesforce_id:003B'), ('stripe_id:cus_9')) as ids (id)
         """)
@@ -374,10 +378,11 @@ def test_a_forgotten_row_that_says_several_things_is_one_part(built):
     refunded = ada.charge(99, 15, customer="cus_9", amount_refunded=999)
     land(built, "forgotten", {("salesforce", "contacts"): [contact]})
     land(built, "forgotten", {("stripe", "charges"): [refunded]})
-    layer = "landed_events fct_events events_duplicated events_quarantined assert_nothing_is_lost"
+    layer = "int_events_deduplicated fct_events events_duplicated events_quarantined "
+    layer += "assert_nothing_is_lost"
     words = ["build", "--indirect-selection", "empty", "--exclude-resource-types", "unit_test"]
-    words += ["--select", "landed_files", "raw_messages", "judged_events", *layer.split()]
+    words += ["--select", "landed_files", "raw_messages", "int_events_validated", *layer.split()]
     built.dbt(*words, variables=json.dumps(SOURCES))
-    forgotten = "from landed_events where reason = 'forgotten'"
+    forgotten = "from int_events_deduplicated where reason = 'forgotten'"
     assert built.query(f"select landed_part {forgotten}") == [(1,), (1,)]
     built.dbt(*words)

@@ -200,7 +200,7 @@ def test_a_schema_of_the_warehouse_says_the_same(deployment):
     for source in ada.TABLES:
         assert_all_events_are_there(deployment, source)
     accounted = deployment.query(
-        "select split_part(landed_file, '/', 1), count(*) from landed_events "
+        "select split_part(landed_file, '/', 1), count(*) from int_events_deduplicated "
         "where source <> 'collector' and landed_file not like 'blog.%' group by 1"
     )
     assert dict(accounted) == {
@@ -221,9 +221,12 @@ def test_the_order_of_the_tables_decides_nothing(deployment, tmp_path_factory):
         for table in order:
             land(one, "segment", {table: [ada.ORDERED[table]]})
             one.build_up_to(*UP_TO, "assert_nothing_is_lost", variables=variables)
-        outcome = "select landed_file, status, properties::varchar from landed_events order by 1"
+        outcome = "select landed_file, status, properties::varchar "
+        outcome += "from int_events_deduplicated order by 1"
         outcomes.append(one.query(outcome))
-    deployment.dbt("run", "--full-refresh", "--select", "landed_events", variables=variables)
+    deployment.dbt(
+        "run", "--full-refresh", "--select", "int_events_deduplicated", variables=variables
+    )
     outcomes.append(deployment.query(outcome))
     statuses = {file: status for file, status, _ in outcomes[0]}
     assert statuses == {

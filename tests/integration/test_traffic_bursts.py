@@ -91,11 +91,13 @@ def deployed(folder):
     """A deployment whose seed is the rules of this module."""
     deployment = Deployment(folder)
     with duckdb.connect(str(deployment.warehouse)) as connection:
-        connection.execute("create schema tideline")
+        connection.execute("create schema tideline_internal")
         connection.execute(
-            "create table tideline.traffic_rules (traffic text, part text, value text)"
+            "create table tideline_internal.traffic_rules (traffic text, part text, value text)"
         )
-        connection.executemany("insert into tideline.traffic_rules values (?, ?, ?)", RULES)
+        connection.executemany(
+            "insert into tideline_internal.traffic_rules values (?, ?, ?)", RULES
+        )
     return deployment
 
 
@@ -151,9 +153,9 @@ def test_a_burst_ends_when_an_event_of_it_is_forgotten(tmp_path):
     assert set(flags(deployment).values()) == {(True, False)}
     with duckdb.connect(str(deployment.warehouse)) as connection:  # as `make forget` begins
         connection.execute(
-            "update tideline.landed_events set status = 'quarantined', reason = 'forgotten', "
-            "event_name = null, updated_at = updated_at + interval '1 second' "
-            "where event_id = 'm0'"
+            "update tideline_internal.int_events_deduplicated set status = 'quarantined', "
+            "reason = 'forgotten', event_name = null, "
+            "updated_at = updated_at + interval '1 second' where event_id = 'm0'"
         )
     build(deployment, "fct_events")
     assert flags(deployment) == {f"m{i}": (False, False) for i in range(1, ALLOWED + 1)}
@@ -204,7 +206,9 @@ def test_an_arrival_counts_only_its_own_minutes(landed):
     """Runs last: it spoils a count by hand and finds it as it was after an arrival elsewhere."""
     messages, batches, *_ = landed
     with duckdb.connect(str(batches.warehouse)) as connection:
-        connection.execute("update tideline.int_busy_minutes set event_count = 77 where is_burst")
+        connection.execute(
+            "update tideline_internal.int_busy_minutes set event_count = 77 where is_burst"
+        )
     spoilt = batches.value("select count(*) from int_busy_minutes where event_count = 77")
     stream, minute = batches.query("select stream_id, minute_at from traffic_bursts")[0]
     new = {**messages[0], "messageId": "new", "anonymousId": stream, "timestamp": f"{minute}Z"}

@@ -111,9 +111,9 @@ def rules():
 def deployment(shared_deployment):
     """A warehouse that holds nothing but these rules."""
     with duckdb.connect(str(shared_deployment.warehouse)) as connection:
-        connection.execute("create schema tideline")
+        connection.execute("create schema tideline_internal")
         connection.register("frame", rules())
-        connection.execute("create table tideline.traffic_rules as select * from frame")
+        connection.execute("create table tideline_internal.traffic_rules as select * from frame")
     return shared_deployment
 
 
@@ -148,7 +148,8 @@ def test_on_snowflake(deployment, tmp_path, seen):
     rows, expected = seen
     with FakesnowServer(tmp_path / "fakesnow.log") as server:
         server.append("traffic_rules", rules())
-        server.append("seen", pd.DataFrame(rows, columns=["user_agent", "ip"]))
+        frame = pd.DataFrame(rows, columns=["user_agent", "ip"])
+        server.append("seen", frame, schema="TIDELINE")  # where a session looks
         select = compiled(deployment, DBT_TARGET="fakesnow", **server.environment)
         assert found(server.execute(select)) == expected
 

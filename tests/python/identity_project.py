@@ -74,7 +74,8 @@ class ScratchProject:
             ):
                 shutil.copy(REPO / "tests" / "dbt" / f"{name}.sql", folder / "tests")
         for name, sql in models.items():
-            (folder / "models" / "identity" / f"{name}.sql").unlink(missing_ok=True)
+            for own in (folder / "models").rglob(f"{name}.sql"):
+                own.unlink()
             (folder / "models" / f"{name}.sql").write_text(sql)
         project = {
             "name": "tideline",
@@ -108,4 +109,5 @@ class ScratchProject:
 
 def identity_model(name: str) -> str:
     """The SQL of a model of identity."""
-    return (REPO / "models" / "identity" / f"{name}.sql").read_text()
+    (path,) = (REPO / "models" / "identity").rglob(f"{name}.sql")
+    return path.read_text()

@@ -31,7 +31,7 @@ START = datetime(2026, 1, 1)
 
 # What stands before identity, as of the load `LOAD`.
 MODELS = {
-    "landed_events": """
+    "int_events_deduplicated": """
         select
             * exclude (load, since, until, anonymous_id, user_id),
             nullif(trim(anonymous_id), '') as anonymous_id,
@@ -63,9 +63,9 @@ MODELS = {
             timestamp '1970-01-01 00:00:00' as minute_at,
             false as is_burst,
             max(updated_at) as updated_at
-        from {{ ref('landed_events') }}
+        from {{ ref('int_events_deduplicated') }}
     """,
-    "int_removals": """
+    "int_pending_removals": """
         select
             * exclude (load, anonymous_id, user_id),
             nullif(trim(anonymous_id), '') as anonymous_id,
@@ -74,20 +74,20 @@ MODELS = {
         from main.removals
         where load <= {{ env_var('LOAD') }}
     """,
-    "flagged_events": """
+    "int_events_flagged": """
         select
-            landed_events.* exclude (updated_at),
-            greatest(landed_events.updated_at, minutes.updated_at) as updated_at,
+            int_events_deduplicated.* exclude (updated_at),
+            greatest(int_events_deduplicated.updated_at, minutes.updated_at) as updated_at,
             status = 'valid' and not is_bot and not coalesce(is_burst, false) as is_counted
-        from {{ ref('landed_events') }} as landed_events
+        from {{ ref('int_events_deduplicated') }} as int_events_deduplicated
         left join {{ ref('int_busy_minutes') }} as minutes
             on
-                landed_events.stream_type = minutes.stream_type
-                and landed_events.stream_id = minutes.stream_id
-                and date_trunc('minute', landed_events.occurred_at) = minutes.minute_at
+                int_events_deduplicated.stream_type = minutes.stream_type
+                and int_events_deduplicated.stream_id = minutes.stream_id
+                and date_trunc('minute', int_events_deduplicated.occurred_at) = minutes.minute_at
     """,
     "fct_events": """
-        select * from {{ ref('flagged_events') }}
+        select * from {{ ref('int_events_flagged') }}
         where status = 'valid'
     """,
     "identity_exclusions": """

@@ -94,17 +94,17 @@ def test_groups_follow_the_folders_in_one_direction(graph):
             {graph.get(parent).group_name for parent in node.parent_keys} - {node.group_name}
         )
     order = list(graphlib.TopologicalSorter(before).static_order())  # raises on a circle
-    flow = ["landing", "raw", "staging", "events", "identity", "features", "training", "scores"]
+    flow = ["landing", "raw", "staging", "events", "identity", "features", "predictions"]
     flow += ["segments", "activation", "destinations"]
     assert [group for group in order if group in flow] == flow
-    assert set(order) - set(flow) == {"declarations", "sessions", "personas", "history", "privacy"}
+    assert set(order) - set(flow) == {"declarations", "sessions", "history", "privacy"}
 
 
 def test_assets_say_who_answers_for_them_and_what_they_are(graph):
     assert graph.get(dg.AssetKey("segments_to_webhook")).owners == ["team:marketing"]
     assert "team:merchandising" in graph.get(dg.AssetKey("profile_segments")).owners
     assert graph.get(dg.AssetKey("segments_to_webhook")).kinds == {"webhook"}
-    assert graph.get(dg.AssetKey("model_terms")).kinds == {"dbt", "python", "scikitlearn"}
+    assert graph.get(dg.AssetKey("model_parameters")).kinds == {"dbt", "python", "scikitlearn"}
     assert graph.get(dg.AssetKey("fct_events")).kinds == {"dbt", "duckdb"}
     team = importlib.import_module("orchestration.transform").team
     assert [team("R&D north"), team("a@b.example")] == ["team:r_d_north", "a@b.example"]

@@ -44,7 +44,7 @@ BREAKS = {
     ),
     "holds_what_left": (
         "profile_identifiers",
-        "where held.profile_id is null",
+        "where holdings.profile_id is null",
         "where false",
     ),
     "the_past_is_history": (

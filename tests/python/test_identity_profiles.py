@@ -54,16 +54,16 @@ STREAMS = """
 # (model, text, what stands in its place): broken copies, whose rows have to be others.
 BREAKS = {
     "any_end_of_a_limb": (
-        "int_cuts",
+        "int_reached_edges_joining_excluded",
         "order by ends.is_match, ends.first_received_at, exclusions.left_id",
         "order by exclusions.left_id",
     ),
     "the_pair_may_touch": (
-        "int_edge_guards",
+        "int_reached_edge_guards",
         "when exclusions.edge_id is not null then 'excluded'",
         "when false then 'excluded'",
     ),
-    "excluded_sign_ins": ("int_device_intervals", "where exclusions.edge_id is null", ""),
+    "excluded_sign_ins": ("int_reached_device_intervals", "where exclusions.edge_id is null", ""),
     "blocklist_as_declared": (
         "int_blocklisted_identifiers",
         "'coalesce(identifier_rules.is_gmail_folded, false)'",
@@ -71,51 +71,55 @@ BREAKS = {
     ),
     "part_of_a_pattern": ("int_blocklisted_identifiers", "{{ matches_whole(", "{{ matches("),
     "an_account_is_no_hub": (
-        "int_edge_guards",
+        "int_reached_edge_guards",
         "ends.id_type not in (select account_types.id_type from account_types)",
         "true",
     ),
     "accounts_make_room": (
-        "int_excess",
+        "int_reached_edges_over_limit",
         "order by not is_unique_per_profile, first",
         "order by first",
     ),
     "who_is_over_takes_room": (
-        "int_excess",
+        "int_reached_edges_over_limit",
         "partition by cut_component, coalesce(rank_in_type > most_of_type, false)",
         "partition by cut_component",
     ),
     "what_touches_no_account": (
-        "int_regions",
-        "contested.account_type not in (edges.left_type, edges.right_type) asc,",
+        "int_reached_account_regions",
+        "contested_components.account_type not in (edges.left_type, edges.right_type) asc,",
         "",
     ),
-    "however_often": ("int_regions", "edges.event_count desc,", ""),
-    "whenever_received": ("int_regions", "edges.first_received_at asc,", ""),
+    "however_often": ("int_reached_account_regions", "edges.event_count desc,", ""),
+    "whenever_received": ("int_reached_account_regions", "edges.first_received_at asc,", ""),
     "all_that_touch_no_account": (
-        "int_bridges",
+        "int_reached_edges_joining_accounts",
         "where lefts.account_id <> rights.account_id",
         "where lefts.id_type not in (edges.left_type, edges.right_type)",
     ),
     "later_ones_stay": (
-        "int_excess",
+        "int_reached_edges_over_limit",
         "partition by cut_component, id_type order by first_received_at, id_value",
         "partition by cut_component, id_type order by id_value",
     ),
     "a_match_goes_before": (
-        "int_edge_guards",
+        "int_reached_edge_guards",
         "order by is_match, first_received_at, neighbour_id\n        ) as account_rank",
         "order by first_received_at, neighbour_id\n        ) as account_rank",
     ),
     "withdrawn_pairs": ("identity_edges", "not is_withdrawn", "true"),
     "pairs_seen_together": (
         "identity_edges",
-        "where matches.edge_id not in (select counted.edge_id from counted)",
+        "where matches.edge_id not in (select counted_edges.edge_id from counted_edges)",
         "",
     ),
-    "no_limit_in_all": ("int_excess", "having count(*) > most_in_all", "having false"),
+    "no_limit_in_all": (
+        "int_reached_edges_over_limit",
+        "having count(*) > most_in_all",
+        "having false",
+    ),
     "uncut_components": (
-        "int_excess",
+        "int_reached_edges_over_limit",
         "coalesce(cut_components.component, components.component)",
         "components.component",
     ),
@@ -126,10 +130,14 @@ BREAKS = {
         "(partition by set_id order by priority, id_type)",
         "(partition by set_id order by priority desc, id_type)",
     ),
-    "shared_since_ever": ("dim_profiles", "identity_map.valid_from <= shared.occurred_at", "true"),
+    "shared_since_ever": (
+        "dim_profiles",
+        "identity_map.valid_from <= device_rows.occurred_at",
+        "true",
+    ),
     "anybodys_address": (
         "int_attribute_statements",
-        "trimmed.identifier_id is null or identity_map.identifier_id is not null",
+        "trimmed_statements.identifier_id is null or identity_map.identifier_id is not null",
         "true",
     ),
     "words_for_nothing": ("int_attribute_statements", "{{ usable_value | indent(4) }}", "''"),
@@ -214,7 +222,7 @@ def run_by_run(folder, log, exclusions, matches, mistake=None) -> ScratchProject
     project = ScratchProject(folder / "project", MODELS, True)
     if mistake:
         model, text, instead = mistake
-        path = project.folder / "models" / "identity" / f"{model}.sql"
+        (path,) = (project.folder / "models" / "identity").rglob(f"{model}.sql")
         assert path.read_text().count(text) == 1
         path.write_text(path.read_text().replace(text, instead))
     rows, minutes, removed = log
@@ -388,7 +396,11 @@ MISTAKES = {
         "identifier_sets",
     ),
     "the_other_end": (
-        ("int_touched_identifiers", "or left_id in (select landed.identifier_id from landed)", ""),
+        (
+            "int_touched_identifiers",
+            "or left_id in (select landed_identifiers.identifier_id from landed_identifiers)",
+            "",
+        ),
         "identity_edges",
     ),
     "what_was_removed": (

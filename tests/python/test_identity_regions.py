@@ -32,7 +32,7 @@ GUARDS = {
             unnest(['user_id', 'hubspot_id', 'anonymous_id', 'email']) as id_type,
             unnest([true, true, false, false]) as is_unique_per_profile
     """,
-    "int_edge_guards": """
+    "int_reached_edge_guards": """
         select
             md5(md5(left_id) || md5(right_id)) as edge_id,
             *,
@@ -41,16 +41,16 @@ GUARDS = {
             null as rule
         from read_csv('edges.csv', types = {'probability': 'double'})
     """,
-    "int_identifier_guards": """
+    "int_reached_identifier_guards": """
         select
             nodes.identifier_id,
             identifier_rules.id_type,
             identifier_rules.is_unique_per_profile,
             null as rule
         from (
-            select left_id as identifier_id from {{ ref('int_edge_guards') }}
+            select left_id as identifier_id from {{ ref('int_reached_edge_guards') }}
             union
-            select right_id from {{ ref('int_edge_guards') }}
+            select right_id from {{ ref('int_reached_edge_guards') }}
         ) as nodes
         inner join {{ ref('identifier_rules') }} as identifier_rules
             on split_part(nodes.identifier_id, ':', 1) = identifier_rules.id_type
@@ -175,7 +175,12 @@ def write(path, head: str, rows: list[tuple]) -> None:
 def built(tmp_path_factory):
     models = {"graphs": GRAPHS, **GUARDS}
     models |= {
-        name: identity_model(name) for name in ("int_components", "int_regions", "int_bridges")
+        name: identity_model(name)
+        for name in (
+            "int_reached_components",
+            "int_reached_account_regions",
+            "int_reached_edges_joining_accounts",
+        )
     }
     project = ScratchProject(tmp_path_factory.mktemp("regions") / "project", models, False)
     rank_of, roots = materialized_graphs()
@@ -219,8 +224,8 @@ def test_no_more_than_must_be_is_refused(built, name):
     project, *_ = built
     number = list(SCENARIOS).index(name)
     found = project.rows(
-        "select left_id, right_id from tideline.int_edge_guards"
-        " where edge_id in (select edge_id from tideline.int_bridges)"
+        "select left_id, right_id from tideline.int_reached_edge_guards"
+        " where edge_id in (select edge_id from tideline.int_reached_edges_joining_accounts)"
     )
     expected = {
         tuple(sorted(scenario_id(end, number) for end in edge)) for edge in SCENARIOS[name][1]
@@ -230,7 +235,12 @@ def test_no_more_than_must_be_is_refused(built, name):
 
 def test_a_refusal_says_what_it_keeps_apart(built):
     project, *_ = built
-    reasons = {reason for (reason,) in project.rows("select reason from tideline.int_bridges")}
+    reasons = {
+        reason
+        for (reason,) in project.rows(
+            "select reason from tideline.int_reached_edges_joining_accounts"
+        )
+    }
     assert "would join user_id:1-00 and user_id:2-00" in reasons
     assert "would join hubspot_id:1-09 and hubspot_id:2-09" in reasons
 

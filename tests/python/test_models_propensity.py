@@ -27,14 +27,14 @@ def load(name):
     return module
 
 
-model_terms = load("model_terms")
+model_parameters = load("model_parameters")
 
 
 class Dbt:
     """What dbt-duckdb hands to a Python model."""
 
     def __init__(self, session, is_incremental=False, retrain=False):
-        self.session, self.is_incremental, self.this = session, is_incremental, "model_terms"
+        self.session, self.is_incremental, self.this = session, is_incremental, "model_parameters"
         self.meta = {"retrain_after_days": 7, "retrain": str(retrain)}
         self.config = self
 
@@ -100,8 +100,8 @@ def run(
     session.register("model_declarations", declared.astype(str))
     session.register("model_requirements", requirements(frame, **unmet))
     if former is not None:
-        session.register("model_terms", former)
-    return model_terms.model(Dbt(session, former is not None, retrain), session)
+        session.register("model_parameters", former)
+    return model_parameters.model(Dbt(session, former is not None, retrain), session)
 
 
 def both(frame):
@@ -181,7 +181,7 @@ def test_what_is_missing_is_said_in_numbers_and_gives_no_version(caplog):
 
 def test_nothing_declared_and_nothing_there_is_survived():
     rows = run(examples(0))
-    assert rows.empty and list(rows.columns) == list(model_terms.COLUMNS)
+    assert rows.empty and list(rows.columns) == list(model_parameters.COLUMNS)
 
 
 def test_of_features_that_put_everybody_in_one_order_one_is_used():
@@ -244,7 +244,7 @@ def test_the_baseline_is_the_best_of_all_and_named():
     )
     for rows, best in ((run(frame), "recency"), (run(blurred), "orders_ever")):
         aucs = rows[rows["kind"] == "baseline"].set_index("term")["value"]
-        assert aucs.index.tolist() == sorted(model_terms.BASELINES["churn"])
+        assert aucs.index.tolist() == sorted(model_parameters.BASELINES["churn"])
         assert aucs.idxmax() == best
         assert value(rows, "baseline_auc") == aucs.max() > 0.6
 
@@ -265,11 +265,11 @@ def test_the_interval_covers_what_a_judge_finds():
     truth = rng.integers(0, 2, 200)
     score = np.round(truth + rng.normal(size=200), 1)
     counts = rng.multinomial(200, np.full(200, 1 / 200), size=5)
-    found = model_terms.resampled_auc(truth, score, counts.astype(float))
+    found = model_parameters.resampled_auc(truth, score, counts.astype(float))
     judged = [roc_auc_score(truth, score, sample_weight=row) for row in counts]
     np.testing.assert_allclose(found, judged)
     alone = np.round(truth + rng.normal(size=200) * 3, 1)
-    low, high = model_terms.gain_interval(truth, score, alone, pd.Series(range(200)))
+    low, high = model_parameters.gain_interval(truth, score, alone, pd.Series(range(200)))
     assert low < roc_auc_score(truth, score) - roc_auc_score(truth, alone) < high
     assert 0 < low < high < 0.5
 
@@ -280,8 +280,8 @@ def test_rows_of_one_person_are_no_independent_evidence():
     truth = rng.integers(0, 2, 200)
     score, alone = truth + rng.normal(size=200), truth + 2 * rng.normal(size=200)
     people = pd.Series(range(200))
-    once = model_terms.gain_interval(truth, score, alone, people)
-    often = model_terms.gain_interval(
+    once = model_parameters.gain_interval(truth, score, alone, people)
+    often = model_parameters.gain_interval(
         *(np.tile(each, 10) for each in (truth, score, alone)), pd.Series(np.tile(people, 10))
     )
     np.testing.assert_allclose(once, often)

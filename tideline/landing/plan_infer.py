@@ -213,7 +213,8 @@ def read_warehouse(con: duckdb.DuckDBPyConnection, path: Path) -> None:
         con.execute(f"attach {literal(str(path))} as warehouse (read_only)")
         con.execute(
             "create temp view landed as select event_name, properties, rowid as number "
-            "from warehouse.tideline.landed_events where status <> 'duplicate'"
+            "from warehouse.tideline_internal.int_events_deduplicated "
+            "where status <> 'duplicate'"
         )
     except duckdb.IOException as error:
         landed = "or give the landed files instead (--landing DIR)"

@@ -4,8 +4,9 @@ Each step is written down in `forget_requests` when it is done and does no harm 
 that a request which was cut off is taken up where it stopped:
 
 1. `ask`: one transaction. The person's landed rows are emptied in the archive and quarantined in
-   `landed_events`, their rows in every other table go, and hashes of their identifiers make sure
-   that what lands again stays out. The identifiers themselves are kept for the next steps.
+   `int_events_deduplicated`, their rows in every other table go, and hashes of their identifiers
+   make sure that what lands again stays out. The identifiers themselves are kept for the next
+   steps.
 2. `rebuild`: dbt builds what is derived from the events, without tests and without new files.
 3. `tell`: each sync removes from its destination what the ledger knows to be there.
 4. `purge`: one transaction. The ledger and the quarantined rows lose what they hold, the request
@@ -46,7 +47,7 @@ from tideline.warehouse.connection import Warehouse, open_warehouse
 from tideline.warehouse.paths import target_of
 
 ROOT = Path(__file__).parents[2]
-LANDED = ("raw_messages", "landed_events")  # their rows stay, counted, without content
+LANDED = ("raw_messages", "int_events_deduplicated")  # their rows stay, counted, without content
 OWN = ("forget_requests", "forgotten_identifiers", "forget_receipts")
 LEDGER, REJECTIONS = "activation_ledger", "activation_rejections"
 READ = (
@@ -132,12 +133,14 @@ def check_sources(warehouse: Warehouse, named: Collection[str]) -> None:
 
     The rebuild would be without them.
     """
-    rows = warehouse.query(f"select distinct source from {warehouse.table('landed_events')}")
+    rows = warehouse.query(
+        f"select distinct source from {warehouse.table('int_events_deduplicated')}"
+    )
     if unnamed := sorted({source for (source,) in rows if source is not None} - set(named)):
         raise PrivacyError(
-            f"landed_events holds rows of {', '.join(unnamed)}, which the vars do not name: say "
-            "what your builds say (make forget VARS='{sources: ...}'), or, if it is switched off "
-            "for good, build with --full-refresh first; nothing was changed"
+            f"int_events_deduplicated holds rows of {', '.join(unnamed)}, which the vars do not "
+            "name: say what your builds say (make forget VARS='{sources: ...}'), or, if it is "
+            "switched off for good, build with --full-refresh first; nothing was changed"
         )
 
 
@@ -252,7 +255,7 @@ def _nothing(table: PersonalTable) -> str:
 
 def _repeated(warehouse: Warehouse) -> bool:
     """Whether a row that stays repeats an event that goes: it has to be judged anew then."""
-    events = warehouse.table("landed_events")
+    events = warehouse.table("int_events_deduplicated")
     return bool(
         warehouse.query(
             f"select 1 from {events} where status = 'duplicate' and not ({PLACES}) "
@@ -337,7 +340,7 @@ def note(requests: Sequence[Request], status: str, project: Project) -> None:
 
 def rebuild(project: Project, is_full: bool) -> None:
     """Build what is derived from the events; all of it, if an event has to be judged anew."""
-    words = ["build", "--select", "judged_events", "landed_events+"]
+    words = ["build", "--select", "int_events_validated", "int_events_deduplicated+"]
     for kind in ("test", "unit_test"):
         words += ["--exclude-resource-types", kind]
     project.dbt(*words, *(["--full-refresh"] if is_full else []))

@@ -51,9 +51,9 @@ def read_marks(manifest: Path) -> dict[str, PersonalTable]:
 
 
 def read_sources(manifest: Path) -> set[str]:
-    """The sources that `judged_events` reads, as the vars name them."""
+    """The sources that `int_events_validated` reads, as the vars name them."""
     nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
-    parents = nodes["model.tideline.judged_events"]["depends_on"]["nodes"]
+    parents = nodes["model.tideline.int_events_validated"]["depends_on"]["nodes"]
     return {found[1] for each in parents if (found := re.search(r"\.stg_(\w+)__events$", each))}
 
 

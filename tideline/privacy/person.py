@@ -181,7 +181,7 @@ def find_rows(warehouse: Warehouse, landed: Sequence[PersonalTable]) -> int:
             _find_unread(warehouse, id_value)
     warehouse.execute(  # a request that is not finished has these already
         "delete from forget_rows where (landed_file, landed_line) in (select landed_file, "
-        f"landed_line from {warehouse.table('landed_events')} where reason = 'forgotten')"
+        f"landed_line from {warehouse.table('int_events_deduplicated')} where reason = 'forgotten')"
     )
     return warehouse.query("select count(*) from forget_rows")[0][0]
 
@@ -217,7 +217,7 @@ def _find_unread(warehouse: Warehouse, value: str) -> None:
     """Add the quarantined rows of which no identifier could be read, but which hold this one."""
     warehouse.execute(
         "insert into forget_rows select landed_file, landed_line "
-        f"from {warehouse.table('landed_events')} where contains(original, ?) "
+        f"from {warehouse.table('int_events_deduplicated')} where contains(original, ?) "
         "and (landed_file, landed_line) not in "
         f"(select landed_file, landed_line from {warehouse.table('event_identifiers')}) "
         "and (landed_file, landed_line) not in (select landed_file, landed_line from forget_rows)",

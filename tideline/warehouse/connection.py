@@ -12,6 +12,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -25,6 +26,7 @@ from tideline.warehouse.paths import path_of
 
 Kind = Literal["json", "timestamp", "zoned_timestamp", "date", "float", "other"]
 LEASE_SECONDS = 600
+INTERNAL = "_internal"  # after the schema's name: where dbt puts what is not public
 
 
 class Warehouse(ABC):
@@ -51,6 +53,10 @@ class Warehouse(ABC):
     @abstractmethod
     def exists(self, schema: str, table: str) -> bool:
         """Whether the table or view exists."""
+
+    @abstractmethod
+    def tables(self, schema: str) -> list[str]:
+        """The names of the tables and views of a schema, in lower case."""
 
     @abstractmethod
     def relation(self, schema: str, table: str) -> str:
@@ -95,8 +101,14 @@ class Warehouse(ABC):
         """Close the connection."""
 
     def table(self, name: str) -> str:
-        """The full quoted name of a table of activation's own."""
-        return self.relation(self.schema, name)
+        """The full quoted name of a table of the project, public or internal."""
+        is_internal = name in self._internal_tables
+        return self.relation(self.schema + INTERNAL if is_internal else self.schema, name)
+
+    @cached_property
+    def _internal_tables(self) -> frozenset[str]:
+        """What the internal schema holds, looked up once: nobody else writes meanwhile."""
+        return frozenset(self.tables(self.schema + INTERNAL))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -170,6 +182,14 @@ class DuckDBWarehouse(Warehouse):
                 [self._database, schema, table],
             )
         )
+
+    def tables(self, schema: str) -> list[str]:  # noqa: D102
+        found = self.query(
+            "select lower(table_name) from information_schema.tables where table_catalog = ? "
+            "and lower(table_schema) = lower(?)",
+            [self._database, schema],
+        )
+        return [name for (name,) in found]
 
     def relation(self, schema: str, table: str) -> str:  # noqa: D102
         # The database is named too: a file named like the schema would make `tideline.x` ambiguous.
@@ -297,6 +317,14 @@ class SnowflakeWarehouse(Warehouse):
                 [schema.upper(), table.upper()],
             )
         )
+
+    def tables(self, schema: str) -> list[str]:  # noqa: D102
+        found = self.query(
+            f'select lower(table_name) from "{self._database}".information_schema.tables '
+            "where table_schema = ?",
+            [schema.upper()],
+        )
+        return [name for (name,) in found]
 
     def relation(self, schema: str, table: str) -> str:  # noqa: D102
         return f'"{self._database}"."{schema.upper()}"."{table.upper()}"'

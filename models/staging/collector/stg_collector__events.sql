@@ -4,7 +4,7 @@
     'original_timestamp': 'original_time',
     'sent_timestamp': 'stated_time',
 } %}
-{% set properties = 'coalesce(timed.properties, timed.traits)' %}
+{% set properties = 'coalesce(calls.properties, calls.traits)' %}
 
 with messages as (
 
@@ -19,7 +19,7 @@ event_aliases as (
 
 ),
 
-typed as (
+typed_messages as (
 
     select
         *,
@@ -31,7 +31,7 @@ typed as (
 
 ),
 
-timed as (
+calls as (
 
     {# The device's own clock may be wrong, but it measured the wait before sending rightly. #}
     select
@@ -50,67 +50,67 @@ timed as (
             {{ first_text('properties', ['email']) }}
         ) as email,
         case when type = 'identify' then {{ first_text('traits', ['phone']) }} end as phone
-    from typed
+    from typed_messages
 
 ),
 
-renamed as (
+renamed_messages as (
 
     select
         {# Just the column: whoever looks for a few ids then reads no more of the archive. #}
-        timed.message_id as event_id,
+        calls.message_id as event_id,
         case
-            when timed.type in ('page', 'screen') then 'page_view'
-            when timed.type in ('identify', 'group', 'alias') then timed.type
-            else coalesce(event_aliases.event_name, timed.event_key)
+            when calls.type in ('page', 'screen') then 'page_view'
+            when calls.type in ('identify', 'group', 'alias') then calls.type
+            else coalesce(event_aliases.event_name, calls.event_key)
         end as event_name,
         'collector' as source,
         coalesce(
-            {{ trimmed('timed.anonymous_id') | indent(12) }},
+            {{ trimmed('calls.anonymous_id') | indent(12) }},
             {# An alias call names the other id of the person. #}
-            case when timed.type = 'alias' then {{ trimmed('timed.previous_id') | indent(12) }} end
+            case when calls.type = 'alias' then {{ trimmed('calls.previous_id') | indent(12) }} end
         ) as anonymous_id,
-        timed.user_id,
-        timed.happened as occurred_at,
-        timed.arrived as received_at,
-        {% call(texts) with_json_texts('timed.context', ['device.type', 'library.name']) -%}
+        calls.user_id,
+        calls.happened as occurred_at,
+        calls.arrived as received_at,
+        {% call(texts) with_json_texts('calls.context', ['device.type', 'library.name']) -%}
         case
-            when lower({{ texts[0] }}) in ('ios', 'android') or timed.type = 'screen' then 'app'
+            when lower({{ texts[0] }}) in ('ios', 'android') or calls.type = 'screen' then 'app'
             when {{ is_server_library(texts[1]) }} then 'server'
             else 'web'
         end
         {%- endcall %} as platform,
-        timed.context,
+        calls.context,
         {# What a warehouse that the tracker fills has among the columns of the call. #}
         case
-            when timed.type in ('page', 'screen')
-                then {{ json_with(properties, 'name', 'timed.name') | indent(16) }}
-            when timed.type = 'group'
+            when calls.type in ('page', 'screen')
+                then {{ json_with(properties, 'name', 'calls.name') | indent(16) }}
+            when calls.type = 'group'
                 then {{ json_with(
-                    properties, 'group_id', "nullif(trim(timed.group_id), '')"
+                    properties, 'group_id', "nullif(trim(calls.group_id), '')"
                 ) | indent(16) }}
             else {{ properties }}
         end as properties,
-        {{ identifier_object({'email': 'timed.email', 'phone': 'timed.phone'}) | indent(8) }}
+        {{ identifier_object({'email': 'calls.email', 'phone': 'calls.phone'}) | indent(8) }}
             as identifiers,
-        timed.landed_file,
-        timed.landed_line,
+        calls.landed_file,
+        calls.landed_line,
         cast(1 as bigint) as landed_part,
-        timed.landed_at,
+        calls.landed_at,
         coalesce(
-            timed.problem,
+            calls.problem,
             {% for text, instant in instants.items() %}
             case
-                when trim(timed.{{ text }}) <> '' and timed.{{ instant }} is null
+                when trim(calls.{{ text }}) <> '' and calls.{{ instant }} is null
                     then '{{ text }} is no instant'
             end{{ ',' if not loop.last }}
             {% endfor %}
         ) as problem,
-        timed.original
-    from timed
+        calls.original
+    from calls
     left join event_aliases
-        on timed.event_key = event_aliases.event_key
+        on calls.event_key = event_aliases.event_key
 
 )
 
-select * from renamed
+select * from renamed_messages

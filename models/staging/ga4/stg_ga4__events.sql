@@ -32,7 +32,7 @@ event_aliases as (
 
 ),
 
-opened as (
+opened_rows as (
 
     select
         *,
@@ -46,7 +46,7 @@ opened as (
 
 ),
 
-described as (
+described_rows as (
 
     select
         * exclude (problem),
@@ -59,7 +59,7 @@ described as (
         ) as problem,
         {{ param.page_location }} as page_url,
         lower({{ text.platform }}) as stream_platform
-    from opened
+    from opened_rows
 
 )
 
@@ -70,33 +70,33 @@ select
         {%- endfor %}
         case
             when {{ text.batch_event_index }} is null
-                then coalesce(cast(described.params as varchar), '')
+                then coalesce(cast(described_rows.params as varchar), '')
             else ''
         end
     ) as event_id,
-    coalesce(event_aliases.event_name, {{ event_key('described.sent_name') }}) as event_name,
+    coalesce(event_aliases.event_name, {{ event_key('described_rows.sent_name') }}) as event_name,
     'ga4' as source,
     {{ text.user_pseudo_id }} as anonymous_id,
     {{ text.user_id }} as user_id,
-    described.logged_at as occurred_at,
+    described_rows.logged_at as occurred_at,
     {# The export says not when an event was received, but how long after it the device sent it;
        what is later than three days GA4 does not take. #}
     case
-        when described.upload_microseconds between 0 and 259200000000
+        when described_rows.upload_microseconds between 0 and 259200000000
             then {{ add_microseconds(
-                'described.logged_at', 'cast(described.upload_microseconds as bigint)'
+                'described_rows.logged_at', 'cast(described_rows.upload_microseconds as bigint)'
             ) }}
-        else described.logged_at
+        else described_rows.logged_at
     end as received_at,
     case
-        when described.stream_platform in ('ios', 'android') then 'app'
+        when described_rows.stream_platform in ('ios', 'android') then 'app'
         else 'web'
     end as platform,
     {{ json_object({
         'locale': text['device.language'],
         'page': json_object({
-            'url': 'described.page_url',
-            'path': url_path('described.page_url'),
+            'url': 'described_rows.page_url',
+            'path': url_path('described_rows.page_url'),
             'title': param.page_title,
             'referrer': param.page_referrer,
         }),
@@ -126,21 +126,21 @@ select
             'country': text['geo.country'], 'region': text['geo.region'], 'city': text['geo.city'],
         }),
     }) | indent(4) }} as context,
-    described.params as properties,
+    described_rows.params as properties,
     {# Google forbids to send it addresses. #}
-    case when false then described.params end as identifiers,
-    described.landed_file,
-    described.landed_line,
+    case when false then described_rows.params end as identifiers,
+    described_rows.landed_file,
+    described_rows.landed_line,
     cast(1 as bigint) as landed_part,
-    described.landed_at,
-    described.problem,
+    described_rows.landed_at,
+    described_rows.problem,
     case
-        when described.problem is not null
-            then coalesce(described.original, cast(described.record as varchar))
+        when described_rows.problem is not null
+            then coalesce(described_rows.original, cast(described_rows.record as varchar))
     end as original
-from described
+from described_rows
 left join event_aliases
-    on {{ event_key('described.sent_name') }} = event_aliases.event_key
+    on {{ event_key('described_rows.sent_name') }} = event_aliases.event_key
 
 union all
 

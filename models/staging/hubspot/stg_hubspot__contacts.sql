@@ -25,7 +25,7 @@ with contacts as (
 
 ),
 
-dated as (
+dated_contacts as (
 
     select
         *,
@@ -63,4 +63,4 @@ select
     landed_at,
     problem,
     original
-from dated
+from dated_contacts

@@ -27,7 +27,7 @@ with email_events as (
 
 ),
 
-named as (
+named_events as (
 
     select
         *,
@@ -75,4 +75,4 @@ select
     landed_at,
     problem,
     original
-from named
+from named_events

@@ -19,7 +19,7 @@ with form_submissions as (
 
 ),
 
-addressed as (
+addressed_submissions as (
 
     select
         *,
@@ -57,4 +57,4 @@ select
     landed_at,
     problem,
     original
-from addressed
+from addressed_submissions

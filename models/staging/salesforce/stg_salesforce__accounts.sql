@@ -21,7 +21,7 @@ with accounts as (
 
 ),
 
-dated as (
+dated_accounts as (
 
     select
         *,
@@ -63,4 +63,4 @@ select
     landed_at,
     problem,
     original
-from dated
+from dated_accounts

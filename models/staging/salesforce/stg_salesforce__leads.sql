@@ -25,7 +25,7 @@ with leads as (
 
 ),
 
-dated as (
+dated_leads as (
 
     select
         *,
@@ -67,4 +67,4 @@ select
     landed_at,
     problem,
     original
-from dated
+from dated_leads

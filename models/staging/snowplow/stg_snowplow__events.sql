@@ -24,7 +24,7 @@ event_aliases as (
 ),
 
 {# The event's own data and its entities are JSON in columns of their own; each is read once. #}
-opened as (
+opened_rows as (
 
     select
         *,
@@ -42,7 +42,7 @@ opened as (
 
 ),
 
-named as (
+named_rows as (
 
     select
         *,
@@ -54,11 +54,11 @@ named as (
             else coalesce({{ text.event_name }}, kind)
         end as sent_name,
         {{ first_text('shopper', ['email']) }} as email
-    from opened
+    from opened_rows
 
 ),
 
-judged as (
+checks as (
 
     select
         * exclude (problem),
@@ -72,21 +72,21 @@ judged as (
             end{{ ',' if not loop.last }}
             {% endfor %}
         ) as problem
-    from named
+    from named_rows
 
 )
 
 select
-    judged.sent_id as event_id,
-    coalesce(event_aliases.event_name, {{ event_key('judged.sent_name') }}) as event_name,
+    checks.sent_id as event_id,
+    coalesce(event_aliases.event_name, {{ event_key('checks.sent_name') }}) as event_name,
     'snowplow' as source,
     {# Not `network_userid`: where the collector is another site its cookie is made anew with every
        event, and one cookie stands for many visitors. #}
     {{ text.domain_userid }} as anonymous_id,
     {{ text.user_id }} as user_id,
-    coalesce(judged.derived_tstamp, judged.dvce_created_tstamp, judged.collector_tstamp)
+    coalesce(checks.derived_tstamp, checks.dvce_created_tstamp, checks.collector_tstamp)
         as occurred_at,
-    coalesce(judged.collector_tstamp, judged.derived_tstamp, judged.dvce_created_tstamp)
+    coalesce(checks.collector_tstamp, checks.derived_tstamp, checks.dvce_created_tstamp)
         as received_at,
     case
         when {{ text.platform }} = 'web' then 'web'
@@ -120,48 +120,48 @@ select
     }) | indent(4) }} as context,
     case
         when {{ text.event_name }} = 'snowplow_ecommerce_action'
-            or judged.event_data is null
+            or checks.event_data is null
             then {{ json_object({
                 'url': text.page_url,
                 'path': text.page_urlpath,
                 'title': text.page_title,
                 'scroll_depth': text.pp_yoffset_max,
                 'category': 'coalesce('
-                    ~ json_text('judged.product', 'category') ~ ', ' ~ text.se_category ~ ')',
+                    ~ json_text('checks.product', 'category') ~ ', ' ~ text.se_category ~ ')',
                 'label': text.se_label,
                 'property': text.se_property,
                 'value': 'coalesce('
-                    ~ json_text('judged.cart', 'total_value') ~ ', ' ~ text.se_value ~ ')',
+                    ~ json_text('checks.cart', 'total_value') ~ ', ' ~ text.se_value ~ ')',
                 'product_id': 'coalesce('
-                    ~ json_text('judged.product', 'id') ~ ', ' ~ text.ti_sku ~ ')',
-                'name': json_text('judged.product', 'name'),
-                'price': json_text('judged.product', 'price'),
-                'quantity': json_text('judged.product', 'quantity'),
+                    ~ json_text('checks.product', 'id') ~ ', ' ~ text.ti_sku ~ ')',
+                'name': json_text('checks.product', 'name'),
+                'price': json_text('checks.product', 'price'),
+                'quantity': json_text('checks.product', 'quantity'),
                 'order_id': 'coalesce('
-                    ~ json_text('judged.purchase', 'transaction_id') ~ ', '
+                    ~ json_text('checks.purchase', 'transaction_id') ~ ', '
                     ~ text.tr_orderid ~ ', ' ~ text.ti_orderid ~ ')',
                 'revenue': 'coalesce('
-                    ~ json_text('judged.purchase', 'revenue') ~ ', ' ~ text.tr_total ~ ')',
+                    ~ json_text('checks.purchase', 'revenue') ~ ', ' ~ text.tr_total ~ ')',
                 'currency': 'coalesce('
-                    ~ json_text('judged.purchase', 'currency') ~ ', '
-                    ~ json_text('judged.product', 'currency') ~ ', ' ~ text.tr_currency ~ ')',
-                'coupon': json_text('judged.purchase', 'discount_code'),
+                    ~ json_text('checks.purchase', 'currency') ~ ', '
+                    ~ json_text('checks.product', 'currency') ~ ', ' ~ text.tr_currency ~ ')',
+                'coupon': json_text('checks.purchase', 'discount_code'),
             }) | indent(12) }}
-        else judged.event_data
+        else checks.event_data
     end as properties,
-    {{ identifier_object({'email': 'judged.email'}) | indent(4) }} as identifiers,
-    judged.landed_file,
-    judged.landed_line,
+    {{ identifier_object({'email': 'checks.email'}) | indent(4) }} as identifiers,
+    checks.landed_file,
+    checks.landed_line,
     cast(1 as bigint) as landed_part,
-    judged.landed_at,
-    judged.problem,
+    checks.landed_at,
+    checks.problem,
     case
-        when judged.problem is not null
-            then coalesce(judged.original, cast(judged.record as varchar))
+        when checks.problem is not null
+            then coalesce(checks.original, cast(checks.record as varchar))
     end as original
-from judged
+from checks
 left join event_aliases
-    on {{ event_key('judged.sent_name') }} = event_aliases.event_key
+    on {{ event_key('checks.sent_name') }} = event_aliases.event_key
 
 union all
 

@@ -25,7 +25,7 @@ with customers as (
 
 ),
 
-described as (
+described_customers as (
 
     select
         *,
@@ -64,4 +64,4 @@ select
     landed_at,
     problem,
     original
-from described
+from described_customers

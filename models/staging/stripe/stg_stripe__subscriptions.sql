@@ -47,7 +47,7 @@ with subscriptions as (
 
 ),
 
-dated as (
+dated_subscriptions as (
 
     {# When each fact happened, null when it has not: who leaves during the trial never started. #}
     select
@@ -82,14 +82,14 @@ dated as (
 
 ),
 
-counted as (
+tallies as (
 
     select
         *,
         cast(trial_start_at is not null as integer) as trials,
         cast(started_at is not null as integer) as starts,
         cast(left_at is not null as integer) as cancels
-    from dated
+    from dated_subscriptions
 
 ),
 
@@ -97,29 +97,29 @@ facts as (
 
     {# One part for each fact; a row without any still says whose it is. #}
     select
-        counted.*,
+        tallies.*,
         kinds.event_name,
         case kinds.event_name
-            when 'trial_start' then counted.trial_start_at
-            when 'subscription_start' then counted.started_at
-            when 'subscription_cancel' then counted.left_at
-            else counted.created_at
+            when 'trial_start' then tallies.trial_start_at
+            when 'subscription_start' then tallies.started_at
+            when 'subscription_cancel' then tallies.left_at
+            else tallies.created_at
         end as known_at,
         case kinds.event_name
-            when 'subscription_start' then 1 + counted.trials
-            when 'subscription_cancel' then 1 + counted.trials + counted.starts
+            when 'subscription_start' then 1 + tallies.trials
+            when 'subscription_cancel' then 1 + tallies.trials + tallies.starts
             else 1
         end as landed_part
-    from counted
+    from tallies
     cross join (
         values ('identify'), ('trial_start'), ('subscription_start'), ('subscription_cancel')
     ) as kinds (event_name)
     where
         case kinds.event_name
-            when 'trial_start' then counted.trials
-            when 'subscription_start' then counted.starts
-            when 'subscription_cancel' then counted.cancels
-            else cast(counted.trials + counted.starts + counted.cancels = 0 as integer)
+            when 'trial_start' then tallies.trials
+            when 'subscription_start' then tallies.starts
+            when 'subscription_cancel' then tallies.cancels
+            else cast(tallies.trials + tallies.starts + tallies.cancels = 0 as integer)
         end = 1
 
 )

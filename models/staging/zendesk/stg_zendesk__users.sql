@@ -24,7 +24,7 @@ with users as (
 
 ),
 
-described as (
+described_users as (
 
     select
         *,
@@ -56,4 +56,4 @@ select
     landed_at,
     problem,
     original
-from described
+from described_users

@@ -1,0 +1,22 @@
+{#-
+    Brings a warehouse of an earlier release over, by `dbt run-operation move_former_tables`: each
+    table goes to its home of today with its rows, each view goes, as the next build makes it. One
+    at a time, so that a second call ends what a first could not.
+-#}
+{% macro move_former_tables() %}
+    {%- set former = former_tables() -%}
+    {%- for each in former if not each.relation.is_view and load_relation(each.home) -%}
+        {{ exceptions.raise_compiler_error(
+            'Both ' ~ each.relation ~ ' and ' ~ each.home ~ ' are there, and one would take the '
+            ~ 'place of the other. Drop the one that you do not want and run this again.'
+        ) }}
+    {%- endfor -%}
+    {%- for each in former -%}
+        {%- do adapter.create_schema(each.home.without_identifier()) -%}
+        {%- do take_home(each.relation, each.home) -%}
+    {%- endfor -%}
+    {%- do log(
+        former | length ~ ' tables and views of an earlier release are out of ' ~ target.schema
+        ~ '. Run `dbt build`.', info=true
+    ) -%}
+{% endmacro %}

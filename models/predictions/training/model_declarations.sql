@@ -1,0 +1,65 @@
+{#
+    What each model is asked, in words that name all that its meaning depends on. Where the words
+    change, the declaration's id does: scores of the former meaning are not served, and a version of
+    the new one is trained.
+#}
+{% set inactive = checked_var('passive_events') + checked_var('idle_events') %}
+{% set kept = checked_var('churn_absence_of') %}
+{% set ended = checked_var('churn_presence_of') | join(' or ') %}
+{% set began = checked_var('churn_start_events') | join(' or ') %}
+{% set label = ended or 'no ' ~ (kept | join(' and no ') or 'activity') %}
+{% set population = (kept | join(' or ') or 'activity') ~ ' in the last '
+    ~ var('churn_population_days') ~ ' days' %}
+{% if ended and began %}
+{% set population = population ~ ', and ' ~ began ~ ' since the last ' ~ ended %}
+{% elif ended %}
+{% set population = population ~ ', and never ' ~ ended %}
+{% endif %}
+{% set features = feature_columns(ref('profile_features')) | sort %}
+{% set bundle_hours = var('bundle_horizon_hours') %}
+
+with declarations as (
+
+    select
+        'churn' as model_name,
+        '{{ label | replace("'", "''") }}' as label,
+        {{ var('churn_horizon_days') }} * 24 as horizon_hours,
+        '{{ population | replace("'", "''") }}' as population
+    {% if var('shop') %}
+    union all
+    select
+        'bundle_purchase' as model_name,
+        'an order of at least two products and of at least 200' as label,
+        {{ bundle_hours }} as horizon_hours,
+        'a visit with product views that ended in the last {{ bundle_hours }} hours' as population
+    {% endif %}
+
+),
+
+descriptions as (
+
+    select
+        *,
+        'any event except'
+        {%- for name in inactive %}
+        || ' {{ name | replace("'", "''") }}{{ "," if not loop.last }}'
+        {%- endfor %} as activity,
+        ''
+        {%- for name in features %}
+        || '{{ ", " if not loop.first }}{{ name }}'
+        {%- endfor %} as features
+    from declarations
+
+)
+
+select
+    *,
+    substr(
+        {{ sha256(
+            "model_name || '; ' || label || '; ' || horizon_hours || '; ' || population || '; '"
+            ~ " || activity || '; ' || features"
+        ) }},
+        1,
+        8
+    ) as declaration_id
+from descriptions

@@ -1,8 +1,0 @@
-select
-    model_name,
-    model_version,
-    trained_as_of,
-    term as metric,
-    value
-from {{ ref('model_terms') }}
-where kind = 'metric'

@@ -1,0 +1,309 @@
+"""Train the propensity models and write down what they are: one row per term and per metric.
+
+A model is a logistic regression over the features of `training_examples`. Its rows are all that
+scoring in SQL needs; nothing is pickled. It learns from the slice `train` and is judged on the
+later slice `test`, beside rules that only look at one feature.
+"""
+
+import logging
+
+import sklearn.linear_model  # noqa: F401 (first in each model: see persona_centroids)
+
+# isort: split
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold
+from threadpoolctl import threadpool_limits
+
+LOG = logging.getLogger("tideline.model_parameters")
+
+# Per model what a simple rule would look at: how recent, how frequent, how much in all. The model
+# must rank better than the best of them.
+BASELINES = {
+    "churn": [
+        "recency",
+        "days_since_last_order",
+        "frequency_30d",
+        "active_days_ever",
+        "orders_ever",
+    ],
+    "bundle_purchase": [
+        "open_cart_value",
+        "minutes_since_last_event",
+        "frequency_30d",
+        "orders_ever",
+    ],
+}
+KEYS = ["model_name", "profile_id", "as_of", "label", "slice"]
+# Values beyond these quantiles of training count as the quantile: a coefficient says nothing there.
+CLIP = (0.001, 0.999)
+# Inverse regularization strengths to choose from.
+STRENGTHS = (0.01, 0.1, 1.0)
+FOLDS = 3
+RESAMPLES = 500  # of the people of the test slice; enough for an interval of 95%
+COLUMNS = {
+    "model_name": "str",
+    "model_version": "str",
+    "declaration_id": "str",
+    "trained_as_of": "datetime64[us]",
+    "last_removal_at": "datetime64[us]",
+    "kind": "str",
+    "term": "str",
+    "value": "float64",
+    "transform": "str",
+    "mean": "float64",
+    "scale": "float64",
+    "lower_bound": "float64",
+    "upper_bound": "float64",
+}
+
+
+def frame_of(relation):
+    """A DuckDB relation or a Snowpark table as a pandas frame with lower-case columns."""
+    frame = relation.to_pandas() if hasattr(relation, "to_pandas") else relation.df()
+    return frame.rename(columns=str.lower)
+
+
+def is_due(versions: pd.DataFrame, clock: pd.Timestamp, retrain_after_days: int) -> bool:
+    """Whether the newest version (`trained_as_of`) up to the clock is the given days old.
+
+    Days of the calendar are counted: an hour more or less between two runs makes no difference.
+    """
+    trained = pd.to_datetime(versions["trained_as_of"])
+    known = trained[trained <= clock]
+    return known.empty or (clock.normalize() - known.max().normalize()).days >= retrain_after_days
+
+
+def trained_since(versions: pd.DataFrame, removed_at: pd.Timestamp) -> pd.DataFrame:
+    """The rows of versions that were trained since rows were last removed from the landings.
+
+    Those before may have learned from rows that have left, and are as if they had not been.
+    """
+    known = pd.to_datetime(versions["last_removal_at"]).fillna(pd.Timestamp(0))
+    return versions[known >= removed_at]
+
+
+def feature_frame(examples: pd.DataFrame) -> pd.DataFrame:
+    """The numeric feature columns [examples, features] as floats, columns by name."""
+    features = examples.drop(columns=KEYS).select_dtypes(exclude=["bool", "datetime"])
+    return features[sorted(features)].apply(pd.to_numeric, errors="coerce").astype("float64")
+
+
+def learn_recipes(features: pd.DataFrame, labels: np.ndarray) -> pd.DataFrame:
+    """How to bring each feature to a common scale, learned from training; one row per feature.
+
+    What has no negative values is taken as its logarithm if that goes better with the labels. A
+    feature that is the same for all, or unknown for all, teaches nothing and gets no row; of those
+    that put everybody in the same order, the one that goes best with the labels does.
+    """
+    labels = pd.Series(labels, features.index)
+    recipes = {}  # by the order of the profiles
+    for name, values in features.items():
+        lower, upper = values.quantile(list(CLIP))
+        if not lower < upper:
+            continue
+        ways = {"identity": values.clip(lower, upper)}
+        if lower >= 0:
+            ways["log1p"] = np.log1p(ways["identity"])
+        fits = {way: round(abs(scaled.corr(labels)), 9) for way, scaled in ways.items()}
+        transform = max(fits, key=fits.get)
+        scaled, fitness = ways[transform], fits[transform]
+        order = pd.factorize(values, sort=True)[0].tobytes()
+        if order not in recipes or fitness > recipes[order][0]:
+            recipe = (name, transform, scaled.mean(), scaled.std(ddof=0), lower, upper)
+            recipes[order] = (fitness, recipe)
+    columns = ["term", "transform", "mean", "scale", "lower_bound", "upper_bound"]
+    return pd.DataFrame([recipe for _, recipe in recipes.values()], columns=columns)
+
+
+def standardize(features: pd.DataFrame, recipes: pd.DataFrame) -> np.ndarray:
+    """Features [rows, terms] on the scale of training: what is unknown is average, that is 0."""
+    clipped = features[recipes["term"]].clip(
+        recipes["lower_bound"].to_numpy(), recipes["upper_bound"].to_numpy(), axis=1
+    )
+    is_log = (recipes["transform"] == "log1p").to_numpy()
+    values = clipped.to_numpy()
+    values = np.where(is_log, np.log1p(np.where(is_log, values, 0)), values)
+    return np.nan_to_num((values - recipes["mean"].to_numpy()) / recipes["scale"].to_numpy())
+
+
+def regression(strength: float) -> LogisticRegression:
+    """Without class weights, so that the scores are probabilities."""
+    return LogisticRegression(C=strength, max_iter=2000, random_state=0)
+
+
+def choose_strength(x: np.ndarray, y: np.ndarray, profiles: pd.Series) -> float:
+    """The regularization with the least cross-validated log loss; no profile is in two folds."""
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    splits = [(a, b) for a, b in folds.split(x, y, profiles) if len(set(y[a])) == 2 and len(b)]
+    losses = {
+        strength: sum(
+            log_loss(y[b], regression(strength).fit(x[a], y[a]).predict_proba(x[b]), labels=[0, 1])
+            for a, b in splits
+        )
+        for strength in STRENGTHS
+    }
+    return min(losses, key=losses.get)
+
+
+def baseline_ranking(train: pd.Series, labels: np.ndarray, test: pd.Series) -> np.ndarray:
+    """The test values of one feature, turned so that more means more positives in training.
+
+    What is unknown counts as the mean of training; a feature unknown to all ranks nobody.
+    """
+    mean = train.mean() if train.notna().any() else 0.0
+    direction = 1 if roc_auc_score(labels, train.fillna(mean)) >= 0.5 else -1
+    return direction * test.fillna(mean).to_numpy()
+
+
+def resampled_auc(truth: np.ndarray, score: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """AUC of each resample; `counts` [resamples, rows] says how often a row was drawn."""
+    order = np.argsort(score, kind="stable")
+    begins = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
+    is_positive = truth[order] == 1
+    positives = np.add.reduceat(counts[:, order] * is_positive, begins, axis=1)
+    negatives = np.add.reduceat(counts[:, order] * ~is_positive, begins, axis=1)
+    below = np.cumsum(negatives, axis=1) - negatives / 2  # of a tie, half
+    pairs = positives.sum(axis=1) * negatives.sum(axis=1)
+    return (positives * below).sum(axis=1) / np.where(pairs > 0, pairs, np.nan)
+
+
+def gain_interval(
+    truth: np.ndarray, score: np.ndarray, alone: np.ndarray, profiles: pd.Series
+) -> tuple[float, float]:
+    """95% bootstrap interval of how much greater the AUC of `score` is than that of `alone`.
+
+    People are drawn, not rows: the rows of one person are no independent evidence.
+    """
+    rng = np.random.default_rng(0)
+    codes, people = pd.factorize(profiles)
+    gains = []
+    for _ in range(RESAMPLES // 10):  # ten at a time, to bound memory
+        draws = rng.multinomial(len(people), np.full(len(people), 1 / len(people)), size=10)
+        counts = draws[:, codes].astype(float)
+        gains.append(resampled_auc(truth, score, counts) - resampled_auc(truth, alone, counts))
+    low, high = np.nanquantile(np.concatenate(gains), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def train(examples: pd.DataFrame, baselines: list[str]) -> pd.DataFrame:
+    """Fit and judge one model; rows of `kind, term, value` and how the term is scaled.
+
+    `examples` are rows of `training_examples` of one model that meet `model_requirements`.
+    """
+    examples = examples.sort_values(["as_of", "profile_id"], ignore_index=True)
+    features, labels = feature_frame(examples), examples["label"].to_numpy(dtype=int)
+    if missing := sorted(set(baselines) - set(features)):
+        raise ValueError(
+            f"training_examples has no numeric column {missing[0]!r}, a baseline of "
+            f"{examples['model_name'].iloc[0]!r}: change BASELINES in model_parameters.py."
+        )
+    is_train = (examples["slice"] == "train").to_numpy()
+    is_test = (examples["slice"] == "test").to_numpy()
+    recipes = learn_recipes(features[is_train], labels[is_train])
+    x = standardize(features, recipes)
+    strength = choose_strength(x[is_train], labels[is_train], examples["profile_id"][is_train])
+    fitted = regression(strength).fit(x[is_train], labels[is_train])
+
+    truth = labels[is_test]
+    score = fitted.predict_proba(x[is_test])[:, 1]
+    rankings = {
+        name: baseline_ranking(
+            features.loc[is_train, name], labels[is_train], features.loc[is_test, name]
+        )
+        for name in sorted(baselines)
+    }
+    aucs = {name: roc_auc_score(truth, ranking) for name, ranking in rankings.items()}
+    best = max(aucs, key=aucs.get)
+    low, high = gain_interval(truth, score, rankings[best], examples["profile_id"][is_test])
+    metrics = {
+        "auc": roc_auc_score(truth, score),
+        "auc_gain_high": high,
+        "auc_gain_low": low,
+        "average_precision": average_precision_score(truth, score),
+        "base_rate": truth.mean(),
+        "baseline_auc": aucs[best],
+        "brier": brier_score_loss(truth, score),
+        "log_loss": log_loss(truth, score),
+        "n_test": is_test.sum(),
+        "n_train": is_train.sum(),
+    }
+    intercept = pd.DataFrame({"term": ["intercept"], "value": fitted.intercept_})
+    return pd.concat(
+        [
+            intercept.assign(kind="coefficient"),
+            recipes.assign(kind="coefficient", value=fitted.coef_[0]),
+            pd.DataFrame(aucs.items(), columns=["term", "value"]).assign(kind="baseline"),
+            pd.DataFrame(metrics.items(), columns=["term", "value"]).assign(kind="metric"),
+        ],
+        ignore_index=True,
+    )
+
+
+def missing_by_model(requirements: pd.DataFrame) -> dict[str, str]:
+    """What each model lacks by `model_requirements`; a model that lacks nothing is left out."""
+    unmet = requirements[~requirements["is_met"].astype(bool)].sort_values("requirement_number")
+    return unmet.groupby("model_name")["finding"].agg("; ".join).to_dict()
+
+
+def model(dbt, session):
+    """One row per model, version and term; see model_parameters.yml."""
+    dbt.config(
+        materialized="incremental",
+        incremental_strategy="delete+insert",  # training again at the same clock replaces
+        unique_key="model_version",
+        on_schema_change="append_new_columns",
+        packages=["numpy", "pandas", "scikit-learn"],
+    )
+    data_clock = dbt.ref("data_clock")
+    declarations = dbt.ref("model_declarations")
+    requirements = dbt.ref("model_requirements")
+    examples = dbt.ref("training_examples")
+    last_removal = dbt.ref("last_removal")
+    retrain_after_days = int(dbt.config.meta_get("retrain_after_days"))
+    is_told = str(dbt.config.meta_get("retrain")).lower() == "true"
+    clock = pd.Timestamp(frame_of(data_clock)["as_of"].iloc[0])
+    versions = pd.DataFrame(columns=["declaration_id", "trained_as_of", "last_removal_at"])
+    if dbt.is_incremental:
+        # A table from before versions had declarations, or removals were known, lacks columns.
+        versions = frame_of(session.sql(f"select * from {dbt.this}")).reindex(
+            columns=versions.columns
+        )
+    removed_at = pd.Timestamp(frame_of(last_removal)["removed_at"].iloc[0])
+    versions = trained_since(versions, removed_at)
+    requirements = frame_of(requirements)
+    declarations = frame_of(declarations).sort_values("model_name")
+    # A build with --empty looks at no requirement, and so has nothing to train.
+    declarations = declarations[declarations["model_name"].isin(requirements["model_name"])]
+    due = {
+        row.model_name: row.declaration_id
+        for row in declarations.itertuples()
+        if is_told
+        or is_due(
+            versions[versions["declaration_id"] == row.declaration_id], clock, retrain_after_days
+        )
+    }
+
+    trained = []
+    missing = missing_by_model(requirements)
+    examples = frame_of(examples) if due else None
+    for name, declaration_id in due.items():
+        if name in missing:
+            LOG.warning("Model %s was not trained: %s.", name, missing[name])
+            continue
+        with threadpool_limits(1):  # sums in one order, whatever the machine
+            rows = train(examples[examples["model_name"] == name], BASELINES[name])
+        trained.append(
+            rows.assign(
+                model_name=name,
+                model_version=f"{name}@{clock:%Y-%m-%dT%H:%M:%S}#{declaration_id}",
+                declaration_id=declaration_id,
+                trained_as_of=clock,
+                last_removal_at=removed_at,
+            )
+        )
+    result = pd.concat([pd.DataFrame(columns=list(COLUMNS)), *trained], ignore_index=True)
+    result = result[list(COLUMNS)].astype(COLUMNS)
+    return result if hasattr(session, "execute") else result.rename(columns=str.upper)

@@ -1,0 +1,338 @@
+"""Rules of the house over dbt's manifest: folders, the public face, keys, nothing unused.
+
+Each rule is a function that lists what breaks it. It finds nothing in the project, and what is
+wrong in a copy of the manifest in which one thing is broken.
+"""
+
+import copy
+import json
+import re
+from pathlib import PurePosixPath
+
+import pytest
+import yaml
+
+from tests.conftest import REPOSITORY
+
+# Each reads only from those before it; what says who is to be forgotten is read by the events.
+FOLDERS = (
+    "raw",
+    "staging",
+    "events",
+    "identity",
+    "sessions",
+    "features",
+    "predictions",
+    "segments",
+    "activation",
+)
+BESIDE = "privacy"
+READ_BY = {BESIDE: {"events", BESIDE}}
+INTERNAL_FOLDERS = ("raw", "staging")
+SCHEMA, INTERNAL_SCHEMA = "tideline", "tideline_internal"
+
+WITHOUT_CONTRACT = {
+    "activation_audiences": "a trait that says `sent_as` is a column",
+    "golden_profiles": "an attribute of the seed `attribute_rules` is a column",
+    "profile_attributes": "a trait is a column",
+    "profile_segments": "a segment is a column",
+    "profile_traits": "a trait is a column",
+}
+WITHOUT_KEY = {
+    "event_identifiers": "a view that is slow to plan; `identifier_sets` holds its rows",
+    "int_attribute_statements": "a view; `profile_attribute_values` keeps one of its rows",
+    "int_events_flagged": "a view of `int_events_deduplicated`",
+    "int_events_validated": "a view; `int_events_deduplicated` holds its rows",
+    "int_pending_removals": "notes, which do no harm twice",
+    "raw_messages": "each row is one of `int_events_deduplicated`",
+    "session_events": "a view of `fct_events`",
+    "traffic_bursts": "a view of `int_busy_minutes`",
+}
+CALLED_FROM_OUTSIDE = {
+    "create_raw_messages": "a command",
+    "get_incremental_reached_sql": "dbt, for the incremental strategy `reached`",
+    "move_former_tables": "a command",
+    "persist_docs": "dbt, in the place of its own",
+    "snapshot_get_time": "dbt, in the place of its own",
+    "why_linked": "a command",
+}
+
+
+def folder_of(node):
+    root, *parts = PurePosixPath(node["original_file_path"]).parts
+    return {"models": parts[0], "python_models": "predictions", "snapshots": "segments"}[root]
+
+
+def tables(manifest, *kinds):
+    return [node for node in manifest["nodes"].values() if node["resource_type"] in kinds]
+
+
+def is_at_the_top(node):
+    root, folder, *rest = PurePosixPath(node["original_file_path"]).parts
+    return root == "models" and folder not in INTERNAL_FOLDERS and len(rest) == 1
+
+
+def is_public(node):
+    return node["config"].get("access") == "public"
+
+
+def reads_from_the_right(manifest):
+    for node in tables(manifest, "model", "snapshot"):
+        for key in node["depends_on"]["nodes"]:
+            parent = manifest["nodes"].get(key)
+            if not parent or parent["resource_type"] == "seed":
+                continue
+            mine, theirs = folder_of(node), folder_of(parent)
+            if BESIDE in (mine, theirs):
+                is_allowed = mine in READ_BY.get(theirs, ())
+            else:
+                is_allowed = FOLDERS.index(theirs) <= FOLDERS.index(mine)
+            if not is_allowed:
+                yield f"{node['name']} ({mine}) reads {parent['name']} ({theirs})"
+
+
+def wrong_access(manifest):
+    for node in tables(manifest, "model"):
+        if is_at_the_top(node) != is_public(node):
+            yield node["name"]
+
+
+def wrong_schema(manifest):
+    for node in tables(manifest, "model", "seed"):
+        if node["schema"] != (SCHEMA if is_public(node) else INTERNAL_SCHEMA):
+            yield node["name"]
+
+
+def without_owner(manifest):
+    groups = {group["name"]: group["owner"] for group in manifest["groups"].values()}
+    for node in tables(manifest, "model", "snapshot"):
+        if is_public(node) or node["resource_type"] == "snapshot":
+            owner = groups.get(node["config"].get("group"), {})
+            if not owner.get("name"):
+                yield node["name"]
+
+
+def without_contract(manifest):
+    for node in tables(manifest, "model"):
+        is_enforced = node["config"]["contract"]["enforced"]
+        if is_public(node) and is_enforced == (node["name"] in WITHOUT_CONTRACT):
+            yield node["name"]
+
+
+def untyped_or_undescribed(manifest):
+    for node in tables(manifest, "model"):
+        for column in node["columns"].values() if is_public(node) else ():
+            is_declared = {"trait", "segment"} & column["config"].get("meta", {}).keys()
+            if not column["description"] or not (column["data_type"] or is_declared):
+                yield f"{node['name']}.{column['name']}"
+
+
+def public_scratch(manifest):
+    for node in tables(manifest, "model"):
+        if is_public(node) and node["name"].startswith(("int_", "stg_")):
+            yield node["name"]
+
+
+def exposed_internals(manifest):
+    for exposure in manifest["exposures"].values():
+        for key in exposure["depends_on"]["nodes"]:
+            if not is_public(manifest["nodes"][key]):
+                yield f"{exposure['name']} on {key}"
+
+
+def without_key(manifest):
+    tests = [node for node in tables(manifest, "test") if node.get("attached_node")]
+    for node in tables(manifest, "model", "snapshot"):
+        own = [test for test in tests if test["attached_node"] == node["unique_id"]]
+        columns = {
+            kind: {t["column_name"] for t in own if t["test_metadata"]["name"] == kind}
+            for kind in ("unique", "not_null")
+        }
+        has_key = bool(columns["unique"] & columns["not_null"]) or any(
+            test["test_metadata"]["name"] == "unique_combination" for test in own
+        )
+        is_staging = folder_of(node) == "staging"  # their rows are `int_events_deduplicated`'s
+        if not is_staging and has_key == (node["name"] in WITHOUT_KEY):
+            yield node["name"]
+
+
+def unused_seeds(manifest):
+    for node in tables(manifest, "seed"):
+        readers = manifest["child_map"][node["unique_id"]]
+        if not any(reader.startswith("model.") for reader in readers):
+            yield node["name"]
+
+
+RULES = (
+    reads_from_the_right,
+    wrong_access,
+    wrong_schema,
+    without_owner,
+    without_contract,
+    untyped_or_undescribed,
+    public_scratch,
+    exposed_internals,
+    without_key,
+    unused_seeds,
+)
+
+
+@pytest.fixture(scope="module")
+def manifest(shared_deployment):
+    sources = {folder.name: "landing" for folder in (REPOSITORY / "models/staging").iterdir()}
+    sources.pop("collector")  # it is never off
+    shared_deployment.dbt("parse", variables=json.dumps({"sources": sources}))
+    return json.loads((shared_deployment.folder / "target" / "manifest.json").read_text())
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_project_keeps_the_rule(manifest, rule):
+    assert list(rule(manifest)) == []
+
+
+def model(manifest, name):
+    return manifest["nodes"][f"model.tideline.{name}"]
+
+
+def backwards(manifest):
+    parents = model(manifest, "fct_events")["depends_on"]["nodes"]
+    parents.append("model.tideline.profile_segments")
+    return "fct_events (events) reads profile_segments (segments)"
+
+
+def forgetting(manifest):
+    parents = model(manifest, "profile_segments")["depends_on"]["nodes"]
+    parents.append("model.tideline.forget_requests")
+    return "profile_segments (segments) reads forget_requests (privacy)"
+
+
+def opened(manifest):
+    model(manifest, "int_sessions")["config"]["access"] = "public"
+    return "int_sessions"
+
+
+def closed(manifest):
+    model(manifest, "fct_sessions")["config"]["access"] = "protected"
+    return "fct_sessions"
+
+
+def misplaced(manifest):
+    model(manifest, "fct_sessions")["schema"] = INTERNAL_SCHEMA
+    return "fct_sessions"
+
+
+def disowned(manifest):
+    model(manifest, "fct_sessions")["config"]["group"] = None
+    return "fct_sessions"
+
+
+def unbound(manifest):
+    model(manifest, "fct_sessions")["config"]["contract"]["enforced"] = False
+    return "fct_sessions"
+
+
+def untyped(manifest):
+    model(manifest, "fct_sessions")["columns"]["session_id"]["data_type"] = None
+    return "fct_sessions.session_id"
+
+
+def undescribed(manifest):
+    model(manifest, "profile_traits")["columns"]["profile_id"]["description"] = ""
+    return "profile_traits.profile_id"
+
+
+def scratch(manifest):
+    model(manifest, "fct_sessions")["name"] = "int_all_sessions"
+    return "int_all_sessions"
+
+
+def exposed(manifest):
+    exposure = next(iter(manifest["exposures"].values()))
+    exposure["depends_on"]["nodes"] = ["model.tideline.int_sessions"]
+    return f"{exposure['name']} on model.tideline.int_sessions"
+
+
+def keyless(manifest):
+    for key, node in list(manifest["nodes"].items()):
+        if node.get("attached_node") == "model.tideline.fct_sessions":
+            del manifest["nodes"][key]
+    return "fct_sessions"
+
+
+def unread(manifest):
+    manifest["child_map"]["seed.tideline.key_features"] = ["test.tideline.any"]
+    return "key_features"
+
+
+@pytest.mark.parametrize(
+    ("rule", "breaks"),
+    [
+        (reads_from_the_right, backwards),
+        (reads_from_the_right, forgetting),
+        (wrong_access, opened),
+        (wrong_access, closed),
+        (wrong_schema, misplaced),
+        (without_owner, disowned),
+        (without_contract, unbound),
+        (untyped_or_undescribed, untyped),
+        (untyped_or_undescribed, undescribed),
+        (public_scratch, scratch),
+        (exposed_internals, exposed),
+        (without_key, keyless),
+        (unused_seeds, unread),
+    ],
+)
+def test_a_broken_rule_is_noticed(manifest, rule, breaks):
+    broken = copy.deepcopy(manifest)
+    assert breaks(broken) in list(rule(broken))
+
+
+def texts():
+    """What dbt reads, by path, but for the descriptions of macros."""
+    folders = ("models", "python_models", "macros", "snapshots", "tests/dbt")
+    paths = [path for folder in folders for path in (REPOSITORY / folder).rglob("*.*")]
+    found = [path for path in [*paths, REPOSITORY / "dbt_project.yml"] if path.is_file()]
+    kept = [p for p in found if p.suffix in (".sql", ".py", ".yml")]
+    return {
+        str(path.relative_to(REPOSITORY)): path.read_text()
+        for path in kept
+        if not (path.suffix == ".yml" and "macros" in path.parts)
+    }
+
+
+def unused_macros(manifest, texts):
+    text = "\n".join(texts.values())
+    dispatched = ("duckdb__", "snowflake__", "default__", "materialization_", "test_")
+    for macro in manifest["macros"].values():
+        name = macro["name"]
+        if macro["package_name"] != "tideline" or name.startswith(dispatched):
+            continue
+        uses = len(re.findall(rf"\b{name}\b", text))
+        uses -= len(re.findall(rf"\bmacro {name}\b|dispatch\('{name}'", text))
+        if uses < 1 and name not in CALLED_FROM_OUTSIDE:
+            yield name
+
+
+def unused_vars(variables, texts):
+    text = "\n".join(
+        text
+        for path, text in texts.items()
+        if path not in ("dbt_project.yml", "macros/project/var_rules.sql")
+    )
+    for name in variables:
+        if not re.search(rf"""['"]{name}['"]""", text):
+            yield name
+
+
+def test_no_macro_is_unused(manifest):
+    assert list(unused_macros(manifest, texts())) == []
+    uncalled = {
+        path: re.sub(r"(?<!macro )page_path\(", "path(", text) for path, text in texts().items()
+    }
+    assert "page_path" in list(unused_macros(manifest, uncalled))
+
+
+def test_no_var_is_unused():
+    variables = yaml.safe_load((REPOSITORY / "dbt_project.yml").read_text())["vars"]
+    assert list(unused_vars(variables, texts())) == []
+    assert list(unused_vars([*variables, "of_no_use"], texts())) == ["of_no_use"]
