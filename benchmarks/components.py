@@ -198,7 +198,8 @@ class Project:
             for step in result["timing"]
         }
         started_at, completed_at = timing["execute"]
-        return Found(*map(int, said[-1]), (completed_at - started_at).total_seconds())
+        nodes, rounds = map(int, said[-1])
+        return Found(nodes, rounds, (completed_at - started_at).total_seconds())
 
 
 def splink_seconds(warehouse: Path, graph: str) -> float:

@@ -94,6 +94,7 @@ def dbt(env: dict[str, str], command: str, *words: str) -> tuple[dict[str, dict]
         stderr=subprocess.STDOUT,
         text=True,
     )
+    assert process.stdout is not None  # it is a pipe
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

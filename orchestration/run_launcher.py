@@ -34,9 +34,9 @@ class RunLauncher(DefaultRunLauncher):
             run.run_id, of_type=DagsterEventType.ENGINE_EVENT
         )
         for report in reports:
-            data = report.get_dagster_event().engine_event_data
-            if "pid" in data.metadata:
-                return int(data.metadata["pid"].value)
+            pid = report.get_dagster_event().engine_event_data.metadata.get("pid")
+            if pid is not None:
+                return int(str(pid.value))
         return None
 
 

@@ -65,7 +65,7 @@ def events(
     a run that is green.
     """
     run = result.run
-    metadata = {
+    metadata: dict[str, Any] = {
         "status": run.status,
         **({"message": run.message} if run.message else {}),
         "to": run.destination,

@@ -101,5 +101,7 @@ def dbt_build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterato
     finally:
         # Counting has opened the DuckDB file in this process, and dbt-duckdb would keep it open.
         if WRITER_POOL and build.adapter:
+            from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
             build.adapter.cleanup_connections()
-            build.adapter.connections.close_all_connections()
+            DuckDBConnectionManager.close_all_connections()

@@ -55,9 +55,9 @@ def pinned(path: Path) -> Iterator[Requirement]:
 def licence_of(package: Distribution) -> str:
     """The licence of a package: an SPDX expression, or what it wrote; empty if it says nothing."""
     about = package.metadata
-    if about.get("License-Expression"):
+    if "License-Expression" in about:
         return about["License-Expression"]
-    written = (about.get("License") or "").strip()
+    written = about["License"].strip() if "License" in about else ""
     if "\n" in written or written.startswith("Copyright"):  # the text of it, not its name
         written = ""
     classes = [

@@ -1,5 +1,6 @@
 """The whole business: people, what they did, what arrived of it, and the truth about it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -202,7 +203,7 @@ def _identifiers(events: pd.DataFrame, people: int, device_ids: list[str]) -> pd
         pairs("user_id", readable[readable["shows_user"]], "person"),
         pairs("email", emails, "address"),
     ]
-    text = {
+    text: dict[str, Callable[[int], str]] = {
         "anonymous_id": device_ids.__getitem__,
         "user_id": population.user_id,
         "email": population.email,

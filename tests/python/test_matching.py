@@ -2,7 +2,7 @@
 
 import duckdb
 import pytest
-from tideline.matching.__main__ import main
+from tideline.matching.command import main
 
 from tideline.matching import link
 from tideline.matching.evaluate import measure, people

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tideline.activation.destinations import Operation, Outcome
+from tideline.activation.destinations.protocol import Fate
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ def deliver(
     _Sender(batch, send, pace, max_attempts, done).bring(range(len(batch)), 0)
     for index, outcome in enumerate(done.outcomes):
         if outcome.fate not in ("accepted", "rejected"):
-            fate = "unknown" if done.in_doubt[index] else "held"
+            fate: Fate = "unknown" if done.in_doubt[index] else "held"
             done.outcomes[index] = Outcome(fate, outcome.reason)
             done.reason = done.reason or outcome.reason
     return done

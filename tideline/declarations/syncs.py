@@ -156,7 +156,7 @@ def _sync(
         if key not in common | own:
             raise DeclarationError(f"{place}: unknown key `{key}`; {nearest(key, common | own)}")
     limits = _read(Limits, {k: v for k, v in declared.items() if k in common}, place)
-    options = _read(options_type, {k: v for k, v in declared.items() if k in own}, place)
+    options: Any = _read(options_type, {k: v for k, v in declared.items() if k in own}, place)
     group_by = getattr(options, "group_by", None)
     if group_by is not None and group_by not in limits.key:
         raise DeclarationError(

@@ -26,8 +26,10 @@ FEW = 30
 EVENTS = ("event", "event_name", "event_type", "action", "activity", "page", "type")
 EVENT_WORDS = {"event", "action", "activity", "operation"}
 TYPED_WORDS = {"event", "record", "transaction", "message", "log", "row", "activity", "action"}
-ORDERS = ("order_id", "order_number", "order_no", "invoice_no", "invoice_id", "invoice")
-ORDERS += ("transaction_id", "order")
+ORDERS = (
+    *("order_id", "order_number", "order_no", "invoice_no", "invoice_id", "invoice"),
+    *("transaction_id", "order"),
+)
 AMOUNTS = ("revenue", "total", "amount", "order_total", "total_amount", "grand_total", "sales")
 QUANTITIES, PRICES = ("quantity", "qty"), ("unit_price", "price", "unitprice")
 ADDRESSES = ("url", "page_url", "uri", "path", "request", "request_url", "page_path")
@@ -200,8 +202,13 @@ def purchase(columns: Columns, order: str, by_words: dict[str, str]) -> EventGue
                     "purchases as they stand."
                 ]
             )
-    elif quantity and price and (pieces := columns.number(quantity)) and columns.number(price):
-        sql = f"round({pieces[0]} * {columns.number(price)[0]}, 2)"
+    elif (
+        quantity
+        and price
+        and (pieces := columns.number(quantity))
+        and (each := columns.number(price))
+    ):
+        sql = f"round({pieces[0]} * {each[0]}, 2)"
         seen = f"{quoted(quantity)} times {quoted(price)}"
     else:
         return EventGuess([])

@@ -16,12 +16,18 @@ from tideline.landing.log_columns import (
 from tideline.landing.log_files import identifier
 
 # Names of columns in snake_case, the likeliest first.
-EVENT_IDS = ("event_id", "message_id", "insert_id", "event_uuid", "hit_id", "request_id")
-EVENT_IDS += ("log_id", "uuid", "guid", "id")
-USERS = ("user_id", "customer_id", "account_id", "member_id", "customer", "user", "uid")
-USERS += ("username", "login", "user_name", "subscriber", "member", "person")
-DEVICES = ("anonymous_id", "visitor_id", "device_id", "client_id", "cookie_id", "cookie")
-DEVICES += ("visitor", "sensor", "machine", "fingerprint")
+EVENT_IDS = (
+    *("event_id", "message_id", "insert_id", "event_uuid", "hit_id", "request_id"),
+    *("log_id", "uuid", "guid", "id"),
+)
+USERS = (
+    *("user_id", "customer_id", "account_id", "member_id", "customer", "user", "uid"),
+    *("username", "login", "user_name", "subscriber", "member", "person"),
+)
+DEVICES = (
+    *("anonymous_id", "visitor_id", "device_id", "client_id", "cookie_id", "cookie"),
+    *("visitor", "sensor", "machine", "fingerprint"),
+)
 EMAILS = ("email", "email_address", "user_email", "customer_email", "e_mail", "mail")
 ADDRESSES = ("host", "ip", "ip_address", "remote_host", "remote_addr", "client_ip", "c_ip")
 SESSIONS = ("session_id", "session", "sessionid")

@@ -11,8 +11,10 @@ from tideline.landing.log_files import identifier, literal
 from tideline.landing.mapping import UNITS
 
 # Names of columns in snake_case, the likeliest first.
-TIMES = ("timestamp", "event_timestamp", "occurred_at", "event_time", "time", "ts", "datetime")
-TIMES += ("created_at", "invoice_date", "order_date", "date", "day")
+TIMES = (
+    *("timestamp", "event_timestamp", "occurred_at", "event_time", "time", "ts", "datetime"),
+    *("created_at", "invoice_date", "order_date", "date", "day"),
+)
 TIME_WORDS = {"time", "timestamp", "ts", "date", "datetime", "day", "at", "when", "epoch", "clock"}
 # Times of something else than the row.
 OTHER_TIMES = {"registration", "birth", "birthday", "dob", "expires", "expiry", "updated", "end"}

@@ -53,7 +53,7 @@ from tideline.landing.mapping import (
 from tideline.landing.plan_check import SEEDS
 from tideline.landing.plan_infer import InferError, described, infer_unknown
 from tideline.landing.propose import propose
-from tideline.warehouse.duckdb_file import close_off
+from tideline.warehouse.duckdb_file import close_off, only_row
 from tideline.warehouse.paths import path_of
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", *FLOATS)
@@ -150,7 +150,7 @@ class Compiler:
         """Type of a value in DuckDB; raises `MappingError` if its SQL is wrong."""
         try:
             sql = f"describe select {self.natural(value)} as v from _tl_rows"
-            return self.con.execute(sql).fetchone()[1]
+            return only_row(self.con, sql)[1]
         except duckdb.Error as error:
             said = " ".join(str(error).split("LINE ")[0].split())
             names = ", ".join(f"{name} {kind}" for name, kind in self.log.columns.items())
@@ -230,8 +230,8 @@ class Compiler:
             read = f"try(make_timestamp(cast({micros} as bigint)))"
         elif when.format:
             parsed = f"try_strptime({text}, {literal(when.format)})"
-            zoned = "%z" in when.format or "%Z" in when.format
-            read = f"timezone('UTC', {parsed})" if zoned else local(parsed)
+            is_zoned = "%z" in when.format or "%Z" in when.format
+            read = f"timezone('UTC', {parsed})" if is_zoned else local(parsed)
         elif kind == "TIMESTAMP WITH TIME ZONE":
             read = f"timezone('UTC', {sql})"
         elif is_clock:

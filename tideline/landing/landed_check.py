@@ -17,6 +17,7 @@ from tideline.landing.log_files import literal
 from tideline.landing.plan_check import SEEDS, event_key, properties_of
 from tideline.landing.plan_infer import is_event_name, read_seed, renamed, shown_name
 from tideline.text import table
+from tideline.warehouse.duckdb_file import only_row
 
 MOST_EVENTS = 20
 # Fewer rows or people say nothing about shares.
@@ -208,15 +209,15 @@ def check_landed(
         "create or replace temp view checked as "
         + LANDED.format(paths=", ".join(literal(str(path)) for path in paths))
     )
-    rows, unreadable, untimed, early, late, nobody, first, last, midnights = con.execute(
-        COUNTS
-    ).fetchone()
-    people, busiest, once = con.execute(PEOPLE).fetchone()
-    (repeats,) = con.execute(REPEATS).fetchone()
+    rows, unreadable, untimed, early, late, nobody, first, last, midnights = only_row(con, COUNTS)
+    people, busiest, once = only_row(con, PEOPLE)
+    (repeats,) = only_row(con, REPEATS)
     ids = {
-        kind: con.execute(
-            f"select count(*) from (select {kind} from checked where {kind} is not null group by 1)"
-        ).fetchone()[0]
+        kind: only_row(
+            con,
+            f"select count(*) from (select {kind} from checked where {kind} is not null "
+            "group by 1)",
+        )[0]
         for kind in ("user_id", "email", "anonymous_id")
     }
     return Checked(
@@ -285,10 +286,11 @@ def without(con: duckdb.DuckDBPyConnection, key: str, names: list[str]) -> int:
     keys = " and ".join(
         f"properties ->> {literal('$.' + path_of_key(name))} is null" for name in names
     )
-    return con.execute(
+    return only_row(
+        con,
         f"select count(*) from checked where event_id is not null and event_key = ? and {keys}",
         [key],
-    ).fetchone()[0]
+    )[0]
 
 
 def path_of_key(name: str) -> str:

@@ -11,6 +11,7 @@ import duckdb
 
 from tideline.landing.log_files import FLOATS, Log, identifier, literal
 from tideline.landing.mapping import words
+from tideline.warehouse.duckdb_file import only_row
 
 # With fewer rows, counts prove nothing: names decide alone.
 ENOUGH = 20
@@ -71,7 +72,7 @@ class Columns:
 
     def row(self, what: str, source: str = "_tl_log") -> tuple:
         """The one row of a query over the log."""
-        return self.con.execute(f"select {what} from {source}").fetchone()
+        return only_row(self.con, f"select {what} from {source}")
 
     def count(self, condition: str) -> int:
         """The rows that meet a condition."""

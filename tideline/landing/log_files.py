@@ -18,13 +18,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tideline.landing.mapping import LogFormat, MappingError
+from tideline.warehouse.duckdb_file import only_row
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".log")
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
@@ -104,7 +105,7 @@ def open_log(
         types: dict[str, str] = {}
         if kind == ".parquet":
             source = f"read_parquet({literal(path)}, file_row_number = true)"
-            (total,) = con.execute(f"select count(*) from {source}").fetchone()
+            (total,) = only_row(con, f"select count(*) from {source}")
             is_partial = most_rows is not None and total > most_rows
             if is_partial:
                 source = f"(from {source} where file_row_number < {most_rows})"
@@ -266,7 +267,7 @@ def text_lines(path: Path, encoding: str, newline: str) -> Iterator[Iterator[str
     """The lines of a text file, gzip too; bytes that are not of the encoding stay as surrogates."""
     with path.open("rb") as file:
         is_gzip = file.peek(2)[:2] == b"\x1f\x8b"
-        plain: BinaryIO = gzip.GzipFile(fileobj=file) if is_gzip else file
+        plain = gzip.GzipFile(fileobj=file) if is_gzip else file
         try:
             yield io.TextIOWrapper(
                 plain,

@@ -142,18 +142,26 @@ def parse_mapping(document: Any, path: str = "mapping") -> LogMapping:
         filters, received = top.get("filters") or [], top.get("received_at")
         if not isinstance(filters, list) or not all(isinstance(f, str) for f in filters):
             raise MappingError("filters: must be a list of SQL conditions, each a text")
-        ids = ("event_id", "user_id", "anonymous_id", "email")
-        objects = ("properties", "context", "traits")
+
+        def one(key: str) -> Value | None:
+            return None if top.get(key) is None else _value(top[key], key)
+
+        def several(key: str) -> dict[str, Value]:
+            named = _named(top.get(key), key)
+            return {name: _value(value, f"{key}.{name}") for name, value in named.items()}
+
         return LogMapping(
             path=path,
             time=_time(top["time"], "time"),
             event=_event(top["event"]),
             received_at=_time(received, "received_at") if received else None,
-            **{key: _value(top[key], key) for key in ids if top.get(key) is not None},
-            **{
-                key: {n: _value(v, f"{key}.{n}") for n, v in _named(top.get(key), key).items()}
-                for key in objects
-            },
+            event_id=one("event_id"),
+            user_id=one("user_id"),
+            anonymous_id=one("anonymous_id"),
+            email=one("email"),
+            properties=several("properties"),
+            context=several("context"),
+            traits=several("traits"),
             filters=tuple(Value(f"filters[{i}]", "sql", f) for i, f in enumerate(filters, 1)),
             format=LogFormat(
                 types={name: str(kind) for name, kind in types.items()},

@@ -27,7 +27,7 @@ from tideline.landing.plan_check import (
     snake_case,
 )
 from tideline.text import shown
-from tideline.warehouse.duckdb_file import reason
+from tideline.warehouse.duckdb_file import only_row, reason
 
 # An event with fewer rows is rather a typing error; a property in fewer of its rows an accident.
 LEAST_ROWS = 10
@@ -170,7 +170,7 @@ def infer_unknown(
     for event, rows in sample_events(con, seeds, proposal.notes, MOST_LANDED_ROWS):
         if event not in known:
             add_event(con, proposal, event, rows, set(), is_known=False, is_lenient=True)
-    if con.execute("select count(*) from landed").fetchone()[0] > MOST_LANDED_ROWS:
+    if only_row(con, "select count(*) from landed")[0] > MOST_LANDED_ROWS:
         for row in proposal.rows:
             row |= {"allowed_values": "", "is_required": "false" if row["property"] else ""}
     return proposal
@@ -185,7 +185,7 @@ def sample_events(
     con: duckdb.DuckDBPyConnection, seeds: Path, notes: list[str], most: int = MOST_ROWS
 ) -> list[tuple[str, int]]:
     """The events of `landed` and their rows; makes the tables that `add_event` reads."""
-    rows = con.execute("select count(*) from landed").fetchone()[0]
+    rows = only_row(con, "select count(*) from landed")[0]
     step = max(1, -(-rows // most))
     if step > 1:
         notes.append(f"one of {step} rows is read of {rows:,}")

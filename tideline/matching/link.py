@@ -16,8 +16,9 @@ try:
     import splink.comparison_level_library as levels
     import splink.comparison_library as compare
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+    from splink.blocking_rule_library import CustomRule
 except ModuleNotFoundError:  # told when it is wanted
-    Linker = None
+    Linker = None  # type: ignore[assignment, misc]
 
 if TYPE_CHECKING:
     from splink.internals.comparison_creator import ComparisonCreator
@@ -174,7 +175,7 @@ def settings(known: Collection[str], record_count: int) -> SettingsCreator:
             block_on("phone"),
             block_on("last_name", "substr(first_name, 1, 1)"),
             block_on("first_name", "substr(last_name, 1, 1)"),
-            "l.first_name = r.last_name and l.last_name = r.first_name",
+            CustomRule("l.first_name = r.last_name and l.last_name = r.first_name"),
             block_on("birth_date", "substr(last_name, 1, 1)"),
             block_on("birth_date", "postcode"),
         ],

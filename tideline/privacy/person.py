@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Template
@@ -55,7 +56,8 @@ def read_identifier(warehouse: Warehouse, text: str) -> Identifier:
         raise PrivacyError(f"unknown type of identifier; {nearest(id_type, types)}: {HOW_TO_WRITE}")
     if id_type == "profile_id":
         return Identifier(id_type, id_value)
-    written = Template(NORMALIZED.read_text()).module.normalized_identifier(
+    macros: Any = Template(NORMALIZED.read_text()).module
+    written = macros.normalized_identifier(
         "asked.id_value", "rules.is_lower_cased", "rules.is_gmail_folded"
     )
     ((id_value,),) = warehouse.query(

@@ -515,7 +515,8 @@ def _duckdb_kind(name: str) -> Kind:
         return "zoned_timestamp"
     if name.startswith("TIMESTAMP") and "[" not in name:
         return "timestamp"
-    return {"JSON": "json", "DATE": "date"}.get(name, "other")  # type: ignore[return-value]
+    kinds: dict[str, Kind] = {"JSON": "json", "DATE": "date"}
+    return kinds.get(name, "other")
 
 
 def _snowflake_kind(name: str) -> Kind:
@@ -526,4 +527,5 @@ def _snowflake_kind(name: str) -> Kind:
         return "json"
     if base in ("TIMESTAMP_TZ", "TIMESTAMP_LTZ"):
         return "zoned_timestamp"
-    return {"TIMESTAMP_NTZ": "timestamp", "DATE": "date"}.get(base, "other")  # type: ignore[return-value]
+    kinds: dict[str, Kind] = {"TIMESTAMP_NTZ": "timestamp", "DATE": "date"}
+    return kinds.get(base, "other")

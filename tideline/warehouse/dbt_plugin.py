@@ -45,7 +45,7 @@ class Plugin(BasePlugin):
 
         What the profile attaches is attached before; dbt would do so afterwards.
         """
-        for attachment in self.creds.attach or ():
+        for attachment in (self.creds and self.creds.attach) or ():
             conn.execute(attachment.to_sql())
         close_off(conn, folders(), linked_files())
         if self._opened:

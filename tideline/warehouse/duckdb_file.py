@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,12 @@ def open_file(
         return duckdb.connect(str(path), read_only=read_only, config=dict(config or {}))
     except duckdb.Error as error:
         raise WarehouseError(reason(path, error)) from None
+
+
+def only_row(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = ()) -> tuple:
+    """The one row of a query that always has one, such as a count."""
+    (row,) = con.execute(sql, list(parameters)).fetchall()
+    return row
 
 
 def reason(path: Path | str, error: duckdb.Error) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 from dbt.adapters.duckdb.environments import Environment
@@ -36,13 +36,15 @@ def masked(message: str, sql: str) -> str:
     """
     place = PLACE.search(message)
     shown = place[0].splitlines()[2].partition(": ")[2].strip(". ") if place else ""
-    is_place = bool(shown) and shown in sql
-    said = message[: place.start()] if place and is_place else message
+    if not shown or shown not in sql:
+        place = None
+    said = message[: place.start()] if place else message
+    line = place[0] if place else ""
     if "\n" in said and not _is_of(sql, said):  # more lines than one say the value again
-        return re.split("[\"'\n]", said, maxsplit=1)[0] + MASK + (place[0] if is_place else "")
+        return re.split("[\"'\n]", said, maxsplit=1)[0] + MASK + line
     for pattern in (QUOTED, UNQUOTED):
         said = pattern.sub(lambda found: found[0] if _is_of(sql, found[0]) else MASK, said)
-    return said + (place[0] if place and is_place else "")
+    return said + line
 
 
 def _is_of(sql: str, quoted: str) -> bool:
@@ -88,6 +90,7 @@ class Plugin(BasePlugin):
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """Put the masks in place, once per process."""
         if not hasattr(DuckDBCursorWrapper.execute, "__wrapped__"):
-            DuckDBCursorWrapper.execute = _execute(DuckDBCursorWrapper.execute)
-            run = Environment.run_python_job.__func__
-            Environment.run_python_job = classmethod(_run_python_job(run))
+            cursor, environment = cast("Any", DuckDBCursorWrapper), cast("Any", Environment)
+            cursor.execute = _execute(cursor.execute)
+            run = environment.run_python_job.__func__
+            environment.run_python_job = classmethod(_run_python_job(run))

@@ -142,40 +142,36 @@ class _Call:
 _current = threading.local()  # `.call`: the request that this thread makes
 
 
-class _Watched:
-    """What both kinds of connection have in addition: they tell the call how far it is."""
+class _Watched(HTTPConnection):
+    """A connection that tells the call how far it is."""
 
     # A handle of the connection: TLS takes the socket over, and an answer may close it early.
     _line: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
-        connected = super()._new_conn()  # type: ignore[misc]
+        connected = super()._new_conn()
         self._line = connected.dup()
         _current.call.connected(self._line)
         return connected
 
     def endheaders(self, *arguments: Any, **options: Any) -> None:
-        if self.sock is None:  # type: ignore[has-type]
-            self.connect()  # type: ignore[attr-defined]
+        if self.sock is None:
+            self.connect()
         _current.call.sending(self._line)
-        super().endheaders(*arguments, **options)  # type: ignore[misc]
+        super().endheaders(*arguments, **options)
 
     def close(self) -> None:
         if self._line is not None:
             self._line.close()
-        super().close()  # type: ignore[misc]
-
-
-class _WatchedHTTP(_Watched, HTTPConnection):
-    """A connection without TLS."""
+        super().close()
 
 
 class _WatchedHTTPS(_Watched, HTTPSConnection):
-    """A connection with TLS."""
+    """The same with TLS."""
 
 
 class _PoolHTTP(HTTPConnectionPool):
-    ConnectionCls = _WatchedHTTP
+    ConnectionCls = _Watched
 
 
 class _PoolHTTPS(HTTPSConnectionPool):

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -151,7 +151,8 @@ def _source(
                 "session": session,
             },
             "resource_defaults": {"write_disposition": "append"},
-            "resources": system.resources(window, environment),
+            # Its own type of them is a TypedDict, which no function of plain dictionaries gives.
+            "resources": cast("list[Any]", system.resources(window, environment)),
         },
         name=system.name,
         max_table_nesting=0,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import dlt
 from dlt.sources.helpers.rest_client.paginators import BasePaginator, JSONResponseCursorPaginator
 from requests import Request, Response
 
 from tideline.landing.systems.rows import instant
+
+
+def query(request: Request) -> dict[str, Any]:
+    """The parameters of a request; dlt gives them as a dictionary, requests would take others."""
+    return cast("dict[str, Any]", request.params)
 
 
 class StreamPaginator(BasePaginator):
@@ -18,9 +23,9 @@ class StreamPaginator(BasePaginator):
         """Go on where the last load ended, else from the beginning."""
         self._state = dlt.current.resource_state()
         if cursor := self._state.get("after_cursor"):
-            request.params = {**request.params, "cursor": cursor}
+            request.params = {**query(request), "cursor": cursor}
         else:
-            request.params = {**request.params, "start_time": 0}
+            request.params = {**query(request), "start_time": 0}
 
     def update_state(self, response: Response, data: list[Any] | None = None) -> None:
         """Keep the cursor; dlt saves it together with the rows."""
@@ -31,8 +36,8 @@ class StreamPaginator(BasePaginator):
 
     def update_request(self, request: Request) -> None:
         """Ask for what comes after the cursor."""
-        request.params.pop("start_time", None)
-        request.params["cursor"] = self._state["after_cursor"]
+        query(request).pop("start_time", None)
+        query(request)["cursor"] = self._state["after_cursor"]
 
 
 class KeysetPaginator(BasePaginator):
@@ -49,7 +54,8 @@ class KeysetPaginator(BasePaginator):
 
     def update_request(self, request: Request) -> None:
         """Move the filter."""
-        request.json["filterGroups"][0]["filters"][-1]["value"] = self._last
+        body: Any = request.json
+        body["filterGroups"][0]["filters"][-1]["value"] = self._last
 
 
 class LastRowPaginator(BasePaginator):
@@ -62,7 +68,7 @@ class LastRowPaginator(BasePaginator):
 
     def update_request(self, request: Request) -> None:
         """Start after the last id."""
-        request.params["starting_after"] = self._last
+        query(request)["starting_after"] = self._last
 
 
 class NewestFirstPaginator(JSONResponseCursorPaginator):
@@ -79,7 +85,7 @@ class NewestFirstPaginator(JSONResponseCursorPaginator):
 
     def init_request(self, request: Request) -> None:
         """Take our parameter."""
-        self._since = int(request.params.pop("since"))
+        self._since = int(query(request).pop("since"))
 
     def update_state(self, response: Response, data: list[Any] | None = None) -> None:
         """Go on while the oldest row of the page is new."""

@@ -38,7 +38,7 @@ def text_row(row: Mapping[str, Any]) -> dict[str, str | None]:
 def instant(value: object) -> int | None:
     """Milliseconds since 1970 of ISO 8601 text, or of a number in seconds or milliseconds."""
     try:
-        number = float(value)
+        number = float(str(value))
         return round(number if abs(number) >= 1e11 else number * 1000)
     except (TypeError, ValueError, OverflowError):
         pass

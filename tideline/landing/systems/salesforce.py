@@ -62,7 +62,7 @@ def resources(window: Window, environment: Mapping[str, str]) -> list[dict[str, 
 
     `queryAll` shows deleted and merged records too.
     """
-    out = []
+    out: list[dict[str, Any]] = []
     for table, name in OBJECTS.items():
         out += [
             {

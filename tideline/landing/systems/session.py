@@ -29,7 +29,7 @@ class Elsewhere(BaseAdapter):
     def send(self, request: PreparedRequest, *_: Any, **__: Any) -> Response:
         """Raise LoadError before anything is sent."""
         raise LoadError(
-            f"a next page or redirect leads from {self._home} to {origin(request.url)}; "
+            f"a next page or redirect leads from {self._home} to {origin(request.url or '')}; "
             "nothing was sent there. If the system has moved, set its address to the new one"
         )
 
@@ -75,7 +75,7 @@ def error_code(answer: Response) -> str:
         return ""
     body = body[0] if isinstance(body, list) and body else body
     for part in (body.get("error"), body) if isinstance(body, dict) else ():
-        words = [part] if isinstance(part, str) else []
+        words: list[Any] = [part] if isinstance(part, str) else []
         if isinstance(part, dict):
             words = [part.get(key) for key in ("errorCode", "code", "category", "type", "error")]
         for word in words:
@@ -94,22 +94,28 @@ class Token(AuthBase):
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Set the header."""
+        renew = self._renew
+        if renew is None:
+            return self._sign(request)
         if self._token is None:
-            self._token = self._renew()
-        if self._renew:
-            request.register_hook("response", self._retry)
+            self._token = renew()
+
+        def retry(response: Response, **how: Any) -> Response:
+            return self._again(response, renew, how)
+
+        request.register_hook("response", retry)
         return self._sign(request)
 
     def _sign(self, request: PreparedRequest) -> PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
-    def _retry(self, response: Response, **how: Any) -> Response:
+    def _again(self, response: Response, renew: Callable[[], str], how: dict[str, Any]) -> Response:
         """Send a request again that was refused for its token."""
         if response.status_code != 401:
             return response
         response.close()
-        self._token = self._renew()
+        self._token = renew()
         again = self._sign(response.request.copy())
         answer = response.connection.send(again, **how)
         answer.request = again
