@@ -26,10 +26,9 @@ def ignored():
 def folders(parent):
     """The folders in a folder, those of Python, git and of single runs left out."""
     for path in sorted(parent.iterdir()):
-        hidden = path.name.startswith((".", "_"))
-        if path.is_dir() and not hidden:
-            if not any(fnmatch.fnmatch(path.name, pattern) for pattern in ignored()):
-                yield path
+        left_out = any(fnmatch.fnmatch(path.name, pattern) for pattern in (".*", "_*", *ignored()))
+        if path.is_dir() and not left_out:
+            yield path
 
 
 def below(parent):
