@@ -60,5 +60,26 @@ def test_each_folder_and_layer_says_what_it_is():
     assert not [line for line in lines if len(line) < 2 or not line[1].strip()]
 
 
+# How a table or file is read or written behind the back of dbt's graph.
+HIDDEN = re.compile(r"graph\.nodes|\.incorporate\(|^(from|import) jinja2\b", re.M)
+UPDATES = re.compile(r"\bupdate \{\{")
+
+
+def test_the_page_names_what_reads_and_writes_unseen_by_dbt():
+    section = PAGE.read_text().split("## Hidden dependencies")[1].split("\n## ")[0]
+    paths = [path for name in ("macros", "models", "tideline") for path in below(REPOSITORY / name)]
+    files = [
+        file for path in paths for file in path.iterdir() if file.suffix in (".sql", ".yml", ".py")
+    ]
+    found = [
+        file.stem
+        for file in files
+        for pattern in (HIDDEN, UPDATES)
+        if pattern.search(file.read_text())
+    ]
+    assert len(found) > 8
+    assert {name for name in found if name not in section} == set()
+
+
 def test_the_page_lists_the_layers_that_the_code_has():
     assert [names.split(", ") for names, _ in drawn("layers")] == LAYERS
