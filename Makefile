@@ -41,8 +41,8 @@ next-day: .venv/.installed
 
 # Forgets people everywhere: `make forget` asks who and reads the answer from its input, `make forget
 # FILE=people.txt` from a file, a line each, as email:ann@example.org. Without a line it finishes what
-# was begun. VARS is as for `make demo`. docs/privacy.md tells how, and what is left to do by hand.
-# An identifier on make's command line is refused unread: make would expand its `$`.
+# was begun. VARS is as for `make demo`. docs/how-to/forget-a-person.md tells how, and what is left to
+# do by hand. An identifier on make's command line is refused unread: make would expand its `$`.
 ifneq ($(filter forget,$(MAKECMDGOALS)),)
 ifneq ($(origin ID),undefined)
 $(error make would change an identifier that holds a `$$`, so ID= is not read: run `make forget` and \
@@ -58,7 +58,7 @@ dev: .venv/.installed
 	@$(BIN)/tideline dev --port $(PORT)
 
 # The whole graph on EVENTS events, then the event layer on histories of CURVE million each; the page
-# docs/performance.md shows CURVE="1 5 10 20", which takes a quarter of an hour and 30 GB.
+# docs/reference/performance.md shows CURVE="1 5 10 20", which takes a quarter of an hour and 30 GB.
 bench: .venv/.installed
 	$(BIN)/python -m benchmarks.whole_graph --events $(EVENTS)
 	$(BIN)/python -m benchmarks.event_curve --millions $(CURVE)

@@ -36,5 +36,5 @@ def source_systems_daily() -> dg.RunRequest | dg.SkipReason:
     """Request a run of the systems that have credentials."""
     tables = configured_tables()
     if not tables:
-        return dg.SkipReason("No source system has credentials (docs/source_systems.md).")
+        return dg.SkipReason("No source system has credentials (docs/reference/source-systems.md).")
     return dg.RunRequest(asset_selection=tables)

@@ -1,1 +1,1 @@
-"""Tideline's own code, in layers that import only downwards (docs/architecture.md)."""
+"""Tideline's own code, in layers that import only downwards (docs/reference/architecture.md)."""

@@ -125,7 +125,7 @@ def summary(warehouse: Warehouse) -> str:
                 warehouse,
                 "select segment_name, profile_count, label from {segments} order by priority",
             ),
-            "none is declared: docs/adding_a_segment.md tells how to add one",
+            "none is declared: docs/how-to/add-a-segment.md tells how to add one",
         ),
         "Personas",
         section(

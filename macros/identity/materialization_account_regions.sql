@@ -9,7 +9,7 @@
   region to a node of none. That is the spanning forest of the strongest edges in which each tree
   holds one root, and is found in rounds as connected components are: each tree without a root hooks
   to the tree at the other end of its strongest edge. Each root has to be connected with what is to
-  belong to a region. See docs/identity.md.
+  belong to a region. See docs/reference/identity.md.
 #}
 {% materialization account_regions, default %}
   {{ return(components_materialized({

@@ -7,7 +7,8 @@
   Each round hooks every component to its least neighbour, follows the hooks and contracts the
   edges. Every component with an edge joins at least one other, so a round that follows hooks to
   their ends at least halves the components, and each round follows twice as many as the one
-  before: rounds are logarithmic whatever the shape of the graph. See docs/identity.md.
+  before: rounds are logarithmic whatever the shape of the graph. See
+  docs/reference/identity-resolution.md.
 
   With `unique_key='node'` the model is incremental: where `components_are_kept()` it selects the
   components it reaches and what is new, and the nodes of these replace their rows.

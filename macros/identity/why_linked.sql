@@ -128,7 +128,7 @@
     {%- do lines.append('  ' ~ left.identifier_id) -%}
     {%- do print('\nOne profile, ' ~ left.profile_id ~ ':\n') -%}
     {%- do print(lines | reverse | join('\n')) -%}
-    {%- do print('\nIf this is wrong: docs/identity.md, "Undoing".') -%}
+    {%- do print('\nIf this is wrong: docs/how-to/correct-identity.md.') -%}
 {% endmacro %}
 
 

@@ -2,8 +2,8 @@
 
 Messages of the collector become columns, rows of a source's tables one JSON record. What cannot be
 read is a row too, with the problem and the original, so that it ends in quarantine.
-On Snowflake a load fills this table (docs/snowflake.md), and the default selection of selectors.yml
-leaves the model out.
+On Snowflake a load fills this table (docs/how-to/run-on-snowflake.md), and the default selection
+of selectors.yml leaves the model out.
 """
 
 import contextlib

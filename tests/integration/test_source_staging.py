@@ -262,8 +262,8 @@ NOT_LANDED = {("hubspot", "form_submissions"): {"contact_id", "email"}}
 
 
 def test_the_page_lists_the_fields_that_are_read(built):
-    """docs/source_systems.md: each field has one of its names there, and no other stands there."""
-    page = (REPOSITORY / "docs" / "source_systems.md").read_text()
+    """docs/reference/source-systems.md: each field has one of its names there, no other does."""
+    page = (REPOSITORY / "docs/reference/source-systems.md").read_text()
     lines = page.split("| fields |\n")[1].split("\n\n")[0].splitlines()[1:]
     models = built.folder / "target" / "compiled" / "tideline" / "models" / "staging"
     system, wrong = "", {}

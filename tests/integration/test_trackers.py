@@ -265,8 +265,8 @@ def test_rows_of_ga4_have_an_id_of_their_own(deployment):
 
 
 def test_the_worked_example_of_the_page_works(deployment):
-    """A tracker of one's own, from docs/adding_a_source.md, run in a copy of the project."""
-    page = (REPOSITORY / "docs" / "adding_a_source.md").read_text()
+    """A tracker of one's own, from docs/how-to/add-a-source.md, run in a copy of the project."""
+    page = (REPOSITORY / "docs/how-to/add-a-source.md").read_text()
     hit = page.split("```json\n")[1].split("```")[0]
     select = page.split("```sql\n")[1].split("```")[0]
     project = deployment.folder / "project"

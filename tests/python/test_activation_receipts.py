@@ -128,7 +128,7 @@ def test_rows_without_a_receipt_are_sent_again_and_the_others_go_on(hooked, serv
     server.script({"do": "ok"}, {"do": "say", "status": 200, "body": body})
     result = hooked.sync()
     assert numbers(result) == some(add=12, accepted=7, unknown=5) and result.exit_code == 1
-    assert "docs/adding_a_destination.md" in result.run.message
+    assert "docs/reference/syncs.md" in result.run.message
     hooked.sync()
     assert server.rows == wanted(members(12))
 

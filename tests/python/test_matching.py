@@ -198,7 +198,7 @@ def test_a_record_is_compared_without_its_spelling():
 
 
 def test_splink_finds_what_keys_do_not():
-    """Measured: see docs/identity.md."""
+    """Measured: see docs/reference/matching.md."""
     measures = {way: found for way, *found in measure(2000, 0.95)}
     *keys, (_, precision, recall), (_, crm_precision, crm_recall) = measures.values()
     assert precision >= 0.98

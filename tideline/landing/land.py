@@ -221,7 +221,7 @@ class Compiler:
             fix = f"say unit: {', '.join(UNITS)}, or format"
             raise self.error(value.key, f"{value.value!r} holds numbers; {fix}")
 
-        def local(clock: str) -> str:  # in a gap or overlap of summer time: see docs/landing.md
+        def local(clock: str) -> str:  # summer time: docs/reference/landing.md
             return f"timezone('UTC', timezone({zone}, {clock}))"
 
         text = self.text(value)

@@ -1,7 +1,7 @@
 """A mapping says how a row of somebody's log becomes a message: a YAML file, read into types.
 
-The format is described in `docs/landing.md`. A mapping is trusted configuration, like a dbt model:
-its `sql` runs as it stands.
+The format is described in `docs/reference/landing.md`. A mapping is trusted configuration, like a
+dbt model: its `sql` runs as it stands.
 """
 
 from __future__ import annotations

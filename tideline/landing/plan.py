@@ -1,7 +1,7 @@
 """The tracking plan: `tideline plan check` and `... infer`.
 
 `check` says what is wrong in the seeds of the plan and its aliases. `infer` proposes rows of the
-plan from what has landed. How to work with the plan: docs/tracking_plan.md.
+plan from what has landed. How to work with the plan: docs/how-to/change-the-tracking-plan.md.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def propose(
     out = [
         f"# A mapping for {path.name}, guessed from its columns and tested on its rows.",
         f"# Correct it, then land with: tideline land {path.name} --mapping THIS_FILE",
-        "# Keys and values: docs/landing.md",
+        "# Keys and values: docs/reference/landing.md",
         *rows_seen(columns),
     ]
     time = find_time(columns, set())

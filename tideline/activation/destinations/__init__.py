@@ -1,4 +1,4 @@
-"""The destinations a sync may name. `docs/adding_a_destination.md` says how to add one."""
+"""The destinations a sync may name. `docs/how-to/add-a-destination.md` says how to add one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Source systems: what Salesforce, HubSpot, Zendesk and Stripe know becomes landed files.
 
-`tideline load [SYSTEM ...]`; docs/source_systems.md tells what lands.
+`tideline load [SYSTEM ...]`; docs/reference/source-systems.md tells what lands.
 Importing this package is cheap: dlt is loaded by a load, not by those who only look.
 """
 

@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Load the systems named, else all that have credentials; 1 if one of them failed."""
     parser = argparse.ArgumentParser(
         prog="tideline load",
-        description="Land what is new in the source systems (docs/source_systems.md).",
+        description="Land what is new in the source systems (docs/reference/source-systems.md).",
     )
     parser.add_argument(
         "systems",
@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         or (not options.systems and system.is_configured(os.environ))
     ]
     if not chosen:
-        print("error: no system has credentials (docs/source_systems.md)", file=sys.stderr)
+        print(
+            "error: no system has credentials (docs/reference/source-systems.md)", file=sys.stderr
+        )
     failed = not chosen
     for system in chosen:
         try:

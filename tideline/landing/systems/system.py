@@ -57,7 +57,9 @@ class System:
             if all(environment.get(variable) for variable in way):
                 return way
         said = ", or ".join(" and ".join(way) for way in ways)
-        raise NotConfigured(f"{self.name}: no credentials; set {said} (docs/source_systems.md)")
+        raise NotConfigured(
+            f"{self.name}: no credentials; set {said} (docs/reference/source-systems.md)"
+        )
 
     def is_configured(self, environment: Mapping[str, str]) -> bool:
         """Whether the environment holds credentials."""

@@ -12,7 +12,7 @@ RECEIPTS = ("results", "status")
 NO_RECEIPT = Outcome(
     "unknown",
     "answered without the receipt that `receipt` in meta.sync expects (see "
-    "docs/adding_a_destination.md)",
+    "docs/reference/syncs.md)",
 )
 SILENT = Outcome("unknown", "answered without saying what became of the row")
 

@@ -1,0 +1,141 @@
+"""The pages: every link and anchor leads somewhere, every file they name is there, each opens with
+whom it is for, and the index lists all of them."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import REPOSITORY
+from tideline.cli import COMMANDS
+
+DOCS = REPOSITORY / "docs"
+PAGES = [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md"))]
+SHELVES = ("tutorials", "how-to", "reference")
+LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)$", re.M)
+FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)+/?")
+SUFFIXES = (".py", ".sql", ".yml", ".md", ".csv", ".toml", ".txt", ".sh")
+# Folders that git does not hold.
+OF_A_RUN = ("landing", "warehouse", "deliveries", "target", "logs", ".venv", ".dagster")
+
+
+def page_id(page):
+    return str(page.relative_to(REPOSITORY))
+
+
+@cache
+def prose(page):
+    """The text of a page without its blocks of code."""
+    return re.sub(r"^( *)```.*?^\1```$", "", page.read_text(), flags=re.M | re.S)
+
+
+@cache
+def anchors(page):
+    """What a link may name on a page, as GitHub makes it of the headings."""
+    found = []
+    for heading in re.findall(r"^#+ (.+)$", prose(page), re.M):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        anchor = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+        repeats = sum(each == anchor for each, _ in found)
+        found.append((anchor, f"{anchor}-{repeats}" if repeats else anchor))
+    return {name for _, name in found}
+
+
+def links(page):
+    return [target for pair in LINK.findall(prose(page)) for target in pair if target]
+
+
+def broken(page):
+    for target in links(page):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        path, _, anchor = target.partition("#")
+        place = (page.parent / path).resolve() if path else page
+        if not place.exists() or not place.is_relative_to(REPOSITORY):
+            yield f"{target}: there is no {path}"
+        elif anchor and anchor not in anchors(place):
+            yield f"{target}: no heading of {place.name} is #{anchor}"
+
+
+def missing_files(page):
+    top = {path.name for path in REPOSITORY.iterdir() if path.is_dir()}
+    for code in re.findall(r"`([^`\n]+)`", prose(page)):
+        for word in code.split():
+            path = word.split("::")[0]
+            root = path.split("/")[0]
+            is_ours = (root in top or path.endswith(SUFFIXES)) and root not in OF_A_RUN
+            if FILE.fullmatch(path) and is_ours and not (REPOSITORY / path).exists():
+                yield path
+
+
+def test_pages_are_found():
+    assert len(PAGES) > 30 and sum(len(links(page)) for page in PAGES) > 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_links_and_anchors_lead_somewhere(page):
+    assert list(broken(page)) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_files_that_a_page_names_are_there(page):
+    assert list(missing_files(page)) == []
+
+
+SHELVED = [page for shelf in SHELVES for page in sorted((DOCS / shelf).glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", SHELVED, ids=page_id)
+def test_a_page_opens_with_whom_it_is_for(page):
+    title, opening = page.read_text().split("\n\n")[:2]
+    assert re.fullmatch("# .+", title)
+    assert re.match("For .+: after reading, you ", opening.replace("\n", " ")), opening
+
+
+def test_every_page_is_on_a_shelf_and_in_the_index():
+    index = DOCS / "README.md"
+    listed = {(DOCS / target).resolve() for target in links(index)}
+    assert {page for page in DOCS.rglob("*.md") if page != index} == listed
+    assert {page.parent.name for page in listed} == {*SHELVES, "decisions"}
+
+
+def test_the_page_of_vars_lists_each_var_and_its_default():
+    project = yaml.safe_load((REPOSITORY / "dbt_project.yml").read_text())["vars"]
+    page = (DOCS / "reference" / "vars.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| ", page, re.M)
+    limits = project["quality_alerts"]
+    assert sorted(name for name, _ in rows) == sorted([*project, *limits])
+    for name, default in rows:
+        if default.startswith("`"):
+            value = limits.get(name, project.get(name))
+            assert yaml.safe_load(default.strip("`")) == value, name
+    said = page.split("The default of `passive_events` is")[1].split(".\n")[0]
+    assert re.findall(r"`(\w+)`", said) == project["passive_events"]
+
+
+def test_the_page_of_commands_lists_each_command():
+    page = (DOCS / "reference" / "command-line.md").read_text()
+    listed = re.findall(r"^\| `tideline (\w+)` \|", page, re.M)
+    assert listed == [name for group in COMMANDS.values() for name in group]
+    goals = re.search(r"^\.PHONY: (.+)$", (REPOSITORY / "Makefile").read_text(), re.M)[1].split()
+    assert sorted(re.findall(r"^\| `make ([\w-]+)` \|", page, re.M)) == sorted(goals)
+
+
+TEXTS = (".py", ".sql", ".yml", ".yaml", ".toml", ".md", ".csv", "Makefile", ".txt")
+
+
+def test_no_file_names_a_page_that_is_not_there():
+    """Messages, comments and descriptions name pages by their path."""
+    folders = ["models", "macros", "tideline", "orchestration", "seeds", "tests", "python_models"]
+    paths = [path for folder in folders for path in (REPOSITORY / folder).rglob("*")]
+    paths += [path for path in REPOSITORY.iterdir() if path.is_file()]
+    named = [
+        (str(path.relative_to(REPOSITORY)), page)
+        for path in paths
+        if path.name.endswith(TEXTS) and path != Path(__file__)
+        for page in re.findall(r"(?<![\w/.])docs/[\w/.-]+\.md", path.read_text())
+    ]
+    assert len(named) > 20
+    assert [each for each in named if not (REPOSITORY / each[1]).exists()] == []
