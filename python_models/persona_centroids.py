@@ -5,6 +5,7 @@ name as long as the name is true.
 """
 
 import logging
+from dataclasses import dataclass
 
 # dbt's threads load the Python models side by side. The first import of scikit-learn is the same in
 # each, so that one waits until it is whole; Python would give the other a half loaded module.
@@ -22,47 +23,6 @@ from threadpoolctl import threadpool_limits
 LOG = logging.getLogger("tideline.persona_centroids")
 
 KEYS = ["profile_id", "as_of", "is_for_training"]
-# What people are called who have much, or little, of a behavior. Others are called by its name.
-PHRASES = {
-    "app_share": ("App users", "Web visitors"),
-    "avg_order_value": ("High spenders", "Small spenders"),
-    "coupon_share": ("Coupon hunters", "Full-price buyers"),
-    "email_clicks_per_week": ("Email readers", "Email ignorers"),
-    "feature_uses_per_visit": ("Power users", "Feature skippers"),
-    "minutes_per_visit": ("Long-stay visitors", "Quick visitors"),
-    "orders_per_visit": ("Regular buyers", "Window shoppers"),
-    "product_views_per_visit": ("Product browsers", "Product skippers"),
-    "searches_per_visit": ("Searchers", "Strollers"),
-    "support_tickets_per_month": ("Support seekers", "Self-reliant visitors"),
-    "visits_per_week": ("Frequent visitors", "Occasional visitors"),
-}
-# What must be true of the median member, from least to most, for a name to be given or kept: less
-# than others is not little. Shares and rates are diluted by a visit (order) without anything.
-# `order_value_ratio` is the order value over that of the median of all who order.
-CLAIMS = {
-    "App users": {"app_share": (0.3, np.inf)},
-    "Web visitors": {"app_share": (0, 0.1)},
-    "High spenders": {"order_value_ratio": (1, np.inf)},
-    "Small spenders": {"order_value_ratio": (1e-6, 1)},
-    "Coupon hunters": {"coupon_share": (0.2, np.inf)},
-    "Full-price buyers": {"coupon_share": (0, 0), "orders_per_visit": (0.05, np.inf)},
-    "Email readers": {"email_clicks_per_week": (0.25, np.inf)},
-    "Email ignorers": {"email_clicks_per_week": (0, 0)},
-    "Power users": {"feature_uses_per_visit": (0.5, np.inf)},
-    "Feature skippers": {"feature_uses_per_visit": (0, 0.05)},
-    "Long-stay visitors": {"minutes_per_visit": (10, np.inf)},
-    "Quick visitors": {"minutes_per_visit": (0, 3)},
-    "Regular buyers": {"orders_per_visit": (0.2, np.inf)},
-    "Window shoppers": {"orders_per_visit": (0, 0), "product_views_per_visit": (0.5, np.inf)},
-    "Product browsers": {"product_views_per_visit": (2, np.inf)},
-    "Product skippers": {"product_views_per_visit": (0, 0.1)},
-    "Searchers": {"searches_per_visit": (0.5, np.inf)},
-    "Strollers": {"searches_per_visit": (0, 0.1)},
-    "Support seekers": {"support_tickets_per_month": (0.25, np.inf)},
-    "Self-reliant visitors": {"support_tickets_per_month": (0, 0)},
-    "Frequent visitors": {"visits_per_week": (1, np.inf)},
-    "Occasional visitors": {"visits_per_week": (0, 0.5)},
-}
 CLEAR = 0.5  # deviations from the mean from which a behavior sets people apart
 CLIP = 3  # deviations that a value counts at most; the same in profile_personas.sql
 LEAST, MOST = 3, 8  # personas
@@ -241,13 +201,38 @@ def match(found: pd.DataFrame, former: pd.DataFrame) -> dict[int, str]:
     }
 
 
+@dataclass(frozen=True)
+class Names:
+    """The seed `persona_names`: what people are called who have much, or little, of a behavior.
+
+    `phrases`: names by behavior and whether it is high. `claims`: what must be true of a cluster's
+    median member for a name to be given or kept, as the least and most of each measure; less than
+    others is not little. Measures are behaviors, which one visit (order) without anything dilutes,
+    and `order_value_ratio`, the order value over that of the median of all who order.
+    """
+
+    phrases: dict[tuple[str, bool], str]
+    claims: dict[str, dict[str, tuple[float, float]]]
+
+    @classmethod
+    def read(cls, rows: pd.DataFrame) -> "Names":
+        """From the rows of the seed: one per name and claim; an empty bound is none."""
+        phrases, claims = {}, {}
+        for row in rows.itertuples():
+            phrases[row.behavior, bool(row.is_high)] = row.persona_name
+            least = -np.inf if pd.isna(row.at_least) else float(row.at_least)
+            most = np.inf if pd.isna(row.at_most) else float(row.at_most)
+            claims.setdefault(row.persona_name, {})[row.measure] = (least, most)
+        return cls(phrases, claims)
+
+
 def plain_name(feature: str, is_high: bool) -> str:
     """A name that only compares."""
     words = feature.replace("avg_", "average_").replace("_", " ")
     return f"{'Higher' if is_high else 'Lower'} {words}"
 
 
-def is_true(name: str, median: pd.Series, center: pd.Series) -> bool:
+def is_true(name: str, names: Names, median: pd.Series, center: pd.Series) -> bool:
     """Whether a name holds for a cluster, by its median member or, if it only compares, its center.
 
     What is claimed of a behavior that is not there does not hold.
@@ -256,12 +241,12 @@ def is_true(name: str, median: pd.Series, center: pd.Series) -> bool:
     denied = {plain_name(feature, each <= 0) for feature, each in center.items()} - compared
     return name not in denied and all(
         least <= median.get(behavior, np.nan) <= most
-        for behavior, (least, most) in CLAIMS.get(name, {}).items()
+        for behavior, (least, most) in names.claims.get(name, {}).items()
     )
 
 
 def name_personas(
-    centers: pd.DataFrame, medians: pd.DataFrame, named: dict[int, str]
+    centers: pd.DataFrame, medians: pd.DataFrame, named: dict[int, str], book: Names
 ) -> dict[int, str]:
     """Unique names for all clusters, by what sets them apart most; `named` keep theirs if true.
 
@@ -271,17 +256,16 @@ def name_personas(
     names = {
         cluster: name
         for cluster, name in named.items()
-        if is_true(name, medians.loc[cluster], centers.loc[cluster])
+        if is_true(name, book, medians.loc[cluster], centers.loc[cluster])
     }
     traits = centers.stack().rename_axis(["cluster", "feature"]).rename("center").reset_index()
     traits["plain"] = [plain_name(row.feature, row.center > 0) for row in traits.itertuples()]
     traits["phrase"] = [
-        PHRASES.get(row.feature, (row.plain, row.plain))[0 if row.center > 0 else 1]
-        for row in traits.itertuples()
+        book.phrases.get((row.feature, row.center > 0), row.plain) for row in traits.itertuples()
     ]
     traits["size"] = traits["center"].abs()
     traits["is_true"] = [
-        is_true(row.phrase, medians.loc[row.cluster], centers.loc[row.cluster])
+        is_true(row.phrase, book, medians.loc[row.cluster], centers.loc[row.cluster])
         for row in traits.itertuples()
     ]
     traits["is_telling"] = traits["is_true"] & (traits["size"] >= CLEAR)
@@ -308,6 +292,7 @@ def train(
     history: pd.DataFrame,
     clock: pd.Timestamp,
     removed_at: pd.Timestamp,
+    book: Names,
 ) -> pd.DataFrame:
     """Find personas and give them ids and names.
 
@@ -327,6 +312,7 @@ def train(
         found.pivot(index="cluster", columns="feature", values="center"),
         medians,
         {cluster: old_names[persona_id] for cluster, persona_id in ids.items()},
+        book,
     )
     for number, cluster in enumerate(sorted(set(names) - set(ids)), max(used, default=0) + 1):
         ids[cluster] = f"persona_{number}"
@@ -347,6 +333,7 @@ def model(dbt, session):
     data_clock = dbt.ref("data_clock")
     behaviors = dbt.ref("persona_behaviors")
     last_removal = dbt.ref("last_removal")
+    persona_names = dbt.ref("persona_names")
     retrain_after_days = int(dbt.config.meta_get("retrain_after_days"))
     is_told = str(dbt.config.meta_get("retrain")).lower() == "true"
     clock = pd.Timestamp(frame_of(data_clock)["as_of"].iloc[0])
@@ -375,7 +362,9 @@ def model(dbt, session):
             )
         else:
             with threadpool_limits(1):  # sums in one order, whatever the machine
-                result = train(numbers, history, clock, removed_at)
+                result = train(
+                    numbers, history, clock, removed_at, Names.read(frame_of(persona_names))
+                )
             result = result.assign(
                 model_version=f"personas@{clock:%Y-%m-%dT%H:%M:%S}",
                 trained_as_of=clock,

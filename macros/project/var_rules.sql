@@ -32,6 +32,8 @@
         'quality_alerts.quarantined_share_rise': ['number', 0, 1],
         'quality_alerts.volume_fall': ['number', 0, 1],
         'quality_alerts.fill_rate_fall': ['number', 0, 1],
-        'bundle_horizon_hours': ['whole', 1, 720],
+        'bundle.horizon_hours': ['whole', 1, 720],
+        'bundle.least_products': ['whole', 1, none],
+        'bundle.least_revenue': ['number', 0, none],
     }) }}
 {% endmacro %}

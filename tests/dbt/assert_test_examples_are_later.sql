@@ -9,5 +9,5 @@ having
     max(case when slice = 'train' then as_of end)
     + case
         when model_name = 'churn' then interval '{{ var("churn_horizon_days") }} days'
-        else interval '{{ var("bundle_horizon_hours") }} hours'
+        else interval '{{ var("bundle").horizon_hours }} hours'
     end > min(case when slice = 'test' then as_of end)

@@ -25,6 +25,8 @@ def load(name):
 
 
 centroids = load("persona_centroids")
+NAMES = ROOT / "seeds" / "persona_names.csv"
+BOOK = centroids.Names.read(pd.read_csv(NAMES))
 
 
 class Dbt:
@@ -54,8 +56,9 @@ def profiles(groups=GROUPS, count=80, seed=0):
     return frame.assign(as_of=CLOCK, is_for_training=True)
 
 
-def run(frame, clock=CLOCK, former=None, retrain=False, removed_at=NEVER):
+def run(frame, clock=CLOCK, former=None, retrain=False, removed_at=NEVER, called=None):
     session = duckdb.connect()
+    session.register("persona_names", pd.read_csv(NAMES) if called is None else called)
     session.register("persona_behaviors", frame)
     session.register("data_clock", pd.DataFrame({"as_of": [clock]}))
     removal = pd.DataFrame({"removed_at": [removed_at]}).astype("datetime64[us]")
@@ -230,12 +233,21 @@ def test_unknown_and_constant_behavior_is_survived():
     assert rows["center"].notna().all()
 
 
+def test_names_are_those_of_the_seed():
+    own = (
+        pd.read_csv(NAMES).replace("Searchers", "Seekers of music").query("behavior != 'app_share'")
+    )
+    found = set(names(run(profiles(), called=own)).values())
+    assert {"Seekers of music", "Higher app share"} < found
+
+
 def test_every_name_is_unique_and_phrases_cover_the_behaviors():
     centers = pd.DataFrame(0.0, index=range(8), columns=BEHAVIORS)
     medians = pd.DataFrame(1.0, index=range(8), columns=BEHAVIORS)
-    found = centroids.name_personas(centers, medians, {3: "App users"})
+    found = centroids.name_personas(centers, medians, {3: "App users"}, BOOK)
     assert found[3] == "App users" and len(set(found.values())) == 8
-    assert set(centroids.CLAIMS) == {n for both in centroids.PHRASES.values() for n in both}
+    assert set(BOOK.claims) == set(BOOK.phrases.values())
+    assert len(BOOK.phrases) == len(set(BOOK.phrases.values()))
 
 
 def shoppers(orders, views, value=50.0, count=100, seed=0):
@@ -270,8 +282,8 @@ def test_a_name_that_is_no_longer_true_is_given_up_and_the_id_stays():
     looks = pd.DataFrame({"orders_per_visit": [0.0], "product_views_per_visit": [3.0]})
     buys = looks.assign(orders_per_visit=0.5)
     kept = {0: "Window shoppers"}
-    assert centroids.name_personas(center, looks, kept) == kept
-    assert centroids.name_personas(center, buys, kept) == {0: "Lower orders per visit"}
+    assert centroids.name_personas(center, looks, kept, BOOK) == kept
+    assert centroids.name_personas(center, buys, kept, BOOK) == {0: "Lower orders per visit"}
     plain = {0: "Lower orders per visit"}
-    assert centroids.name_personas(center, buys, plain) == plain
-    assert centroids.name_personas(-center, buys, plain) == {0: "Regular buyers"}
+    assert centroids.name_personas(center, buys, plain, BOOK) == plain
+    assert centroids.name_personas(-center, buys, plain, BOOK) == {0: "Regular buyers"}

@@ -161,7 +161,7 @@ visit_ends as (
         fct_sessions.profile_id is not null
         and fct_sessions.product_view_count > 0
         and fct_sessions.ended_at
-        < data_clock.as_of - interval '{{ checked_var("bundle_horizon_hours") + 1 }} hours'
+        < data_clock.as_of - interval '{{ checked_var("bundle").horizon_hours + 1 }} hours'
         and fct_sessions.ended_at >= data_clock.as_of - interval '{{ visit_end_days }} days'
     qualify row_number() over (order by fct_sessions.session_id) <= {{ visit_end_limit }}
 
@@ -181,7 +181,7 @@ visitors as (
         and fct_sessions.product_view_count > 0
         and not fct_sessions.is_open
         and fct_sessions.ended_at
-        >= data_clock.as_of - interval '{{ var("bundle_horizon_hours") }} hours'
+        >= data_clock.as_of - interval '{{ var("bundle").horizon_hours }} hours'
 
 ),
 

@@ -16,7 +16,8 @@
 {% set population = population ~ ', and never ' ~ ended %}
 {% endif %}
 {% set features = feature_columns(ref('profile_features')) | sort %}
-{% set bundle_hours = var('bundle_horizon_hours') %}
+{% set bundle = checked_var('bundle') %}
+{% set products = {1: 'one', 2: 'two', 3: 'three'}.get(bundle.least_products, bundle.least_products) %}
 
 with declarations as (
 
@@ -29,9 +30,9 @@ with declarations as (
     union all
     select
         'bundle_purchase' as model_name,
-        'an order of at least two products and of at least 200' as label,
-        {{ bundle_hours }} as horizon_hours,
-        'a visit with product views that ended in the last {{ bundle_hours }} hours' as population
+        'an order of at least {{ products }} products and of at least {{ bundle.least_revenue }}' as label,
+        {{ bundle.horizon_hours }} as horizon_hours,
+        'a visit with product views that ended in the last {{ bundle.horizon_hours }} hours' as population
     {% endif %}
 
 ),

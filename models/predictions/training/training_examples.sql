@@ -4,8 +4,7 @@
     before the test begins; those between would tell the training about the time it is tested on,
     and are left out.
 #}
-{% set bundle_products = 2 %}
-{% set bundle_revenue = 200 %}
+{% set bundle = checked_var('bundle') %}
 
 with profile_features as (
 
@@ -61,8 +60,8 @@ bundles as (
         ordered_at
     from orders
     where
-        (item_count >= {{ bundle_products }} or product_count >= {{ bundle_products }})
-        and revenue >= {{ bundle_revenue }}
+        (item_count >= {{ bundle.least_products }} or product_count >= {{ bundle.least_products }})
+        and revenue >= {{ bundle.least_revenue }}
 
 ),
 
@@ -80,7 +79,7 @@ instants as (
         'bundle_purchase' as model_name,
         profile_id,
         as_of,
-        as_of + interval '{{ var("bundle_horizon_hours") }} hours' as known_at
+        as_of + interval '{{ bundle.horizon_hours }} hours' as known_at
     from profile_features
     where is_for_bundle_purchase
 
