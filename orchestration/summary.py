@@ -18,6 +18,7 @@ from orchestration import command
 from orchestration.activation.warehouse import Warehouse, open_warehouse
 from orchestration.identity_quality import identity_quality
 from orchestration.text import table
+from orchestration.unreachable import sentences
 
 STAGES = {
     "landed rows": "select count(*) from {raw_messages}",
@@ -102,6 +103,16 @@ def unknown_events(warehouse: Warehouse) -> list[str]:
     ]
 
 
+def unreachable(warehouse: Warehouse) -> list[str]:
+    """A line per event without which declared segments have no members."""
+    rules = dict(rows_of(warehouse, "select segment_name, rule from {segments} order by priority"))
+    accepted = [
+        name for (name,) in rows_of(warehouse, "select distinct event_name from {fct_events}")
+    ]
+    why = "was accepted, so these segments have no members"
+    return [f"  {line}" for line in sentences(rules, accepted, why)]
+
+
 def models(warehouse: Warehouse) -> list[str]:
     """The newest version of each model beside its best baseline, and what keeps it from scoring."""
     rows = rows_of(
@@ -168,6 +179,7 @@ def summary(warehouse: Warehouse, truth: Path | None = None) -> str:
             ),
             "none is declared: docs/adding_a_segment.md tells how to add one",
         ),
+        *unreachable(warehouse),
         "Personas",
         section(
             ["persona", "profiles"],

@@ -13,6 +13,7 @@ from orchestration.ingestion.guess_event import known_events
 from orchestration.ingestion.landed_check import Event, check_landed
 from orchestration.ingestion.plan_accept import Accepted, accept
 from orchestration.ingestion.plan_infer import LEAST_ROWS, infer_unknown, shown_name
+from orchestration.unreachable import declared_rules, sentences
 
 
 @dataclass
@@ -38,6 +39,13 @@ def report(
         said.lines += [f"  {note}" for note in proposal.notes]
         checked = check_landed(con, outputs, seeds)
     said.lines.append(checked.summary())
+    accepted = [
+        each.name
+        for each in checked.events
+        if each.name and each.is_known and each.rows > max(each.lacking.values(), default=0)
+    ]
+    why = "is in this landing, which brings these segments no members"
+    said.lines += sentences(declared_rules(), accepted, why)
     said.warnings += checked.warnings()
     unknown = checked.unknown()
     if unknown:
