@@ -9,6 +9,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from tideline.declarations.unreachable import sentences
 from tideline.text import table
 from tideline.warehouse.connection import Warehouse, open_warehouse
 
@@ -59,6 +60,16 @@ def unknown_events(warehouse: Warehouse) -> list[str]:
         f"  {rows:,} quarantined rows are of {events:,} events that the tracking plan does not "
         "know; `tideline plan infer` proposes rows for it."
     ]
+
+
+def unreachable(warehouse: Warehouse) -> list[str]:
+    """A line per event without which declared segments have no members."""
+    rules = dict(rows_of(warehouse, "select segment_name, rule from {segments} order by priority"))
+    accepted = [
+        name for (name,) in rows_of(warehouse, "select distinct event_name from {fct_events}")
+    ]
+    why = "was accepted, so these segments have no members"
+    return [f"  {line}" for line in sentences(rules, accepted, why)]
 
 
 def models(warehouse: Warehouse) -> list[str]:
@@ -127,6 +138,7 @@ def summary(warehouse: Warehouse) -> str:
             ),
             "none is declared: docs/how-to/add-a-segment.md tells how to add one",
         ),
+        *unreachable(warehouse),
         "Personas",
         section(
             ["persona", "profiles"],

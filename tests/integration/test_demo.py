@@ -6,6 +6,8 @@ import re
 import duckdb
 import pytest
 
+from tideline.declarations.unreachable import columns_of, declared_attributes
+
 SAMPLE = ["--people", 300, "--days", 61]
 
 
@@ -59,6 +61,23 @@ def test_what_dbt_says_of_each_node(demo, subtests):
             assert result["status"] in (fine | {"warn"} if may_warn else fine), result["message"]
         if result["status"] == "warn":
             assert "is not promoted: AUC" in demo.page
+
+
+def test_a_feature_is_nothing_without_the_event_that_it_is_declared_of(demo):
+    attributes = declared_attributes()
+    filled = set()
+    for name, meta in columns_of("profile_features"):
+        if "event" not in meta:
+            continue
+        had = (
+            "exists (select 1 from profile_timeline as t where t.profile_id = f.profile_id "
+            f"and t.occurred_at < f.as_of and t.event_name = '{meta['event']}')"
+        )
+        some = f"select count(*) from profile_features as f where coalesce({name}, 0) <> 0 and "
+        assert demo.value(f"{some} not {had}") == 0, name
+        filled |= {name} if demo.value(f"{some} {had}") else set()
+    assert len(filled) > 20 and filled <= set(attributes)
+    assert "so these segments have no members" not in demo.page
 
 
 def test_the_demo_twice_and_one_day_later(demo):

@@ -155,6 +155,13 @@ def test_a_name_that_is_none_of_the_plans_is_shown_with_one_that_is(land, what, 
     assert not any(each in out + err for each in ("\x1b", "\u202e", "ann@", "0171"))
 
 
+def test_segments_that_a_landing_brings_nobody_are_said_with_the_event_they_need(land):
+    lacks = "No `purchase` event is in this landing, which brings these segments no members: "
+    assert f"{lacks}churn_risk, loyal_customer; map an event to it" in land(visits(50))[0]
+    # Without the revenue that the plan requires it is not accepted.
+    assert lacks in land(visits(50, what="purchase"), "--replace")[0]
+
+
 def test_the_plan_keeps_its_line_breaks(land, seeds):
     plan = seeds / "tracking_plan.csv"
     before = plan.read_bytes().replace(b"\n", b"\r\n")

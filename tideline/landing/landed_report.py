@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from tideline.declarations.unreachable import declared_rules, sentences
 from tideline.landing.guess_event import known_events
 from tideline.landing.landed_check import Event, check_landed
 from tideline.landing.plan_accept import Accepted, accept
@@ -38,6 +39,13 @@ def report(
         said.lines += [f"  {note}" for note in proposal.notes]
         checked = check_landed(con, outputs, seeds)
     said.lines.append(checked.summary())
+    accepted = [
+        each.name
+        for each in checked.events
+        if each.name and each.is_known and each.rows > max(each.lacking.values(), default=0)
+    ]
+    why = "is in this landing, which brings these segments no members"
+    said.lines += sentences(declared_rules(), accepted, why)
     said.warnings += checked.warnings()
     unknown = checked.unknown()
     if unknown:

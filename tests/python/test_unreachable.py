@@ -1,0 +1,100 @@
+"""Which segments cannot have members without an event, told from what is declared."""
+
+import duckdb
+import pytest
+
+from tideline.declarations.unreachable import (
+    declared_attributes,
+    parts_of,
+    sentences,
+    without_members,
+)
+from tideline.landing.plan_check import SEEDS, properties_of
+from tideline.landing.plan_infer import read_seed
+from tideline.summary import unreachable
+from tideline.warehouse.connection import open_warehouse
+
+PLAN = properties_of(read_seed(SEEDS, "tracking_plan.csv"))
+TRAITS = """
+models:
+  - name: profile_traits
+    columns:
+      - {name: visits, config: {meta: {trait: {event: [visit, call], aggregate: count}}}}
+      - {name: loaned, config: {meta: {trait: {event: loan, aggregate: sum, property: books}}}}
+      - {name: last_loan, config: {meta: {trait: {event: loan, aggregate: last_at}}}}
+  - name: profile_segments
+    columns:
+      - {name: reader, config: {meta: {segment: {rule: loaned > 1 and visits > 2}}}}
+      - {name: borrower, config: {meta: {shop: true, segment: {rule: loaned >= 1}}}}
+"""
+
+
+@pytest.fixture
+def library(tmp_path):
+    """Declarations of a business that is no shop."""
+    (tmp_path / "models" / "any").mkdir(parents=True)
+    (tmp_path / "models" / "any" / "names.yml").write_text(TRAITS)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_out"),
+    [
+        ("loaned >= 3", True),
+        ("last_loan is not null", True),
+        ("recency <= 3 and (visits + loaned) > 1", False),  # there are visits
+        ("recency <= 3 and loaned * 2 > 1", True),
+        ("loaned = 0", False),
+        ("last_loan is null and recency > 3", False),
+        ("loaned >= 1 or recency < 3", False),
+        ("not (loaned >= 1 and recency < 3)", False),
+        ("(loaned >= 1 and last_loan is not null) and recency < 3", True),
+        ("note = 'a loaned > 1 and b' and recency < 3", False),
+        ("loaned between 1 and 3", True),
+        ("coalesce(loaned, 9) >= 1", True),
+        ("coalesce(last_loan is null, true)", False),
+    ],
+)
+def test_a_rule_that_nothing_meets_is_told_from_one_that_something_may(library, rule, is_out):
+    found = without_members({"one": rule}, ["visit"], library)
+    assert found == ({("loan",): ["one"]} if is_out else {})
+    assert without_members({"one": rule}, ["visit", "loan"], library) == {}
+
+
+def test_a_sentence_per_missing_event(library):
+    rules = {"reader": "loaned > 1 and visits > 2", "borrower": "loaned >= 1"}
+    assert sentences(rules, [], "came, so these are empty", library) == [
+        "No `loan` event came, so these are empty: reader, borrower; map an event to it "
+        "(docs/landing.md) or see `shop: false` (docs/adding_a_segment.md).",
+        "No `visit` or `call` event came, so these are empty: reader; map an event to it "
+        "(docs/landing.md).",
+    ]
+    assert len(sentences(rules, ["call"], "came", library)) == 1
+
+
+def test_a_rule_is_cut_where_all_must_be_true():
+    rule = "a > 1 and b = 'x and y' and (c and d)"
+    assert parts_of(rule) == ["a > 1 ", " b = 'x and y' ", " (c and d)"]
+    assert parts_of("a > 1 and b < 2 or c") == ["a > 1 and b < 2 or c"]
+
+
+def test_what_is_declared_names_events_of_the_plan():
+    named = {event for each in declared_attributes().values() for event in each.events}
+    assert "purchase" in named and named <= set(PLAN)
+
+
+def test_the_page_says_so_of_the_segments_that_were_built(tmp_path):
+    path = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(path)) as con:
+        con.execute("create schema tideline")
+        con.execute("create table tideline.fct_events as select 'page_view' as event_name")
+        con.execute(
+            "create table tideline.segments as select 'loyal_customer' as segment_name, "
+            "'purchases_90d >= 3 and recency <= 30' as rule, 1 as priority"
+        )
+    with open_warehouse({"TIDELINE_WAREHOUSE": str(path)}, read_only=True) as warehouse:
+        (line,) = unreachable(warehouse)
+    assert line.startswith(
+        "  No `purchase` event was accepted, so these segments have no members: loyal_customer; "
+        "map an event to it (docs/landing.md) or see `shop: false`"
+    )

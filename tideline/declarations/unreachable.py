@@ -1,0 +1,131 @@
+"""Which declared segments nobody can be in while no event of a name has been accepted.
+
+Traits say which events they count, and features which event they are nothing without (`meta.event`
+in models/features/_features.yml). A part of a rule that is not true of nothing keeps all out.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+
+PROJECT = Path(__file__).parents[2]
+ZERO = ("count", "count_distinct", "sum")  # aggregates that are 0 of no event; others are null
+LITERAL = r"'(?:[^']|'')*'"
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A trait or feature: the events it counts, and what it may be without any of them."""
+
+    events: tuple[str, ...]
+    nothing: tuple[int | None, ...]
+
+
+def columns_of(model: str, project: Path = PROJECT) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and `meta` of the documented columns of a model."""
+    for path in sorted((project / "models").rglob("*.yml")):
+        text = path.read_text(encoding="utf-8")
+        if f"name: {model}" not in text:
+            continue
+        for each in yaml.safe_load(text).get("models", []):
+            for column in each.get("columns", []) if each["name"] == model else []:
+                yield column["name"], column.get("config", {}).get("meta", {})
+
+
+def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
+    """The traits, and the features that are nothing without an event."""
+    found = {
+        name: Attribute((meta["event"],), (0, None))
+        for name, meta in columns_of("profile_features", project)
+        if "event" in meta
+    }
+    for name, meta in columns_of("profile_traits", project):
+        if trait := meta.get("trait"):
+            events = trait["event"]
+            nothing = (0 if trait["aggregate"] in ZERO else None,)
+            found[name] = Attribute(tuple([events] if isinstance(events, str) else events), nothing)
+    return found
+
+
+def declared_rules(project: Path = PROJECT) -> dict[str, str]:
+    """The rules of the segments; those of the shop only where the var `shop` is true."""
+    settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
+    return {
+        name: meta["segment"]["rule"]
+        for name, meta in columns_of("profile_segments", project)
+        if "segment" in meta and (settings["vars"]["shop"] or not meta.get("shop"))
+    }
+
+
+def parts_of(rule: str) -> list[str]:
+    """What must all be true for a rule to be: it is cut at each `and` that joins the whole."""
+    words = re.sub(LITERAL, "", rule).lower()
+    if re.search(r"\b(or|between|case)\b", words):
+        return [rule]
+    parts, depth = [""], 0
+    for token in re.findall(rf"{LITERAL}|\w+|\s+|.", rule):
+        depth += {"(": 1, ")": -1}.get(token, 0)
+        if token.lower() == "and" and not depth:
+            parts.append("")
+        else:
+            parts[-1] += token
+    return parts
+
+
+def is_never(part: str, nothing: Mapping[str, tuple[int | None, ...]]) -> bool:
+    """Whether a part of a rule is not true, whichever nothing its attributes are.
+
+    One that reads anything else as well may be true.
+    """
+    with duckdb.connect() as con:
+        for values in itertools.product(*nothing.values()):
+            pairs = zip(nothing, values, strict=True)
+            row = ", ".join(f"{'null' if v is None else v} as {name}" for name, v in pairs)
+            try:
+                if con.execute(f"select ({part}) is true from (select {row})").fetchone()[0]:
+                    return False
+            except duckdb.Error:
+                return False
+    return True
+
+
+def without_members(
+    rules: Mapping[str, str], accepted: Collection[str], project: Path = PROJECT
+) -> dict[tuple[str, ...], list[str]]:
+    """Segments that nobody can be in, by the events of which one would be needed."""
+    empty = {
+        name: attribute
+        for name, attribute in declared_attributes(project).items()
+        if not set(attribute.events) & set(accepted)
+    }
+    found: dict[tuple[str, ...], list[str]] = {}
+    for segment, rule in rules.items():
+        for part in parts_of(rule):
+            read = re.findall(r"[a-z_]\w*", re.sub(LITERAL, "", part).lower())
+            nothing = {name: empty[name].nothing for name in read if name in empty}
+            if nothing and is_never(part, nothing):
+                for name in nothing:
+                    segments = found.setdefault(empty[name].events, [])
+                    segments += [segment] if segment not in segments else []
+    return found
+
+
+def sentences(
+    rules: Mapping[str, str], accepted: Iterable[str], why: str, project: Path = PROJECT
+) -> list[str]:
+    """A sentence per missing event; `why` says where it is missing and what follows."""
+    of_shop = {name for name, meta in columns_of("profile_segments", project) if meta.get("shop")}
+    return [
+        f"No {' or '.join(f'`{event}`' for event in events)} event {why}: "
+        f"{', '.join(segments)}; map an event to it (docs/landing.md)"
+        + (" or see `shop: false` (docs/adding_a_segment.md)." if of_shop & {*segments} else ".")
+        for events, segments in without_members(rules, set(accepted), project).items()
+    ]
