@@ -130,7 +130,11 @@ BREAKS = {
         "(partition by set_id order by priority, id_type)",
         "(partition by set_id order by priority desc, id_type)",
     ),
-    "shared_since_ever": ("dim_profiles", "identity_map.valid_from <= device_rows.occurred_at", "true"),
+    "shared_since_ever": (
+        "dim_profiles",
+        "identity_map.valid_from <= device_rows.occurred_at",
+        "true",
+    ),
     "anybodys_address": (
         "int_attribute_statements",
         "trimmed_statements.identifier_id is null or identity_map.identifier_id is not null",
