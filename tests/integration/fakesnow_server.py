@@ -106,11 +106,15 @@ class FakesnowServer:
 
     def place(self, table):
         """The full name of a table of the project, public or internal; None if it is not there."""
-        found = self.execute(
-            f"select table_schema from {DATABASE}.information_schema.tables "
-            f"where table_name = '{table.upper()}' and table_schema in ('{SCHEMA}', '{INTERNAL}')"
-        )
-        return f"{DATABASE}.{found[0][0]}.{table}" if found else None
+        found = [
+            schema
+            for kind in ("tables", "views")  # fakesnow's tables are without the views
+            for (schema,) in self.execute(
+                f"select table_schema from {DATABASE}.information_schema.{kind} where "
+                f"table_name = '{table.upper()}' and table_schema in ('{SCHEMA}', '{INTERNAL}')"
+            )
+        ]
+        return f"{DATABASE}.{found[0]}.{table}" if found else None
 
     def append(self, name, frame, json_columns=(), schema=INTERNAL):
         """Append a pandas frame to a table, made on first use, as `COPY INTO` would.
