@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 
 from examples.shop import Business, Dirt, generate
+from tideline.progress import Progress
 from tideline.warehouse.connection import open_warehouse
 from tideline.warehouse.paths import path_of
 
@@ -32,15 +33,17 @@ def write_events(
     folder = landing / "events"
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for index in range(from_day, to_day):
-        content = "".join(f"{line}\n" for line in business.lines(index)).encode()
-        plain = folder / f"{business.day(index).isoformat()}.jsonl"
-        packed = plain.with_suffix(".jsonl.gz")
-        path, other = (packed, plain) if compress else (plain, packed)
-        # Without a time in its header the same content gives the same file.
-        _write(path, gzip.compress(content, compresslevel=6, mtime=0) if compress else content)
-        other.unlink(missing_ok=True)
-        paths.append(path)
+    with Progress("writing the sample", to_day - from_day, "days") as shown:
+        for index in range(from_day, to_day):
+            content = "".join(f"{line}\n" for line in business.lines(index)).encode()
+            plain = folder / f"{business.day(index).isoformat()}.jsonl"
+            packed = plain.with_suffix(".jsonl.gz")
+            path, other = (packed, plain) if compress else (plain, packed)
+            # Without a time in its header the same content gives the same file.
+            _write(path, gzip.compress(content, compresslevel=6, mtime=0) if compress else content)
+            other.unlink(missing_ok=True)
+            paths.append(path)
+            shown.advance()
     return paths
 
 
@@ -184,7 +187,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         dirt = _dirt(arguments)
     except ValueError as error:
         parser.error(str(error))
-    business = generate(arguments.people, arguments.days, arguments.seed, arguments.end, dirt)
+    with Progress(f"making up {arguments.people:,} people"):
+        business = generate(arguments.people, arguments.days, arguments.seed, arguments.end, dirt)
     try:
         paths = write_events(business, arguments.landing, from_day, to_day, arguments.gzip)
         counts = write_truth(business, arguments.truth, from_day, to_day)

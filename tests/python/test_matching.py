@@ -2,9 +2,9 @@
 
 import duckdb
 import pytest
-from tideline.matching.command import main
 
 from tideline.matching import link
+from tideline.matching.command import main
 from tideline.matching.evaluate import measure, people
 from tideline.matching.records import record
 

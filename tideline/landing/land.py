@@ -53,6 +53,7 @@ from tideline.landing.mapping import (
 from tideline.landing.plan_check import SEEDS
 from tideline.landing.plan_infer import InferError, described, infer_unknown
 from tideline.landing.propose import propose
+from tideline.progress import Progress
 from tideline.warehouse.duckdb_file import close_off, only_row
 from tideline.warehouse.paths import path_of
 
@@ -344,6 +345,8 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     con.execute("set memory_limit = '1GB'")
     con.execute("set preserve_insertion_order = true")
     con.execute("set TimeZone = 'UTC'")
+    con.execute("set enable_progress_bar = true")  # for `Progress.following`, and not printed:
+    con.execute("set enable_progress_bar_print = false")
     return con
 
 
@@ -373,11 +376,12 @@ def land(
             compiler = Compiler(con, log, mapping, name or path.name)
             part = folder / "messages.parquet"
             try:
-                con.execute(
-                    f"copy ({compiler.messages()}) to {literal(part)} "
-                    f"(compression zstd, kv_metadata {{{NOTE}: {literal(note.note())}}})"
-                )
-                counts = count(con, compiler)
+                with Progress(f"landing {path.name}", 100, "%") as shown, shown.following(con):
+                    con.execute(
+                        f"copy ({compiler.messages()}) to {literal(part)} "
+                        f"(compression zstd, kv_metadata {{{NOTE}: {literal(note.note())}}})"
+                    )
+                    counts = count(con, compiler)
             except duckdb.Error as error:
                 raise compiler.blame(error) from None
         replaced = replaced_by(part, output)

@@ -11,6 +11,7 @@ from tideline.matching.evaluate import evaluation
 from tideline.matching.link import link
 from tideline.matching.matches import TABLE, write_matches
 from tideline.matching.records import read_records, unique_types
+from tideline.progress import Progress
 from tideline.warehouse.connection import Warehouse, open_warehouse
 from tideline.warehouse.errors import in_words
 
@@ -42,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--threshold must be above 0.5 and below 1")
     try:
         if options.evaluate:
-            print(evaluation(PEOPLE, options.threshold))
+            with Progress(f"matching the records of {PEOPLE:,} people"):
+                said = evaluation(PEOPLE, options.threshold)
+            print(said)
             return 0
         with open_warehouse(os.environ) as warehouse, warehouse.lock():
             print(match(warehouse, options.threshold, options.withdraw))
@@ -64,7 +67,10 @@ def match(warehouse: Warehouse, threshold: float, is_withdrawn: bool) -> str:
             if types
             else "no account and no source system describes anybody"
         )
-    change = write_matches(warehouse, link(records, threshold, unique))
+    with Progress(f"matching {len(records):,} records") as shown:
+        pairs = link(records, threshold, unique)
+        shown.say(f"writing {len(pairs):,} pairs")
+        change = write_matches(warehouse, pairs)
     read = f"{len(records):,} records of {', '.join(types)}: " if types else ""
     return (
         f"{read}{change.new:,} new pairs, {change.withdrawn:,} withdrawn, {change.held:,} in all; "
