@@ -91,7 +91,7 @@ CHANGED = git diff --name-only --diff-filter=d $(BASE) -- $(1) && git ls-files -
 # Later one folder: UNIT := tests/unit
 UNIT := $(addprefix tests/python/test_, $(addsuffix .py, \
     activation_claim activation_consent activation_files activation_guards activation_past \
-    activation_receipts activation_syncs activation_fates activation_webhook land landed landings \
+    activation_receipts activation_syncs activation_fates activation_webhook help land landed landings \
     layers licences line_length masked_errors matching models_personas models_propensity plan \
     progress propose sample))
 check: .venv/.installed style types

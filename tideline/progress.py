@@ -108,7 +108,7 @@ class Progress:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[io.BufferedReader]:
+def reading(path: Path) -> Iterator[io.BufferedReader[_Counted]]:
     """Open a file, and show how much of it has been read."""
     with (
         Progress(f"reading {path.name}", path.stat().st_size, "B") as shown,
