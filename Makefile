@@ -9,8 +9,10 @@ export VARS ?= {}
 EVENTS ?= 1000000
 CURVE ?= 1
 PORT ?= 3000
+SQLFLUFF := TIDELINE_WAREHOUSE=:memory: DBT_TARGET_PATH=target/lint \
+    $(BIN)/sqlfluff lint --disable-progress-bar --processes 2
 
-.PHONY: demo next-day forget test dev bench licences lint
+.PHONY: demo next-day forget dev bench licences lint style types check test docs
 
 .venv/.installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -68,14 +70,45 @@ bench: .venv/.installed
 licences: .venv/.installed
 	@$(BIN)/tideline licences
 
-# Models are judged in their first run, on a warehouse without tables; Snowflake's dialect is judged
-# by a test, which has a server to compile against.
-lint: .venv/.installed
+# Style of all files; the SQL takes sqlfluff minutes, because each model is compiled. Models are judged
+# in their first run, on a warehouse without tables; Snowflake's dialect is judged by a test, which has
+# a server to compile against.
+lint: .venv/.installed style
+	$(SQLFLUFF) models tests/dbt
+
+style: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	TIDELINE_WAREHOUSE=:memory: DBT_TARGET_PATH=target/lint \
-	    $(BIN)/sqlfluff lint models tests/dbt --disable-progress-bar --processes 2
+
+types: .venv/.installed
+	$(BIN)/mypy
+
+# What to run at every save, in less than two minutes: of the SQL only the files that differ from BASE
+# (where this branch left main), and the tests that need no warehouse. With other rules, or without
+# git, all SQL is linted.
+BASE ?= $(shell git merge-base HEAD origin/main 2>/dev/null || git merge-base HEAD main 2>/dev/null)
+CHANGED = git diff --name-only --diff-filter=d $(BASE) -- $(1) && git ls-files --others --exclude-standard -- $(1)
+# Later one folder: UNIT := tests/unit
+UNIT := $(addprefix tests/python/test_, $(addsuffix .py, \
+    activation_claim activation_consent activation_files activation_guards activation_past \
+    activation_receipts activation_syncs activation_fates activation_webhook help land landed landings \
+    layers licences line_length masked_errors matching models_personas models_propensity plan \
+    progress propose sample))
+check: .venv/.installed style types
+	@if [ -z "$(BASE)" ] || [ -n "$$($(call CHANGED,.sqlfluff))" ]; then files="models tests/dbt"; \
+	    else files=$$($(call CHANGED,'models/*.sql' 'tests/dbt/*.sql')); fi; \
+	    if [ -z "$$files" ]; then echo "No SQL differs from $(BASE)."; else $(SQLFLUFF) $$files; fi
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(UNIT)
 
 # In the order of the folders: the files of tests/python are short, so that both cores end together.
-test: .venv/.installed lint
+test: .venv/.installed lint types
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# dbt's pages about every table and column in one file; of a warehouse that is there also its types
+# and sizes.
+docs: export DBT_TARGET_PATH = target/docs
+docs: .venv/.installed
+	@if [ "$${DBT_TARGET:-duckdb}" != duckdb ] || [ -f "$$TIDELINE_WAREHOUSE" ]; then \
+	    $(BIN)/dbt --quiet docs generate --static; \
+	    else TIDELINE_WAREHOUSE=:memory: $(BIN)/dbt --quiet docs generate --static --empty-catalog; fi
+	@echo "Open $(CURDIR)/target/docs/static_index.html in a browser."

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import duckdb
 
+from tideline import progress
 from tideline.text import nearest
 from tideline.warehouse.errors import in_words
 
@@ -65,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     commands = {name: each for group in COMMANDS.values() for name, each in group.items()}
     if words and words[0] in commands:
+        progress.show()
         module = importlib.import_module(commands[words[0]].module)
         return module.main(words[1:])
     if words and words[0] not in ("-h", "--help"):

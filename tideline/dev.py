@@ -6,12 +6,13 @@ one by itself, and an open page would go on showing the older server.
 
 from __future__ import annotations
 
-import argparse
 import os
 import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from tideline.usage import parser as parser_of
 
 ROOT = Path(__file__).parents[1]
 HOST = "127.0.0.1"
@@ -30,8 +31,20 @@ def is_free(port: int) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Become `dagster dev`; 1 if the port is taken."""
-    parser = argparse.ArgumentParser(prog="tideline dev", description=__doc__)
-    parser.add_argument("--port", type=int, default=3000, help="of the pages (3000)")
+    parser = parser_of(
+        "dev",
+        """
+        Open Dagster on this machine: the graph with its lineage, runs and schedules, as a page in
+        your browser. It keeps its runs where `dagster.yaml` says. End it with Ctrl-C.
+        """,
+        {
+            "tideline dev": "serve the page on http://localhost:3000",
+            "tideline dev --port 3001": "serve it on another port",
+        },
+    )
+    parser.add_argument(
+        "--port", metavar="N", type=int, default=3000, help="port of the page (default 3000)"
+    )
     port = parser.parse_args(arguments).port
     if not 1 <= port <= 65535:
         parser.error(f"--port is {port}; write a whole number from 1 to 65535")

@@ -6,7 +6,6 @@ nothing, or names a licence that is not on the list, makes the command fail.
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from tideline.text import table
+from tideline.usage import parser as parser_of
 
 PINS = Path(__file__).parents[1] / "requirements.txt"
 # SPDX identifiers of licences under which everybody may use, change and sell. Of weak copyleft only
@@ -109,7 +109,14 @@ def rows(pins: Path) -> Iterator[tuple[str, str, str, str]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print all licences; 1 if a package has none that is allowed."""
-    argparse.ArgumentParser(prog="tideline licences", description=__doc__).parse_args(arguments)
+    parser_of(
+        "licences",
+        """
+        List name, version and licence of every pinned package, as the installed packages say it.
+        Exit code 1 if a package says nothing, or names a licence that is not allowed.
+        """,
+        {"tideline licences": "list them all"},
+    ).parse_args(arguments)
     found = list(rows(PINS))
     print(table(("package", "version", "licence"), [row[:3] for row in found]))
     for name, (licence, reason) in JUDGED.items():

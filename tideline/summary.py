@@ -4,13 +4,13 @@ Counts per stage that add up, segments and personas with their sizes, how good t
 what was delivered where.
 """
 
-import argparse
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from tideline.declarations.unreachable import sentences
 from tideline.text import table
+from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import Warehouse, open_warehouse
 
 STAGES = {
@@ -171,8 +171,13 @@ def summary(warehouse: Warehouse) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the page."""
-    argparse.ArgumentParser(
-        prog="tideline summary", description="What the last build made, on one page."
+    parser_of(
+        "summary",
+        """
+        Show what the last build made on one page: rows per stage, segments and personas with their
+        sizes, how good the models are, what was delivered where.
+        """,
+        {"tideline summary": "show the page of the warehouse that TIDELINE_WAREHOUSE names"},
     ).parse_args(arguments)
     with open_warehouse(os.environ, read_only=True) as warehouse:
         print(summary(warehouse))

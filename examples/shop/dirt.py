@@ -1,6 +1,7 @@
 """What goes wrong between a device and the landing folder, each kind with its rate."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,24 +29,29 @@ PLAN_BREAKING = (
 )
 
 
+def rate(default: float, what: str) -> Any:
+    """A field of `Dirt`; `tideline sample --help` shows what it is."""
+    return field(default=default, metadata={"what": what})
+
+
 @dataclass(frozen=True)
 class Dirt:
     """Rates from 0 to 1; of all clean messages unless said otherwise."""
 
-    exact_duplicates: float = 0.004  # the same line again
-    resent_duplicates: float = 0.006  # the same message, sent and received again later
-    late: float = 0.02  # of visits: uploaded hours to days later
-    out_of_order: float = 0.03  # held back by 1 to 20 minutes
-    skewed_clocks: float = 0.02  # of devices: wrong by 10 minutes to 3 days, either way
-    future: float = 0.001  # original timestamp days to a year ahead, other clocks right
-    bots: float = 0.02  # crawler messages, beside the clean ones
-    junk_identifiers: float = 0.003  # `null`, `anonymous`, `test@test.com`
-    shared_devices: float = 0.02  # of people: two accounts on one laptop
-    shared_inboxes: float = 0.01  # of people: two accounts with one address
-    family_tablets: float = 0.006  # of people: three with an account on one tablet
-    sold_phones: float = 0.01  # of people: sold to another with its cookie
-    plan_breaking: float = 0.003  # messages that break the tracking plan, beside the clean ones
-    not_json: float = 0.0005  # lines cut in half, beside the clean ones
+    exact_duplicates: float = rate(0.004, "the same line again")
+    resent_duplicates: float = rate(0.006, "the same message, sent and received again later")
+    late: float = rate(0.02, "of visits: uploaded hours to days later")
+    out_of_order: float = rate(0.03, "held back by 1 to 20 minutes")
+    skewed_clocks: float = rate(0.02, "of devices: wrong by 10 minutes to 3 days, either way")
+    future: float = rate(0.001, "original timestamp days to a year ahead, other clocks right")
+    bots: float = rate(0.02, "crawler messages, beside the clean ones")
+    junk_identifiers: float = rate(0.003, "`null`, `anonymous`, `test@test.com`")
+    shared_devices: float = rate(0.02, "of people: two accounts on one laptop")
+    shared_inboxes: float = rate(0.01, "of people: two accounts with one address")
+    family_tablets: float = rate(0.006, "of people: three with an account on one tablet")
+    sold_phones: float = rate(0.01, "of people: sold to another with its cookie")
+    plan_breaking: float = rate(0.003, "messages that break the plan, beside the clean ones")
+    not_json: float = rate(0.0005, "lines cut in half, beside the clean ones")
 
     def __post_init__(self) -> None:
         """Refuse rates outside of 0 to 1 (ValueError)."""

@@ -16,6 +16,8 @@ from datetime import date
 from pathlib import Path
 
 from examples.shop import Business, Dirt, generate
+from tideline.progress import Progress
+from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import open_warehouse
 from tideline.warehouse.paths import path_of
 
@@ -32,15 +34,17 @@ def write_events(
     folder = landing / "events"
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for index in range(from_day, to_day):
-        content = "".join(f"{line}\n" for line in business.lines(index)).encode()
-        plain = folder / f"{business.day(index).isoformat()}.jsonl"
-        packed = plain.with_suffix(".jsonl.gz")
-        path, other = (packed, plain) if compress else (plain, packed)
-        # Without a time in its header the same content gives the same file.
-        _write(path, gzip.compress(content, compresslevel=6, mtime=0) if compress else content)
-        other.unlink(missing_ok=True)
-        paths.append(path)
+    with Progress("writing the sample", to_day - from_day, "days") as shown:
+        for index in range(from_day, to_day):
+            content = "".join(f"{line}\n" for line in business.lines(index)).encode()
+            plain = folder / f"{business.day(index).isoformat()}.jsonl"
+            packed = plain.with_suffix(".jsonl.gz")
+            path, other = (packed, plain) if compress else (plain, packed)
+            # Without a time in its header the same content gives the same file.
+            _write(path, gzip.compress(content, compresslevel=6, mtime=0) if compress else content)
+            other.unlink(missing_ok=True)
+            paths.append(path)
+            shown.advance()
     return paths
 
 
@@ -74,33 +78,87 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tideline sample", description=__doc__)
-    parser.add_argument("--people", type=_count, default=2000, help="default 2000")
-    parser.add_argument("--days", type=_count, default=90, help="days of data (default 90)")
-    parser.add_argument("--seed", type=_whole, default=1, help="default 1")
+    parser = parser_of(
+        "sample",
+        """
+        Land the events of a made-up shop, to try Tideline without data of your own: one file per
+        day of arrival in the landing folder. The same arguments give the same bytes.
+
+        The truth about the people of the shop is written elsewhere. Only tests and --compare read
+        it, to say how much of it the last build found.
+        """,
+        {
+            "tideline sample": "land 90 days of 2,000 people",
+            "tideline sample --people 50 --days 7 --clean": "land a small log without any fault",
+            "tideline sample --days 91 --from-day 90": "land one more day of the same shop",
+            "tideline sample --compare": "say how much of the truth the last build found",
+        },
+    )
+    parser.add_argument(
+        "--people", metavar="N", type=_count, default=2000, help="people of the shop (default 2000)"
+    )
+    parser.add_argument(
+        "--days", metavar="N", type=_count, default=90, help="days of data (default 90)"
+    )
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=_whole,
+        default=1,
+        help="another number makes up another shop (default 1)",
+    )
     parser.add_argument(
         "--end",
+        metavar="DATE",
         type=_date,
         default=date(2026, 11, 1),
         help="the day after the last one, e.g. 2026-11-01 (the default)",
     )
-    parser.add_argument("--landing", type=Path, default=path_of("TIDELINE_LANDING"))
-    parser.add_argument("--truth", type=Path, default=DEFAULT_TRUTH)
-    parser.add_argument("--from-day", type=_whole, default=0, help="first arrival day, from 0")
     parser.add_argument(
-        "--to-day", type=_whole, help="arrival day to stop before (default: --days)"
+        "--landing",
+        metavar="FOLDER",
+        type=Path,
+        default=path_of("TIDELINE_LANDING"),
+        help="folder of the landed files (default: TIDELINE_LANDING, else landing)",
     )
-    parser.add_argument("--gzip", action="store_true", help="write .jsonl.gz")
+    parser.add_argument(
+        "--truth",
+        metavar="FOLDER",
+        type=Path,
+        default=DEFAULT_TRUTH,
+        help=f"folder of the truth (default {DEFAULT_TRUTH})",
+    )
+    parser.add_argument(
+        "--from-day",
+        metavar="N",
+        type=_whole,
+        default=0,
+        help="first day of arrival to write (default 0)",
+    )
+    parser.add_argument(
+        "--to-day", metavar="N", type=_whole, help="day of arrival to stop before (default: --days)"
+    )
+    parser.add_argument("--gzip", action="store_true", help="compress the files (.jsonl.gz)")
     parser.add_argument(
         "--compare",
         action="store_true",
         help="land nothing; say how much of the truth the last build found",
     )
-    dirt = parser.add_argument_group("dirt", "rates from 0 to 1")
-    dirt.add_argument("--clean", action="store_true", help="no dirt but what is asked for")
+    dirt = parser.add_argument_group(
+        "dirt",
+        "Rates from 0 to 1, of all messages unless said otherwise.",
+    )
+    dirt.add_argument(
+        "--clean", action="store_true", help="no dirt except what the other options ask for"
+    )
     for rate in fields(Dirt):
         flag = f"--{rate.name.replace('_', '-')}"
-        dirt.add_argument(flag, type=float, metavar="RATE", help=f"default {rate.default}")
+        dirt.add_argument(
+            flag,
+            type=float,
+            metavar="RATE",
+            help=f"{rate.metadata['what']} (default {rate.default})",
+        )
     return parser
 
 
@@ -184,7 +242,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         dirt = _dirt(arguments)
     except ValueError as error:
         parser.error(str(error))
-    business = generate(arguments.people, arguments.days, arguments.seed, arguments.end, dirt)
+    with Progress(f"making up {arguments.people:,} people"):
+        business = generate(arguments.people, arguments.days, arguments.seed, arguments.end, dirt)
     try:
         paths = write_events(business, arguments.landing, from_day, to_day, arguments.gzip)
         counts = write_truth(business, arguments.truth, from_day, to_day)

@@ -238,6 +238,7 @@ def test_a_leaver_whose_removal_was_answered_by_a_redirect_is_removed_again(hook
     assert server.rows == wanted(members(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", ["200 OK", "302 Found", "400 Bad Request", "500 Error"])
 def test_of_a_bomb_only_the_limit_is_unpacked(rig, status):
     packed = gzip.compress(bytes(400_000_000))

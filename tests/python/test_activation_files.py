@@ -154,6 +154,7 @@ def test_names_that_look_alike_get_files_of_their_own(rig):
     assert len({name.lower() for name in found}) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
 def test_a_disk_full_from_the_start_leaves_a_folder_that_can_be_used(rig):
     rig.declare(s=FILES | {"max_attempts": 1})
@@ -180,6 +181,7 @@ FULL_DISK = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
 def test_a_full_disk_leaves_the_old_file_whole(rig):
     rig.declare(s=FILES | {"max_attempts": 1})

@@ -116,6 +116,7 @@ def test_a_run_of_which_all_rows_were_rejected_is_no_success(hooked, server):
     assert (some_rejected.run.status, some_rejected.exit_code) == ("succeeded", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scripts", "code", "statuses"),
     [

@@ -266,6 +266,7 @@ def test_a_broken_file_says_so_and_leaves_what_was(tmp_path, name, content, mess
     assert old.read_text() == "as before"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_landed_before", [False, True])
 def test_a_failure_in_the_middle_leaves_nothing_half_written(tmp_path, is_landed_before):
     output = tmp_path / "landing" / "events" / "log.parquet"
@@ -403,6 +404,7 @@ def plan_breaks(output):
     return broken
 
 
+@pytest.mark.slow
 def test_uci_online_retail(tmp_path):
     log = real("uci_online_retail", "online_retail.parquet")
     result = land(log, load_mapping(MAPPINGS / "uci_online_retail.yml"), tmp_path)

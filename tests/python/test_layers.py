@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # From the lowest to the highest; those of one line do not import each other.
 LAYERS = [
-    ["tideline.text"],
+    ["tideline.text", "tideline.progress", "tideline.usage"],
     ["tideline.warehouse"],
     ["tideline.declarations"],
     ["tideline.landing", "tideline.activation", "tideline.matching"],

@@ -50,6 +50,7 @@ def test_an_error_is_told_without_the_row(expression):
     assert not any(word in told for word in WORDS), told
 
 
+@pytest.mark.slow
 @settings(max_examples=300, derandomize=True, database=None, deadline=None)
 @given(text=st.text(st.sampled_from("ab'\" \n:.LINE1^x?"), min_size=1, max_size=30))
 def test_whatever_the_text_is(text):
@@ -82,6 +83,7 @@ def test_a_python_model_is_told_without_the_row():
     assert not any(word in str(error.value) for word in WORDS)
 
 
+@pytest.mark.slow
 def test_dbt_writes_it_nowhere(deployment):
     """Neither to the screen nor to its log, whoever starts it."""
     with duckdb.connect(str(deployment.warehouse)) as connection:

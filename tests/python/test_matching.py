@@ -197,6 +197,7 @@ def test_a_record_is_compared_without_its_spelling():
     assert record("s:1", "s", {"name": "Cher"})["last_name"] == "cher"
 
 
+@pytest.mark.slow
 def test_splink_finds_what_keys_do_not():
     """Measured: see docs/reference/matching.md."""
     measures = {way: found for way, *found in measure(2000, 0.95)}
@@ -214,6 +215,7 @@ def test_of_people_alike_each_is_matched_with_themselves():
     assert link.preferred(own | twice | partners, type_of) == own | twice
 
 
+@pytest.mark.slow
 def test_matching_is_repeatable():
     records, _ = people(500)
     rounded = [

@@ -156,6 +156,7 @@ def weeks(count=6):
         yield CLOCK + pd.Timedelta(days=7 * week), frame
 
 
+@pytest.mark.slow
 def test_the_number_of_personas_does_not_follow_the_noise():
     """Found anew each week there are now more and now fewer of them; handed on, they stay."""
     anew = {len(names(run(frame, clock))) for clock, frame in weeks()}

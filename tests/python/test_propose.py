@@ -311,6 +311,7 @@ def test_decimal_commas_blanks_and_other_encodings(tmp_path):
     assert "may be decimal or thousands" in (tmp_path / "proposal.yml").read_text()
 
 
+@pytest.mark.slow
 def test_the_log_of_a_web_server(tmp_path):
     times = [START + timedelta(minutes=n) for n in range(60)]
     agent = '"Mozilla/5.0 (X11; Linux; rv:1)"'

@@ -85,6 +85,7 @@ def is_valid(message: dict, plan: dict, aliases: dict[str, str]) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(tmp_path):
     first = contents(land(tmp_path / "a"))
     assert contents(land(tmp_path / "b")) == first

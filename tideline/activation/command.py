@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import sys
@@ -13,6 +12,7 @@ from tideline.activation.destinations import DESTINATIONS
 from tideline.activation.engine import SyncResult, run_sync
 from tideline.declarations.syncs import Sync, read_syncs
 from tideline.text import nearest, table
+from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import open_warehouse
 from tideline.warehouse.errors import ActivationError, in_words
 from tideline.warehouse.paths import target_of
@@ -25,10 +25,19 @@ HEADER = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the syncs named (all, if none is); returns the exit code of the worst."""
-    parser = argparse.ArgumentParser(
-        prog="tideline activate",
-        description="Bring each destination to its desired state (reverse ETL).",
-        epilog="Exit codes: 0 each destination holds what it should or is not configured; 1 a sync "
+    parser = parser_of(
+        "activate",
+        """
+        Bring each destination up to date: send what has changed in its segments since the last run,
+        and remove who has left. A sync is declared in dbt, as an exposure with `meta.sync`
+        (docs/adding_a_destination.md).
+        """,
+        {
+            "tideline activate": "run every sync",
+            "tideline activate --sync segments_to_files --dry-run": "say what this one would send",
+            "tideline activate --allow-large-change": "send what a guard has held, once you looked",
+        },
+        "Exit codes: 0 each destination holds what it should or is not configured; 1 a sync "
         "failed, run it again; 3 a sync is held, a person has to decide; 4 a destination has "
         "rejected all rows of a run. Of several syncs the first of 1, 4, 3 that applies.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,6 +28,7 @@ from tideline.activation.plan import (
     read_desired,
 )
 from tideline.declarations.syncs import Sync
+from tideline.progress import Progress
 from tideline.warehouse.clock import wall_clock
 from tideline.warehouse.connection import Warehouse
 from tideline.warehouse.errors import ActivationError, NotConfigured
@@ -269,7 +270,7 @@ class _Runner:
             self.warehouse.renew_lock()
             return destination.send(operations, run.run_id)
 
-        for first, batch in read_batches(self.warehouse, sync):
+        for first, batch in self._batches(resent):
             self.ledger.intend(run, first, first + len(batch) - 1)
             done = deliver(batch, send, self.pace, sync.limits.max_attempts, resent)
             is_new = not resent and not self.forgotten
@@ -288,3 +289,12 @@ class _Runner:
             if done.needs_person or done.resume_after or in_vain == GIVE_UP_AFTER:
                 self.stopped = True
                 return
+
+    def _batches(self, resent: bool) -> Iterator[tuple[int, list[Operation]]]:
+        """The batches of the plan; on a terminal the rows that are through are counted."""
+        ops = self.run_record.ops.items()
+        planned = sum(rows for op, rows in ops if (op == "resend") == resent)
+        with Progress(f"sending {self.sync.name}", planned, "rows") as shown:
+            for first, batch in read_batches(self.warehouse, self.sync):
+                yield first, batch
+                shown.advance(len(batch))

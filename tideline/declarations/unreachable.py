@@ -1,7 +1,7 @@
 """Which declared segments nobody can be in while no event of a name has been accepted.
 
 Traits say which events they count, and features which event they are nothing without (`meta.event`
-in models/features/_features.yml). A part of a rule that is not true of nothing keeps all out.
+in models/features/profile_features.yml). A part of a rule that is not true of nothing keeps all out.
 """
 
 from __future__ import annotations

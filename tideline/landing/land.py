@@ -53,6 +53,8 @@ from tideline.landing.mapping import (
 from tideline.landing.plan_check import SEEDS
 from tideline.landing.plan_infer import InferError, described, infer_unknown
 from tideline.landing.propose import propose
+from tideline.progress import Progress
+from tideline.usage import parser as parser_of
 from tideline.warehouse.duckdb_file import close_off, only_row
 from tideline.warehouse.paths import path_of
 
@@ -341,6 +343,8 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     con.execute("set memory_limit = '1GB'")
     con.execute("set preserve_insertion_order = true")
     con.execute("set TimeZone = 'UTC'")
+    con.execute("set enable_progress_bar = true")  # for `Progress.following`, and not printed:
+    con.execute("set enable_progress_bar_print = false")
     return con
 
 
@@ -370,11 +374,12 @@ def land(
             compiler = Compiler(con, log, mapping, name or path.name)
             part = folder / "messages.parquet"
             try:
-                con.execute(
-                    f"copy ({compiler.messages()}) to {literal(part)} "
-                    f"(compression zstd, kv_metadata {{{NOTE}: {literal(note.note())}}})"
-                )
-                counts = count(con, compiler)
+                with Progress(f"landing {path.name}", 100, "%") as shown, shown.following(con):
+                    con.execute(
+                        f"copy ({compiler.messages()}) to {literal(part)} "
+                        f"(compression zstd, kv_metadata {{{NOTE}: {literal(note.note())}}})"
+                    )
+                    counts = count(con, compiler)
             except duckdb.Error as error:
                 raise compiler.blame(error) from None
         replaced = replaced_by(part, output)
@@ -429,13 +434,31 @@ def count(con: duckdb.DuckDBPyConnection, compiler: Compiler) -> dict:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="tideline land",
-        description="Land a log of your own; without --mapping, propose one.",
+    parser = parser_of(
+        "land",
+        """
+        Land a log of your own: CSV, JSON lines or Parquet, compressed or not. A mapping says which
+        column is the time, the person and the event. Without --mapping, propose one.
+
+        Landing a log again replaces its former rows. The next `dbt build` takes the change in.
+        """,
+        {
+            "tideline land log.csv": "show a proposed mapping, with its evidence",
+            "tideline land log.csv --propose log.yml": "write it to a file, to check and correct",
+            "tideline land log.csv --mapping log.yml --accept-plan": "land it, plan its events",
+            "tideline land --remove log.csv": "take the landing back",
+        },
+        "docs/landing.md shows the whole way.",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--mapping", type=Path, metavar="MAPPING.yml")
-    parser.add_argument("--propose", type=Path, metavar="OUT.yml", help="write the proposal here")
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="the log; several of one kind"
+    )
+    parser.add_argument(
+        "--mapping", type=Path, metavar="MAPPING.yml", help="land with this mapping"
+    )
+    parser.add_argument(
+        "--propose", type=Path, metavar="OUT.yml", help="write the proposed mapping to a new file"
+    )
     parser.add_argument(
         "--accept-plan",
         action="store_true",
@@ -443,11 +466,14 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--landing",
+        metavar="FOLDER",
         type=Path,
         default=path_of("TIDELINE_LANDING"),
-        help="landing folder (default: TIDELINE_LANDING, else landing)",
+        help="folder of the landed files (default: TIDELINE_LANDING, else landing)",
     )
-    parser.add_argument("--as", dest="name", metavar="NAME", help="name of the landing")
+    parser.add_argument(
+        "--as", dest="name", metavar="NAME", help="name of the landing (default: that of the file)"
+    )
     parser.add_argument(
         "--replace",
         action="store_true",
@@ -458,6 +484,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--seeds",
+        metavar="FOLDER",
         type=Path,
         default=SEEDS,
         help="folder of the tracking plan (default: seeds of the project)",

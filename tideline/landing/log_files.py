@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tideline.landing.mapping import LogFormat, MappingError
+from tideline.progress import reading
 from tideline.warehouse.duckdb_file import only_row
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".log")
@@ -265,7 +266,7 @@ def unique(names: Iterable[str]) -> list[str]:
 @contextmanager
 def text_lines(path: Path, encoding: str, newline: str) -> Iterator[Iterator[str]]:
     """The lines of a text file, gzip too; bytes that are not of the encoding stay as surrogates."""
-    with path.open("rb") as file:
+    with reading(path) as file:
         is_gzip = file.peek(2)[:2] == b"\x1f\x8b"
         plain = gzip.GzipFile(fileobj=file) if is_gzip else file
         try:

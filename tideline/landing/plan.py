@@ -12,17 +12,28 @@ from pathlib import Path
 
 from tideline.landing.plan_check import COLUMNS, SEEDS, check, properties_of, read
 from tideline.landing.plan_infer import InferError, infer, written
+from tideline.usage import parser as parser_of
 from tideline.warehouse.paths import path_of
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="tideline plan",
-        description="Check the tracking plan, or propose rows for it.",
+    parser = parser_of(
+        "plan",
+        """
+        Check the tracking plan, which says what events and properties you accept, or propose rows
+        for it from what has landed (docs/tracking_plan.md).
+        """,
+        {
+            "tideline plan check": "say what is wrong in the plan and its aliases",
+            "tideline plan infer": "show rows for the events that the plan does not know",
+            "tideline plan infer --all --write plan.csv": "write rows for all events to a file",
+        },
+        "`tideline plan infer --help` describes its options.",
     )
     parser.add_argument(
         "--seeds",
+        metavar="FOLDER",
         type=Path,
         default=SEEDS,
         help="folder of the seeds (default: that of the project)",
@@ -32,11 +43,16 @@ def main(arguments: list[str] | None = None) -> int:
     proposing = commands.add_parser("infer", help="propose rows of the plan from what has landed")
     proposing.add_argument(
         "--landing",
+        metavar="FOLDER",
         type=Path,
         help="read the files of this landing folder instead of the warehouse",
     )
-    proposing.add_argument("--all", action="store_true", help="also what the plan has already")
-    proposing.add_argument("--write", type=Path, metavar="FILE", help="write the rows here")
+    proposing.add_argument(
+        "--all", action="store_true", help="propose also what the plan has already"
+    )
+    proposing.add_argument(
+        "--write", type=Path, metavar="FILE", help="write the rows to a new file"
+    )
     options = parser.parse_args(arguments)
     return check_seeds(options.seeds) if options.command == "check" else propose_rows(options)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,8 @@ from tideline.matching.evaluate import evaluation
 from tideline.matching.link import link
 from tideline.matching.matches import TABLE, write_matches
 from tideline.matching.records import read_records, unique_types
+from tideline.progress import Progress
+from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import Warehouse, open_warehouse
 from tideline.warehouse.errors import in_words
 
@@ -19,17 +20,26 @@ PEOPLE = 5000
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="tideline match",
-        description="Find the records of accounts and source systems that are one person's though "
-        "no identifier says so, also within one system, and write the pairs to identity_matches, "
-        "which the next `dbt build` takes for edges.",
+    parser = parser_of(
+        "match",
+        """
+        Find records of one person that share no identifier, by name, address and the like, across
+        accounts and source systems and within one. The pairs are written to `identity_matches`; the
+        next `dbt build` joins them (docs/identity.md).
+        """,
+        {
+            "tideline match": "match all records",
+            "tideline match --threshold 0.99": "accept only pairs that are this probable",
+            "tideline match --withdraw": "take all pairs back",
+            "tideline match --evaluate": "measure precision and recall on made-up people",
+        },
     )
     parser.add_argument(
         "--threshold",
+        metavar="PROBABILITY",
         type=float,
         default=0.95,
-        help="the least probability of a pair, above 0.5 and below 1 (0.95)",
+        help="the least probability of a pair, above 0.5 and below 1 (default 0.95)",
     )
     parser.add_argument("--withdraw", action="store_true", help="withdraw all pairs instead")
     parser.add_argument(
@@ -42,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--threshold must be above 0.5 and below 1")
     try:
         if options.evaluate:
-            print(evaluation(PEOPLE, options.threshold))
+            with Progress(f"matching the records of {PEOPLE:,} people"):
+                said = evaluation(PEOPLE, options.threshold)
+            print(said)
             return 0
         with open_warehouse(os.environ) as warehouse, warehouse.lock():
             print(match(warehouse, options.threshold, options.withdraw))
@@ -64,7 +76,10 @@ def match(warehouse: Warehouse, threshold: float, is_withdrawn: bool) -> str:
             if types
             else "no account and no source system describes anybody"
         )
-    change = write_matches(warehouse, link(records, threshold, unique))
+    with Progress(f"matching {len(records):,} records") as shown:
+        pairs = link(records, threshold, unique)
+        shown.say(f"writing {len(pairs):,} pairs")
+        change = write_matches(warehouse, pairs)
     read = f"{len(records):,} records of {', '.join(types)}: " if types else ""
     return (
         f"{read}{change.new:,} new pairs, {change.withdrawn:,} withdrawn, {change.held:,} in all; "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import os
 import sys
@@ -14,16 +13,27 @@ from tideline.privacy.forget import Project, forget
 from tideline.privacy.marks import KINDS, read_marks
 from tideline.privacy.person import PrivacyError
 from tideline.text import table
+from tideline.usage import parser as parser_of
 from tideline.warehouse.errors import in_words
 from tideline.warehouse.paths import path_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code, 1 if a request could not be met or finished."""
-    parser = argparse.ArgumentParser(
-        prog="tideline forget",
-        description="Forget people: from every table, every destination and the ledger. Without an "
-        "identifier, finish what an earlier run had to leave.",
+    parser = parser_of(
+        "forget",
+        """
+        Forget people for good: in every table, at every destination and in the logs. A receipt says
+        what was removed and what is left to do by hand (docs/privacy.md).
+
+        Without an identifier, finish what an earlier run had to leave.
+        """,
+        {
+            "tideline forget -": "type who is meant, where no shell remembers it",
+            "tideline forget - < people.txt": "read who is meant from a file, a line each",
+            "tideline forget": "finish an earlier request, such as one with a destination away",
+            "tideline forget --columns": "list the columns that hold personal data",
+        },
     )
     parser.add_argument(
         "identifiers",
@@ -33,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "each, where no shell remembers them",
     )
     parser.add_argument("--columns", action="store_true", help="only list what is marked personal")
-    parser.add_argument("--vars", default="{}", help="the vars of this deployment's dbt builds")
+    parser.add_argument(
+        "--vars", metavar="YAML", default="{}", help="what your builds say with `dbt build --vars`"
+    )
     options = parser.parse_args(arguments)
     project = Project(os.environ, options.vars)
     try:

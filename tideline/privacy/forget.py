@@ -42,6 +42,7 @@ from tideline.privacy.person import (
     theirs,
 )
 from tideline.privacy.traces import remove_traces
+from tideline.progress import Progress
 from tideline.warehouse.clock import wall_clock
 from tideline.warehouse.connection import Warehouse, open_warehouse
 from tideline.warehouse.paths import target_of
@@ -57,6 +58,7 @@ READ = (
     "identifier_rules",
     "event_identifiers",
 )
+STEPS = 4  # that progress shows: ask, rebuild, tell and purge, rewrite
 PLACES = "(landed_file, landed_line) in (select landed_file, landed_line from forget_rows)"
 
 Marks = Mapping[str, PersonalTable]
@@ -106,6 +108,13 @@ def forget(asked: Sequence[str], project: Project) -> list[tuple[str, str, str, 
     Returns rows of `forget_receipts`: (request_id, kind, name, row_count). Raises PrivacyError or
     another ActivationError if a request cannot be met, or not be finished yet.
     """
+    with Progress("forgetting: looking for them", STEPS, "steps") as shown:
+        return _forget(asked, project, shown)
+
+
+def _forget(
+    asked: Sequence[str], project: Project, shown: Progress
+) -> list[tuple[str, str, str, int]]:
     project.open().close()  # says what is wrong with the warehouse; dbt would make a missing one
     project.dbt("run-operation", "drop_leftovers")  # writes the manifest too
     marks = read_marks(project.manifest)
@@ -118,7 +127,8 @@ def forget(asked: Sequence[str], project: Project) -> list[tuple[str, str, str, 
                 locate(text, warehouse, marks)
         told = [ask(text, warehouse, marks) for text in asked]
         requests = open_requests(warehouse)
-    finish(requests, project, marks)
+    shown.advance()
+    finish(requests, project, marks, shown)
     told += [request.request_id for request in requests]
     with project.open() as warehouse:
         return warehouse.query(
@@ -300,15 +310,18 @@ def _receipt(warehouse: Warehouse, request: Request, kind: str, name: str, rows:
     )
 
 
-def finish(requests: Sequence[Request], project: Project, marks: Marks) -> None:
+def finish(requests: Sequence[Request], project: Project, marks: Marks, shown: Progress) -> None:
     """Take the steps that are still to be taken.
 
     Raises PrivacyError if a destination could not be told; the other requests are finished.
     """
     asked = [request for request in requests if request.status == "asked"]
+    shown.say("forgetting: building without them")
     if asked:
         rebuild(project, any(request.needs_full_refresh for request in asked))
         note(asked, "rebuilt", project)
+    shown.advance()
+    shown.say("forgetting: telling the destinations")
     untold: set[str] = set()
     for request in requests:
         if request.status in ("asked", "rebuilt"):
@@ -319,7 +332,10 @@ def finish(requests: Sequence[Request], project: Project, marks: Marks) -> None:
         if request.status != "purged":
             purge(request, project, marks)
             note([request], "purged", project)
+    shown.advance()
+    shown.say("forgetting: writing the warehouse anew")
     rewrite(project)
+    shown.advance()
     if untold:
         raise PrivacyError(
             "gone from the tables, but not yet from each destination; run this again when these "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -11,14 +10,23 @@ from pathlib import Path
 from tideline.landing.systems import SYSTEMS
 from tideline.landing.systems.load import load
 from tideline.landing.systems.system import LoadError
+from tideline.usage import parser as parser_of
 from tideline.warehouse.paths import path_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Load the systems named, else all that have credentials; 1 if one of them failed."""
-    parser = argparse.ArgumentParser(
-        prog="tideline load",
-        description="Land what is new in the source systems (docs/reference/source-systems.md).",
+    parser = parser_of(
+        "load",
+        """
+        Land what is new in your source systems: each load asks only for what has changed since the
+        last one. Credentials come from the environment (docs/source_systems.md). The next
+        `dbt build` reads the systems that the var `sources` names.
+        """,
+        {
+            "tideline load": "load every system that has credentials",
+            "tideline load stripe zendesk": "load these two",
+        },
     )
     parser.add_argument(
         "systems",
@@ -26,7 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="SYSTEM",
         help=f"{', '.join(SYSTEMS)}; without one, all that have credentials",
     )
-    parser.add_argument("--landing", type=Path, default=path_of("TIDELINE_LANDING"))
+    parser.add_argument(
+        "--landing",
+        metavar="FOLDER",
+        type=Path,
+        default=path_of("TIDELINE_LANDING"),
+        help="folder of the landed files (default: TIDELINE_LANDING, else landing)",
+    )
     options = parser.parse_args(arguments)
     for name in options.systems:
         if name not in SYSTEMS:

@@ -14,7 +14,7 @@ import shutil
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -25,6 +25,7 @@ import requests
 from tideline.landing.systems.rows import Window
 from tideline.landing.systems.session import ATTEMPTS, error_code, http_session
 from tideline.landing.systems.system import LoadError, System
+from tideline.progress import Progress
 
 if TYPE_CHECKING:
     from dlt import Pipeline
@@ -66,10 +67,24 @@ def _load(
     if _has_forgotten(system, state):
         shutil.rmtree(state)
         pipeline = _pipeline(system, state)
-    pipeline.run(_source(system, address, environment, Window(int(started * 1000))))
+    source = _source(system, address, environment, Window(int(started * 1000)))
+    with Progress(f"loading {system.name}", unit="rows") as shown:
+        for resource in source.selected_resources.values():
+            resource.add_map(_counted(shown))
+        pipeline.run(source)
     landed += _publish(system, state, landing)
     (state / LAST_LOAD).write_text(str(started))
     return {table: landed[table] for table in system.tables}
+
+
+def _counted(shown: Progress) -> Callable[[Any], Any]:
+    """A step of dlt that changes nothing and counts the rows."""
+
+    def count(row: Any) -> Any:
+        shown.advance()
+        return row
+
+    return count
 
 
 def _has_forgotten(system: System, state: Path) -> bool:

@@ -1,0 +1,35 @@
+"""A newcomer learns each command from its help."""
+
+import argparse
+import re
+
+import pytest
+
+from tideline import cli
+
+
+class Parsed(Exception):
+    """The arguments were understood; the command has not begun."""
+
+
+@pytest.mark.parametrize("name", [name for group in cli.COMMANDS.values() for name in group])
+def test_a_command_is_learned_from_its_help(name, monkeypatch, capsys):
+    """Each argument is described, and each example is understood."""
+    understand = argparse.ArgumentParser.parse_args
+
+    def parse_args(parser, arguments=None):
+        undescribed = [action.dest for action in parser._actions if not action.help]
+        assert {*undescribed} <= {"command"}, f"{parser.prog}: {undescribed}"
+        raise Parsed(understand(parser, arguments))
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        cli.main([name, "--help"])
+    page = capsys.readouterr().out
+    assert max(map(len, page.splitlines())) <= 80, page
+    examples = re.findall(rf"^  tideline ({name}\b[^<\n]*)", page, re.MULTILINE)
+    assert examples, page
+    for example in examples:
+        with pytest.raises(Parsed):
+            cli.main(example.split())

@@ -1,0 +1,30 @@
+"""What `tideline COMMAND --help` shows: what the command does, its arguments, examples."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Mapping
+
+WIDTH = 80
+
+
+def parser(
+    command: str, description: str, examples: Mapping[str, str], notes: str = ""
+) -> argparse.ArgumentParser:
+    """A parser of `tideline <command>`; `examples` are lines of a shell, and what each does.
+
+    Paragraphs of the description and of the notes are separated by an empty line.
+    """
+    shown = [f"  {line}\n      {what}" for line, what in examples.items()]
+    return argparse.ArgumentParser(
+        prog=f"tideline {command}",
+        description=_wrapped(description),
+        epilog="\n\n".join(["examples:\n" + "\n".join(shown), *filter(None, [_wrapped(notes)])]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _wrapped(text: str) -> str:
+    paragraphs = textwrap.dedent(text).strip().split("\n\n")
+    return "\n\n".join(textwrap.fill(" ".join(each.split()), WIDTH) for each in paragraphs)
