@@ -23,6 +23,7 @@ from orchestration.activation.ledger import Ledger, Run, Status, wall_clock
 from orchestration.activation.plan import (
     Counts,
     Desired,
+    newest_arrival,
     plan_changes,
     plan_resends,
     read_batches,
@@ -77,11 +78,11 @@ def run_sync(
     """Bring the destination of one sync to its desired state and record the run.
 
     A guard's objection is overruled by `allow_large_change`, a desired state older than the one
-    that was acknowledged last is delivered with `allow_older`. With `dry_run` nothing is sent or
-    recorded, and the result says what would be. With `forgotten`, row keys as in the ledger, only
-    these are removed, whatever guards and clock say. Raises ActivationError where no record can be
-    kept (warehouse in use, no ledger); everything after that ends in the record, whose `message`
-    says what to do.
+    that was acknowledged last is delivered with `allow_older`, one of the future never. With
+    `dry_run` nothing is sent or recorded, and the result says what would be. With `forgotten`, row
+    keys as in the ledger, only these are removed, whatever guards and clock say. Raises
+    ActivationError where no record can be kept (warehouse in use, no ledger); everything after that
+    ends in the record, whose `message` says what to do.
     """
     with warehouse.lock():
         runner = _Runner(
@@ -157,7 +158,10 @@ class _Runner:
         run.destination = f"{sync.limits.destination}: {destination.where}"
         desired = read_desired(warehouse, sync)
         run.as_of = desired.as_of
-        if not self.allow_older and (problem := self._older(desired)):
+        problem = None if self.forgotten else self._of_the_future(desired)
+        if not problem and not self.allow_older:
+            problem = self._older(desired)
+        if problem:
             run.status, run.message = "held", problem
             return
         if self.forgotten:
@@ -229,6 +233,24 @@ class _Runner:
         if run.held or run.unknown:
             return "failed"
         return "rejected" if run.rejected and not run.accepted else "succeeded"
+
+    def _of_the_future(self, desired: Desired) -> str | None:
+        """Why the desired rows are not to be sent: they are of an instant that is yet to come.
+
+        Once delivered, they would make the present a state of the past. A log may be dated ahead
+        of this machine, and then the data clock is as well, just after the newest event.
+        """
+        if desired.as_of is None or desired.as_of <= wall_clock():
+            return None
+        newest = newest_arrival(self.warehouse, self.sync)
+        if newest and desired.as_of <= newest + timedelta(microseconds=1):
+            return None
+        than = f"than the newest event ({newest} UTC)" if newest else "than any event"
+        return (
+            f"the table `{self.sync.table}` is as of {desired.as_of} UTC, which is later {than} "
+            "and than this machine's clock; build the present (`dbt build` without the var "
+            "`as_of`), then run this again"
+        )
 
     def _older(self, desired: Desired) -> str | None:
         """Why the desired rows are not to be sent: they are older than what was acknowledged."""

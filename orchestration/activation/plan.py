@@ -129,6 +129,19 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
     )
 
 
+def newest_arrival(warehouse: Warehouse, sync: Sync) -> datetime | None:
+    """The instant up to which the data clock may go by itself, as `data_clock` says it."""
+    newest = []
+    for table, clock in (
+        ("landed_events", "max(case when status <> 'quarantined' then received_at end)"),
+        ("forget_requests", "max(as_of)"),
+    ):
+        if warehouse.exists(sync.schema, table):
+            rows = warehouse.query(f"select {clock} from {warehouse.relation(sync.schema, table)}")
+            newest += [instant for (instant,) in rows if instant]
+    return max(newest, default=None)
+
+
 def _consent(
     warehouse: Warehouse, sync: Sync, kinds: Mapping[str, Kind]
 ) -> tuple[str, tuple[str, ...], int | None]:

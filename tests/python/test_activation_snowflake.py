@@ -23,6 +23,10 @@ def environment():
 
 def desire(warehouse, rows, as_of="2026-11-19"):
     warehouse.execute(
+        "create or replace table analytics.tideline.landed_events as "
+        "select '2026-11-19'::timestamp_ntz as received_at, 'valid' as status"
+    )
+    warehouse.execute(
         "create or replace table analytics.tideline.activation_audiences (profile_id varchar, "
         "segment_name varchar, score float, spent number(10, 2), details variant, "
         "entered_at timestamp_ntz, is_new boolean, born_on date, as_of timestamp_ntz)"
@@ -90,6 +94,9 @@ def test_an_older_state_is_held_also_by_a_ledger_of_an_earlier_release(environme
         assert "2026-11-18" in held.message and "2026-11-19" in held.message
         result = run_sync(sync, warehouse, environment=settings, allow_older=True)
         assert (result.run.status, result.run.ops["remove"]) == ("succeeded", 1)
+        desire(warehouse, rows, as_of="2099-01-01")
+        held = run_sync(sync, warehouse, environment=settings, allow_older=True).run
+        assert held.status == "held" and "newest event (2026-11-19 00:00:00 UTC)" in held.message
         desire(warehouse, rows, as_of="2026-11-18 12:00:00")
         assert run_sync(sync, warehouse, environment=settings).run.accepted == 1
 
