@@ -6,7 +6,7 @@ import logging
 import os
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from orchestration.activation.delivery import Pace, deliver
@@ -23,6 +23,7 @@ from orchestration.activation.ledger import Ledger, Run, Status, wall_clock
 from orchestration.activation.plan import (
     Counts,
     Desired,
+    find_due,
     newest_arrival,
     plan_changes,
     plan_resends,
@@ -164,23 +165,19 @@ class _Runner:
         if problem:
             run.status, run.message = "held", problem
             return
-        if self.forgotten:
-            warehouse.execute(
-                "create or replace temporary table activation_forgotten (row_key varchar)"
-            )
-            warehouse.insert("activation_forgotten", {"row_key": list(self.forgotten)})
+        due = find_due(warehouse, sync, desired, self.forgotten)
+        if due or self.forgotten:
+            self._remove_due(destination, desired, dry_run)
 
-        resends, taken_back = plan_resends(
-            warehouse, sync, desired, only_forgotten=bool(self.forgotten)
-        )
+        resends, taken_back = plan_resends(warehouse, sync, desired)
         run.plan("resend", resends)
         # A table that a build has emptied must not turn what is sent again into removals either.
-        self.counts = Counts(removes=taken_back)
         held_rows, _ = self.ledger.counts()
-        if resends and (objection := self._objection(desired, held_rows)):
-            run.status, run.message = "held", objection
+        found = Counts(removes=taken_back)
+        if resends and (objection := self._objection(desired, found, held_rows)):
+            run.status, run.message = "held", self._with_due(objection, due)
             return
-        if resends and not dry_run:
+        if resends and not dry_run and not self.stopped:
             self.ledger.save(run)
             self._send(destination, resent=True)
 
@@ -191,22 +188,19 @@ class _Runner:
             self.ledger.forget(lost)
             held_rows, _ = self.ledger.counts()
 
-        self.counts = counts = plan_changes(
-            warehouse, sync, desired, run.run_id, only_forgotten=bool(self.forgotten)
-        )
-        for op, rows in (
-            ("add", counts.adds),
-            ("update", counts.updates),
-            ("remove", counts.removes),
-        ):
-            run.plan(op, rows)
-        objection = self._objection(desired, held_rows)
+        counts = Counts()
+        if not self.forgotten:
+            counts = plan_changes(warehouse, sync, desired, run.run_id)
+        self._count(counts)
+        objection = self._objection(desired, counts, held_rows)
         withheld = ""
         if desired.withheld:
             withheld = (
                 f"{desired.withheld} rows withheld, whose profiles have not agreed to "
                 f"`{sync.limits.consent}`"
             )
+        if objection:
+            objection = self._with_due(objection, due)
         if dry_run:
             run.status, run.message = ("held", objection) if objection else ("succeeded", withheld)
             return
@@ -218,7 +212,7 @@ class _Runner:
             self.ledger.reject_unsendable(run)
         if objection:
             run.status, self.problem = "held", self.problem or objection
-        elif not self.stopped:
+        elif not self.stopped and not self.forgotten:
             self._send(destination)
         if run.status == "running":
             run.status = self._verdict()
@@ -227,6 +221,36 @@ class _Runner:
         if run.rejected and not self.problem:
             self.problem = f"{run.rejected} rows rejected; `activation_rejections` says why"
         run.message = "; ".join(filter(None, [self.problem, withheld]))
+
+    def _remove_due(self, destination: Destination, desired: Desired, dry_run: bool) -> None:
+        """Send what no guard holds: who has refused or is forgotten is removed before all else."""
+        run, sync, warehouse = self.run_record, self.sync, self.warehouse
+        resends, _ = plan_resends(warehouse, sync, desired, only_due=True)
+        run.plan("resend", resends)
+        if resends and not dry_run:
+            self.ledger.save(run)
+            self._send(destination, resent=True)
+        counts = plan_changes(warehouse, sync, desired, run.run_id, only_due=True)
+        self._count(counts)
+        if counts.removes and not dry_run:
+            self.ledger.save(run)
+            if not self.stopped:
+                self._send(destination)
+
+    def _count(self, counts: Counts) -> None:
+        """Count a plan as found to do."""
+        for op, rows in (
+            ("add", counts.adds),
+            ("update", counts.updates),
+            ("remove", counts.removes),
+        ):
+            self.run_record.plan(op, rows)
+        self.counts = replace(counts, removes=self.counts.removes + counts.removes)
+
+    def _with_due(self, objection: str, due: Mapping[str, int]) -> str:
+        """An objection, and of whom it holds no removal."""
+        parts = [f"not held is the removal of {rows:,} rows {why}" for why, rows in due.items()]
+        return "; ".join([objection, *parts])
 
     def _verdict(self) -> Status:
         run = self.run_record
@@ -242,7 +266,7 @@ class _Runner:
         """
         if desired.as_of is None or desired.as_of <= wall_clock():
             return None
-        newest = newest_arrival(self.warehouse, self.sync)
+        newest = newest_arrival(self.warehouse)
         if newest and desired.as_of <= newest + timedelta(microseconds=1):
             return None
         than = f"than the newest event ({newest} UTC)" if newest else "than any event"
@@ -266,12 +290,12 @@ class _Runner:
             "older state is meant, run again with --allow-older"
         )
 
-    def _objection(self, desired: Desired, held_rows: int) -> str | None:
+    def _objection(self, desired: Desired, counts: Counts, held_rows: int) -> str | None:
         if self.allow_large_change:
             return None
         desired_before, statements_before = self.ledger.let_through()
         outlook = Outlook(
-            counts=self.counts,
+            counts=counts,
             held_rows=held_rows,
             desired_rows=desired.rows - desired.withheld,
             withheld=desired.withheld,
