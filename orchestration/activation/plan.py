@@ -185,8 +185,10 @@ def find_due(
 
     These are the rows of who has refused what the sync asks for, and of who was forgotten and is
     still held: `forgotten`, if given, else those of the open requests. A refusal is a statement; of
-    who has made none nothing is due. A key without `profile_id` says of rows only while they are in
-    the sync's table whose they are. Returns how many, by reason.
+    who has made none nothing is due. A row that is to be forgotten and still stands in the sync's
+    table is neither changed nor removed before the tables are built. A key without `profile_id`
+    says of rows only while they are in the sync's table whose they are. Returns how many, by
+    reason.
     """
     warehouse.execute(
         "create or replace temporary table activation_due (row_key varchar, reason varchar)"
@@ -204,12 +206,9 @@ def find_due(
             f"profile_id in (select profile_id from {warehouse.relation(*sync.consents)} "
             "where purpose = ? and not is_granted)"
         )
+        among = f"select {desired.row_key} as row_key, profile_id from {desired.table}"
         if has_profile:
-            among = f"(select row_key, {profile} as profile_id from {ledger}) as held"
-        else:
-            among = (
-                f"(select {desired.row_key} as row_key, profile_id from {desired.table}) as held"
-            )
+            among = f"select row_key, {profile} as profile_id from {ledger}"
         causes.append(
             (
                 f"whose profiles have refused `{sync.limits.consent}`",
@@ -235,9 +234,8 @@ def find_due(
         found[reason] = warehouse.execute(
             "insert into activation_due "
             f"select row_key, ? from {ledger} where sync_name = ? and row_key in ({row_keys}) "
-            "and row_key not in (select row_key from activation_due) and row_key not in "
-            f"(select {desired.row_key} from {desired.table} where {desired.condition})",
-            [reason, sync.name, *parameters, *desired.parameters],
+            "and row_key not in (select row_key from activation_due)",
+            [reason, sync.name, *parameters],
         )
     return {reason: rows for reason, rows in found.items() if rows}
 

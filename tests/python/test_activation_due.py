@@ -12,7 +12,6 @@ from tests.python.activation_rig import (
     ConsentRig,
     asking,
     manifest,
-    member,
     members,
     numbers,
     sent_since,
@@ -216,12 +215,16 @@ def test_who_came_back_after_the_request_is_guarded_like_others(hooked, server):
     assert held(hooked.sync()) and len(server.rows) == 2
 
 
-def test_who_is_still_in_the_table_is_not_removed_yet(hooked, server):
-    """The request stands, the tables are not built: the row is desired, and others as well."""
-    hooked.desire([member("p000"), member("p001")])
+def test_of_who_is_to_be_forgotten_nothing_more_is_sent(hooked, server):
+    """The request stands, the tables are not built yet; of the others all goes its way."""
+    hooked.desire(members(2))
     hooked.sync()
     asks_to_be_forgotten(hooked, "p000")
-    assert numbers(hooked.sync()) == some()
+    hooked.desire(members(2, label="gold"))
+    assert numbers(hooked.sync()) == some(update=1, accepted=1)
+    assert set(server.rows.values()) == {"VIP", "gold"}
+    hooked.desire(members(2, label="gold")[1:])
+    assert numbers(hooked.sync()) == some(remove=1, accepted=1)
 
 
 def test_one_sync_does_not_remove_what_another_holds(rig):
@@ -236,5 +239,6 @@ def test_one_sync_does_not_remove_what_another_holds(rig):
     rig.sync("t")
     rig.state(*refused("p000"), *agreed(3)[1:])
     rig.desire([])
-    assert numbers(rig.sync("s")) == some(remove=3, accepted=1, held=2)
+    result = rig.sync("s")
+    assert held(result, REFUSED) and numbers(result) == some(remove=3, accepted=1, held=2)
     assert numbers(rig.sync("t")) == some(remove=3, held=3)
