@@ -154,7 +154,7 @@ class _Runner:
 
     def _run(self, dry_run: bool) -> None:
         run, sync, warehouse = self.run_record, self.sync, self.warehouse
-        origin = Origin(self.ledger.warehouse_id(), self.ledger.groups())
+        origin = Origin(self.ledger.warehouse_id(), warehouse.place, self.ledger.groups())
         destination = DESTINATIONS[sync.limits.destination].open(sync, self.environment, origin)
         run.destination = f"{sync.limits.destination}: {destination.where}"
         desired = read_desired(warehouse, sync)
