@@ -14,10 +14,9 @@ import duckdb
 
 from tideline import progress
 from tideline.text import nearest
-from tideline.warehouse.errors import in_words
+from tideline.warehouse.errors import INTERRUPTED_CODE, in_words
 
-INTERRUPTED = 130  # as a shell reports SIGINT
-PIPE_CLOSED = 141  # and SIGPIPE
+PIPE_CLOSED = 141  # as a shell reports SIGPIPE
 WRONG_ARGUMENTS = 2  # as argparse does
 
 
@@ -109,7 +108,7 @@ def run(main: Callable[[], int] = main) -> NoReturn:
         sys.stdout.flush()
     except (KeyboardInterrupt, duckdb.InterruptException):
         print("interrupted", file=sys.stderr)
-        code = INTERRUPTED
+        code = INTERRUPTED_CODE
     except BrokenPipeError:  # `... | head` has read enough; nothing can be printed any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = PIPE_CLOSED

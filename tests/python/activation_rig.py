@@ -71,6 +71,7 @@ class Rig:
             return connection.execute(sql, list(parameters)).fetchall()
 
     def desire(self, rows):
+        """Make the table of desired rows, and the newest event of which they are made."""
         with duckdb.connect(str(self.path)) as connection:
             connection.execute("create schema if not exists warehouse.tideline")
             table = "warehouse.tideline.activation_audiences"
@@ -80,6 +81,10 @@ class Rig:
                 frame = pa.table({f"c{i}": list(column) for i, column in enumerate(columns)})
                 connection.register("frame", frame)
                 connection.execute(f"insert into {table} select * from frame")
+            connection.execute(
+                "create or replace table warehouse.tideline.landed_events as "
+                f"select max(as_of) as received_at, 'valid' as status from {table}"
+            )
 
     def declare(self, **syncs):
         self.manifest.write_text(json.dumps(manifest(**syncs)))

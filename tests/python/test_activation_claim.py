@@ -1,6 +1,7 @@
 """A delivery folder belongs to one warehouse, and what others put there stays as it is."""
 
 import json
+import shutil
 
 import pytest
 
@@ -44,6 +45,66 @@ def test_the_second_warehouse_is_refused_and_changes_nothing(two):
     assert contents(one) == before
     one.desire(members(2))
     assert one.sync().run.accepted == 1
+
+
+def test_a_copy_of_the_warehouse_is_refused_and_changes_nothing(two):
+    """It has the id of the other."""
+    one, other = two
+    one.desire(members(3))
+    one.sync()
+    shutil.copy(one.path, other.path)
+    before = contents(one)
+    other.desire([member("x")])
+    for dry_run in (True, False):
+        result = other.sync(dry_run=dry_run)
+        assert result.failed and result.exit_code == 1
+        for word in ("is a copy of it or was moved", "TIDELINE_DELIVERIES", MARKER, "two"):
+            assert word in result.run.message
+    assert contents(one) == before
+    one.desire(members(2))
+    assert one.sync().run.accepted == 1
+
+
+def test_a_warehouse_that_was_moved_takes_the_folder_over_where_the_marker_is_removed(two):
+    one, other = two
+    one.desire(members(3))
+    one.sync()
+    one.path.replace(other.path)
+    other.desire(members(2))
+    assert f"remove {MARKER}" in other.sync().run.message
+    (other.deliveries / "s" / MARKER).unlink()
+    assert numbers(other.sync()) == some(remove=1, accepted=1)
+    other.desire(members(3))
+    assert numbers(other.sync()) == some(add=1, accepted=1)
+
+
+def test_a_deployment_that_moves_as_a_whole_and_a_link_to_the_file_stay_what_they_are(tmp_path):
+    (tmp_path / "here").mkdir()
+    rig = Rig(tmp_path / "here")
+    rig.declare(s=FILES)
+    rig.desire(members(3))
+    rig.sync()
+    (tmp_path / "here").rename(tmp_path / "there")
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    for place, rows in (("there", 2), ("link", 1)):
+        rig.path = tmp_path / place / "warehouse.duckdb"
+        rig.manifest = tmp_path / place / "manifest.json"
+        rig.environment["TIDELINE_DELIVERIES"] = str(tmp_path / "there" / "deliveries")
+        rig.desire(members(rows))
+        assert rig.sync().run.accepted == 1
+
+
+def test_a_marker_of_before_there_were_places_gets_one(two):
+    one, other = two
+    one.desire(members(3))
+    one.sync()
+    path = one.deliveries / "s" / MARKER
+    marker = json.loads(path.read_text())
+    path.write_text(json.dumps({name: marker[name] for name in ("warehouse_id", "files")}))
+    assert one.sync().run.status == "succeeded"
+    assert json.loads(path.read_text()) == marker
+    shutil.copy(one.path, other.path)
+    assert other.sync().failed
 
 
 def test_of_two_that_begin_at_once_one_is_refused(two, monkeypatch):

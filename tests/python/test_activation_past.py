@@ -1,4 +1,4 @@
-"""The past is not the present: an older state is delivered only if somebody says so."""
+"""The past and the future are not the present: only what is older is delivered if so said."""
 
 import json
 
@@ -150,6 +150,80 @@ def test_who_is_forgotten_is_removed_whatever_the_clock_says(hooked, server):
     assert numbers(hooked.sync(forgotten=[key])) == some(remove=1, accepted=1)
     assert server.rows == wanted(members(2))
     assert hooked.sync().run.status == "held"
+
+
+FUTURE = "2099-01-01 00:00:00"
+JUST_AFTER = "2099-01-01 00:00:00.000001"
+
+
+def received(rig, *events):
+    """All events that have landed: when they were received, and their status."""
+    rig.sql("delete from warehouse.tideline.landed_events")
+    for event in events:
+        rig.sql(
+            "insert into warehouse.tideline.landed_events select cast(? as timestamp), ?", event
+        )
+
+
+def test_a_state_of_the_future_is_held_and_the_present_delivered_after_it(hooked, server):
+    desire(hooked, 3, MAY)
+    hooked.sync()
+    desire(hooked, 1, FUTURE)
+    received(hooked, (JUNE, "valid"), (FUTURE, "quarantined"))
+    for options in ({"dry_run": True}, {}, {"allow_older": True}, {"allow_large_change": True}):
+        result = hooked.sync(**options)
+        assert (result.run.status, result.exit_code) == ("held", 3)
+        assert numbers(result) == some()
+        for word in (FUTURE, JUNE, "activation_audiences", "without the var `as_of`"):
+            assert word in result.run.message
+    assert server.rows == wanted(members(3))
+    desire(hooked, 2, JULY)
+    assert hooked.sync().run.status == "succeeded"
+    assert server.rows == wanted(members(2))
+
+
+def test_the_command_holds_a_state_of_the_future(hooked, server):
+    desire(hooked, 2, FUTURE)
+    received(hooked)
+    process = hooked.command()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 3 and "later than any event" in out, out + err
+    assert server.rows == {}
+
+
+def test_a_state_later_than_all_events_that_has_come_is_delivered(hooked):
+    """Quiet days: nothing lands, and somebody builds as of now."""
+    desire(hooked, 3, "2020-01-02 00:00:00")
+    received(hooked, ("2020-01-01 00:00:00", "valid"))
+    assert hooked.sync().run.status == "succeeded"
+
+
+def test_a_log_that_is_dated_ahead_of_the_machine_is_delivered(hooked):
+    """Its clock is just after the newest event, also once that is forgotten."""
+    desire(hooked, 3, JUST_AFTER)
+    received(hooked, (FUTURE, "valid"))
+    assert hooked.sync().run.status == "succeeded"
+    desire(hooked, 2, "2099-01-01 00:00:00.000002")
+    received(hooked, (FUTURE, "valid"))
+    assert hooked.sync().run.status == "held"
+    desire(hooked, 2, JUST_AFTER)
+    received(hooked, (JUNE, "valid"))
+    assert hooked.sync().run.status == "held"
+    clock = f"select cast('{JUST_AFTER}' as timestamp) as as_of"
+    hooked.sql(f"create table warehouse.tideline.forget_requests as {clock}")
+    assert hooked.sync().run.status == "succeeded"
+
+
+def test_who_is_forgotten_is_removed_in_the_future_too(hooked, server):
+    desire(hooked, 3, JUNE)
+    hooked.sync()
+    desire(hooked, 2, FUTURE)
+    received(hooked, (JUNE, "valid"))
+    [(key,)] = hooked.sql(
+        "select row_key from warehouse.tideline.activation_ledger where row_key like '%p002%'"
+    )
+    assert numbers(hooked.sync(forgotten=[key])) == some(remove=1, accepted=1)
+    assert server.rows == wanted(members(2))
 
 
 @pytest.fixture

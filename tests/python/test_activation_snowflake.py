@@ -5,7 +5,7 @@ import json
 import fakesnow
 import pytest
 
-from tests.python.activation_rig import FILES, manifest
+from tests.python.activation_rig import FILES, asking, manifest
 from tideline.activation.destinations import DESTINATIONS
 from tideline.activation.engine import run_sync
 from tideline.declarations.syncs import read_syncs
@@ -23,6 +23,10 @@ def environment():
 
 
 def desire(warehouse, rows, as_of="2026-11-19"):
+    warehouse.execute(
+        "create or replace table analytics.tideline.landed_events as "
+        "select '2026-11-19'::timestamp_ntz as received_at, 'valid' as status"
+    )
     warehouse.execute(
         "create or replace table analytics.tideline.activation_audiences (profile_id varchar, "
         "segment_name varchar, score float, spent number(10, 2), details variant, "
@@ -91,6 +95,9 @@ def test_an_older_state_is_held_also_by_a_ledger_of_an_earlier_release(environme
         assert "2026-11-18" in held.message and "2026-11-19" in held.message
         result = run_sync(sync, warehouse, environment=settings, allow_older=True)
         assert (result.run.status, result.run.ops["remove"]) == ("succeeded", 1)
+        desire(warehouse, rows, as_of="2099-01-01")
+        held = run_sync(sync, warehouse, environment=settings, allow_older=True).run
+        assert held.status == "held" and "newest event (2026-11-19 00:00:00 UTC)" in held.message
         desire(warehouse, rows, as_of="2026-11-18 12:00:00")
         assert run_sync(sync, warehouse, environment=settings).run.accepted == 1
 
@@ -119,6 +126,36 @@ def test_what_is_no_longer_wanted_comes_again_as_a_removal(environment, tmp_path
         with (tmp_path / "taken" / "vip.jsonl").open() as lines:
             assert [json.loads(line)["profile_id"] for line in lines] == ["p2", "p3"]
         assert run_sync(sync, warehouse, environment=settings).run.planned == 0
+
+
+def test_a_refusal_and_a_request_are_heard_in_a_held_run(environment, tmp_path):
+    path = tmp_path / "manifest.json"
+    content = asking(FILES, consent="marketing")
+    content["exposures"]["exposure.tideline.s"]["name"] = "due"
+    path.write_text(json.dumps(content))
+    [sync] = read_syncs(path)
+    settings = {"TIDELINE_DELIVERIES": str(tmp_path)}
+    with open_warehouse(environment) as warehouse:
+        consents, asked = map(warehouse.table, ("profile_consents", "forgotten_identifiers"))
+        desire(warehouse, [(profile, "vip", 1) for profile in ("p1", "p2", "p3")])
+        warehouse.execute(
+            f"create or replace table {consents} as select column1 as profile_id, "
+            "'marketing' as purpose, true as is_granted from values ('p1'), ('p2'), ('p3')"
+        )
+        assert run_sync(sync, warehouse, environment=settings).run.accepted == 3
+        warehouse.execute(f"update {consents} set is_granted = false where profile_id = 'p1'")
+        warehouse.execute(
+            f"create or replace table {asked} as select sha2('profile_id:p2', 256) as "
+            "identifier_hash, '2099-01-01'::timestamp_ntz as requested_at, "
+            "null::timestamp_ntz as valid_from"
+        )
+        desire(warehouse, [])
+        run = run_sync(sync, warehouse, environment=settings).run
+        warehouse.execute(f"drop table {asked}")
+        assert (run.status, run.ops["remove"], run.accepted, run.held) == ("held", 3, 2, 1)
+        assert "have refused `marketing`" in run.message and "to be forgotten" in run.message
+        with (tmp_path / "due" / "vip.jsonl").open() as lines:
+            assert [json.loads(line)["profile_id"] for line in lines] == ["p3"]
 
 
 def test_a_lease_keeps_a_second_sync_out_until_it_ends_or_expires(environment):

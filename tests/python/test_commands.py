@@ -7,6 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -14,6 +17,7 @@ import pytest
 from tests import processes
 from tests.conftest import REPOSITORY
 from tideline import cli, dev
+from tideline.warehouse.dbt_plugin import INTERRUPTED, plain_interrupt
 from tideline.warehouse.duckdb_file import command_name
 
 HOLD = """
@@ -164,6 +168,67 @@ def test_an_interrupted_command_says_so(work):
         finally:
             process.kill()
     assert said == "interrupted\n" and process.returncode == 130
+
+
+def interrupted_build(deployment, interrupts, *, whole_group):
+    """What `dbt build` says, and its exit code, when Ctrl-C comes in the middle of a model."""
+    dbt, end = Path(sys.executable).with_name("dbt"), os.killpg if whole_group else os.kill
+    words = [dbt, "build", "--select", "+landed_events", "--indirect-selection", "buildable"]
+    words += ["--log-level", "debug", "--vars", "{}"]
+    with subprocess.Popen(
+        words,
+        cwd=REPOSITORY,
+        env=deployment.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        try:
+            said = ""
+            while not re.search(r"create\s+table\s+\S+\.\"landed_events", said):
+                said += (line := process.stdout.readline())
+                assert line, said
+            for _ in range(interrupts):
+                time.sleep(0.1)
+                end(process.pid, signal.SIGINT)
+            rest, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    return process.returncode, said + rest
+
+
+def test_an_interrupted_build_says_so_and_the_next_one_is_right(deployment):
+    """To the process, as `kill -INT` does; to its group, as a terminal does; and impatiently."""
+    deployment.sample("--people", "100", "--days", "60", "--seed", "3")
+    deployment.dbt("parse")
+    for interrupts, whole_group in ((1, False), (1, True), (2, True)):
+        code, said = interrupted_build(deployment, interrupts, whole_group=whole_group)
+        assert code not in (0, -signal.SIGKILL) and "Traceback" not in said, said
+        assert said.count(INTERRUPTED) == 1, said
+        tables = deployment.query("select table_name from duckdb_tables()")
+        assert ("raw_messages",) in tables and ("landed_events",) not in tables
+    deployment.build_up_to("landed_events")
+    landed = sum(len(path.read_text().splitlines()) for path in deployment.landing.rglob("*.jsonl"))
+    assert deployment.value("select count(*) from landed_events") == landed > 0
+
+
+def test_only_of_ctrl_c_dbt_says_something_else():
+    """It logs what has stopped it while it handles that."""
+    before, told = signal.getsignal(signal.SIGINT), plain_interrupt(lambda message: True)
+    try:
+        for error, words in ((KeyboardInterrupt(), [INTERRUPTED]), (ValueError(), ["a", "b"])):
+            said = [
+                SimpleNamespace(info=SimpleNamespace(name=name, msg=words))
+                for name, words in (("MainEncounteredError", "a"), ("MainStackTrace", "b"))
+            ]
+            try:
+                raise error
+            except type(error):
+                assert [each.info.msg for each in said if told(each)] == words
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_closed_pipe_and_an_unexpected_error_leave_no_traceback():

@@ -65,9 +65,9 @@ def test_a_sentence_per_missing_event(library):
     rules = {"reader": "loaned > 1 and visits > 2", "borrower": "loaned >= 1"}
     assert sentences(rules, [], "came, so these are empty", library) == [
         "No `loan` event came, so these are empty: reader, borrower; map an event to it "
-        "(docs/landing.md) or see `shop: false` (docs/adding_a_segment.md).",
+        "(docs/tutorials/your-own-log.md) or see `shop: false` (docs/tutorials/make-it-yours.md).",
         "No `visit` or `call` event came, so these are empty: reader; map an event to it "
-        "(docs/landing.md).",
+        "(docs/tutorials/your-own-log.md).",
     ]
     assert len(sentences(rules, ["call"], "came", library)) == 1
 
@@ -96,5 +96,5 @@ def test_the_page_says_so_of_the_segments_that_were_built(tmp_path):
         (line,) = unreachable(warehouse)
     assert line.startswith(
         "  No `purchase` event was accepted, so these segments have no members: loyal_customer; "
-        "map an event to it (docs/landing.md) or see `shop: false`"
+        "map an event to it (docs/tutorials/your-own-log.md) or see `shop: false`"
     )

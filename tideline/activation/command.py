@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         """
         Bring each destination up to date: send what has changed in its segments since the last run,
         and remove who has left. A sync is declared in dbt, as an exposure with `meta.sync`
-        (docs/adding_a_destination.md).
+        (docs/how-to/add-a-destination.md).
         """,
         {
             "tideline activate": "run every sync",

@@ -6,7 +6,7 @@ import logging
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tideline.activation.delivery import Pace, deliver
@@ -22,6 +22,8 @@ from tideline.activation.ledger import Ledger, Run, Status
 from tideline.activation.plan import (
     Counts,
     Desired,
+    find_due,
+    newest_arrival,
     plan_changes,
     plan_resends,
     read_batches,
@@ -79,11 +81,11 @@ def run_sync(
     """Bring the destination of one sync to its desired state and record the run.
 
     A guard's objection is overruled by `allow_large_change`, a desired state older than the one
-    that was acknowledged last is delivered with `allow_older`. With `dry_run` nothing is sent or
-    recorded, and the result says what would be. With `forgotten`, row keys as in the ledger, only
-    these are removed, whatever guards and clock say. Raises ActivationError where no record can be
-    kept (warehouse in use, no ledger); everything after that ends in the record, whose `message`
-    says what to do.
+    that was acknowledged last is delivered with `allow_older`, one of the future never. With
+    `dry_run` nothing is sent or recorded, and the result says what would be. With `forgotten`, row
+    keys as in the ledger, only these are removed, whatever guards and clock say. Raises
+    ActivationError where no record can be kept (warehouse in use, no ledger); everything after that
+    ends in the record, whose `message` says what to do.
     """
     with warehouse.lock():
         runner = _Runner(
@@ -154,31 +156,30 @@ class _Runner:
 
     def _run(self, dry_run: bool) -> None:
         run, sync, warehouse = self.run_record, self.sync, self.warehouse
-        origin = Origin(self.ledger.warehouse_id(), self.ledger.groups())
+        origin = Origin(self.ledger.warehouse_id(), warehouse.place, self.ledger.groups())
         destination = DESTINATIONS[sync.limits.destination].open(sync, self.environment, origin)
         run.destination = f"{sync.limits.destination}: {destination.where}"
         desired = read_desired(warehouse, sync)
         run.as_of = desired.as_of
-        if not self.allow_older and (problem := self._older(desired)):
+        problem = None if self.forgotten else self._of_the_future(desired)
+        if not problem and not self.allow_older:
+            problem = self._older(desired)
+        if problem:
             run.status, run.message = "held", problem
             return
-        if self.forgotten:
-            warehouse.execute(
-                "create or replace temporary table activation_forgotten (row_key varchar)"
-            )
-            warehouse.insert("activation_forgotten", {"row_key": list(self.forgotten)})
+        due = find_due(warehouse, sync, desired, self.forgotten)
+        if due or self.forgotten:
+            self._remove_due(destination, desired, dry_run)
 
-        resends, taken_back = plan_resends(
-            warehouse, sync, desired, only_forgotten=bool(self.forgotten)
-        )
+        resends, taken_back = plan_resends(warehouse, sync, desired)
         run.plan("resend", resends)
         # A table that a build has emptied must not turn what is sent again into removals either.
-        self.counts = Counts(removes=taken_back)
         held_rows, _ = self.ledger.counts()
-        if resends and (objection := self._objection(desired, held_rows)):
-            run.status, run.message = "held", objection
+        found = Counts(removes=taken_back)
+        if resends and (objection := self._objection(desired, found, held_rows)):
+            run.status, run.message = "held", self._with_due(objection, due)
             return
-        if resends and not dry_run:
+        if resends and not dry_run and not self.stopped:
             self.ledger.save(run)
             self._send(destination, resent=True)
 
@@ -189,22 +190,19 @@ class _Runner:
             self.ledger.forget(lost)
             held_rows, _ = self.ledger.counts()
 
-        self.counts = counts = plan_changes(
-            warehouse, sync, desired, run.run_id, only_forgotten=bool(self.forgotten)
-        )
-        for op, rows in (
-            ("add", counts.adds),
-            ("update", counts.updates),
-            ("remove", counts.removes),
-        ):
-            run.plan(op, rows)
-        objection = self._objection(desired, held_rows)
+        counts = Counts()
+        if not self.forgotten:
+            counts = plan_changes(warehouse, sync, desired, run.run_id)
+        self._count(counts)
+        objection = self._objection(desired, counts, held_rows)
         withheld = ""
         if desired.withheld:
             withheld = (
                 f"{desired.withheld} rows withheld, whose profiles have not agreed to "
                 f"`{sync.limits.consent}`"
             )
+        if objection:
+            objection = self._with_due(objection, due)
         if dry_run:
             run.status, run.message = ("held", objection) if objection else ("succeeded", withheld)
             return
@@ -216,7 +214,7 @@ class _Runner:
             self.ledger.reject_unsendable(run)
         if objection:
             run.status, self.problem = "held", self.problem or objection
-        elif not self.stopped:
+        elif not self.stopped and not self.forgotten:
             self._send(destination)
         if run.status == "running":
             run.status = self._verdict()
@@ -226,11 +224,59 @@ class _Runner:
             self.problem = f"{run.rejected} rows rejected; `activation_rejections` says why"
         run.message = "; ".join(filter(None, [self.problem, withheld]))
 
+    def _remove_due(self, destination: Destination, desired: Desired, dry_run: bool) -> None:
+        """Send what no guard holds: who has refused or is forgotten is removed before all else."""
+        run, sync, warehouse = self.run_record, self.sync, self.warehouse
+        resends, _ = plan_resends(warehouse, sync, desired, only_due=True)
+        run.plan("resend", resends)
+        if resends and not dry_run:
+            self.ledger.save(run)
+            self._send(destination, resent=True)
+        counts = plan_changes(warehouse, sync, desired, run.run_id, only_due=True)
+        self._count(counts)
+        if counts.removes and not dry_run:
+            self.ledger.save(run)
+            if not self.stopped:
+                self._send(destination)
+
+    def _count(self, counts: Counts) -> None:
+        """Count a plan as found to do."""
+        for op, rows in (
+            ("add", counts.adds),
+            ("update", counts.updates),
+            ("remove", counts.removes),
+        ):
+            self.run_record.plan(op, rows)
+        self.counts = replace(counts, removes=self.counts.removes + counts.removes)
+
+    def _with_due(self, objection: str, due: Mapping[str, int]) -> str:
+        """An objection, and of whom it holds no removal."""
+        parts = [f"not held is the removal of {rows:,} rows {why}" for why, rows in due.items()]
+        return "; ".join([objection, *parts])
+
     def _verdict(self) -> Status:
         run = self.run_record
         if run.held or run.unknown:
             return "failed"
         return "rejected" if run.rejected and not run.accepted else "succeeded"
+
+    def _of_the_future(self, desired: Desired) -> str | None:
+        """Why the desired rows are not to be sent: they are of an instant that is yet to come.
+
+        Once delivered, they would make the present a state of the past. A log may be dated ahead
+        of this machine, and then the data clock is as well, just after the newest event.
+        """
+        if desired.as_of is None or desired.as_of <= wall_clock():
+            return None
+        newest = newest_arrival(self.warehouse)
+        if newest and desired.as_of <= newest + timedelta(microseconds=1):
+            return None
+        than = f"than the newest event ({newest} UTC)" if newest else "than any event"
+        return (
+            f"the table `{self.sync.table}` is as of {desired.as_of} UTC, which is later {than} "
+            "and than this machine's clock; build the present (`dbt build` without the var "
+            "`as_of`), then run this again"
+        )
 
     def _older(self, desired: Desired) -> str | None:
         """Why the desired rows are not to be sent: they are older than what was acknowledged."""
@@ -246,12 +292,12 @@ class _Runner:
             "older state is meant, run again with --allow-older"
         )
 
-    def _objection(self, desired: Desired, held_rows: int) -> str | None:
+    def _objection(self, desired: Desired, counts: Counts, held_rows: int) -> str | None:
         if self.allow_large_change:
             return None
         desired_before, statements_before = self.ledger.let_through()
         outlook = Outlook(
-            counts=self.counts,
+            counts=counts,
             held_rows=held_rows,
             desired_rows=desired.rows - desired.withheld,
             withheld=desired.withheld,

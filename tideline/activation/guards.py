@@ -2,7 +2,8 @@
 
 Each guard looks at the whole plan and returns the reason to hold it, or nothing. Guards that take
 single rows out of a plan belong into `plan.py`, where the rows are: without the consent that a sync
-asks for, a row is not desired (`Desired.condition`), neither added nor kept.
+asks for, a row is not desired (`Desired.condition`), neither added nor kept. Of what is removed in
+any case (`find_due`) no guard knows.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class Outlook:
     """What a plan would make of what there is. Rows desired are those that consent lets through."""
 
     counts: Counts
-    held_rows: int  # rows that the destination holds or may hold
+    held_rows: int  # rows that the destination holds or may hold, but those that are due to go
     desired_rows: int
     withheld: int  # rows that consent does not let through
     statements: int | None  # of consent, about the purpose that the sync asks for

@@ -275,10 +275,16 @@ class Ledger:
         return self._last("desired_rows"), self._last("consent_statements")
 
     def counts(self) -> tuple[int, int]:
-        """Rows the destination holds or may hold; those among them of which that is not sure."""
+        """Rows the destination holds or may hold, and those of which that is not sure.
+
+        Rows that are due to be removed are only among the latter.
+        """
         return self.warehouse.query(
-            "select count(*), count(case when state <> 'acknowledged' then 1 end) "
-            f"from {self.rows} where sync_name = ?",
+            "select count(case when due.row_key is null then 1 end), "
+            "count(case when ledger.state <> 'acknowledged' then 1 end) "
+            f"from {self.rows} as ledger "
+            "left join activation_due as due on ledger.row_key = due.row_key "
+            "where ledger.sync_name = ?",
             [self.sync.name],
         )[0]
 

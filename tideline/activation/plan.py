@@ -7,7 +7,7 @@ The plan is the temporary table `activation_plan`, one row per operation, number
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -129,6 +129,19 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
     )
 
 
+def newest_arrival(warehouse: Warehouse) -> datetime | None:
+    """The instant up to which the data clock may go by itself, as `data_clock` says it."""
+    newest = []
+    for table, clock in (
+        ("landed_events", "max(case when status <> 'quarantined' then received_at end)"),
+        ("forget_requests", "max(as_of)"),
+    ):
+        if warehouse.exists(warehouse.schema, table):
+            rows = warehouse.query(f"select {clock} from {warehouse.table(table)}")
+            newest += [instant for (instant,) in rows if instant]
+    return max(newest, default=None)
+
+
 def _consent(
     warehouse: Warehouse, sync: Sync, kinds: Mapping[str, Kind]
 ) -> tuple[str, tuple[str, ...], int | None]:
@@ -165,20 +178,82 @@ def _instant(value: object, kind: Kind | None) -> datetime | None:
     return value.replace(tzinfo=None) if kind == "zoned_timestamp" else value
 
 
+def find_due(
+    warehouse: Warehouse, sync: Sync, desired: Desired, forgotten: Sequence[str] = ()
+) -> dict[str, int]:
+    """Note in `activation_due` the rows whose removal is due, whatever a guard says.
+
+    These are the rows of who has refused what the sync asks for, and of who was forgotten and is
+    still held: `forgotten`, if given, else those of the open requests. A refusal is a statement; of
+    who has made none nothing is due. A row that is to be forgotten and still stands in the sync's
+    table is neither changed nor removed before the tables are built. A key without `profile_id`
+    says of rows only while they are in the sync's table whose they are. Returns how many, by
+    reason.
+    """
+    warehouse.execute(
+        "create or replace temporary table activation_due (row_key varchar, reason varchar)"
+    )
+    if forgotten:
+        keys = list(forgotten)
+        warehouse.insert("activation_due", {"row_key": keys, "reason": ["forgotten"] * len(keys)})
+        return {}
+    ledger = warehouse.table("activation_ledger")
+    has_profile = "profile_id" in sync.limits.key and "profile_id" not in sync.limits.hash
+    profile = "json_extract_path_text(row_key, 'profile_id')"
+    causes: list[tuple[str, str, tuple[str, ...]]] = []
+    if sync.consents is not None and sync.limits.consent is not None:
+        refused = (
+            f"profile_id in (select profile_id from {warehouse.relation(*sync.consents)} "
+            "where purpose = ? and not is_granted)"
+        )
+        among = f"select {desired.row_key} as row_key, profile_id from {desired.table}"
+        if has_profile:
+            among = f"select row_key, {profile} as profile_id from {ledger}"
+        causes.append(
+            (
+                f"whose profiles have refused `{sync.limits.consent}`",
+                f"select row_key from ({among}) as held where {refused}",
+                (sync.limits.consent,),
+            )
+        )
+    if has_profile and warehouse.exists(warehouse.schema, "forgotten_identifiers"):
+        named = warehouse.sha256(f"'profile_id:' || {profile}")
+        causes.append(
+            (
+                "whose profiles are to be forgotten",
+                "select held.row_key from "
+                f"(select row_key, sent_at, {named} as named from {ledger} where sync_name = ?) "
+                "as held "
+                f"inner join {warehouse.table('forgotten_identifiers')} as asked "
+                "on held.named = asked.identifier_hash and held.sent_at <= asked.requested_at",
+                (sync.name,),
+            )
+        )
+    found = {}
+    for reason, row_keys, parameters in causes:
+        found[reason] = warehouse.execute(
+            "insert into activation_due "
+            f"select row_key, ? from {ledger} where sync_name = ? and row_key in ({row_keys}) "
+            "and row_key not in (select row_key from activation_due)",
+            [reason, sync.name, *parameters],
+        )
+    return {reason: rows for reason, rows in found.items() if rows}
+
+
 def plan_resends(
-    warehouse: Warehouse, sync: Sync, desired: Desired, only_forgotten: bool = False
+    warehouse: Warehouse, sync: Sync, desired: Desired, only_due: bool = False
 ) -> tuple[int, int]:
     """Plan the operations of unknown fate again. Returns how many, and how many as removals.
 
-    An add or update is sent again as it was only while its row is desired. The row of who has left,
-    has withdrawn consent or is forgotten (with `only_forgotten`: is in `activation_forgotten`) is
-    sent again as a removal. It keeps its key, so that a destination which applies the first attempt
-    late ignores that; if it has applied it before, it ignores this, and so the row is `doubtful`
-    afterwards and removed once more under a key of its own.
+    With `only_due` those of rows in `activation_due`, else those of the others. An add or update is
+    sent again as it was only while its row is desired and not due to be removed. The row of who has
+    left, has withdrawn consent or is forgotten is sent again as a removal. It keeps its key, so
+    that a destination which applies the first attempt late ignores that; if it has applied it
+    before, it ignores this, and so the row is `doubtful` afterwards and removed once more under a
+    key of its own.
     """
     warehouse.execute(_PLAN)
-    forgotten = "(select row_key from activation_forgotten)"
-    asked = f"and {desired.row_key} not in {forgotten}" if only_forgotten else ""
+    due = "(select row_key from activation_due)"
     ledger = warehouse.table("activation_ledger")
     warehouse.execute(
         f"""
@@ -186,7 +261,7 @@ def plan_resends(
         with wanted as (
             select distinct {desired.row_key} as row_key
             from {desired.table}
-            where {desired.condition} {asked}
+            where {desired.condition} and {desired.row_key} not in {due}
         ),
         resent as (
             select
@@ -194,7 +269,10 @@ def plan_resends(
                 ledger.sent_op <> 'remove' and wanted.row_key is null as is_taken_back
             from {ledger} as ledger
             left join wanted on ledger.row_key = wanted.row_key
-            where ledger.sync_name = ? and ledger.state = 'unknown'
+            where
+                ledger.sync_name = ?
+                and ledger.state = 'unknown'
+                and ledger.row_key {"in" if only_due else "not in"} {due}
         )
         select
             row_number() over (order by group_name, row_key),
@@ -216,21 +294,22 @@ def plan_resends(
 
 
 def plan_changes(
-    warehouse: Warehouse, sync: Sync, desired: Desired, run_id: str, only_forgotten: bool = False
+    warehouse: Warehouse, sync: Sync, desired: Desired, run_id: str, only_due: bool = False
 ) -> Counts:
     """Plan what brings the destination from what the ledger knows to the desired rows.
 
-    With `only_forgotten` just the removal of rows whose key is in `activation_forgotten`.
+    With `only_due` just the removal of rows in `activation_due`, else the change of the others.
 
     Rows of unknown fate are left alone. Rows that cannot be sent (no key, or a key that several
     different rows share) come last, with a `problem`; what the destination holds of them stays.
     """
     warehouse.execute(_PLAN)
     unit = "|| chr(31) ||"  # between the parts of the idempotency key, which contain no such sign
+    due = "(select row_key from activation_due)"
     chosen = (
-        "hashed.row_key is null and ledger.row_key in (select row_key from activation_forgotten)"
-        if only_forgotten
-        else "true"
+        f"hashed.row_key is null and ledger.row_key in {due}"
+        if only_due
+        else f"(ledger.row_key is null or ledger.row_key not in {due})"
     )
     key = warehouse.sha256(f"? {unit} ? {unit} op {unit} row_key {unit} coalesce(payload_hash, '')")
     warehouse.execute(

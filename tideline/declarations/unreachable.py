@@ -1,7 +1,8 @@
 """Which declared segments nobody can be in while no event of a name has been accepted.
 
 Traits say which events they count, and features which event they are nothing without (`meta.event`
-in models/features/profile_features.yml). A part of a rule that is not true of nothing keeps all out.
+in models/features/profile_features.yml). A part of a rule that is not true of nothing keeps all
+out.
 """
 
 from __future__ import annotations
@@ -125,7 +126,11 @@ def sentences(
     of_shop = {name for name, meta in columns_of("profile_segments", project) if meta.get("shop")}
     return [
         f"No {' or '.join(f'`{event}`' for event in events)} event {why}: "
-        f"{', '.join(segments)}; map an event to it (docs/landing.md)"
-        + (" or see `shop: false` (docs/adding_a_segment.md)." if of_shop & {*segments} else ".")
+        f"{', '.join(segments)}; map an event to it (docs/tutorials/your-own-log.md)"
+        + (
+            " or see `shop: false` (docs/tutorials/make-it-yours.md)."
+            if of_shop & {*segments}
+            else "."
+        )
         for events, segments in without_members(rules, set(accepted), project).items()
     ]

@@ -448,7 +448,7 @@ def main(arguments: list[str] | None = None) -> int:
             "tideline land log.csv --mapping log.yml --accept-plan": "land it, plan its events",
             "tideline land --remove log.csv": "take the landing back",
         },
-        "docs/landing.md shows the whole way.",
+        "docs/tutorials/your-own-log.md shows the whole way.",
     )
     parser.add_argument(
         "files", nargs="+", type=Path, metavar="FILE", help="the log; several of one kind"

@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         "plan",
         """
         Check the tracking plan, which says what events and properties you accept, or propose rows
-        for it from what has landed (docs/tracking_plan.md).
+        for it from what has landed (docs/reference/tracking-plan.md).
         """,
         {
             "tideline plan check": "say what is wrong in the plan and its aliases",

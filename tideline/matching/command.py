@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         """
         Find records of one person that share no identifier, by name, address and the like, across
         accounts and source systems and within one. The pairs are written to `identity_matches`; the
-        next `dbt build` joins them (docs/identity.md).
+        next `dbt build` joins them (docs/reference/matching.md).
         """,
         {
             "tideline match": "match all records",

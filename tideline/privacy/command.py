@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "forget",
         """
         Forget people for good: in every table, at every destination and in the logs. A receipt says
-        what was removed and what is left to do by hand (docs/privacy.md).
+        what was removed and what is left to do by hand (docs/how-to/forget-a-person.md).
 
         Without an identifier, finish what an earlier run had to leave.
         """,

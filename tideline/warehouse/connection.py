@@ -33,6 +33,7 @@ class Warehouse(ABC):
     """A connection to the warehouse. Use as a context manager; it closes at the end."""
 
     schema: str
+    place: Path | str  # the file, or database and schema
 
     @abstractmethod
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple]:
@@ -138,6 +139,7 @@ class DuckDBWarehouse(Warehouse):
     def __init__(self, path: Path, schema: str = "tideline", read_only: bool = False) -> None:
         """Open the file. Raises WarehouseError if it is missing or in use."""
         self.schema = schema
+        self.place = path.resolve()
         self._path = path
         self._turn = self._running.setdefault(path.resolve(), threading.Lock())
         self._frame = f"frame_{uuid.uuid4().hex}"
@@ -282,6 +284,7 @@ class SnowflakeWarehouse(Warehouse):
         self._connection = connection
         self._database = database
         self.schema = schema
+        self.place = f"{database}.{schema}"
         self._holder = uuid.uuid4().hex
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple]:  # noqa: D102

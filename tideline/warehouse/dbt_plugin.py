@@ -7,28 +7,37 @@ folder, but no other file; Python models are code of the project and can do what
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import tempfile
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import duckdb
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt_common.events.base_types import EventMsg
+from dbt_common.events.event_manager_client import get_event_manager
 from dbt_common.exceptions import DbtRuntimeError
 
 from tideline.warehouse.duckdb_file import close_off, open_file
-from tideline.warehouse.errors import WarehouseError
+from tideline.warehouse.errors import INTERRUPTED_CODE, WarehouseError
 from tideline.warehouse.paths import path_of
 
 SEEDS = Path("seeds")
+INTERRUPTED = "Interrupted. Nothing is half-written: run this again."
 
 
 class Plugin(BasePlugin):
     """Opens the file in dbt's stead and closes the connection off."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
-        """There is nothing to configure."""
+        """There is nothing to configure; what dbt says of Ctrl-C becomes one sentence."""
         self._opened: duckdb.DuckDBPyConnection | None = None
+        for logger in get_event_manager().loggers:
+            logger.filter = plain_interrupt(logger.filter)
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
         """Open the file before dbt does, which would show an error of DuckDB as a traceback.
@@ -50,6 +59,41 @@ class Plugin(BasePlugin):
         close_off(conn, folders(), linked_files())
         if self._opened:
             self._opened.close()
+
+
+def plain_interrupt(is_told: Callable[[EventMsg], bool]) -> Callable[[EventMsg], bool]:
+    """The filter of one of dbt's logs, which of Ctrl-C tells a sentence and no traceback.
+
+    dbt logs what has stopped it while it handles the exception; of all others it tells what it did.
+    """
+
+    def is_told_plainly(message: EventMsg) -> bool:
+        if (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        ):
+            signal.signal(signal.SIGINT, stop)  # Python lets only the main thread say so
+        if isinstance(sys.exc_info()[1], KeyboardInterrupt):
+            if message.info.name == "MainStackTrace":
+                return False
+            if message.info.name == "MainEncounteredError":
+                message.info.msg = INTERRUPTED
+                signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is said
+        return is_told(message)
+
+    return is_told_plainly
+
+
+def stop(*_: object) -> NoReturn:
+    """At the first Ctrl-C let dbt cancel its queries and tidy up; the next one does not wait."""
+    signal.signal(signal.SIGINT, stop_at_once)
+    raise KeyboardInterrupt
+
+
+def stop_at_once(*_: object) -> NoReturn:
+    """End like a process that is killed: DuckDB keeps what was committed, and nothing else."""
+    os.write(sys.stderr.fileno(), f"{INTERRUPTED}\n".encode())
+    os._exit(INTERRUPTED_CODE)
 
 
 def folders() -> list[Path]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+INTERRUPTED_CODE = 130  # the exit code of Ctrl-C, as a shell reports SIGINT
+
 
 class ActivationError(Exception):
     """Something a person has to change; the message names the thing, the place and the fix."""

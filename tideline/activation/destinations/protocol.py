@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -54,9 +55,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who delivers: the id of the warehouse, and the rows that its ledger knows, by group."""
+    """Who delivers: the id of the warehouse, where it is (a file, or the name of a schema), and
+    the rows that its ledger knows, by group.
+    """
 
     warehouse_id: str
+    place: Path | str
     groups: Mapping[str, int]
 
 

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "load",
         """
         Land what is new in your source systems: each load asks only for what has changed since the
-        last one. Credentials come from the environment (docs/source_systems.md). The next
+        last one. Credentials come from the environment (docs/reference/source-systems.md). The next
         `dbt build` reads the systems that the var `sources` names.
         """,
         {

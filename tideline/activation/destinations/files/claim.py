@@ -1,7 +1,9 @@
-"""Whose a delivery folder is: a marker with the id of the warehouse and the files it has written.
+"""Whose a delivery folder is: a marker with the id and place of the warehouse and its files.
 
 Two warehouses that deliver into one folder would empty each other's files, as each makes a file
-hold what its own ledger says; so the second is refused. Files that the marker does not list are
+hold what its own ledger says; so the second is refused. A copy of a warehouse has the same id, so
+the place counts as well: of a file as seen from the folder, which stays when a whole deployment
+moves. Files that the marker does not list are
 somebody else's and are neither changed nor deleted.
 """
 
@@ -20,12 +22,16 @@ MARKER = ".tideline.json"
 class Claim:
     """The marker of one folder."""
 
-    def __init__(self, folder: Path, warehouse_id: str) -> None:
-        """Read the marker. Raises ActivationError if it names another warehouse."""
+    def __init__(self, folder: Path, warehouse_id: str, place: Path | str) -> None:
+        """Read the marker. Raises ActivationError if it names another warehouse or place."""
         self._path = folder / MARKER
         self._warehouse_id = warehouse_id
+        self._place = place
+        if isinstance(place, Path):
+            self._place = os.path.relpath(place.resolve(), folder.resolve())
         self._files: set[str] = set()
         self.is_new = True
+        self._is_told = False  # whether the marker names the place
         try:
             content = json.loads(self._path.read_text(encoding="utf-8"))
             owner, files = content["warehouse_id"], set(content["files"])
@@ -42,7 +48,16 @@ class Claim:
                 "TIDELINE_DELIVERIES to another folder, or, if that warehouse is no more, remove "
                 "the folder and run again"
             )
+        known = content.get("place")  # markers of an earlier release have none
+        if known not in (None, self._place):
+            raise ActivationError(
+                f"the warehouse at {known} (as seen from {folder}) delivers into that folder, and "
+                f"this one, at {self._place}, is a copy of it or was moved; if it is a copy, set "
+                f"TIDELINE_DELIVERIES to another folder, if it was moved, remove {MARKER} from the "
+                "folder and run again"
+            )
         self._files = files
+        self._is_told = known is not None
         self.is_new = False
 
     def owns(self, path: Path) -> bool:
@@ -56,7 +71,7 @@ class Claim:
     def add(self, paths: Iterable[Path]) -> None:
         """List files before they are written. Raises ActivationError as `__init__` does."""
         files = self._files | {path.name for path in paths}
-        if self.is_new or files != self._files:
+        if not self._is_told or files != self._files:
             self._save(files)
 
     def drop(self, path: Path) -> None:
@@ -65,7 +80,9 @@ class Claim:
 
     def _save(self, files: set[str]) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        content = json.dumps({"warehouse_id": self._warehouse_id, "files": sorted(files)})
+        content = json.dumps(
+            {"warehouse_id": self._warehouse_id, "place": self._place, "files": sorted(files)}
+        )
         part = self._path.with_name(f"{MARKER}.part")
         # Of two warehouses that begin at once, one creates the marker.
         path, mode = (self._path, "x") if self.is_new else (part, "w")
@@ -75,14 +92,14 @@ class Claim:
                 target.flush()
                 os.fsync(target.fileno())
         except FileExistsError:
-            Claim(self._path.parent, self._warehouse_id)  # says whose it is
+            Claim(self._path.parent, self._warehouse_id, self._place)  # says whose it is
             raise
         except OSError:
             path.unlink(missing_ok=True)  # a marker cut short could not be read
             raise
         if not self.is_new:
             part.replace(self._path)
-        self._files, self.is_new = files, False
+        self._files, self._is_told, self.is_new = files, True, False
 
 
 def private(path: str, flags: int) -> int:

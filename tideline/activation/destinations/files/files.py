@@ -68,7 +68,7 @@ class Files:
         self._columns = columns
         self._group_by: str | None = options.group_by
         self._format: str = options.format
-        self._claim = Claim(folder, origin.warehouse_id)
+        self._claim = Claim(folder, origin.warehouse_id, origin.place)
         if self._claim.is_new:
             self._claim.adopt(self._without_marker(origin.groups))
 
