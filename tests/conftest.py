@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from tests import processes
+from tests.support import processes
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared"

@@ -123,14 +123,11 @@ def sentences(
     rules: Mapping[str, str], accepted: Iterable[str], why: str, project: Path = PROJECT
 ) -> list[str]:
     """A sentence per missing event; `why` says where it is missing and what follows."""
+    hint = " or see `shop: false` (docs/tutorials/make-it-yours.md)"
     of_shop = {name for name, meta in columns_of("profile_segments", project) if meta.get("shop")}
     return [
         f"No {' or '.join(f'`{event}`' for event in events)} event {why}: "
         f"{', '.join(segments)}; map an event to it (docs/tutorials/your-own-log.md)"
-        + (
-            " or see `shop: false` (docs/tutorials/make-it-yours.md)."
-            if of_shop & {*segments}
-            else "."
-        )
+        f"{hint if of_shop & {*segments} else ''}."
         for events, segments in without_members(rules, set(accepted), project).items()
     ]

@@ -1,0 +1,1 @@
+"""Real commands, dbt builds and servers."""

@@ -1,0 +1,23 @@
+"""Nothing in the project is deprecated: what dbt warns of today is an error of its next version."""
+
+import json
+
+from tests.support import processes
+from tests.conftest import REPOSITORY
+
+STRICT = json.dumps({"error": ["Deprecations"]})
+
+
+# dbt judges the keys of YAML files by their schema for Snowflake only. Parsing connects to nothing.
+TARGET = {"DBT_TARGET": "snowflake", "SNOWFLAKE_ACCOUNT": "none", "SNOWFLAKE_USER": "nobody"}
+
+
+def test_dbt_parses_the_project_without_a_deprecation(deployment):
+    words = ["parse", "--no-partial-parse", "--show-all-deprecations"]
+    code, output = processes.run(
+        processes.module,
+        *("dbt.cli.main", *words, "--warn-error-options", STRICT),
+        folder=REPOSITORY,
+        env=deployment.env | TARGET,
+    )
+    assert code == 0, output

@@ -1,0 +1,187 @@
+"""With the var `shop` at false a log that is no shop is built, tested and delivered without one."""
+
+import json
+import random
+import re
+from datetime import datetime, timedelta
+
+import pytest
+import yaml
+
+from tests.support import processes
+from tests.conftest import NO_TESTS, REPOSITORY
+from tests.support.edited_project import edited_project
+
+NO_SHOP = "{shop: false}"
+SWITCHED = ("--select", "key_features+", "feature_spine+", "profile_traits+")  # reads the var
+FIRST_DAY = datetime(2026, 3, 1)
+OWN_SEGMENT = """\
+      - name: keen_reader
+        description: Reads nearly every day.
+        config:
+          meta:
+            segment:
+              label: Keen reader
+              rule: active_days_30d >= 8
+              owner: Editors
+              priority: 1
+"""
+NEXT = "      - name: primary_segment\n"  # the column before which a block is put
+
+
+def declared(folder, table):
+    """What the columns of a model say under `meta`, by column."""
+    models = yaml.safe_load((REPOSITORY / "models" / folder / f"{table}.yml").read_text())["models"]
+    columns = models[0]["columns"]
+    return {each["name"]: each.get("config", {}).get("meta", {}) for each in columns}
+
+
+DECLARED = {
+    "profile_segments": declared("segments", "profile_segments"),
+    "profile_traits": declared("segments", "profile_traits"),
+    "profile_attributes": declared("segments", "profile_attributes"),
+    "activation_audiences": declared("activation", "activation_audiences"),
+}
+
+
+def of_shop(table):
+    return {name for name, meta in DECLARED[table].items() if meta.get("shop")}
+
+
+def reading_club(people=60, days=60):
+    """Messages of a newspaper's readers: visits, articles, subscriptions and complaints."""
+    chance = random.Random(7)
+    for person in range(people):
+        quits = chance.choice([days, chance.randrange(10, days)])
+        pace = chance.uniform(0.1, 0.8)
+        events = [(0, "subscription_start", {"plan": "digital"})]
+        for day in range(quits):
+            if chance.random() < pace:
+                events.append((day, "login", {}))
+                for _ in range(chance.randrange(1, 5)):
+                    events.append((day, "feature_use", {"feature": "article"}))
+        if person % 10 == 0:  # enough for the shop's segment `strained_by_support`
+            events += [
+                (days - day, "support_ticket", {"ticket_id": f"{person}-{day}"})
+                for day in (3, 5, 7)
+            ]
+        for number, (day, event, properties) in enumerate(events):
+            instant = FIRST_DAY + timedelta(days=day, hours=person % 12, minutes=number % 60)
+            yield {
+                "messageId": f"{person}-{number}",
+                "type": "track",
+                "event": event,
+                "userId": f"reader-{person}",
+                "timestamp": f"{instant:%Y-%m-%dT%H:%M:%SZ}",
+                "receivedAt": f"{instant:%Y-%m-%dT%H:%M:%SZ}",
+                "properties": properties,
+            }
+
+
+def columns(deployment, table):
+    return {
+        name
+        for (name,) in deployment.query(
+            f"select column_name from duckdb_columns() where table_name = '{table}'"
+        )
+    }
+
+
+def deliver(deployment, *words):
+    """Run the syncs, whatever they exit with: status and message of the run to the files."""
+    manifest = deployment.folder / "target" / "manifest.json"
+    words = ["tideline", "activate", *words, "--manifest", str(manifest)]
+    processes.run(processes.module, *words, folder=REPOSITORY, env=deployment.env)
+    return deployment.query(
+        "select status, message, adds, removes from activation_runs "
+        "where sync_name = 'segments_to_files' order by started_at desc limit 1"
+    )[0]
+
+
+def delivered(deployment):
+    """Names of the files that hold somebody, each of a segment."""
+    folder = deployment.deliveries / "segments_to_files"
+    return {path.stem for path in folder.rglob("*.jsonl") if path.read_text()}
+
+
+@pytest.fixture(scope="module")
+def club(shared_deployment):
+    path = shared_deployment.landing / "events" / "club.jsonl"
+    path.write_text("\n".join(map(json.dumps, reading_club())))
+    shared_deployment.dbt("build", variables=NO_SHOP)
+    return shared_deployment
+
+
+def test_the_shop_is_turned_off_on_again_and_off(club):
+    """One walk, since each step begins where the one before has ended."""
+    assert club.value("select count(*) from events_quarantined") == 0
+    assert deliver(club)[0] == "succeeded"
+    page = club.run("tideline", "summary")
+    assert "none is declared: docs/how-to/add-a-segment.md" in page
+    words = of_shop("profile_segments") | {"bundle", "cart", "purchase"}
+    assert not [word for word in words if word in page.lower()]
+    for table in DECLARED:
+        assert columns(club, table) == DECLARED[table].keys() - of_shop(table)
+    assert club.value("select count(*) from segments") == 0
+    assert club.value("select count(feature_adoption_rate) from profile_features") == 0
+    assert club.query("select distinct model_name from model_versions") == [("churn",)]
+
+    # Turned on, the shop's segments are there, and readers who complained are in one of them.
+    club.dbt("build", *NO_TESTS, *SWITCHED, variables="{shop: true}")
+    for table in DECLARED:
+        assert columns(club, table) == DECLARED[table].keys()
+    strained = club.value("select count(*) from segment_memberships")
+    assert club.query("select distinct segment_name from segment_memberships") == [
+        ("strained_by_support",)
+    ]
+    status, _, adds, _ = deliver(club)
+    assert (status, adds) == ("succeeded", strained) and strained > 0
+    assert delivered(club) == {"strained_by_support"}
+
+    # Turned off, everybody leaves. A sync that would empty a destination asks first.
+    club.dbt("build", *SWITCHED, variables=NO_SHOP)
+    status, message, *_ = deliver(club)
+    assert status == "held"
+    assert "check the last" in message and "--allow-large-change" in message
+    assert delivered(club) == {"strained_by_support"}
+    status, _, _, removes = deliver(club, "--allow-large-change")
+    assert (status, removes) == ("succeeded", strained)
+    assert not delivered(club)
+    assert club.query(
+        "select segment_name, count(*), count(dbt_valid_to) from segment_membership_history "
+        "group by segment_name"
+    ) == [("strained_by_support", strained, strained)]
+
+
+def test_one_block_is_a_segment_of_ones_own(club, tmp_path):
+    """Its members are delivered; an error about a trait of the shop says that the shop is off."""
+    project = edited_project(tmp_path, "profile_segments.yml", NEXT, OWN_SEGMENT + NEXT)
+    club.dbt("build", "--select", "profile_segments+", "--project-dir", project, variables=NO_SHOP)
+    readers = {
+        profile_id
+        for (profile_id,) in club.query(
+            "select profile_id from profile_features where is_for_serving and active_days_30d >= 8"
+        )
+    }
+    assert deliver(club)[0] == "succeeded" and readers
+    assert delivered(club) == {"keen_reader"}
+    path = next(club.deliveries.rglob("keen_reader.jsonl"))
+    rows = map(json.loads, path.read_text().splitlines())
+    assert {row["profile_id"] for row in rows} == readers
+    assert re.search(rf"keen_reader +{len(readers)} +Keen reader", club.run("tideline", "summary"))
+
+    (tmp_path / "wrong").mkdir()
+    wrong = OWN_SEGMENT.replace("active_days_30d >= 8", "purchases_ever = 0") + NEXT
+    project = edited_project(tmp_path / "wrong", "profile_segments.yml", NEXT, wrong)
+    words = "run", "--select", "profile_segments", "--project-dir", project
+    output = re.sub(r"\s+", " ", club.dbt(*words, variables=NO_SHOP, fails=True))
+    assert 'speaks of "purchases_ever"' in output
+    assert "The var shop is false: the traits of the shop are off." in output
+
+
+def test_two_segments_of_one_priority_are_both_named(club, tmp_path):
+    other = OWN_SEGMENT.replace("keen_reader", "new_reader")
+    project = edited_project(tmp_path, "profile_segments.yml", NEXT, OWN_SEGMENT + other + NEXT)
+    words = "run", "--select", "profile_segments", "--project-dir", project
+    output = re.sub(r"\s+", " ", club.dbt(*words, variables=NO_SHOP, fails=True))
+    assert 'Segments "keen_reader" and "new_reader" share the priority 1.' in output

@@ -1,0 +1,199 @@
+"""The story of the product, on the whole graph, event by event.
+
+`anon_123xyz` comes from a social ad, looks for trail shoes, leaves an expensive pair in the cart
+for some jackets, is expected to buy both, and does. At each step the right tool hears of it.
+"""
+
+import hashlib
+import json
+import re
+from datetime import timedelta
+
+import pytest
+
+pytest_plugins = ["tests.support.activation_fixtures"]
+
+VISITOR = "anon_123xyz"
+SHOES = {"product_id": "S900", "name": "Ridge Trail Runner", "category": "footwear", "price": 189.0}
+JACKETS = [
+    {"product_id": f"J90{i}", "name": f"Women's {name}", "category": "jackets", "price": price}
+    for i, (name, price) in enumerate(
+        [("Storm Shell", 210.0), ("Down Hoodie", 240.0), ("Fleece", 120.0)]
+    )
+]
+
+
+class Story:
+    """What has landed so far, on top of a sample business."""
+
+    def __init__(self, deployment, server):
+        self.deployment = deployment
+        self.server = server
+        self.files = 0
+        self.now = deployment.value("select as_of from data_clock") + timedelta(hours=1)
+
+    def message(self, seconds, /, **message):
+        """One message of the visitor, so many seconds after the one before."""
+        self.now += timedelta(seconds=seconds)
+        at = self.now.isoformat(timespec="milliseconds") + "Z"
+        return {
+            "messageId": f"story-{self.now.timestamp()}",
+            "anonymousId": VISITOR,
+            "originalTimestamp": at,
+            "sentAt": at,
+            "receivedAt": at,
+            "context": {
+                "campaign": {
+                    "source": "instagram",
+                    "medium": "paid_social",
+                    "name": "running shoes",
+                },
+                "page": {"path": "/", "referrer": "https://www.instagram.com/"},
+            },
+            **message,
+        }
+
+    def track(self, seconds, event, /, **properties):
+        return self.message(seconds, type="track", event=event, properties=properties)
+
+    def page(self, seconds, title, /, **properties):
+        return self.message(seconds, type="page", properties={"title": title, **properties})
+
+    def lands(self, *messages):
+        """The messages land, then somebody else's an hour later; the graph and the syncs run."""
+        self.now += timedelta(hours=1)
+        passer_by = {**self.page(0, "Home"), "anonymousId": f"passer-by-{self.files}"}
+        self.files += 1
+        path = self.deployment.landing / "events" / f"story-{self.files}.jsonl"
+        path.write_text("".join(json.dumps(m) + "\n" for m in [*messages, passer_by]))
+        self.deployment.dbt("build")
+        self.deployment.activate(TIDELINE_WEBHOOK_URL=self.server.url)
+
+    @property
+    def labels(self):
+        """Her segments: name to label, in the warehouse."""
+        return dict(
+            self.deployment.query(
+                f"""
+                select segment_name, segment_label
+                from segment_memberships inner join identity_map using (profile_id)
+                where id_value = '{VISITOR}'
+                """
+            )
+        )
+
+    @property
+    def profile_id(self):
+        """Her profile."""
+        return self.deployment.value(
+            f"select profile_id from identity_map where id_value = '{VISITOR}'"
+        )
+
+    @property
+    def last_session(self):
+        """Of her last session: is_cart_abandoned, is_converted, campaign_source."""
+        return self.deployment.query(
+            f"""
+            select is_cart_abandoned, is_converted, campaign_source
+            from fct_sessions where stream_id = '{VISITOR}' order by started_at desc
+            """
+        )[0]
+
+    def told_the_webhook(self):
+        """What the webhook's server holds of her: segment to row."""
+        rows = [{**json.loads(key), **row} for key, row in self.server.state["rows"].items()]
+        return {row["segment_name"]: row for row in rows if row["anonymous_id"] == VISITOR}
+
+    def written_to_files(self):
+        """What the delivered files hold of her: segment to row."""
+        found = {}
+        for path in self.deployment.deliveries.rglob("*.jsonl"):
+            for line in path.read_text().splitlines():
+                row = json.loads(line)
+                if row["anonymous_id"] == VISITOR:
+                    found[row["segment_name"]] = row
+        return found
+
+
+@pytest.fixture(scope="module")
+def shop(shared_deployment):
+    """The sample business that the models learn from."""
+    shared_deployment.sample("--people", 1000, "--days", 90, "--seed", 11)
+    shared_deployment.dbt("build")
+    return shared_deployment
+
+
+@pytest.fixture
+def story(shop, server):
+    return Story(shop, server)
+
+
+def test_the_truth_of_the_sample_is_found(shop):
+    """Reported by the summary, not tuned on: the floors are far below what is usually reached."""
+    page = shop.run("tideline", "sample", "--compare", "--truth", shop.folder / "truth")
+    assert float(re.search(r"adjusted Rand index ([0-9.]+)", page)[1]) > 0.5
+    precision, recall = re.search(r"  with the guards +([0-9.]+) +([0-9.]+)\n", page).groups()
+    assert float(precision) > 0.99 and float(recall) > 0.85
+    models = {
+        name: (gain > 0, is_promoted)
+        for name, gain, is_promoted in shop.query(
+            "select model_name, auc_gain_low, is_promoted from model_versions"
+        )
+    }
+    assert models.keys() == {"bundle_purchase", "churn"}
+    assert all(is_better == is_promoted for is_better, is_promoted in models.values())
+    assert models["bundle_purchase"] == (True, True)
+
+
+def test_the_story(story):
+    story.lands(
+        story.page(0, "Tideline Outfitters"),
+        story.page(20, "Men's running shoes", category="footwear"),
+        story.track(40, "product_search", query="trail running shoes"),
+    )
+    assert story.labels == {"new_prospect_high_intent": "New prospect – high intent – footwear"}
+    assert story.last_session == (False, False, "instagram")
+    assert story.told_the_webhook().keys() == story.written_to_files().keys() == story.labels.keys()
+
+    story.lands(
+        story.track(600, "product_view", **SHOES),
+        story.track(90, "time_on_page", seconds=90, product_id=SHOES["product_id"]),
+        story.track(5, "add_to_cart", quantity=1, **SHOES),
+        *(story.track(30, "product_view", **jacket) for jacket in JACKETS),
+        story.message(10, type="identify", traits={"email": " Ada@Lovelace.org"}),
+    )
+    assert story.last_session[0]
+    assert story.labels["cart_abandoned"] == "Abandoned cart – Ridge Trail Runner"
+    assert story.labels["high_value_bundle"] == "High-value bundle purchaser – high propensity"
+    for rows in (story.told_the_webhook(), story.written_to_files()):
+        assert rows.keys() == story.labels.keys()
+        told = rows["high_value_bundle"]
+        assert told["left_product"] == SHOES["name"]
+        assert told["suggested_product"] in {jacket["name"] for jacket in JACKETS}
+        assert told["creative"] == "Complete the look"
+    assert story.written_to_files()["high_value_bundle"]["email"] == "ada@lovelace.org"
+    hashed = hashlib.sha256(b"ada@lovelace.org").hexdigest()
+    assert story.told_the_webhook()["high_value_bundle"]["email"] == hashed
+
+    products = [SHOES, JACKETS[0]]
+    story.lands(
+        story.track(
+            3600,
+            "purchase",
+            order_id="ORDER-1",
+            revenue=sum(product["price"] for product in products),
+            currency="EUR",
+            item_count=2,
+            products=products,
+        ),
+    )
+    assert story.labels == {}
+    assert story.told_the_webhook() == {}
+    assert story.written_to_files() == {}
+    last = [
+        operation
+        for request in story.server.state["requests"]
+        for operation in json.loads(request["body"])["operations"]
+        if operation["key"]["profile_id"] == story.profile_id
+    ][-3:]
+    assert {operation["op"] for operation in last} == {"remove"}

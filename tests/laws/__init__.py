@@ -1,0 +1,1 @@
+"""The laws of the project on random data, each against a second judge."""

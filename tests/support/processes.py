@@ -1,0 +1,44 @@
+"""Processes that need no start: each is a fork of one that has imported the large libraries."""
+
+import multiprocessing
+import os
+import runpy
+import sys
+import tempfile
+from pathlib import Path
+
+SECONDS = 600
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.support.preloaded"])
+
+
+def _call(function, arguments, folder, env, output):
+    import tests.support.preloaded  # noqa: F401
+
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(env)
+    for number in (1, 2):
+        os.dup2(os.open(f"{output}/{number}", os.O_WRONLY | os.O_CREAT), number)
+    function(*arguments)
+
+
+def run(function, *arguments, folder, env):
+    """Call a function in a process of its own; exit code and output."""
+    with tempfile.TemporaryDirectory() as output:
+        process = FORKS.Process(target=_call, args=(function, arguments, folder, env, output))
+        process.start()
+        process.join(SECONDS)
+        if process.is_alive():
+            process.kill()
+            process.join()
+            raise TimeoutError(f"{function.__name__}{arguments} takes more than {SECONDS} seconds")
+        printed = "".join(Path(output, number).read_text() for number in ("1", "2"))
+        return process.exitcode, printed
+
+
+def module(*words):
+    """What `python -m` does with these words."""
+    sys.argv = list(words)
+    sys.modules.pop(words[0], None)  # it is run anew
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)

@@ -1,0 +1,85 @@
+"""The architecture page draws the folders and layers that are there."""
+
+import fnmatch
+import re
+
+from tests.conftest import REPOSITORY
+from tests.unit.test_layers import LAYERS
+
+PAGE = REPOSITORY / "docs" / "reference" / "architecture.md"
+DEEP = ("models", "tideline")  # of these the page lists the folders below as well
+PLACEHOLDER = re.compile(r"<\w+>")
+
+
+def drawn(block):
+    """The lines of a block of the page, as (what stands at the left, what it is)."""
+    lines = PAGE.read_text().split(f"```{block}\n")[1].split("```")[0].splitlines()
+    return [tuple(re.split(r"\s{2,}|(?<=>/)\s", line, maxsplit=1)) for line in lines]
+
+
+def ignored():
+    """Names and paths that git leaves out, as patterns."""
+    lines = (REPOSITORY / ".gitignore").read_text().splitlines()
+    return [line.strip("/") for line in lines if line.endswith("/")]
+
+
+def folders(parent):
+    """The folders in a folder, those of Python, git and of single runs left out."""
+    for path in sorted(parent.iterdir()):
+        left_out = any(fnmatch.fnmatch(path.name, pattern) for pattern in (".*", "_*", *ignored()))
+        if path.is_dir() and not left_out:
+            yield path
+
+
+def below(parent):
+    for path in folders(parent):
+        yield path
+        yield from below(path)
+
+
+def real_folders():
+    deep = [path for name in DEEP for path in below(REPOSITORY / name)]
+    return {f"{path.relative_to(REPOSITORY)}/" for path in [*folders(REPOSITORY), *deep]}
+
+
+def test_the_page_lists_the_folders_that_are_there():
+    listed = [folder for folder, *_ in drawn("folders")]
+    assert listed == sorted(listed) and len(listed) == len(set(listed)) > 20
+    real = real_folders()
+    kinds = [folder for folder in listed if PLACEHOLDER.search(folder)]
+    matched = {}
+    for kind in kinds:
+        pattern = re.compile(PLACEHOLDER.sub(r"[^/]+", kind))
+        matched[kind] = {folder for folder in real if pattern.fullmatch(folder)}
+    assert all(matched.values()), f"no folder is a {kinds}"
+    assert set(listed) - set(kinds) == real - set().union(*matched.values())
+
+
+def test_each_folder_and_layer_says_what_it_is():
+    lines = [*drawn("folders"), *drawn("layers")]
+    assert not [line for line in lines if len(line) < 2 or not line[1].strip()]
+
+
+# How a table or file is read or written behind the back of dbt's graph.
+HIDDEN = re.compile(r"graph\.nodes|\.incorporate\(|^(from|import) jinja2\b", re.M)
+UPDATES = re.compile(r"\bupdate \{\{")
+
+
+def test_the_page_names_what_reads_and_writes_unseen_by_dbt():
+    section = PAGE.read_text().split("## Hidden dependencies")[1].split("\n## ")[0]
+    paths = [path for name in ("macros", "models", "tideline") for path in below(REPOSITORY / name)]
+    files = [
+        file for path in paths for file in path.iterdir() if file.suffix in (".sql", ".yml", ".py")
+    ]
+    found = [
+        file.stem
+        for file in files
+        for pattern in (HIDDEN, UPDATES)
+        if pattern.search(file.read_text())
+    ]
+    assert len(found) > 8
+    assert {name for name in found if name not in section} == set()
+
+
+def test_the_page_lists_the_layers_that_the_code_has():
+    assert [names.split(", ") for names, _ in drawn("layers")] == LAYERS
