@@ -3,5 +3,6 @@
     version from before this was noted counts while there was no removal.
 -#}
 {% macro trained_since(version, last_removal) -%}
-coalesce({{ version }}.last_removal_at, cast('1970-01-01' as timestamp)) >= {{ last_removal }}.removed_at
+coalesce({{ version }}.last_removal_at, cast('1970-01-01' as timestamp))
+>= {{ last_removal }}.removed_at
 {%- endmacro %}
