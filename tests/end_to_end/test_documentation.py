@@ -139,11 +139,3 @@ def test_the_engine_and_the_documentation_mark_the_same_columns_as_personal(tabl
         for name, columns in PERSONAL.items()
         for column, kind in columns.items()
     }
-
-
-def test_links_of_the_pages_lead_somewhere():
-    for page in [REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")]:
-        for part in page.read_text().split("](")[1:]:
-            target = part.split(")")[0].split("#")[0]
-            if target and "://" not in target:
-                assert (page.parent / target).exists(), f"{page.name}: {target}"

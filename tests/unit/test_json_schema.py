@@ -11,7 +11,7 @@ from tests.conftest import REPOSITORY
 from tideline import schema
 from tideline.activation.destinations import DESTINATIONS
 from tideline.declarations.json_schema import exposures_schema
-from tideline.declarations.syncs import read_syncs
+from tideline.declarations.syncs import Limits, read_syncs
 from tideline.warehouse.errors import DeclarationError
 
 SCHEMA = exposures_schema(DESTINATIONS)
@@ -77,10 +77,14 @@ def test_the_declared_syncs_are_accepted_and_their_file_names_the_schema():
     assert not Draft202012Validator(SCHEMA).is_valid(broken)
 
 
-def test_every_key_is_described():
+def test_every_key_is_described_in_the_words_of_its_docstring():
     for alternative in SCHEMA["$defs"]["sync"]["oneOf"]:
+        options = DESTINATIONS[alternative["title"]].Options
+        said = " ".join(f"{Limits.__doc__} {options.__doc__}".split())
         for name, key in alternative["properties"].items():
-            assert name == "destination" or len(key["description"]) > 10, name
+            if name != "destination":
+                words = key["description"].rstrip(".")
+                assert len(words) > 9 and words[0].lower() + words[1:] in said, name
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)

@@ -96,7 +96,8 @@ def test_a_page_opens_with_whom_it_is_for(page):
 
 def test_every_page_is_on_a_shelf_and_in_the_index():
     index = DOCS / "README.md"
-    listed = {(DOCS / target).resolve() for target in links(index)}
+    places = [(DOCS / target).resolve() for target in links(index)]
+    listed = {place for place in places if place.is_relative_to(DOCS)}
     assert {page for page in DOCS.rglob("*.md") if page != index} == listed
     assert {page.parent.name for page in listed} == {*SHELVES, "decisions"}
 
@@ -121,6 +122,53 @@ def test_the_page_of_commands_lists_each_command():
     assert listed == [name for group in COMMANDS.values() for name in group]
     goals = re.search(r"^\.PHONY: (.+)$", (REPOSITORY / "Makefile").read_text(), re.M)[1].split()
     assert sorted(re.findall(r"^\| `make ([\w-]+)` \|", page, re.M)) == sorted(goals)
+
+
+def tables_by_folder():
+    """Each table of dbt, by the folder it stands in; activation's are those of a source."""
+    files = [
+        *(REPOSITORY / "models").rglob("*.sql"),
+        *(REPOSITORY / "models").rglob("*.py"),
+        *(REPOSITORY / "python_models").glob("*.py"),
+    ]
+    found = {}
+    for file in files:
+        folder = str(file.parent.relative_to(REPOSITORY))
+        found.setdefault(folder, set()).add(file.stem)
+    return found
+
+
+def is_public(folder):
+    """As dbt_project.yml has it: what is at the top of a folder of models."""
+    return folder.count("/") == 1 and folder not in ("models/raw", "models/staging")
+
+
+def named_in_rows(text):
+    first_cells = re.findall(r"^\| (`[^|]+?) \|", text, re.M)
+    return [name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)]
+
+
+def test_the_page_of_tables_lists_each_public_table():
+    text = (DOCS / "reference" / "tables.md").read_text()
+    public = text.split("## Which tables a dashboard may rely on")[1].split("\n## ")[0]
+    listed = named_in_rows(public)
+    snapshots = {file.stem for file in (REPOSITORY / "snapshots").glob("*.yml")}
+    written = {"activation_ledger", "activation_runs", "activation_rejections"}
+    models = set().union(*(names for each, names in tables_by_folder().items() if is_public(each)))
+    assert len(listed) == len(set(listed)) > 30
+    assert set(listed) == models | snapshots | written
+
+
+def test_the_page_of_tables_lists_each_internal_table_by_its_folder():
+    text = (DOCS / "reference" / "tables.md").read_text()
+    internal = text.split("\n## Internal tables")[1].split("\n## ")[0]
+    parts = re.split(r"^\| table of `([\w/]+)/` \|", internal, flags=re.M)[1:]
+    rows_by_folder = zip(parts[::2], parts[1::2], strict=True)
+    assert {folder: set(named_in_rows(rows)) for folder, rows in rows_by_folder} == {
+        folder: names
+        for folder, names in tables_by_folder().items()
+        if not is_public(folder) and not folder.startswith("models/staging/")
+    }
 
 
 TEXTS = (".py", ".sql", ".yml", ".yaml", ".toml", ".md", ".csv", "Makefile", ".txt")

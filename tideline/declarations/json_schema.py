@@ -108,7 +108,7 @@ def _descriptions(declared: type) -> dict[str, str]:
     text = re.sub(r"\s+", " ", declared.__doc__ or "")
     found = re.split(r"(?:^|[-.] )((?:`\w+`, )*`\w+`): ", text)
     return {
-        name: words[:1].upper() + words[1:].strip().rstrip("-. ") + "."
+        name: words[:1].upper() + words[1:].rstrip("-. ") + "."
         for names, words in zip(found[1::2], found[2::2], strict=True)
         for name in re.findall(r"`(\w+)`", names)
     }
