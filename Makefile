@@ -88,19 +88,13 @@ types: .venv/.installed
 # git, all SQL is linted.
 BASE ?= $(shell git merge-base HEAD origin/main 2>/dev/null || git merge-base HEAD main 2>/dev/null)
 CHANGED = git diff --name-only --diff-filter=d $(BASE) -- $(1) && git ls-files --others --exclude-standard -- $(1)
-# Later one folder: UNIT := tests/unit
-UNIT := $(addprefix tests/python/test_, $(addsuffix .py, \
-    activation_claim activation_consent activation_files activation_guards activation_past \
-    activation_receipts activation_syncs activation_fates activation_webhook help land landed landings \
-    layers licences line_length masked_errors matching models_personas models_propensity plan \
-    progress propose sample))
 check: .venv/.installed style types
 	@if [ -z "$(BASE)" ] || [ -n "$$($(call CHANGED,.sqlfluff))" ]; then files="models tests/dbt"; \
 	    else files=$$($(call CHANGED,'models/*.sql' 'tests/dbt/*.sql')); fi; \
 	    if [ -z "$$files" ]; then echo "No SQL differs from $(BASE)."; else $(SQLFLUFF) $$files; fi
-	$(BIN)/python -m pytest -n 2 -m "not slow" $(UNIT)
+	$(BIN)/python -m pytest -n 2 -m "not slow" tests/unit
 
-# In the order of the folders: the files of tests/python are short, so that both cores end together.
+# In the order of the folders: the files of tests/unit are short, so that both cores end together.
 test: .venv/.installed lint types
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 

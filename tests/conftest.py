@@ -1,102 +1,10 @@
 """What the tests share: a deployment of its own for each, in a temporary folder."""
 
-import hashlib
-import os
-import shutil
-from pathlib import Path
-
-import duckdb
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from tests.support import processes
-
-REPOSITORY = Path(__file__).parents[1]
-SHARED = REPOSITORY.parent / "shared"
-NO_TESTS = ("--exclude-resource-types", "test", "--exclude-resource-types", "unit_test")
-
-
-class Deployment:
-    """A landing folder, a warehouse and deliveries below one folder, run by real processes."""
-
-    parsed: Path  # the folder of what dbt has parsed, which all deployments share
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.variables = None  # of dbt's last run
-        self.landing = folder / "landing"
-        self.warehouse = folder / "warehouse" / "warehouse.duckdb"
-        self.deliveries = folder / "deliveries"
-        (self.landing / "events").mkdir(parents=True)
-        self.warehouse.parent.mkdir()
-        self.env = {
-            **os.environ,
-            "TIDELINE_LANDING": str(self.landing),
-            "TIDELINE_WAREHOUSE": str(self.warehouse),
-            "TIDELINE_DELIVERIES": str(self.deliveries),
-            "DBT_TARGET": "duckdb",
-            "DBT_TARGET_PATH": str(folder / "target"),
-            "DBT_LOG_PATH": str(folder / "logs"),
-            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-            "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",  # they see no data: in test_demo is enough
-            "NO_COLOR": "1",
-        }
-        self.env.pop("TIDELINE_WEBHOOK_URL", None)
-
-    def run(self, *words, fails=False, **env):
-        """Run a Python module of the environment; its output, once it ended as expected."""
-        words = list(map(str, words))
-        env = {**self.env, **env}
-        code, output = processes.run(processes.module, *words, folder=REPOSITORY, env=env)
-        assert (code != 0) == fails, f"{' '.join(words)}\n{output}"
-        return output
-
-    def dbt(self, *words, fails=False, variables="{}"):
-        """Run a dbt command. What any deployment has parsed with these vars serves this one."""
-        parsed = self.parsed / hashlib.md5(variables.encode()).hexdigest()
-        own = self.folder / "target" / "partial_parse.msgpack"
-        if parsed.exists() and variables != self.variables:
-            own.parent.mkdir(exist_ok=True)
-            shutil.copy(parsed, own)
-        self.variables = variables
-        output = self.run("dbt.cli.main", *words, "--vars", variables, fails=fails)
-        if not parsed.exists() and not fails:
-            shutil.copy(own, parsed)
-        return output
-
-    def build_up_to(self, *models, variables="{}"):
-        """Build these models, what they read, and the data tests that need nothing else."""
-        selected = [f"+{model}" for model in models]
-        words = ["build", "--indirect-selection", "buildable", "--select", *selected]
-        return self.dbt(*words, variables=variables)
-
-    def sample(self, *words):
-        """Land (a part of) the sample business."""
-        truth = self.folder / "truth"
-        return self.run("tideline", "sample", *words, "--truth", truth)
-
-    def land(self, *words):
-        """Land a log of one's own."""
-        return self.run("tideline", "land", *words)
-
-    def activate(self, *words, fails=False, **env):
-        """Run the syncs."""
-        manifest = self.folder / "target" / "manifest.json"
-        return self.run("tideline", "activate", *words, "--manifest", manifest, fails=fails, **env)
-
-    def query(self, sql):
-        """Rows of a query over the warehouse, the schema being `tideline`."""
-        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
-            connection.execute("set search_path = 'tideline,tideline_internal'")
-            return connection.execute(sql).fetchall()
-
-    def value(self, sql):
-        """The one value of a query."""
-        return self.query(sql)[0][0]
-
-    def frame(self, table):
-        """A whole table as sorted rows, whatever the order they were written in."""
-        return sorted(self.query(f"select * from {table}"), key=repr)
+from tests.support import event_layer
+from tests.support.deployment import Deployment
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -122,9 +30,7 @@ def shared_deployment(tmp_path_factory):
     return Deployment(tmp_path_factory.mktemp("deployment"))
 
 
-def shared_data(*parts):
-    """A file of the real logs that stand beside the project, or skip."""
-    path = SHARED.joinpath("data", *parts)
-    if not path.exists():
-        pytest.skip(f"{path.name} is not here")
-    return path
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory):
+    """A warehouse, and the incremental models of the event layer as dbt compiled them."""
+    return event_layer.compile_layer(tmp_path_factory.mktemp("layer"))

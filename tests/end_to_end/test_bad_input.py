@@ -8,17 +8,7 @@ import duckdb
 import pytest
 
 from tests.support.edited_project import edited_project
-
-GOOD = {
-    "type": "page",
-    "anonymousId": "visitor",
-    "timestamp": "2026-01-01T10:00:00Z",
-    "receivedAt": "2026-01-01T10:00:01Z",
-}
-
-
-def good(number):
-    return json.dumps({**GOOD, "messageId": f"m{number}"})
+from tests.support.messages import good
 
 
 def test_an_empty_landing_says_what_to_put_where(deployment):

@@ -8,9 +8,9 @@ import duckdb
 import pytest
 import sklearn
 
-from tests.conftest import NO_TESTS
+from tests.support.deployment import NO_TESTS
 from tests.support.edited_project import edited_project
-from tests.end_to_end.test_bad_input import GOOD
+from tests.support.messages import GOOD
 from tideline.warehouse.duckdb_file import close_off, open_file
 
 OUTSIDE = next(Path(sklearn.__file__).parent.rglob("iris.csv")).resolve()

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from tests.support import processes
-from tests.conftest import REPOSITORY
+from tests.support.deployment import REPOSITORY
 from tideline import cli, dev
 from tideline.warehouse.dbt_plugin import INTERRUPTED, plain_interrupt
 from tideline.warehouse.duckdb_file import command_name

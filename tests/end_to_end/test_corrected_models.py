@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from tests.conftest import NO_TESTS, Deployment
+from tests.support.deployment import NO_TESTS, Deployment
 
 BEGIN, DAYS, PEOPLE = datetime(2026, 1, 1), 70, 240
 # Wrongly landed, all that anybody does is to look at pages.

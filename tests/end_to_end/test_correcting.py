@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.conftest import NO_TESTS
+from tests.support.deployment import NO_TESTS
 
 MODELS = ["int_event_counts", "fct_sessions", "golden_profiles", "identity_merges"]
 MODELS += ["identity_progress", "traffic_bursts", "events_duplicated", "events_quarantined"]

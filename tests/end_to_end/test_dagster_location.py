@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from tests.conftest import REPOSITORY
+from tests.support.deployment import REPOSITORY
 from tideline.landing.systems import SYSTEMS
 
 LANDED = dg.AssetKey(["landing", "event_files"])

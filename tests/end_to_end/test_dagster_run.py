@@ -12,7 +12,7 @@ import time
 import pytest
 import requests
 
-from tests.conftest import REPOSITORY, Deployment
+from tests.support.deployment import REPOSITORY, Deployment
 
 SECONDS = 400  # until the server is up, and until the run has ended; both take well below 100
 

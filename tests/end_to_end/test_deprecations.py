@@ -3,7 +3,7 @@
 import json
 
 from tests.support import processes
-from tests.conftest import REPOSITORY
+from tests.support.deployment import REPOSITORY
 
 STRICT = json.dumps({"error": ["Deprecations"]})
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.conftest import REPOSITORY
+from tests.support.deployment import REPOSITORY
 from tideline.activation.ledger import PERSONAL, TABLES
 
 # What the name of a column promises, its description says in words.

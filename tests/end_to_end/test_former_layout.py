@@ -4,7 +4,7 @@ import json
 
 import duckdb
 
-from tests.conftest import NO_TESTS
+from tests.support.deployment import NO_TESTS
 
 SAMPLE = ("--people", "80", "--days", "40")
 FORMER = {

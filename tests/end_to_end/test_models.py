@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from tests.conftest import NO_TESTS, Deployment, shared_data
+from tests.support.deployment import NO_TESTS, Deployment, shared_data
 from tideline.summary import models
 from tideline.warehouse.connection import open_warehouse
 

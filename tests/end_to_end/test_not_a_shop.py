@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.support import processes
-from tests.conftest import NO_TESTS, REPOSITORY
+from tests.support.deployment import NO_TESTS, REPOSITORY
 from tests.support.edited_project import edited_project
 
 NO_SHOP = "{shop: false}"

@@ -20,9 +20,9 @@ from urllib.parse import quote
 import duckdb
 import pytest
 import yaml
-from tideline.privacy.__main__ import read_lines
+from tideline.privacy.command import read_lines
 
-from tests.conftest import REPOSITORY
+from tests.support.deployment import REPOSITORY
 from tideline.privacy.forget import (
     Request,
     check_sources,
@@ -720,7 +720,7 @@ def cut_off(deployment, step, *words):
     code = (
         "import os, sys, tideline.privacy.forget as steps\n"
         f"steps.{step} = lambda *_: os._exit(9)\n"
-        "from tideline.privacy.__main__ import main\nsys.exit(main(sys.argv[1:]))"
+        "from tideline.privacy.command import main\nsys.exit(main(sys.argv[1:]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *words], cwd=REPOSITORY, env=deployment.env, check=False

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 import pytest
 import yaml
 
-from tests.conftest import REPOSITORY
+from tests.support.deployment import REPOSITORY
 
 # Each reads only from those before it; what says who is to be forgotten is read by the events.
 FOLDERS = (

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pytest
 
-from tests.conftest import NO_TESTS, Deployment
+from tests.support.compilation import compile_errors
+from tests.support.deployment import NO_TESTS, Deployment
 from tests.support.fakesnow_server import FakesnowServer
-from tests.end_to_end.test_traffic_rules import compile_errors
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 BUILT = ("event_quality_reasons", "quality_alerts")

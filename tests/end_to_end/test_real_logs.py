@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conftest import shared_data
+from tests.support.deployment import shared_data
 
 MAPPINGS = "examples/mappings"
 

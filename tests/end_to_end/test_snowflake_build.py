@@ -16,7 +16,7 @@ from graphlib import TopologicalSorter
 import duckdb
 import pytest
 
-from tests.conftest import NO_TESTS, REPOSITORY
+from tests.support.deployment import NO_TESTS, REPOSITORY
 from tests.support.fakesnow_server import FakesnowServer
 
 LOADED = "raw_messages"

@@ -10,8 +10,8 @@ import shutil
 import duckdb
 import pytest
 
-from tests.conftest import shared_data
-from tests.end_to_end.test_bad_input import good
+from tests.support.deployment import shared_data
+from tests.support.messages import good
 
 # Events of that company's own, which a deployment names in its tracking plan.
 OWN_EVENTS = [

@@ -6,9 +6,9 @@ import re
 import duckdb
 import pytest
 
-from tests.conftest import REPOSITORY
 from tests.support import source_systems as ada
-from tests.end_to_end.test_bad_input import good
+from tests.support.deployment import REPOSITORY
+from tests.support.messages import good
 
 SOURCES = {"sources": dict.fromkeys(ada.SYSTEMS, "landing")}
 CHANGED_CONTACT = ada.API["salesforce", "contacts"][0] | {

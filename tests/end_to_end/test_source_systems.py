@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.conftest import REPOSITORY, SHARED
+from tests.support.deployment import REPOSITORY, SHARED
 from tests.support.vendors import records
 from tideline.landing.systems import SYSTEMS
 from tideline.landing.systems.rows import Window, as_text, instant

@@ -9,9 +9,9 @@ import duckdb
 import pytest
 import yaml
 
-from tests.conftest import REPOSITORY
 from tests.support import trackers as ada
-from tests.end_to_end.test_bad_input import good
+from tests.support.deployment import REPOSITORY
+from tests.support.messages import good
 
 COLUMNS = """
     event_name, occurred_at::varchar, received_at::varchar, anonymous_id, user_id, platform,

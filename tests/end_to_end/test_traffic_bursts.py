@@ -13,7 +13,7 @@ from itertools import pairwise
 import duckdb
 import pytest
 
-from tests.conftest import Deployment
+from tests.support.deployment import Deployment
 
 LOGS = 120
 BATCHES = 3

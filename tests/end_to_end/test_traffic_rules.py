@@ -4,14 +4,12 @@ import ipaddress
 import json
 import random
 import re
-import subprocess
-import sys
 
 import duckdb
 import pandas as pd
 import pytest
 
-from tests.conftest import REPOSITORY
+from tests.support.compilation import compile_errors
 from tests.support.fakesnow_server import FakesnowServer
 
 RANGES = ["10.0.0.0/8", "10.1.16.0/20", "192.168.1.128/25", "172.16.0.0/12", "198.51.100.7/32"]
@@ -152,30 +150,6 @@ def test_on_snowflake(deployment, tmp_path, seen):
         server.append("seen", frame, schema="TIDELINE")  # where a session looks
         select = compiled(deployment, DBT_TARGET="fakesnow", **server.environment)
         assert found(server.execute(select)) == expected
-
-
-# One process for all: what costs is the start of dbt.
-DRIVER = """
-import json, sys
-from dbt.cli.main import dbtRunner
-for sql, variables in json.loads(sys.argv[1]):
-    words = ["compile", "--quiet", "--inline", sql, "--vars", variables]
-    print(json.dumps(str(dbtRunner().invoke(words).exception)))
-"""
-
-
-def compile_errors(deployment, runs):
-    """What stops the compilation of each pair of a select and variables."""
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, json.dumps(runs)],
-        cwd=REPOSITORY,
-        env=deployment.env,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    errors = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('"')]
-    return [" ".join(error.split()) for error in errors]
 
 
 def test_a_rule_that_cannot_be_stops_the_build_with_the_fix(deployment, subtests):

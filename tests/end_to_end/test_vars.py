@@ -7,7 +7,7 @@ import shutil
 import pytest
 import yaml
 
-from tests.conftest import REPOSITORY
+from tests.support.deployment import REPOSITORY
 
 PROJECT = """
 name: tideline

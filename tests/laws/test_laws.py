@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.conftest import Deployment
+from tests.support.deployment import Deployment
 
 LOGS = 150
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.event_layer import SESSION_WATERMARKS, EventLayer, compile_layer
-from tests.laws.test_event_laws import (
+from tests.support.random_logs import (
     APART,
     LANDED,
     QUIET,

@@ -1,6 +1,6 @@
 """A copy of the project in which one file of the models differs."""
 
-from tests.conftest import REPOSITORY
+from tests.support.deployment import REPOSITORY
 
 PARTS = (
     "dbt_project.yml",

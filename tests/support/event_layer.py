@@ -22,7 +22,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from tests.conftest import REPOSITORY, Deployment
+from tests.support.deployment import REPOSITORY, Deployment
 
 OVERLAP = 60  # minutes; with it the watermarks are compiled
 ALLOWED = 3  # events of a stream in one minute, so that bursts come and go often

@@ -1,4 +1,4 @@
-"""What the processes of `tests.support.processes` begin with: large libraries that start no threads.
+"""What forked processes begin with: large libraries that start no threads.
 
 dbt parses the project anew for each place of the warehouse, although nothing that is parsed depends
 on it. Here it does not, so deployments may share what was parsed.

@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from tests.conftest import REPOSITORY
+from tests.support.deployment import REPOSITORY
 from tests.support.event_layer import EventLayer
 
 

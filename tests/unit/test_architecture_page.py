@@ -3,8 +3,8 @@
 import fnmatch
 import re
 
-from tests.conftest import REPOSITORY
-from tests.unit.test_layers import LAYERS
+from tests.support.deployment import REPOSITORY
+from tests.support.layers import LAYERS
 
 PAGE = REPOSITORY / "docs" / "reference" / "architecture.md"
 DEEP = ("models", "tideline")  # of these the page lists the folders below as well

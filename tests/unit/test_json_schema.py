@@ -7,7 +7,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from tests.conftest import REPOSITORY
+from tests.support.deployment import REPOSITORY
 from tideline import schema
 from tideline.activation.destinations import DESTINATIONS
 from tideline.declarations.json_schema import exposures_schema

@@ -5,20 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.layers import LAYERS
+
 ROOT = Path(__file__).parents[2]
-# From the lowest to the highest; those of one line do not import each other.
-LAYERS = [
-    ["tideline.text", "tideline.progress", "tideline.usage"],
-    ["tideline.warehouse"],
-    ["tideline.declarations"],
-    ["tideline.landing", "tideline.activation", "tideline.matching"],
-    ["tideline.privacy"],
-    ["tideline.summary", "tideline.licences", "tideline.dev", "tideline.schema"],
-    ["examples"],
-    ["tideline.cli"],
-    ["tideline.__main__"],
-    ["orchestration", "benchmarks"],
-]
+
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 OURS = ("tideline", "orchestration", "examples", "benchmarks")
 
@@ -70,3 +60,10 @@ def test_a_destination_imports_the_declaration_and_the_protocol_alone():
                     assert imported.startswith(
                         (f"{place}.{folder.name}", *(f"{place}.{each}" for each in allowed))
                     ), f"{path} imports {imported}"
+
+
+def test_no_test_imports_another():
+    folders = ("tests.unit", "tests.laws", "tests.end_to_end")
+    for path in (ROOT / "tests").rglob("*.py"):
+        for imported in imports(path):
+            assert not imported.startswith(folders), f"{path} imports {imported}"

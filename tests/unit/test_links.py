@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import REPOSITORY
+from tests.support.deployment import REPOSITORY
 from tideline.cli import COMMANDS
 
 DOCS = REPOSITORY / "docs"

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.conftest import REPOSITORY
 from tests.support.activation_rig import FILES, members
+from tests.support.deployment import REPOSITORY
 from tideline import progress
 from tideline.landing.systems.load import _counted
 from tideline.progress import Progress

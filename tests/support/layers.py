@@ -1,0 +1,15 @@
+"""The layers of the code."""
+
+# From the lowest to the highest; those of one line do not import each other.
+LAYERS = [
+    ["tideline.text", "tideline.progress", "tideline.usage"],
+    ["tideline.warehouse"],
+    ["tideline.declarations"],
+    ["tideline.landing", "tideline.activation", "tideline.matching"],
+    ["tideline.privacy"],
+    ["tideline.summary", "tideline.licences", "tideline.dev", "tideline.schema"],
+    ["examples"],
+    ["tideline.cli"],
+    ["tideline.__main__"],
+    ["orchestration", "benchmarks"],
+]
