@@ -294,7 +294,7 @@ def test_a_killed_load_loses_nothing(system, loads, vendors):
 KILLED = """
 import os, signal, sys
 from dlt.pipeline.pipeline import Pipeline
-from tideline.landing.systems import __main__, load
+from tideline.landing.systems import command, load
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -304,7 +304,7 @@ if step == "publish":
     load._publish = lambda *a: die() if list(a[1].glob("loaded/charges/*")) else publish(*a)
 else:
     setattr(Pipeline, step, die)
-__main__.main(["stripe"])
+command.main(["stripe"])
 """
 
 
@@ -347,9 +347,9 @@ def test_a_broken_answer_and_a_cut_connection_are_asked_for_again(loads, vendors
 
 IMPATIENT = """
 import sys
-from tideline.landing.systems import __main__, session
+from tideline.landing.systems import command, session
 session.ATTEMPTS = 2
-sys.exit(__main__.main())
+sys.exit(command.main())
 """
 
 
