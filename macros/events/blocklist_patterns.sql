@@ -11,8 +11,8 @@
     {%- do checked_seed_text(row, value, 'Write [.] for a dot, . for a quote.') -%}
     {%- if not is_pattern -%}
         {{ exceptions.raise_compiler_error(
-            row ~ ' "' ~ value ~ '" is no regular expression. Close its brackets; write [+] for a '
-            ~ 'plus, and no look-ahead.'
+            row ~ ' "' ~ value ~ '" is not a valid regular expression. Close its brackets, write '
+            ~ '[+] for a plus, and do not use look-ahead.'
         ) }}
     {%- endif -%}
     {%- do patterns.append({'id_type': id_type, 'pattern': value, 'reason': reason}) -%}

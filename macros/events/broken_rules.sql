@@ -24,7 +24,7 @@
     {%- if rule['allowed'] -%}
         {%- do wrong.append([
             text ~ " not in ('" ~ rule['allowed'] | map('replace', "'", "''") | join("', '") ~ "')",
-            'is none of ' ~ rule['allowed'] | join(', '),
+            'is not one of ' ~ rule['allowed'] | join(', '),
         ]) -%}
     {%- endif -%}
     {%- if rule['pattern'] -%}

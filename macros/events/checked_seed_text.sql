@@ -5,8 +5,8 @@
 {% macro checked_seed_text(what, text, fix, unsafe=["'", '"', '\\']) %}
     {%- if unsafe | select('in', text or '') | list -%}
         {{ exceptions.raise_compiler_error(
-            what ~ ' "' ~ text ~ '" has a quote or a backslash, which warehouses read differently. '
-            ~ fix
+            what ~ ' "' ~ text ~ '" contains a quote or a backslash, which warehouses read '
+            ~ 'differently. ' ~ fix
         ) }}
     {%- endif -%}
     {{ return(text) }}

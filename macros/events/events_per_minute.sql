@@ -9,7 +9,7 @@
         {%- if traffic != 'bot' or not modules.re.fullmatch('[1-9][0-9]{0,8}', value) -%}
             {{ exceptions.raise_compiler_error(
                 'seeds/traffic_rules.csv: the ' ~ traffic ~ ' events_per_minute "' ~ value
-                ~ '" must be a whole number from 1 to 999999999, its traffic bot.'
+                ~ '" must be a whole number from 1 to 999999999, and its traffic must be bot.'
             ) }}
         {%- endif -%}
         {%- do limits.append(value | int) -%}

@@ -18,8 +18,8 @@
     {%- if not is_address or not modules.re.fullmatch('0|[1-9][0-9]{0,2}', length)
         or length | int > width * places -%}
         {{ exceptions.raise_compiler_error(
-            'seeds/traffic_rules.csv: the ip_range "' ~ cidr ~ '" is no range of addresses. Write '
-            ~ 'it as 203.0.113.0/24 or 2001:db8::/32, a single address as 203.0.113.7/32.'
+            'seeds/traffic_rules.csv: the ip_range "' ~ cidr ~ '" is not a valid address '
+            ~ 'range. Write 203.0.113.0/24 or 2001:db8::/32; for one address, 203.0.113.7/32.'
         ) }}
     {%- endif -%}
     {%- if is_ipv6 -%}
@@ -37,9 +37,9 @@
         {%- set first, run = text | int(base=base), 2 ** free -%}
         {%- if first % run -%}
             {{ exceptions.raise_compiler_error(
-                'seeds/traffic_rules.csv: the ip_range "' ~ cidr ~ '" goes on after its prefix of '
-                ~ length ~ ' bits. Write the first address of the range, or /' ~ width * places
-                ~ ' for the one address.'
+                'seeds/traffic_rules.csv: the ip_range "' ~ cidr ~ '" has bits set after its '
+                ~ 'prefix of ' ~ length ~ ' bits. Write the first address of the range, or /'
+                ~ width * places ~ ' for one address.'
             ) }}
         {%- elif free == 0 -%}
             {%- do parts.append(text) -%}

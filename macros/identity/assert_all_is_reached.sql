@@ -14,8 +14,8 @@
         {%- endset -%}
         {%- if run_query(query).rows[0][0] -%}
             {{ exceptions.raise_compiler_error(
-                'This run resolves only who was reached by arrivals, which is too little to make '
-                ~ this.identifier ~ ' anew. Run dbt build --full-refresh --select '
+                this.identifier ~ ' cannot be rebuilt alone: this run resolves only identifiers '
+                ~ 'that new rows reach. Run dbt build --full-refresh --select '
                 ~ 'int_touched_identifiers+'
             ) }}
         {%- endif -%}

@@ -42,7 +42,7 @@
             or attribute == 'profile_id' -%}
             {{ exceptions.raise_compiler_error(
                 row ~ 'attribute "' ~ (attribute or '') ~ '" cannot be a column of '
-                ~ 'golden_profiles. Write snake_case, and not profile_id.'
+                ~ 'golden_profiles. Use a snake_case name other than profile_id.'
             ) }}
         {%- elif not key.rstrip('.') -%}
             {{ exceptions.raise_compiler_error(
@@ -52,8 +52,8 @@
             {{ exceptions.raise_compiler_error(row ~ 'priority is empty. Write 1, 2, ...') }}
         {%- elif survivors.setdefault((attribute, priority), survivor) != survivor -%}
             {{ exceptions.raise_compiler_error(
-                row ~ 'survivor is "' ~ survivor ~ '", and another with the priority ' ~ priority
-                ~ ' says "' ~ survivors[(attribute, priority)] ~ '". Write one of the two.'
+                row ~ 'survivor is "' ~ survivor ~ '", but another row of priority ' ~ priority
+                ~ ' has "' ~ survivors[(attribute, priority)] ~ '". Use the same in both.'
             ) }}
         {%- endif -%}
         {%- set key = key.rstrip('.') -%}

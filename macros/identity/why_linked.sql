@@ -24,8 +24,8 @@
     {%- set types = seed_rows(ref('identifier_rules'), ['id_type']) | map('first') | list -%}
     {%- if id_type not in types and id_type != 'profile_id' or not value -%}
         {{ exceptions.raise_compiler_error(
-            '`' ~ argument ~ '` is no identifier: write it as <type>:<value>, such as '
-            ~ 'email:ann@example.org; types are '
+            '`' ~ argument ~ '` is not a valid identifier: write it as <type>:<value>, such as '
+            ~ 'email:ann@example.org. The types are '
             ~ (types + ['profile_id']) | join(', ') ~ '.'
         ) }}
     {%- endif -%}
@@ -43,7 +43,7 @@
         {%- set identifier_id = named[0][0] -%}
         {%- if not identifier_id -%}
             {{ exceptions.raise_compiler_error(
-                'The profile `' ~ argument ~ '` is no more: no event carries an identifier of it.'
+                'The profile `' ~ argument ~ '` no longer exists: no event carries its identifiers.'
             ) }}
         {%- endif -%}
     {%- else -%}
@@ -207,17 +207,17 @@
     {%- endset -%}
     {%- do print('\nNot one profile:\n') -%}
     {%- for end in [left, right] -%}
-        {%- set whose = 'of nobody' if not end.profile_id
-            else 'of ' ~ end.profile_id ~ ('' if end.component else ', at first') -%}
+        {%- set whose = 'belongs to nobody' if not end.profile_id
+            else 'belongs to ' ~ end.profile_id ~ ('' if end.component else ', at first') -%}
         {%- do print('  ' ~ end.identifier_id ~ ' ' ~ whose) -%}
     {%- endfor -%}
 
     {%- set refused = run_query(query).rows -%}
     {%- set shown = refused | selectattr(0) | list or refused -%}
     {%- if not refused -%}
-        {%- do print('\nNothing joins them, and nothing was refused about either.') -%}
+        {%- do print('\nNo evidence joins them, and none was refused for either.') -%}
     {%- else -%}
-        {%- set where = 'between them' if refused[0][0] else 'about either' -%}
+        {%- set where = 'between them' if refused[0][0] else 'for either' -%}
         {%- do print('\nRefused ' ~ where ~ ':\n') -%}
     {%- endif -%}
     {%- for row in shown[:20] -%}

@@ -10,7 +10,7 @@
     {%- endfor -%}
     {%- for name in invocation_args_dict.get('vars') or {} if name not in names -%}
         {{ exceptions.raise_compiler_error(
-            'The var "' ~ name ~ '" given with --vars is unknown. Did you mean "'
+            'The var "' ~ name ~ '" in --vars is unknown. Did you mean "'
             ~ nearest_word(name | string, names | unique) ~ '"?'
         ) }}
     {%- endfor -%}

@@ -32,5 +32,5 @@
             original varchar
         )
     {%- endcall -%}
-    {%- do log('The table ' ~ relation ~ ' is there for a load to fill.', info=true) -%}
+    {%- do log('The table ' ~ relation ~ ' exists and can be loaded.', info=true) -%}
 {% endmacro %}

@@ -7,8 +7,8 @@
     {%- set former = former_tables() -%}
     {%- for each in former if not each.relation.is_view and load_relation(each.home) -%}
         {{ exceptions.raise_compiler_error(
-            'Both ' ~ each.relation ~ ' and ' ~ each.home ~ ' are there, and one would take the '
-            ~ 'place of the other. Drop the one that you do not want and run this again.'
+            'Both ' ~ each.relation ~ ' and ' ~ each.home ~ ' exist, and one would replace the '
+            ~ 'other. Drop the one that you do not want, then run this again.'
         ) }}
     {%- endfor -%}
     {%- for each in former -%}
@@ -16,7 +16,7 @@
         {%- do take_home(each.relation, each.home) -%}
     {%- endfor -%}
     {%- do log(
-        former | length ~ ' tables and views of an earlier release are out of ' ~ target.schema
-        ~ '. Run `dbt build`.', info=true
+        'Moved ' ~ former | length ~ ' tables and views of an earlier release out of '
+        ~ target.schema ~ '. Run `dbt build`.', info=true
     ) -%}
 {% endmacro %}

@@ -6,7 +6,7 @@
         {%- if other != segment.name -%}
             {{ exceptions.raise_compiler_error(
                 'Segments "' ~ other ~ '" and "' ~ segment.name ~ '" share the priority '
-                ~ segment.spec.priority ~ '. Give each a priority of its own.'
+                ~ segment.spec.priority ~ '. Give each its own priority.'
             ) }}
         {%- endif -%}
     {%- endfor -%}

@@ -17,7 +17,7 @@
         ) }}
     {%- elif spec.aggregate not in plain and not text -%}
         {{ exceptions.raise_compiler_error(
-            what ~ ' has the aggregate "' ~ spec.aggregate ~ '", which needs the key "property".'
+            what ~ ' has the aggregate "' ~ spec.aggregate ~ '" but lacks the key "property".'
         ) }}
     {%- endif -%}
     {%- if spec.aggregate == 'count' -%}

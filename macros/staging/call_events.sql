@@ -79,7 +79,7 @@ judged_calls as (
         coalesce(
             problem,
             case
-                when table_name is null then 'in no folder of a table'
+                when table_name is null then 'not in the folder of a table'
                 when call_name is null and sent_name is null
                     then 'not a table of calls: ' || table_name
                 when call_id is null then 'no event id'
@@ -87,7 +87,7 @@ judged_calls as (
             {% for instant in instants %}
             case
                 when {{ text[instant] }} is not null and read_{{ instant }} is null
-                    then '{{ instant }} is no instant'
+                    then '{{ instant }} is not a valid timestamp'
             end{{ ',' if not loop.last }}
             {% endfor %}
         ) as problem

@@ -29,8 +29,8 @@
     {%- endfor -%}
     {%- if not tables -%}
         {{ exceptions.raise_compiler_error(
-            'The var sources says that ' ~ source ~ ' is in ' ~ place ~ ', which has no table of '
-            ~ 'calls (pages, identifies, ... or one with the columns id, received_at and event). '
+            'The var sources places ' ~ source ~ ' in ' ~ place ~ ', but that schema has no table '
+            ~ 'of calls (pages, identifies, ... or one with the columns id, received_at, event). '
             ~ 'Name the schema that ' ~ source ~ ' fills, or landing.'
         ) }}
     {%- endif -%}

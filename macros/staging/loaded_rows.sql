@@ -14,8 +14,8 @@
 {%- set load_column = by_name.get(candidates | select('in', by_name) | first) -%}
 {%- if not load_column -%}
     {{ exceptions.raise_compiler_error(
-        'The var sources says that ' ~ source ~ ' is in ' ~ relation ~ ', which has no column '
-        ~ candidates | join(' or ') ~ ' to tell when a row was loaded. It has: '
+        'The var sources places ' ~ source ~ ' in ' ~ relation ~ ', but that table has no column '
+        ~ candidates | join(' or ') ~ ' for the time of loading. Its columns are: '
         ~ by_name | join(', ') ~ '. Name a schema whose loader writes one.'
     ) }}
 {%- endif -%}
@@ -33,7 +33,7 @@ select
     record,
     case
         when {{ load_text }} is null then 'no {{ load_column.name | lower }}'
-        when is_undated then '{{ load_column.name | lower }} is no instant'
+        when is_undated then '{{ load_column.name | lower }} is not a valid timestamp'
     end as problem,
     cast(null as varchar) as original
 from (

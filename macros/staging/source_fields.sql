@@ -17,13 +17,15 @@
 {%- for field, names in instants.items() -%}
     {%- do fields.update({field ~ '_text': names}) -%}
     {%- do problems.append([
-        field ~ '_text is not null and ' ~ field ~ ' is null', names[0] ~ ' is no instant'
+        field ~ '_text is not null and ' ~ field ~ ' is null',
+        names[0] ~ ' is not a valid timestamp',
     ]) -%}
 {%- endfor -%}
 {%- for field, names in numbers.items() -%}
     {%- do fields.update({field ~ '_text': names}) -%}
     {%- do problems.append([
-        field ~ '_text is not null and ' ~ field ~ ' is null', names[0] ~ ' is no number'
+        field ~ '_text is not null and ' ~ field ~ ' is null',
+        names[0] ~ ' is not a number',
     ]) -%}
 {%- endfor -%}
 {%- for condition, words in refusals.items() -%}

@@ -22,7 +22,7 @@ select
     landed_at,
     {% if checked_var('sources').get(source, 'landing') == 'landing' -%}
     coalesce(
-        problem, 'no model reads the table ' || table_name, 'in no folder of a table'
+        problem, 'no model reads the table ' || table_name, 'not in the folder of a table'
     ) as problem,
     coalesce(original, cast(record as varchar)) as original
 from {{ ref('raw_messages') }}

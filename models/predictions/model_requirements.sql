@@ -99,11 +99,11 @@ requirements as (
     from known_events
     {% endfor %}
     {% for column, requirement, needed in [
-        ('train', 'examples to train on', least_examples),
-        ('positive_train', 'positive examples to train on', least_outcomes),
-        ('negative_train', 'negative examples to train on', least_outcomes),
-        ('positive_test', 'positive examples to test on', least_outcomes),
-        ('negative_test', 'negative examples to test on', least_outcomes),
+        ('train', 'training examples', least_examples),
+        ('positive_train', 'positive training examples', least_outcomes),
+        ('negative_train', 'negative training examples', least_outcomes),
+        ('positive_test', 'positive test examples', least_outcomes),
+        ('negative_test', 'negative test examples', least_outcomes),
     ] %}
     union all
     select

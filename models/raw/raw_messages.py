@@ -49,10 +49,10 @@ LONGEST_ORIGINAL = 1 << 16  # bytes that are kept of such a line
 BROKEN_CSV = (csv.Error, OSError, EOFError, UnicodeError, zlib.error)
 CSV_LINES = 100  # over which a quoted value is followed where a CSV file is broken
 CHUNK_ROWS = 50_000  # notes held in memory
-UNKNOWN = "not a kind of file that is read: *.jsonl, *.parquet, of tables *.csv, and *.gz"
-GONE = "file was gone before it was read; it is read when it is back"
+UNKNOWN = "unsupported file type: use *.jsonl or *.parquet, for tables also *.csv, or *.gz of these"
+GONE = "file disappeared before it was read; it will be read once it is back"
 NOT_UTF8 = "file name is not valid UTF-8: land the file under another name"
-NOT_A_FILE = "not a file: a pipe, a device, a link to a folder or one that leads to itself"
+NOT_A_FILE = "not a regular file: a pipe, a device, or a link to a folder or to itself"
 # DuckDB takes twice as long to write JSON for each list in a list; at 200 it breaks down.
 DEEPEST_LISTS, DEEPEST = 12, 64
 EMPTY_OBJECT = re.compile(rb"\s*\{\s*\}\s*")
@@ -129,7 +129,7 @@ def pieces_of(path: Path) -> Iterator[tuple[bytes, str | None]]:
                 chunk = inflate.unused_data
                 yield text, None
         if not inflate.eof:
-            yield b"", "file ends early: its gzip stream is cut here"
+            yield b"", "file ends early: its gzip stream is truncated here"
 
 
 def sound_part(inflate: Any, chunk: bytes) -> bytes:
@@ -216,7 +216,7 @@ def csv_rows(path: Path, is_gzip: bool) -> Iterator[tuple[str, str | None]]:
                 else:
                     ahead.extendleft(reversed(lines[1:]))
                     text = line
-                    problem = f"{len(cells)} values, not {len(names)}" if cells else problem
+                    problem = f"{len(cells)} values instead of {len(names)}" if cells else problem
                 try:
                     text.encode()
                 except UnicodeEncodeError:
@@ -413,7 +413,7 @@ class JsonLines:
         counted = empty_rows - EMPTY_ROWS
         self.known[str(copy), first_counted] = (
             "{}",
-            f"empty object, as are {counted - 1:,} more of this file: counted here, not stored",
+            f"empty object; {counted - 1:,} more in this file are counted here, not stored",
         )
         kept = pa.table({"path": [str(copy)] * len(numbers), "line": range(1, len(numbers) + 1)})
         kept = kept.append_column("landed_line", pa.array(numbers, pa.int64()))

@@ -102,7 +102,7 @@ renamed_messages as (
             {% for text, instant in instants.items() %}
             case
                 when trim(calls.{{ text }}) <> '' and calls.{{ instant }} is null
-                    then '{{ text }} is no instant'
+                    then '{{ text }} is not a valid timestamp'
             end{{ ',' if not loop.last }}
             {% endfor %}
         ) as problem,

@@ -54,7 +54,7 @@ described_rows as (
             problem,
             case
                 when {{ text.event_timestamp }} is not null and logged_at is null
-                    then 'event_timestamp is no instant'
+                    then 'event_timestamp is not a valid timestamp'
             end
         ) as problem,
         {{ param.page_location }} as page_url,

@@ -68,7 +68,7 @@ checks as (
             {% for instant in instants %}
             case
                 when {{ text[instant] }} is not null and {{ instant }} is null
-                    then '{{ instant }} is no instant'
+                    then '{{ instant }} is not a valid timestamp'
             end{{ ',' if not loop.last }}
             {% endfor %}
         ) as problem
