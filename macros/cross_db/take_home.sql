@@ -1,5 +1,5 @@
 {#-
-    Moves a table with its rows to another schema and name; a view goes, as a build makes it anew.
+    Moves a table with its rows to another schema and name; drops a view, which a build recreates.
 -#}
 {% macro take_home(relation, home) %}
     {{ return(adapter.dispatch('take_home', 'tideline')(relation, home)) }}

@@ -1,4 +1,4 @@
-{#- Stops a run on a warehouse that was built when all tables stood in one schema. -#}
+{#- Stops a run on a warehouse that was built when all tables were in one schema. -#}
 {% macro checked_layout() %}
     {%- set former = former_tables() if execute else [] -%}
     {%- if former -%}
