@@ -6,8 +6,8 @@
 {% endmacro %}
 
 {#-
-    DuckDB has no `alter table ... set schema`. dbt has begun a transaction: what is moved stays so
-    if a later one fails.
+    DuckDB has no `alter table ... set schema`. dbt has begun a transaction; committing each move
+    keeps it if a later one fails.
 -#}
 {% macro duckdb__take_home(relation, home) %}
     {%- call statement('take_home') -%}

@@ -1,6 +1,6 @@
 {#-
-    The rows of the blocklist that are patterns, each with its `id_type`, `pattern` and `reason`.
-    Stops the build at one that is no regular expression.
+    The rows of the blocklist that are patterns, each with its `id_type`, `pattern` and `reason`. An
+    invalid regular expression stops the build.
 -#}
 {% macro blocklist_patterns(blocklist) %}
 {%- set columns = ['id_type', 'part', 'value', 'reason', is_pattern('value')] -%}

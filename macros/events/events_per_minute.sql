@@ -1,6 +1,6 @@
 {#-
-    The most events of one stream in one calendar minute that the seed `traffic_rules` takes for a
-    person's, the least number of its rules; without any, more than there can be.
+    The maximum number of events of a person's stream in one calendar minute: the lowest in the seed
+    `traffic_rules`, or more than possible without a rule.
 -#}
 {% macro events_per_minute(rules) %}
     {%- set limits = [] -%}

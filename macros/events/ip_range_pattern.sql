@@ -1,9 +1,9 @@
 {#-
     A range of addresses in CIDR notation as a regular expression: for IPv4 over the address, for
-    IPv6 over its 32 digits (`ipv6_digits`). Stops the build when it is no range.
+    IPv6 over its 32 digits (`ipv6_digits`). An invalid range stops the build.
 
-    Each octet or digit of the range is fixed, free, or, where the prefix ends in it, one of a run
-    of values: 10.1.16.0/20 is 10, 1, 16 to 31, any.
+    Each octet or digit of the range is fixed, free, or, where the prefix ends, one of a run of
+    values: 10.1.16.0/20 is 10, 1, 16 to 31, any.
 -#}
 {% macro ip_range_pattern(cidr) %}
     {%- set octet = '(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])' -%}

@@ -1,6 +1,6 @@
 {#
-    Stops a model that is to be made anew while the steps before it hold only what arrivals reached:
-    `--full-refresh` of one table alone.
+    Stops a full rebuild of one model (`--full-refresh`) while the steps before it hold only what
+    new rows reach.
 #}
 {% macro assert_all_is_reached() %}
     {%- set identifiers, reached = ref('identifiers'), ref('int_reached_identifiers') -%}

@@ -1,8 +1,7 @@
 {#-
     The seed `attribute_rules` as a list of rows, each with `event_name`, `path`, `part` (the column
-    of the events that the path begins with), `key` (the rest) and, of an identifier, `id_rule`, as
-    `identifier_text` wants it. Stops the build at a row that nothing can be read
-    by, with what to write.
+    of the events that the path begins with), `key` (the rest) and, for an identifier, `id_rule`, as
+    `identifier_text` needs it. An invalid row stops the build with the fix.
 -#}
 {% macro attribute_rules(rules, plan, identifier_rules) %}
     {%- set id_rules = {} -%}

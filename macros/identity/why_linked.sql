@@ -18,7 +18,7 @@
 {% endmacro %}
 
 
-{# What an argument stands for: its identifier_id, the profile of that and its component. #}
+{# The identifier_id of an argument, with its profile and component. #}
 {% macro why_linked_end(argument, text) %}
     {%- set id_type, _, value = (text | string | trim).partition(':') -%}
     {%- set types = seed_rows(ref('identifier_rules'), ['id_type']) | map('first') | list -%}
@@ -107,7 +107,7 @@
         {%- do neighbours.setdefault(edge[1], []).append((edge[0], edge)) -%}
     {%- endfor -%}
 
-    {#- Breadth first; the loop goes on over what it appends. -#}
+    {#- Breadth first: the loop continues over the nodes that it appends. -#}
     {%- set came_from = {left.identifier_id: none} -%}
     {%- set reached = [left.identifier_id] -%}
     {%- for node in reached -%}
@@ -132,13 +132,13 @@
 {% endmacro %}
 
 
-{# That two are not one profile, and what was refused: between them, else about either. #}
+{# Prints the evidence refused between two profiles, else for either of them. #}
 {% macro why_linked_print_refused(left, right) %}
     {%- set query -%}
         with sides as (
             select
                 node as identifier_id,
-                {#- Of one that joins nothing there is no component. #}
+                {#- An identifier that joins nothing has no component. #}
                 coalesce(component = {{ why_linked_literal(left.component) }}, false) as is_left
             from {{ ref('identity_components') }}
             where component in (
@@ -230,7 +230,7 @@
 {% endmacro %}
 
 
-{# How often, by what, and when first and last; of a match how probable it is. #}
+{# How often, by which sources and when an edge was seen; for a match, its probability. #}
 {% macro why_linked_events(evidence) %}
     {%- set event_count, sources, first_received_at, last_received_at, probability = evidence -%}
     {%- if probability is not none -%}

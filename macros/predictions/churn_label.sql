@@ -1,4 +1,4 @@
-{#- Whether churn is the `absence` or the `presence` of events; both stop the build. -#}
+{#- Whether churn is the `absence` or the `presence` of events; setting both stops the build. -#}
 {% macro churn_label() %}
     {%- if var('churn_absence_of') and var('churn_presence_of') -%}
         {{ exceptions.raise_compiler_error(

@@ -1,7 +1,7 @@
 {#-
-    Stops every command when a var has a value that `var_rules` does not allow, is missing, or is
-    given in --vars and unknown. It stands in `on-run-start`, which dbt renders twice: when it
-    parses, so that commands without hooks (compile, list) stop too, and when a run starts.
+    Stops every command if a var has a value that `var_rules` does not allow, is missing, or is
+    unknown in --vars. It is called in `on-run-start`, which dbt renders twice: when it parses, so
+    that commands without hooks (compile, list) stop too, and when a run starts.
 -#}
 {% macro checked_vars() %}
     {%- set names = [] -%}

@@ -1,4 +1,4 @@
-{#- Stops a run on a DuckDB file that is named like its schema: it cannot hold views. -#}
+{#- Stops a run on a DuckDB file with the name of its schema, since it cannot hold views. -#}
 {% macro checked_warehouse_name() %}
     {%- if execute and target.type == 'duckdb' and target.database == target.schema -%}
         {{ exceptions.raise_compiler_error(

@@ -1,7 +1,7 @@
 {#-
-    Brings a warehouse of an earlier release over, by `dbt run-operation move_former_tables`: each
-    table goes to its home of today with its rows, each view goes, as the next build makes it. One
-    at a time, so that a second call ends what a first could not.
+    Migrates a warehouse of an earlier release, by `dbt run-operation move_former_tables`: moves
+    each table with its rows to its current home and drops each view, which the next build
+    recreates. One at a time, so that a second call can finish what the first could not.
 -#}
 {% macro move_former_tables() %}
     {%- set former = former_tables() -%}

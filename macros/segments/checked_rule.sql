@@ -1,6 +1,6 @@
 {#-
-    A segment's rule, once every word in it is known: a column of `profile_attributes` or a word of
-    SQL. Stops the build naming the segment, the word and the nearest right one.
+    A segment's rule. Each word in it must be a column of `profile_attributes` or a word of SQL;
+    otherwise the build stops and names the segment, the word and the nearest known one.
 -#}
 {% macro checked_rule(segment, attributes) %}
     {%- set what = 'Segment "' ~ segment.name ~ '"' -%}

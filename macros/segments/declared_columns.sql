@@ -1,7 +1,7 @@
 {#-
-    The columns of a model that declare something under `config.meta.<kind>` ('trait', 'segment'),
-    as a list of {name, description, spec}. Those of the shop (`meta.shop`) are left out where the
-    var `shop` is false. Empty while dbt only parses.
+    The columns of a model with a declaration under `config.meta.<kind>` ('trait', 'segment'), as a
+    list of {name, description, spec}. Those of the shop (`meta.shop`) are left out if the var
+    `shop` is false. Empty while dbt only parses.
 -#}
 {% macro declared_columns(model_name, kind) %}
     {%- set declared = [] -%}

@@ -1,4 +1,4 @@
-{#- Segments in the order of their priorities; stops the build when two share one. -#}
+{#- Segments by priority; stops the build if two share one. -#}
 {% macro segments_by_priority(segments) %}
     {%- set taken = {} -%}
     {%- for segment in segments -%}

@@ -1,6 +1,6 @@
 {#-
-    The traits that say `sent_as: <column>`: columns of `activation_audiences`, beside `others`.
-    Stops the build when two columns would have one name.
+    The traits with `sent_as: <column>`, as columns of `activation_audiences` besides `others`.
+    Stops the build if two columns would have the same name.
 -#}
 {% macro sent_traits(others) %}
     {%- set sent = [] -%}

@@ -1,6 +1,6 @@
 {#-
-    Which events a trait counts, as an SQL condition. Stops the build at a word that is not in
-    `plan`, the (event, property) pairs of the tracking plan.
+    The events that a trait aggregates, as an SQL condition. Stops the build at a name that is not
+    in `plan`, the (event, property) pairs of the tracking plan.
 -#}
 {% macro trait_condition(what, spec, plan) %}
     {%- set names = [spec.event] if spec.event is string else spec.event -%}

@@ -1,6 +1,6 @@
 {#-
     One trait as an aggregate expression; `counter` is its column of `trait_counters`. Numbers are
-    rounded to the sixth digit: in which order a warehouse adds up must not show.
+    rounded to six digits so that summation order cannot change results.
 -#}
 {% macro trait_expression(what, spec, plan, counter) %}
     {%- set condition = trait_condition(what, spec, plan) -%}

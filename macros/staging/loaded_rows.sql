@@ -1,8 +1,8 @@
 {#-
-    The rows of a table that a loader fills, as `source_rows` gives them. A load is what has one
-    load instant. Its rows are numbered in the order of their content, each load by itself, so that
-    a reader who wants the newest loads need not number them all. What has no readable load time is
-    a load of its own, at the epoch. Schemas of two databases may share their name.
+    The rows of a table that a loader fills, with the columns of `source_rows`. Rows with the same
+    load time are one load. Its rows are numbered in the order of their content, separately for each
+    load, so that a reader of the newest loads need not number all. Rows without a readable load
+    time are one load, at the epoch. Schemas of two databases may have the same name.
 -#}
 {% macro loaded_rows(source, relation, loaded_at) %}
 {%- set columns = adapter.get_columns_in_relation(relation) -%}

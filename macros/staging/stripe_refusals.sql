@@ -1,4 +1,4 @@
-{#- What no row of Stripe may be, and for its status none but these. -#}
+{#- Refusals for Stripe: rows of test mode, and statuses other than these. -#}
 {% macro stripe_refusals(statuses=[]) %}
     {%- set refusals = {is_false('livemode'): 'livemode is false: test data'} -%}
     {%- if statuses -%}

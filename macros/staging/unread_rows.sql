@@ -1,7 +1,7 @@
 {#-
-    What landed for a source in a table that no staging model reads, as rows of
-    `stg_<source>__events` that end in quarantine: nothing that landed is lost. In a schema of the
-    warehouse other tables have nothing to do with us.
+    Rows that landed for a source in a table that no staging model reads, as rows of
+    `stg_<source>__events` that end in quarantine, so that nothing landed is lost. Other tables in a
+    schema of the warehouse are ignored.
 -#}
 {% macro unread_rows(source, tables) %}
 select
