@@ -3,7 +3,7 @@
 {%- endmacro %}
 
 {% macro duckdb__add_microseconds(timestamp, count) -%}
-    {#- dbt's own dateadd counts in 32 bits there: half an hour of microseconds is too many. -#}
+    {#- dbt's dateadd uses 32 bits there, which half an hour of microseconds exceeds. -#}
     ({{ timestamp }} + to_microseconds({{ count }}))
 {%- endmacro %}
 

@@ -2,7 +2,9 @@
     {{ return(adapter.dispatch('count_distinct_rare', 'tideline')(column)) }}
 {%- endmacro %}
 
-{# Its `count(distinct)` would pass every row, null or not, through another table of the groups. #}
+{#
+    `count(distinct)` there would pass every row, null or not, through another table of the groups.
+#}
 {% macro duckdb__count_distinct_rare(column) -%}
     coalesce(len(list_distinct(list({{ column }}) filter (where {{ column }} is not null))), 0)
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{#- Microseconds in the unit of a number since 1970, told by its digits before the point. -#}
+{#- Microseconds in the unit of a number since 1970, by its digits before the point. -#}
 {% macro epoch_unit(text) -%}
     case
         when length(split_part({{ text }}, '.', 1)) <= 11 then 1000000

@@ -2,7 +2,7 @@
     {{ return(adapter.dispatch('in_transaction', 'tideline')(statements)) }}
 {%- endmacro %}
 
-{#- dbt has begun one. -#}
+{#- dbt has already begun a transaction. -#}
 {% macro default__in_transaction(statements) -%}
     {{ return(statements) }}
 {%- endmacro %}

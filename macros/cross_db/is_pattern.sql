@@ -7,6 +7,6 @@
 {%- endmacro %}
 
 {% macro snowflake__is_pattern(text) -%}
-    {#- Nothing catches the error of one that is not; but it names the pattern. -#}
+    {#- Snowflake cannot catch the error of an invalid pattern, but the error names it. -#}
     {{ text }} is not null
 {%- endmacro %}

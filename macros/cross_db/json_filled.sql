@@ -3,8 +3,8 @@
 {%- endmacro %}
 
 {#
-    One search for all names in the text spares the objects that have none of them the parsing. The
-    inner patch drops what is null; what the object itself holds is kept as it is, nulls included.
+    One search for all names in the text avoids parsing objects that have none of them. The inner
+    patch drops nulls; the members of the object itself are kept, nulls included.
 #}
 {% macro duckdb__json_filled(json, sources) -%}
     {%- set names = [] -%}
@@ -47,7 +47,7 @@
     end
 {%- endmacro %}
 
-{# What is found is written behind the rest: of a key that stands there twice the last one holds. #}
+{# Found values are written last: if a key occurs twice, the last one counts. #}
 {% macro snowflake__json_filled(json, sources) -%}
     {%- set filled = [] -%}
     {%- for key, others in sources.items() -%}

@@ -3,7 +3,7 @@
 {%- endmacro %}
 
 {% macro duckdb__json_object(pairs) -%}
-    {#- A merge patch (RFC 7396) leaves out what is null. -#}
+    {#- A merge patch (RFC 7396) drops nulls. -#}
     json_merge_patch('{}', json_object(
         {%- for name, expression in pairs.items() %}
         '{{ name }}', {{ expression }}{{ ',' if not loop.last }}

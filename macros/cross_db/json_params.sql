@@ -2,8 +2,10 @@
     {{ return(adapter.dispatch('json_params', 'tideline')(json, others)) }}
 {%- endmacro %}
 
-{# Sorted, so that the same parameters are the same text; of those that share a key the last is
-   taken, for a map has a key once. A list of one binds the list to a name. #}
+{#
+   Sorted, so that equal parameters give equal text; of parameters with the same key the last is
+   taken, since a map has a key once. A list of one binds the list to a name.
+#}
 {% macro duckdb__json_params(json, others) -%}
     {%- set value -%}
         coalesce(
@@ -39,7 +41,10 @@
     )
 {%- endmacro %}
 
-{# Written as text and parsed, as in `json_without`; of what shares a key the last is taken. #}
+{#
+    Written as text and parsed, as in `json_without`; of parameters with the same key, the last is
+    taken.
+#}
 {% macro snowflake__json_params(json, others) -%}
     {%- set field = "cast(get_path(param, '%s') as varchar)" -%}
     parse_json('{' || substr(

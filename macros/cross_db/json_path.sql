@@ -1,4 +1,4 @@
-{#- `items[0].item_id` as both engines write it: "items"[0]."item_id". -#}
+{#- `items[0].item_id` in the syntax of both engines: "items"[0]."item_id". -#}
 {% macro json_path(path) -%}
     {%- set steps = [] -%}
     {%- for step in path.split('.') -%}

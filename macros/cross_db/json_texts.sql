@@ -2,7 +2,7 @@
     {{ return(adapter.dispatch('json_texts', 'tideline')(json, paths)) }}
 {%- endmacro %}
 
-{# Like expressions of one select are evaluated once there: so the JSON is parsed once for all. #}
+{# Equal expressions of one select are evaluated once there, so the JSON is parsed once. #}
 {% macro duckdb__json_texts(json, paths) -%}
     {%- set quoted = [] -%}
     {%- for path in paths -%}

@@ -2,7 +2,7 @@
     {{ return(adapter.dispatch('json_without', 'tideline')(json, names, prefix)) }}
 {%- endmacro %}
 
-{# Sorted, so that the same members are the same text; distinct, for a map has a key once. #}
+{# Sorted, so that equal members give equal text; distinct, since a map has a key once. #}
 {% macro duckdb__json_without(json, names, prefix) -%}
     json_merge_patch('{}', to_json(map_from_entries(list_transform(
         list_filter(
@@ -17,7 +17,7 @@
     ))))
 {%- endmacro %}
 
-{# Written as text and parsed: a subquery over the members may not depend on the row there. #}
+{# Written as text and parsed, since a subquery over the members cannot depend on the row there. #}
 {% macro snowflake__json_without(json, names, prefix) -%}
     parse_json('{' || array_to_string(
         transform(

@@ -7,6 +7,6 @@
 {%- endmacro %}
 
 {% macro snowflake__matches(text, pattern) -%}
-    {#- regexp_like is anchored at both ends. -#}
+    {#- regexp_like matches only the whole text there. -#}
     coalesce(regexp_like({{ text }}, '.*({{ pattern }}).*', 'is'), false)
 {%- endmacro %}

@@ -12,7 +12,9 @@
 {%- endmacro %}
 
 {% macro snowflake__row_object(columns) -%}
-    {#- Left to itself an instant becomes text as the connection likes it, cut to milliseconds. -#}
+    {#-
+        By default a timestamp becomes text in the format of the connection, cut to milliseconds.
+    -#}
     to_variant(object_construct(
         {%- for column in columns %}
         '{{ column.name | lower | replace("'", "''") }}',

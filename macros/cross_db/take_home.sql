@@ -1,13 +1,13 @@
 {#-
-    Moves a table with its rows to another schema and name; a view goes, as a build makes it anew.
+    Moves a table with its rows to another schema and name; drops a view, which a build recreates.
 -#}
 {% macro take_home(relation, home) %}
     {{ return(adapter.dispatch('take_home', 'tideline')(relation, home)) }}
 {% endmacro %}
 
 {#-
-    DuckDB has no `alter table ... set schema`. dbt has begun a transaction: what is moved stays so
-    if a later one fails.
+    DuckDB has no `alter table ... set schema`. dbt has begun a transaction; committing each move
+    keeps it if a later one fails.
 -#}
 {% macro duckdb__take_home(relation, home) %}
     {%- call statement('take_home') -%}

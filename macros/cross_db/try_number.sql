@@ -1,5 +1,5 @@
 {% macro try_number(text) -%}
-    {#- The bound keeps out nan and infinity; `1_000` is a number to DuckDB only. -#}
+    {#- The bound excludes nan and infinity; `1_000` is a number only in DuckDB. -#}
     case
         when abs(try_cast({{ text }} as double)) < 1e300 and position('_' in {{ text }}) = 0
             then try_cast({{ text }} as double)

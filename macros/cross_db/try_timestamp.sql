@@ -2,15 +2,20 @@
     {{ return(adapter.dispatch('try_timestamp', 'tideline')(text)) }}
 {%- endmacro %}
 
-{# The shape is checked first: left to themselves the engines read more than ISO 8601, and not the
-   same more ('epoch', '2026-01-01 Europe/Berlin'). What names no zone gets a Z, so that the zone of
-   the connection has no say. Of numbers the size tells the unit: in seconds 1e11 is the year 5138,
-   in milliseconds 1973. #}
+{#
+   The format is checked first, since each engine also reads texts that are not ISO 8601 ('epoch',
+   '2026-01-01 Europe/Berlin'). Texts without a zone get a Z, so that the zone of the connection
+   does not matter. The size of a number gives its unit: 1e11 is the year 5138 in seconds and 1973
+   in milliseconds.
+#}
 
 {% macro duckdb__try_timestamp(text) -%}
     case
-        {# What nearly all trackers send goes first, without a regular expression. The cast takes
-           more: it passes over a word in place of the fraction, a minus and a missing digit. #}
+        {#
+           The format of nearly all trackers comes first, without a regular expression. The cast
+           alone accepts too much: it ignores a word in place of the fraction, a minus and a missing
+           digit.
+        #}
         when
             ({{ text }} like '____-__-__T__:__:__.___Z' or {{ text }} like '____-__-__T__:__:__Z')
             and not contains({{ text }}, ' ')

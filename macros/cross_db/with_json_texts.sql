@@ -3,8 +3,8 @@
 {%- endmacro %}
 
 {#
-    The JSON is parsed once, whatever the number of paths: each `->>` of its own would parse it
-    again. A list of one row binds the texts to a name, which SQL has no expression for.
+    The JSON is parsed once for all paths; separate `->>` would each parse it again. A list of one
+    row binds the texts to a name, since SQL has no expression for that.
 #}
 {% macro duckdb__with_json_texts(json, paths, body) -%}
     {%- set texts = [] -%}

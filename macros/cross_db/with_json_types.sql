@@ -2,8 +2,10 @@
     {{ return(adapter.dispatch('with_json_types', 'tideline')(json, paths, caller)) }}
 {%- endmacro %}
 
-{# Parsed once, as in `with_json_texts`, and only where anything is nested: a flat object has
-   neither a second brace nor a bracket. #}
+{#
+   Parsed once, as in `with_json_texts`, and only if anything is nested: a flat object has neither a
+   second brace nor a bracket.
+#}
 {% macro duckdb__with_json_types(json, paths, body) -%}
     {%- set types = [] -%}
     {%- set quoted = [] -%}

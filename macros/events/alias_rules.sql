@@ -1,7 +1,7 @@
 {#-
     The aliases of properties as a mapping of event names to pairs: a source (`*` for any, the last)
-    and what fills each property of ours, by priority. An alias for any event (`*`) holds for those
-    whose plan has the property. Stops the build at a text that SQL cannot hold.
+    and the aliases of each property, by priority. An alias for any event (`*`) applies to events
+    whose plan has the property. A text that SQL cannot hold stops the build.
 -#}
 {% macro alias_rules(aliases, plan) %}
     {%- set rows = seed_rows(aliases, ['priority', 'alias', 'source', 'event_name', 'property']) -%}

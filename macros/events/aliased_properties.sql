@@ -1,8 +1,7 @@
 {#-
-    The properties of an event with each key of ours that is null or absent filled from its aliases,
-    the first of them that is filled, by priority; what was sent stays.
-    Events without aliases cost a comparison of names; others are parsed only where an alias stands
-    in the text.
+    The properties of an event, with each of our keys that is null or absent filled from its first
+    filled alias, by priority; the keys as sent stay. Events without aliases cost one comparison of
+    names; others are parsed only if the text contains an alias.
 -#}
 {% macro aliased_properties(aliases, plan, source, event_name, properties) %}
 {%- set alias_rules = alias_rules(aliases, plan) -%}

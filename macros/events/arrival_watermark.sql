@@ -1,6 +1,6 @@
 {#-
-    The instant up to which this incremental model has taken in its arrivals, less the overlap. It
-    is looked up when the model is compiled: a literal lets the warehouse skip what lies before it.
+    The instant up to which this incremental model has read its arrivals, minus the overlap. It is
+    looked up at compile time, since a literal lets the warehouse skip earlier rows.
 -#}
 {% macro arrival_watermark(column) -%}
     {%- set query -%}

@@ -1,6 +1,6 @@
 {#-
-    The rows of the blocklist that are patterns, each with its `id_type`, `pattern` and `reason`.
-    Stops the build at one that is no regular expression.
+    The rows of the blocklist that are patterns, each with its `id_type`, `pattern` and `reason`. An
+    invalid regular expression stops the build.
 -#}
 {% macro blocklist_patterns(blocklist) %}
 {%- set columns = ['id_type', 'part', 'value', 'reason', is_pattern('value')] -%}
@@ -11,8 +11,8 @@
     {%- do checked_seed_text(row, value, 'Write [.] for a dot, . for a quote.') -%}
     {%- if not is_pattern -%}
         {{ exceptions.raise_compiler_error(
-            row ~ ' "' ~ value ~ '" is no regular expression. Close its brackets; write [+] for a '
-            ~ 'plus, and no look-ahead.'
+            row ~ ' "' ~ value ~ '" is not a valid regular expression. Close its brackets, write '
+            ~ '[+] for a plus, and do not use look-ahead.'
         ) }}
     {%- endif -%}
     {%- do patterns.append({'id_type': id_type, 'pattern': value, 'reason': reason}) -%}

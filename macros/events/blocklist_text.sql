@@ -1,6 +1,6 @@
 {#-
-    An identifier as it is compared with the blocklist: case does not count, nor do the brackets of
-    one that begins with a bracket. Others are spared the translation, which reads each character.
+    An identifier in the form that is compared with the blocklist, without case and without brackets
+    if it begins with one. Other identifiers skip `translate`, which reads each character.
 -#}
 {% macro blocklist_text(column) -%}
     case

@@ -1,8 +1,8 @@
 {#-
-    How the text of a property may break its rule: pairs of an SQL condition and what is then wrong;
-    null text breaks none. A value is held to what it can be read as, for trackers send numbers as
-    text and warehouses hold arrays as text. That a text is no object or array shows in its type
-    only (`plan_violation`).
+    Ways in which the text of a property may break its rule: pairs of an SQL condition and a reason.
+    Null text breaks no rule. A value only needs to be readable as its type, since trackers send
+    numbers as text and warehouses hold arrays as text. Only its JSON type shows whether a text is
+    an object or array (`plan_violation`).
 -#}
 {% macro broken_rules(rule, text) %}
     {%- set number = try_number(text) -%}
@@ -24,7 +24,7 @@
     {%- if rule['allowed'] -%}
         {%- do wrong.append([
             text ~ " not in ('" ~ rule['allowed'] | map('replace', "'", "''") | join("', '") ~ "')",
-            'is none of ' ~ rule['allowed'] | join(', '),
+            'is not one of ' ~ rule['allowed'] | join(', '),
         ]) -%}
     {%- endif -%}
     {%- if rule['pattern'] -%}

@@ -1,7 +1,7 @@
 {#-
-    Deletes what all readers of `int_pending_removals` have made up for; a post hook of that model.
-    A reader that holds anything newer has run since it was noted; one that is missing will be made
-    whole.
+    Deletes the rows of `int_pending_removals` that all readers have processed; a post hook of that
+    model. A reader with newer rows has run since the removal; a missing reader will be built from
+    scratch.
 -#}
 {% macro delete_read_removals() %}
 {%- set readers = [

@@ -1,4 +1,4 @@
-{#- The aliases of events by the key under which names are compared, each once. -#}
+{#- The aliases of events by their comparison key, each once. -#}
 {% macro event_alias_keys(aliases) -%}
 select
     {{ event_key('alias') }} as event_key,

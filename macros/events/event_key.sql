@@ -1,5 +1,7 @@
-{#- The form in which event names are compared: case does not count, nor whether words are apart by
-    spaces, hyphens or underscores. -#}
+{#-
+    The form in which event names are compared: without case, and with spaces and hyphens as
+    underscores.
+-#}
 {% macro event_key(name) -%}
     lower(replace(replace(trim({{ name }}), ' ', '_'), '-', '_'))
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {#-
-    The most events of one stream in one calendar minute that the seed `traffic_rules` takes for a
-    person's, the least number of its rules; without any, more than there can be.
+    The maximum number of events of a person's stream in one calendar minute: the lowest in the seed
+    `traffic_rules`, or more than possible without a rule.
 -#}
 {% macro events_per_minute(rules) %}
     {%- set limits = [] -%}
@@ -9,7 +9,7 @@
         {%- if traffic != 'bot' or not modules.re.fullmatch('[1-9][0-9]{0,8}', value) -%}
             {{ exceptions.raise_compiler_error(
                 'seeds/traffic_rules.csv: the ' ~ traffic ~ ' events_per_minute "' ~ value
-                ~ '" must be a whole number from 1 to 999999999, its traffic bot.'
+                ~ '" must be a whole number from 1 to 999999999, and its traffic must be bot.'
             ) }}
         {%- endif -%}
         {%- do limits.append(value | int) -%}

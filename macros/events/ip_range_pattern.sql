@@ -1,9 +1,9 @@
 {#-
     A range of addresses in CIDR notation as a regular expression: for IPv4 over the address, for
-    IPv6 over its 32 digits (`ipv6_digits`). Stops the build when it is no range.
+    IPv6 over its 32 digits (`ipv6_digits`). An invalid range stops the build.
 
-    Each octet or digit of the range is fixed, free, or, where the prefix ends in it, one of a run
-    of values: 10.1.16.0/20 is 10, 1, 16 to 31, any.
+    Each octet or digit of the range is fixed, free, or, where the prefix ends, one of a run of
+    values: 10.1.16.0/20 is 10, 1, 16 to 31, any.
 -#}
 {% macro ip_range_pattern(cidr) %}
     {%- set octet = '(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])' -%}
@@ -18,8 +18,8 @@
     {%- if not is_address or not modules.re.fullmatch('0|[1-9][0-9]{0,2}', length)
         or length | int > width * places -%}
         {{ exceptions.raise_compiler_error(
-            'seeds/traffic_rules.csv: the ip_range "' ~ cidr ~ '" is no range of addresses. Write '
-            ~ 'it as 203.0.113.0/24 or 2001:db8::/32, a single address as 203.0.113.7/32.'
+            'seeds/traffic_rules.csv: the ip_range "' ~ cidr ~ '" is not a valid address '
+            ~ 'range. Write 203.0.113.0/24 or 2001:db8::/32; for one address, 203.0.113.7/32.'
         ) }}
     {%- endif -%}
     {%- if is_ipv6 -%}
@@ -37,9 +37,9 @@
         {%- set first, run = text | int(base=base), 2 ** free -%}
         {%- if first % run -%}
             {{ exceptions.raise_compiler_error(
-                'seeds/traffic_rules.csv: the ip_range "' ~ cidr ~ '" goes on after its prefix of '
-                ~ length ~ ' bits. Write the first address of the range, or /' ~ width * places
-                ~ ' for the one address.'
+                'seeds/traffic_rules.csv: the ip_range "' ~ cidr ~ '" has bits set after its '
+                ~ 'prefix of ' ~ length ~ ' bits. Write the first address of the range, or /'
+                ~ width * places ~ ' for one address.'
             ) }}
         {%- elif free == 0 -%}
             {%- do parts.append(text) -%}

@@ -1,7 +1,6 @@
 {#-
     The 32 hexadecimal digits of an IPv6 address in lower case, null for any other text. A `::`
-    becomes as many groups of zeros as there are colons too few; an empty group at either end is
-    filled up as well.
+    becomes the missing groups of zeros; an empty group at either end is filled too.
 -#}
 {% macro ipv6_digits(ip) %}
 {%- set colons = "length(" ~ ip ~ ") - length(replace(" ~ ip ~ ", ':', ''))" -%}

@@ -1,4 +1,4 @@
-{#- Whether an event is of no traffic that the var `excluded_traffic` leaves out, as SQL. -#}
+{#- Whether the var `excluded_traffic` does not exclude an event, as SQL. -#}
 {% macro is_counted() %}
     {%- set columns = {'bot': 'is_bot', 'internal': 'is_internal'} -%}
     {%- set conditions = [] -%}

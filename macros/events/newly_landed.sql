@@ -1,9 +1,9 @@
 {#-
-    Whether a landed row is new to this incremental model, as SQL. Each source has a watermark of
-    its own: the load instants of a loader may lie behind those of the landing. They are looked up
-    when the model is compiled: literals let the warehouse skip what lies before them. Rows of a
-    loader without a load time lie at the epoch, behind every watermark: of these those are new that
-    do not stand here already.
+    Whether a landed row is new to this incremental model, as SQL. Each source has its own
+    watermark, since the load times of a loader may be behind those of the landing. Watermarks are
+    looked up at compile time, since literals let the warehouse skip earlier rows. Rows of a loader
+    without a load time are at the epoch, behind every watermark: they are new if they are not yet
+    in this model.
 -#}
 {% macro newly_landed() %}
     {%- if not execute -%}

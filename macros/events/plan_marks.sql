@@ -1,8 +1,8 @@
 {#-
-    What an event's properties are worth, one character for each property of its plan in the order
-    of their names: `+` filled, `-` filled against the plan, `.` not filled. Where an object or
-    array stands in place of a text as many follow again, `-` for each of these. Null for an event
-    that the plan does not know or that has no properties.
+    Quality of an event's properties, one character for each property of its plan in the order of
+    their names: `+` filled, `-` filled against the plan, `.` not filled. If a text is an object or
+    array, as many characters follow again, with `-` for each of these. Null for an event that is
+    not in the plan or has no properties.
 -#}
 {% macro plan_marks(plan, event_name, properties) %}
 {%- set plan_rules = plan_rules(plan) -%}

@@ -1,7 +1,7 @@
 {#-
     The tracking plan as a mapping of event names to their rules, one per property, each with its
-    `property`, `type`, `is_required`, `allowed` (a list) and `pattern`. Stops the build at a text
-    that SQL cannot hold.
+    `property`, `type`, `is_required`, `allowed` (a list) and `pattern`. A text that SQL cannot hold
+    stops the build.
 -#}
 {% macro plan_rules(plan) %}
     {%- set columns = [
@@ -17,7 +17,7 @@
             {%- do checked_seed_text(
                 row ~ 'pattern', pattern, 'Write [.] for a dot, . for a quote.'
             ) -%}
-            {#- A quote in an allowed value is doubled where it is written. -#}
+            {#- Quotes in allowed values are doubled when written. -#}
             {%- do checked_seed_text(
                 row ~ 'allowed_values', allowed, 'Write a pattern instead.', unsafe=['\\']
             ) -%}

@@ -1,8 +1,8 @@
 {#-
-    The first rule of the tracking plan that an event breaks, as text, else null.
-    One case per event name, so that a row is held only against the rules of its own event, and its
-    properties are parsed once for all of them (once more where something is nested: text may be
-    anything that is not). An empty plan forbids nothing.
+    The first rule of the tracking plan that an event breaks, as text, else null. One case per event
+    name, so that a row is compared only with the rules of its own event and its properties are
+    parsed once for all of them (once more to find nested values, which are not text). An empty plan
+    allows everything.
 -#}
 {% macro plan_violation(plan, event_name, properties) %}
 {%- set plan_rules = plan_rules(plan) -%}

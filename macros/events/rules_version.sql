@@ -1,4 +1,4 @@
-{#- A hash of what decides which rows are events, beside the code: the plan and the aliases. -#}
+{#- Hash of the seeds that decide which rows are events: the plan and the aliases. -#}
 {% macro rules_version() %}
     {%- set seeds = {
         ref('tracking_plan'): [

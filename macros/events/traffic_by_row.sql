@@ -1,10 +1,10 @@
 {#-
-    Whether the row rules of the seed `traffic_rules` (user agent, address) call an event this kind
-    of traffic, as SQL that is never null. A pattern that is plain text costs a search, the others
-    one regular expression together, ranges one for IPv4 and one for IPv6.
+    Whether an event matches the row rules of the seed `traffic_rules` (user agent, IP address) for
+    this kind of traffic, as SQL that is never null. Each plain-text pattern costs one search, all
+    others together one regular expression, and ranges one each for IPv4 and IPv6.
 -#}
 {% macro traffic_by_row(traffic, rules, user_agent, ip) %}
-{#- A sign in brackets, such as [.], is that sign. -#}
+{#- A character in brackets, such as [.], is that character. -#}
 {%- set plain = '([A-Za-z0-9 /_;:,@=!<>-]|\\[[.+*?()|$]\\])+' -%}
 {%- set words, patterns, ipv4, ipv6, checks = [], [], [], [], [] -%}
 {%- for kind, part, value in seed_rows(rules, ['traffic', 'part', 'value'])

@@ -1,9 +1,9 @@
 {#-
-    An identifier unless the blocklist says that it is nobody's: a cookie `null` is no stream.
-    Brackets do not count: a seed can only say `(null)`, since dbt reads a bare null as nothing.
-    The listed values are one text to look in, since a long `not in` is a join to a warehouse; what
-    is longer than all of them, though it stood in two pairs of brackets (`[(null)]`), is not looked
-    up. The patterns of the blocklist are one regular expression.
+    An identifier, or null if it is blocklisted: a cookie `null` is not a stream. Brackets are
+    ignored, since a seed can only say `(null)`: dbt reads a bare null as nothing. The listed values
+    are one text to search, since warehouses run a long `not in` as a join; identifiers longer than
+    all of them, even in two pairs of brackets (`[(null)]`), skip the search. The patterns of the
+    blocklist are one regular expression.
 -#}
 {% macro usable_id(column, id_type, blocklist) %}
 {%- set values = [] -%}

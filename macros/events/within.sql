@@ -1,6 +1,6 @@
 {#-
-    Whether a time lies in what the spans of a query cover together. It is looked up when the model
-    is compiled: literals let the warehouse skip what lies outside.
+    Whether a time is between the first and last instant of the spans of a query. They are looked up
+    at compile time, since literals let the warehouse skip other rows.
 -#}
 {% macro within(column, query, from_at, until_at) -%}
     {%- set span -%}

@@ -1,4 +1,4 @@
-{#- The rows that share their values in `columns` with another row; none may. -#}
+{#- The rows whose values in `columns` are the same as those of another row. -#}
 {% test unique_combination(model, columns) %}
 
 select

@@ -1,6 +1,6 @@
 {#
-    Stops a model that is to be made anew while the steps before it hold only what arrivals reached:
-    `--full-refresh` of one table alone.
+    Stops a full rebuild of one model (`--full-refresh`) while the steps before it hold only what
+    new rows reach.
 #}
 {% macro assert_all_is_reached() %}
     {%- set identifiers, reached = ref('identifiers'), ref('int_reached_identifiers') -%}
@@ -14,8 +14,8 @@
         {%- endset -%}
         {%- if run_query(query).rows[0][0] -%}
             {{ exceptions.raise_compiler_error(
-                'This run resolves only who was reached by arrivals, which is too little to make '
-                ~ this.identifier ~ ' anew. Run dbt build --full-refresh --select '
+                this.identifier ~ ' cannot be rebuilt alone: this run resolves only identifiers '
+                ~ 'that new rows reach. Run dbt build --full-refresh --select '
                 ~ 'int_touched_identifiers+'
             ) }}
         {%- endif -%}

@@ -1,8 +1,7 @@
 {#-
     The seed `attribute_rules` as a list of rows, each with `event_name`, `path`, `part` (the column
-    of the events that the path begins with), `key` (the rest) and, of an identifier, `id_rule`, as
-    `identifier_text` wants it. Stops the build at a row that nothing can be read
-    by, with what to write.
+    of the events that the path begins with), `key` (the rest) and, for an identifier, `id_rule`, as
+    `identifier_text` needs it. An invalid row stops the build with the fix.
 -#}
 {% macro attribute_rules(rules, plan, identifier_rules) %}
     {%- set id_rules = {} -%}
@@ -42,7 +41,7 @@
             or attribute == 'profile_id' -%}
             {{ exceptions.raise_compiler_error(
                 row ~ 'attribute "' ~ (attribute or '') ~ '" cannot be a column of '
-                ~ 'golden_profiles. Write snake_case, and not profile_id.'
+                ~ 'golden_profiles. Use a snake_case name other than profile_id.'
             ) }}
         {%- elif not key.rstrip('.') -%}
             {{ exceptions.raise_compiler_error(
@@ -52,8 +51,8 @@
             {{ exceptions.raise_compiler_error(row ~ 'priority is empty. Write 1, 2, ...') }}
         {%- elif survivors.setdefault((attribute, priority), survivor) != survivor -%}
             {{ exceptions.raise_compiler_error(
-                row ~ 'survivor is "' ~ survivor ~ '", and another with the priority ' ~ priority
-                ~ ' says "' ~ survivors[(attribute, priority)] ~ '". Write one of the two.'
+                row ~ 'survivor is "' ~ survivor ~ '", but another row of priority ' ~ priority
+                ~ ' has "' ~ survivors[(attribute, priority)] ~ '". Use the same in both.'
             ) }}
         {%- endif -%}
         {%- set key = key.rstrip('.') -%}

@@ -1,7 +1,6 @@
 {#-
-    One row per row of a relation and identifier that it carries, written as `identifier_rules`
-    says. Each column by itself: who looks for a few values reads no more than the rows that hold
-    them.
+    One row per row of a relation and identifier that it carries, normalized by `identifier_rules`.
+    Each column has its own select, so that a search for a few values reads only their rows.
 -#}
 {% macro carried_identifiers(relation, kept) -%}
 {%- set rules = seed_rows(

@@ -1,8 +1,8 @@
 {#
   Whether a model with `materialized='connected_components', unique_key='node'` adds to its table.
-  It then selects, beside what is new, each known component that is reached as a star: `node,
-  component` of its rows. A star points to the least node, so what comes of it is what all edges of
-  the component would have given.
+  It then selects, besides new edges, each known component that is reached as a star: `node,
+  component` of its rows. A star points to the lowest node, so it gives the same result as all edges
+  of the component.
 #}
 {% macro components_are_kept() %}
   {%- if execute and config.get('unique_key') and not should_full_refresh() -%}

@@ -33,7 +33,7 @@
   {%- set took = number_of_nodes ~ ' nodes took ' ~ rounds | length ~ ' rounds' -%}
   {%- do log(this.identifier ~ ': ' ~ what ~ ' of ' ~ took, info=true) -%}
 
-  {#- From here on it is a model like any other: hooks, grants, docs and the swap are dbt's own. -#}
+  {#- From here on dbt handles hooks, grants, docs and the swap as for any model. -#}
   {%- set found = steps.found(nodes, rounds) -%}
   {%- do context.update({'compiled_code': found, 'sql': found}) -%}
   {%- set kind = 'incremental' if config.get('unique_key') else 'table' -%}

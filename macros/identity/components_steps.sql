@@ -1,6 +1,6 @@
 {# The steps of the materialization `connected_components`, one select each. #}
 
-{# Every node with a number to work with. In random order, least neighbours make short ways. #}
+{# Every node with a number. Random order makes paths along lowest neighbours short. #}
 {% macro components_nodes(rows) %}
   with nodes as (
     select left_node as node from {{ rows }}
@@ -16,7 +16,7 @@
 {% endmacro %}
 
 
-{# Both directions of every edge, so that a node's neighbours are the rows it is on the left of. #}
+{# Both directions of every edge, so that a node's neighbours are the rows with it on the left. #}
 {% macro components_edges(rows, nodes) %}
   with edges as (
     select
@@ -34,7 +34,7 @@
 {% endmacro %}
 
 
-{# Every component hooks to its least neighbour. #}
+{# Every component hooks to its lowest neighbour. #}
 {% macro components_roots(edges, doublings) %}
   {% set hooks %}
     select
@@ -48,10 +48,9 @@
 
 
 {#
-  2^doublings hooks are followed. The neighbours that components hook to are such that the only
-  cycles are pairs (of least neighbours, every second is no greater than the one two before); the
-  lesser of such a pair becomes the root. An end that is not the root yet stands for what leads to
-  it all the same: a later round takes it on.
+  2^doublings hooks are followed. The only cycles are pairs (among lowest neighbours, every second
+  is not greater than the one two before); the lower of a pair becomes the root. An end that is not
+  yet the root still represents everything that leads to it: a later round continues from it.
 #}
 {% macro components_followed(hooks, doublings) %}
   with hooks as ({{ hooks }}),
@@ -81,7 +80,7 @@
 {% endmacro %}
 
 
-{# Edges between the roots: loops dropped, repeats once. #}
+{# Edges between the roots, without loops and duplicates. #}
 {% macro components_contract(edges, roots) %}
   select distinct
     left_roots.root as left_number,
@@ -93,7 +92,7 @@
 {% endmacro %}
 
 
-{# Every node with its component, which is named by its least node. #}
+{# Every node with its component, named by the component's lowest node. #}
 {% macro components_found(nodes, rounds) %}
   with rooted as ({{ components_rooted(nodes, rounds) }})
 

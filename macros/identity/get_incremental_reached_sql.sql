@@ -1,6 +1,6 @@
 {#
-    The incremental strategy `reached`: what the table says of the identifiers that this run reached
-    is replaced, be there anything new to say or not. `unique_key` is the SQL of the identifier.
+    The incremental strategy `reached`: replaces the rows of the identifiers that this run reached,
+    even if there are no new rows. `unique_key` is the SQL of the identifier.
 #}
 {% macro get_incremental_reached_sql(arguments) %}
     {%- set target, columns = arguments.target_relation, get_quoted_csv(

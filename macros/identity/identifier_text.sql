@@ -1,7 +1,7 @@
 {#-
-    The identifier of a type that an event carries, written as `identifier_rules` says. Columns were
-    trimmed when the row was judged: where case counts they are just the column, in which a
-    warehouse can look values up.
+    The identifier of a type that an event carries, normalized by `identifier_rules`. Columns were
+    trimmed when the row was validated, so a case-sensitive type is the plain column, in which a
+    warehouse can look up values.
 -#}
 {% macro identifier_text(event, id_type, is_lower_cased=false, is_gmail_folded=false) -%}
     {%- set is_column = id_type in ['user_id', 'anonymous_id'] -%}

@@ -1,4 +1,4 @@
-{#- A hash of what decides who is one person, beside the code: the seeds of identity. -#}
+{#- Hash of the seeds that decide who is one person. -#}
 {% macro identity_rules_version() %}
     {%- set seeds = {
         ref('identifier_rules'): [

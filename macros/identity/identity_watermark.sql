@@ -1,7 +1,7 @@
 {#-
-    How far identity has come, as `identity_progress` has it, less the overlap; `none` where all of
-    it is to be resolved: for the first time, in a full refresh, after a seed was edited or a table
-    dropped. That row is written when all else is done, so the next run makes up for one cut off.
+    The progress of identity (`identity_progress`), minus the overlap; `none` if everything must be
+    resolved: in the first run, a full refresh, or after a seed was edited or a table dropped. The
+    row is written last, so that the next run makes up for an interrupted one.
 -#}
 {% macro identity_watermark() %}
     {%- set rules_version = identity_rules_version() -%}

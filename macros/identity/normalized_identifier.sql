@@ -1,7 +1,8 @@
 {#-
-    An identifier as `identifier_rules` writes its type: without blanks around it; in lower case
-    where case says nothing; where Gmail is folded, without what Gmail ignores in a mailbox, unless
-    nothing would be left of it. Plain Jinja: tideline/privacy/person.py renders it as well.
+    An identifier, normalized as `identifier_rules` says for its type: without surrounding blanks;
+    in lower case if the type ignores case; if Gmail is folded, without what Gmail ignores in a
+    mailbox, unless nothing would be left. Plain Jinja, because tideline/privacy/person.py renders
+    it too.
 -#}
 {% macro normalized_identifier(text, is_lower_cased, is_gmail_folded) -%}
 {%- set trimmed = 'trim(' ~ text ~ ')' -%}

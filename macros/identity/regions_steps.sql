@@ -22,7 +22,10 @@
 {% endmacro %}
 
 
-{# Every tree hooks to the other end of its strongest edge, which of one with a root is its loop. #}
+{#
+    Every tree hooks to the other end of its strongest edge; for a tree with a root, that is its
+    loop.
+#}
 {% macro regions_roots(edges, doublings) %}
   {% set hooks %}
     select
@@ -51,7 +54,9 @@
 {% endmacro %}
 
 
-{# Of edges between the same two the strongest; of a root, which hooks to nobody, its loop alone. #}
+{#
+    The strongest of the edges between two trees; for a root, which hooks to nothing, only its loop.
+#}
 {% macro regions_strongest(edges) %}
   select
     left_number,

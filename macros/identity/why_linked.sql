@@ -18,14 +18,14 @@
 {% endmacro %}
 
 
-{# What an argument stands for: its identifier_id, the profile of that and its component. #}
+{# The identifier_id of an argument, with its profile and component. #}
 {% macro why_linked_end(argument, text) %}
     {%- set id_type, _, value = (text | string | trim).partition(':') -%}
     {%- set types = seed_rows(ref('identifier_rules'), ['id_type']) | map('first') | list -%}
     {%- if id_type not in types and id_type != 'profile_id' or not value -%}
         {{ exceptions.raise_compiler_error(
-            '`' ~ argument ~ '` is no identifier: write it as <type>:<value>, such as '
-            ~ 'email:ann@example.org; types are '
+            '`' ~ argument ~ '` is not a valid identifier: write it as <type>:<value>, such as '
+            ~ 'email:ann@example.org. The types are '
             ~ (types + ['profile_id']) | join(', ') ~ '.'
         ) }}
     {%- endif -%}
@@ -43,7 +43,7 @@
         {%- set identifier_id = named[0][0] -%}
         {%- if not identifier_id -%}
             {{ exceptions.raise_compiler_error(
-                'The profile `' ~ argument ~ '` is no more: no event carries an identifier of it.'
+                'The profile `' ~ argument ~ '` no longer exists: no event carries its identifiers.'
             ) }}
         {%- endif -%}
     {%- else -%}
@@ -107,7 +107,7 @@
         {%- do neighbours.setdefault(edge[1], []).append((edge[0], edge)) -%}
     {%- endfor -%}
 
-    {#- Breadth first; the loop goes on over what it appends. -#}
+    {#- Breadth first: the loop continues over the nodes that it appends. -#}
     {%- set came_from = {left.identifier_id: none} -%}
     {%- set reached = [left.identifier_id] -%}
     {%- for node in reached -%}
@@ -132,13 +132,13 @@
 {% endmacro %}
 
 
-{# That two are not one profile, and what was refused: between them, else about either. #}
+{# Prints the evidence refused between two profiles, else for either of them. #}
 {% macro why_linked_print_refused(left, right) %}
     {%- set query -%}
         with sides as (
             select
                 node as identifier_id,
-                {#- Of one that joins nothing there is no component. #}
+                {#- An identifier that joins nothing has no component. #}
                 coalesce(component = {{ why_linked_literal(left.component) }}, false) as is_left
             from {{ ref('identity_components') }}
             where component in (
@@ -207,17 +207,17 @@
     {%- endset -%}
     {%- do print('\nNot one profile:\n') -%}
     {%- for end in [left, right] -%}
-        {%- set whose = 'of nobody' if not end.profile_id
-            else 'of ' ~ end.profile_id ~ ('' if end.component else ', at first') -%}
+        {%- set whose = 'belongs to nobody' if not end.profile_id
+            else 'belongs to ' ~ end.profile_id ~ ('' if end.component else ', at first') -%}
         {%- do print('  ' ~ end.identifier_id ~ ' ' ~ whose) -%}
     {%- endfor -%}
 
     {%- set refused = run_query(query).rows -%}
     {%- set shown = refused | selectattr(0) | list or refused -%}
     {%- if not refused -%}
-        {%- do print('\nNothing joins them, and nothing was refused about either.') -%}
+        {%- do print('\nNo evidence joins them, and none was refused for either.') -%}
     {%- else -%}
-        {%- set where = 'between them' if refused[0][0] else 'about either' -%}
+        {%- set where = 'between them' if refused[0][0] else 'for either' -%}
         {%- do print('\nRefused ' ~ where ~ ':\n') -%}
     {%- endif -%}
     {%- for row in shown[:20] -%}
@@ -230,7 +230,7 @@
 {% endmacro %}
 
 
-{# How often, by what, and when first and last; of a match how probable it is. #}
+{# How often, by which sources and when an edge was seen; for a match, its probability. #}
 {% macro why_linked_events(evidence) %}
     {%- set event_count, sources, first_received_at, last_received_at, probability = evidence -%}
     {%- if probability is not none -%}

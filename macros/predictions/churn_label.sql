@@ -1,9 +1,9 @@
-{#- Whether churn is the `absence` or the `presence` of events; both stop the build. -#}
+{#- Whether churn is the `absence` or the `presence` of events; setting both stops the build. -#}
 {% macro churn_label() %}
     {%- if var('churn_absence_of') and var('churn_presence_of') -%}
         {{ exceptions.raise_compiler_error(
-            'The vars churn_absence_of and churn_presence_of both name events. Churn is one of the '
-            ~ 'two: empty the other list.'
+            'The vars churn_absence_of and churn_presence_of cannot be used together. Set one of '
+            ~ 'them to [].'
         ) }}
     {%- endif -%}
     {{ return('presence' if var('churn_presence_of') else 'absence') }}

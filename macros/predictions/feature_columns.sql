@@ -1,4 +1,4 @@
-{#- Names of a relation's numeric columns, in their order; none while it does not exist yet. -#}
+{#- Names of a relation's numeric columns, in order; empty if it does not exist yet. -#}
 {% macro feature_columns(relation) %}
     {%- set names = [] -%}
     {%- if execute and load_relation(relation) -%}

@@ -1,7 +1,4 @@
-{#-
-    The columns of the CTE `cte` as rows: `profile_id, as_of, feature, value`. A null says nothing
-    about a profile and is left out.
--#}
+{#- The columns of the CTE `cte` as rows: `profile_id, as_of, feature, value`, without nulls. -#}
 {% macro feature_values(cte, columns) %}
 {%- for column in columns %}
 select

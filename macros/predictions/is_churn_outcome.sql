@@ -1,4 +1,4 @@
-{#- Whether an event of this name decides the label of churn. -#}
+{#- Whether an event name decides the churn label. -#}
 {% macro is_churn_outcome(event_name) -%}
     {%- if churn_label() == 'presence' -%}
         {{ event_name }} in ({{ literals('churn_presence_of') }})

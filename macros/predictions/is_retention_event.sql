@@ -1,4 +1,4 @@
-{#- Whether an event is one whose absence is churn, by its name. -#}
+{#- Whether the absence of an event name is churn. -#}
 {% macro is_retention_event(event_name) -%}
     {%- if var('churn_absence_of') -%}
         {{ event_name }} in ({{ literals('churn_absence_of') }})

@@ -1,6 +1,6 @@
 {#-
-    Takes the content of rows judged forgotten out of the archive: every column marked `personal`. A
-    row of a person who was forgotten may land again, and the archive keeps what lands.
+    Removes the content of forgotten rows from the archive: every column marked `personal`. A row of
+    a forgotten person may land again, and the archive keeps every landed row.
 -#}
 {% macro empty_forgotten(archive) %}
 {%- if execute and has_rows(this, "reason = 'forgotten'") -%}

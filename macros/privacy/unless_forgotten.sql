@@ -1,9 +1,9 @@
 {#-
-    The rows of a relation of the universal event schema, times clamped; those of somebody who was
-    forgotten, if received before the request, keep only the place they landed in. A row of a shared
-    device that carries another account, or no time, is not theirs. A row goes as a whole: if one of
-    the things it says is forgotten, one part is left, as when the emptied row is read again. While
-    nobody was ever forgotten nothing is looked up.
+    The rows of a relation of the universal event schema, times clamped. Rows of a forgotten person
+    that were received before the request keep only their landed place. A row of a shared device
+    that carries another account, or no time, is not theirs. A row is emptied as a whole: if one of
+    its events is forgotten, one part is left, as when the emptied row is read again. Nothing is
+    looked up while nobody has been forgotten.
 -#}
 {% macro unless_forgotten(arrivals) %}
 {%- set said = [
@@ -34,7 +34,7 @@ from (
             when {{ id_type }}_spans.identifier_hash is not null then 1
             {%- endfor %}
             else 0
-        {#- The first two say nothing more, but let a filter on them pass. #}
+        {#- The first two are redundant, but allow a filter on them to be pushed down. #}
         end) over (
             partition by
                 arrived.source, arrived.landed_at, arrived.landed_file, arrived.landed_line
@@ -47,7 +47,10 @@ from (
     left join {{ spans }} as {{ id_type }}_spans
         on
             {{ sha256("'" ~ id_type ~ ":' || " ~ value) }} = {{ id_type }}_spans.identifier_hash
-            {#- Without a time it meets one span too; all of an identifier are shared, or none. #}
+            {#-
+                A row without a time meets one span too; all spans of an identifier are shared, or
+                none.
+            #}
             and coalesce(
                 arrived.occurred_at, timestamp '1970-01-01 00:00:00'
             ) >= {{ id_type }}_spans.span_from

@@ -1,4 +1,4 @@
-{#- The value of a var, once it is what `var_rules` allows; stops the command otherwise. -#}
+{#- The value of a var; stops the command if `var_rules` does not allow it. -#}
 {% macro checked_var(name) %}
     {%- if not var.has_var(name) -%}
         {{ exceptions.raise_compiler_error(

@@ -1,7 +1,7 @@
 {#-
-    Stops every command when a var has a value that `var_rules` does not allow, is missing, or is
-    given in --vars and unknown. It stands in `on-run-start`, which dbt renders twice: when it
-    parses, so that commands without hooks (compile, list) stop too, and when a run starts.
+    Stops every command if a var has a value that `var_rules` does not allow, is missing, or is
+    unknown in --vars. It is called in `on-run-start`, which dbt renders twice: when it parses, so
+    that commands without hooks (compile, list) stop too, and when a run starts.
 -#}
 {% macro checked_vars() %}
     {%- set names = [] -%}
@@ -10,7 +10,7 @@
     {%- endfor -%}
     {%- for name in invocation_args_dict.get('vars') or {} if name not in names -%}
         {{ exceptions.raise_compiler_error(
-            'The var "' ~ name ~ '" given with --vars is unknown. Did you mean "'
+            'The var "' ~ name ~ '" in --vars is unknown. Did you mean "'
             ~ nearest_word(name | string, names | unique) ~ '"?'
         ) }}
     {%- endfor -%}

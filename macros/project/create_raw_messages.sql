@@ -1,6 +1,6 @@
 {#-
-    Makes the table that a load fills on Snowflake, if it is missing:
-    `dbt run-operation create_raw_messages`. On one machine the model makes it.
+    Creates the table that a load fills on Snowflake, if it is missing: `dbt run-operation
+    create_raw_messages`. In DuckDB the model creates it.
 -#}
 {% macro create_raw_messages() %}
     {%- set relation = relation_of('raw_messages') -%}
@@ -32,5 +32,5 @@
             original varchar
         )
     {%- endcall -%}
-    {%- do log('The table ' ~ relation ~ ' is there for a load to fill.', info=true) -%}
+    {%- do log('The table ' ~ relation ~ ' exists and can be loaded.', info=true) -%}
 {% endmacro %}

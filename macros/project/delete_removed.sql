@@ -1,4 +1,4 @@
-{#- Deletes the rows of removed files from this model; a post hook of what holds landed rows. -#}
+{#- Deletes the rows of removed files from this model; a post hook of models with landed rows. -#}
 {% macro delete_removed(files, column, condition) %}
 {%- if execute and load_relation(files) and has_rows(files, condition) -%}
 delete from {{ this }}

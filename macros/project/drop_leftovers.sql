@@ -1,8 +1,8 @@
 {#-
-    Drops what dbt's work on a DuckDB file has left: the temporary table of each incremental Python
-    model, which dbt-duckdb makes as a permanent one in another schema, and what a killed run was
-    about to rename or drop. Nobody builds meanwhile: the file takes one process. A run begins and
-    ends with this; `dbt run-operation drop_leftovers` does it alone.
+    Drops leftovers of dbt in a DuckDB file: the temporary table of each incremental Python model,
+    which dbt-duckdb creates as a permanent one in another schema, and relations that a killed run
+    was about to rename or drop. No other build can run, since the file allows one process. A run
+    begins and ends with this; `dbt run-operation drop_leftovers` does only this.
 -#}
 {% macro drop_leftovers() %}
     {%- if execute and target.type == 'duckdb' -%}
@@ -19,7 +19,10 @@
         {%- for schema, name in tables -%}
             {%- set found = modules.re.fullmatch('(.+?)__dbt_(tmp[0-9]{20}|tmp|backup)', name) -%}
             {%- set model = found.group(1) | lower if found else '' -%}
-            {#- Only a timed name is nobody else's in another schema than the model's. #}
+            {#-
+                In a schema other than the model's, only a name with a timestamp is certain to be
+                dbt's.
+            #}
             {%- if model in places
                 and (found.group(2) | length > 6 or schema | lower == places[model]) -%}
                 {%- do run_query(

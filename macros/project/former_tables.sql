@@ -1,6 +1,6 @@
 {#-
-    What builds made in the schema of public tables before internal ones had a schema of their own:
-    relations that bear the former name of an internal model or seed, each with its `home` of today.
+    Relations that builds made in the public schema before internal models had a separate one: those
+    with the former name of an internal model or seed, each with its current `home`.
 -#}
 {% macro former_tables() %}
     {%- set renamed = {

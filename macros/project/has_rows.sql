@@ -1,6 +1,4 @@
-{#-
-    Whether a table has rows that meet a condition, looked up when a model is compiled for its run.
--#}
+{#- Whether a table has rows that meet a condition, looked up at compile time. -#}
 {% macro has_rows(relation, condition) %}
     {%- if not execute -%}
         {{ return(false) }}

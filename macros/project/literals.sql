@@ -1,4 +1,4 @@
-{#- What the vars of these names list, as SQL literals. -#}
+{#- The values of the named list vars, as SQL literals. -#}
 {% macro literals() -%}
     {%- set quoted = [] -%}
     {%- for name in varargs -%}
@@ -6,6 +6,6 @@
             {%- do quoted.append("'" ~ text | replace("'", "''") ~ "'") -%}
         {%- endfor -%}
     {%- endfor -%}
-    {#- No event is called by an empty name. #}
+    {#- No event has an empty name. #}
     {{ quoted | join(', ') if quoted else "''" }}
 {%- endmacro %}

@@ -1,14 +1,14 @@
 {#-
-    Brings a warehouse of an earlier release over, by `dbt run-operation move_former_tables`: each
-    table goes to its home of today with its rows, each view goes, as the next build makes it. One
-    at a time, so that a second call ends what a first could not.
+    Migrates a warehouse of an earlier release, by `dbt run-operation move_former_tables`: moves
+    each table with its rows to its current home and drops each view, which the next build
+    recreates. One at a time, so that a second call can finish what the first could not.
 -#}
 {% macro move_former_tables() %}
     {%- set former = former_tables() -%}
     {%- for each in former if not each.relation.is_view and load_relation(each.home) -%}
         {{ exceptions.raise_compiler_error(
-            'Both ' ~ each.relation ~ ' and ' ~ each.home ~ ' are there, and one would take the '
-            ~ 'place of the other. Drop the one that you do not want and run this again.'
+            'Both ' ~ each.relation ~ ' and ' ~ each.home ~ ' exist, and one would replace the '
+            ~ 'other. Drop the one that you do not want, then run this again.'
         ) }}
     {%- endfor -%}
     {%- for each in former -%}
@@ -16,7 +16,7 @@
         {%- do take_home(each.relation, each.home) -%}
     {%- endfor -%}
     {%- do log(
-        former | length ~ ' tables and views of an earlier release are out of ' ~ target.schema
-        ~ '. Run `dbt build`.', info=true
+        'Moved ' ~ former | length ~ ' tables and views of an earlier release out of '
+        ~ target.schema ~ '. Run `dbt build`.', info=true
     ) -%}
 {% endmacro %}

@@ -1,5 +1,5 @@
 {#-
-    The candidate that shares the most letter pairs with a word: what a misspelling probably meant.
+    The candidate that shares the most letter pairs with a word, as the probable correct spelling.
 -#}
 {% macro nearest_word(word, candidates) %}
     {%- set best = namespace(word='', likeness=-1) -%}

@@ -1,6 +1,6 @@
 {#-
-    The relation of a model by its name, wherever its folder puts it, for what reads a table that is
-    written after it: a `ref` would be a circle.
+    The relation of a model by name, wherever its folder puts it, for a model that reads a table
+    written after it, where a `ref` would be a cycle.
 -#}
 {% macro relation_of(name) %}
     {%- if not execute -%}

@@ -1,7 +1,7 @@
 {#-
-    The rows of a seed as lists of values, read when a model is compiled for its run; none while dbt
-    parses, before the seed is built, and in unit tests, whose inputs are no tables. `--empty` does
-    not empty them: columns may be made of a seed.
+    The rows of a seed as lists of values, read at compile time; empty while dbt parses, before the
+    seed is built, and in unit tests, whose inputs are not tables. `--empty` does not empty them,
+    since columns may depend on a seed.
 -#}
 {% macro seed_rows(relation, columns) %}
     {%- if not execute or not relation.schema or not load_relation(relation) -%}

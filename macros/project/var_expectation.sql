@@ -1,4 +1,7 @@
-{#- What to write in place of a value that breaks a rule of `var_rules`; empty if it keeps it. -#}
+{#-
+    What to write instead of a value that breaks a rule of `var_rules`; empty if the value is
+    allowed.
+-#}
 {% macro var_expectation(value, kind, arguments) %}
     {%- if kind in ['whole', 'number'] -%}
         {%- set least, most = arguments -%}
@@ -52,7 +55,7 @@
     {{ return('') }}
 {% endmacro %}
 
-{#- Whether a text is a date or a timestamp of the calendar in ISO 8601, from 1970 to 2999. -#}
+{#- Whether a text is a valid date or timestamp in ISO 8601, from 1970 to 2999. -#}
 {% macro is_timestamp(text) %}
     {%- set shape = iso_8601('zoned') ~ '|' ~ iso_8601('unzoned') -%}
     {%- set year, month, day = text[:4] | int, text[5:7] | int, text[8:10] | int -%}

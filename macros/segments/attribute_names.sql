@@ -1,4 +1,4 @@
-{#- The words that a segment may use: the columns of `profile_attributes`, lower-cased. -#}
+{#- The columns that a segment may reference: those of `profile_attributes`, lower-cased. -#}
 {% macro attribute_names(relation) %}
     {%- if not execute or not relation.schema or not load_relation(relation) -%}
         {{ return([]) }}

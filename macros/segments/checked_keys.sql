@@ -1,7 +1,7 @@
-{#- Stops the build when a declaration has a key that nothing reads, or lacks one that it needs. -#}
+{#- Stops the build if a declaration has an unknown key or is missing a required one. -#}
 {% macro checked_keys(what, spec, required, optional) %}
     {%- for key in required if key not in spec -%}
-        {{ exceptions.raise_compiler_error(what ~ ' lacks the key "' ~ key ~ '".') }}
+        {{ exceptions.raise_compiler_error(what ~ ' is missing the key "' ~ key ~ '".') }}
     {%- endfor -%}
     {%- for key in spec if key not in required + optional -%}
         {{ exceptions.raise_compiler_error(

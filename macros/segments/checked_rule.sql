@@ -1,6 +1,6 @@
 {#-
-    A segment's rule, once every word in it is known: a column of `profile_attributes` or a word of
-    SQL. Stops the build naming the segment, the word and the nearest right one.
+    A segment's rule. Each word in it must be a column of `profile_attributes` or a word of SQL;
+    otherwise the build stops and names the segment, the word and the nearest known one.
 -#}
 {% macro checked_rule(segment, attributes) %}
     {%- set what = 'Segment "' ~ segment.name ~ '"' -%}
@@ -14,20 +14,20 @@
     ) -%}
     {%- if not modules.re.fullmatch('[a-z][a-z0-9_]*', segment.name) -%}
         {{ exceptions.raise_compiler_error(
-            what ~ ' needs a name of lower-case letters, digits and underscores.'
+            what ~ ' has an invalid name. Use lower-case letters, digits and underscores.'
         ) }}
     {%- elif segment.spec.rule is not string or segment.spec.label is not string -%}
         {{ exceptions.raise_compiler_error(
-            what ~ ' needs its rule and its label as text: put them in quotes.'
+            what ~ ' has a rule or a label that is not text. Put both in quotes.'
         ) }}
     {%- elif segment.spec.priority is not integer -%}
-        {{ exceptions.raise_compiler_error(what ~ ' needs a whole number as its priority.') }}
+        {{ exceptions.raise_compiler_error(what ~ ' has a priority that is not a whole number.') }}
     {%- endif -%}
     {%- for word in rule_words(segment.spec.rule) + label_words(segment.spec.label) -%}
         {%- if attributes and word not in attributes and word not in sql_words -%}
             {{ exceptions.raise_compiler_error(
-                what ~ ' speaks of "' ~ word ~ '", which is no trait, feature, score or persona '
-                ~ 'column of profile_attributes. Did you mean "'
+                what ~ ' references unknown column "' ~ word ~ '": profile_attributes has no such '
+                ~ 'trait, feature, score or persona. Did you mean "'
                 ~ nearest_word(word, attributes) ~ '"?'
                 ~ (' The var shop is false: the traits of the shop are off.' if not var('shop'))
             ) }}

@@ -1,7 +1,7 @@
 {#-
-    The columns of a model that declare something under `config.meta.<kind>` ('trait', 'segment'),
-    as a list of {name, description, spec}. Those of the shop (`meta.shop`) are left out where the
-    var `shop` is false. Empty while dbt only parses.
+    The columns of a model with a declaration under `config.meta.<kind>` ('trait', 'segment'), as a
+    list of {name, description, spec}. Those of the shop (`meta.shop`) are left out if the var
+    `shop` is false. Empty while dbt only parses.
 -#}
 {% macro declared_columns(model_name, kind) %}
     {%- set declared = [] -%}
@@ -21,12 +21,12 @@
     {{ return(declared) }}
 {% endmacro %}
 
-{#- What a documented column says under `config.meta`. -#}
+{#- The `config.meta` of a documented column. -#}
 {% macro column_meta(column) %}
     {{ return(column.get('config', {}).get('meta', {}) or column.get('meta', {})) }}
 {% endmacro %}
 
-{#- Whether a documented column is there only where the var `shop` is true. -#}
+{#- Whether a documented column exists only if the var `shop` is true. -#}
 {% macro is_of_shop(column) %}
     {{ return(column_meta(column).get('shop', false)) }}
 {% endmacro %}

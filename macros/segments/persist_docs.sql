@@ -1,6 +1,6 @@
 {#-
-    Overrides dbt's own: what is documented and not there, because the var `shop` is false, is left
-    out, as dbt would warn of it in each run.
+    Overrides dbt's own: leaves out documented columns that do not exist because the var `shop` is
+    false, since dbt would warn of them in each run.
 -#}
 {% macro persist_docs(relation, model, for_relation=true, for_columns=true) %}
     {%- set columns = {} -%}

@@ -1,4 +1,4 @@
-{#- Segments in the order of their priorities; stops the build when two share one. -#}
+{#- Segments by priority; stops the build if two share one. -#}
 {% macro segments_by_priority(segments) %}
     {%- set taken = {} -%}
     {%- for segment in segments -%}
@@ -6,7 +6,7 @@
         {%- if other != segment.name -%}
             {{ exceptions.raise_compiler_error(
                 'Segments "' ~ other ~ '" and "' ~ segment.name ~ '" share the priority '
-                ~ segment.spec.priority ~ '. Give each a priority of its own.'
+                ~ segment.spec.priority ~ '. Give each its own priority.'
             ) }}
         {%- endif -%}
     {%- endfor -%}

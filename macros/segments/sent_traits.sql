@@ -1,6 +1,6 @@
 {#-
-    The traits that say `sent_as: <column>`: columns of `activation_audiences`, beside `others`.
-    Stops the build when two columns would have one name.
+    The traits with `sent_as: <column>`, as columns of `activation_audiences` besides `others`.
+    Stops the build if two columns would have the same name.
 -#}
 {% macro sent_traits(others) %}
     {%- set sent = [] -%}
@@ -9,8 +9,8 @@
         {%- if not modules.re.fullmatch('[a-z][a-z0-9_]*', column)
             or column in others + sent | map(attribute='column') | list -%}
             {{ exceptions.raise_compiler_error(
-                'Trait "' ~ trait.name ~ '" is sent as "' ~ column ~ '". Write a column name in '
-                ~ 'snake_case that activation_audiences does not have yet.'
+                'Trait "' ~ trait.name ~ '" has the invalid or duplicate sent_as "' ~ column
+                ~ '". Use a snake_case name that activation_audiences does not have yet.'
             ) }}
         {%- endif -%}
         {%- do sent.append({'name': trait.name, 'column': column}) -%}

@@ -1,13 +1,13 @@
 {#-
-    Which events a trait counts, as an SQL condition. Stops the build at a word that is not in
-    `plan`, the (event, property) pairs of the tracking plan.
+    The events that a trait aggregates, as an SQL condition. Stops the build at a name that is not
+    in `plan`, the (event, property) pairs of the tracking plan.
 -#}
 {% macro trait_condition(what, spec, plan) %}
     {%- set names = [spec.event] if spec.event is string else spec.event -%}
     {%- set event_names = plan | map('first') | unique | list -%}
     {%- for name in names if plan and name not in event_names -%}
         {{ exceptions.raise_compiler_error(
-            what ~ ' names the event "' ~ name ~ '", which is not in the tracking plan. '
+            what ~ ' references unknown event "' ~ name ~ '": it is not in the tracking plan. '
             ~ 'Did you mean "' ~ nearest_word(name, event_names) ~ '"?'
         ) }}
     {%- endfor -%}
@@ -19,7 +19,7 @@
     {%- for name in quoted + ([spec.property] if spec.property else [])
         if plan and name not in properties -%}
         {{ exceptions.raise_compiler_error(
-            what ~ ' reads the property "' ~ name ~ '", which the tracking plan does not know for '
+            what ~ ' references unknown property "' ~ name ~ '": the tracking plan has none for '
             ~ names | join(', ') ~ '. Did you mean "' ~ nearest_word(name, properties) ~ '"?'
         ) }}
     {%- endfor -%}
@@ -28,8 +28,8 @@
         '[1-9][0-9]* (minutes|hours|days)', spec.window | string
     ) -%}
         {{ exceptions.raise_compiler_error(
-            what ~ ' has the window "' ~ spec.window ~ '". Write a number and a unit: minutes, '
-            ~ 'hours or days, such as 7 days.'
+            what ~ ' has the invalid window "' ~ spec.window ~ '". Use a number and a unit '
+            ~ '(minutes, hours or days), such as 7 days.'
         ) }}
     {%- endif -%}
     {%- if spec.window -%}

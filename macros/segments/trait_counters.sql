@@ -1,6 +1,6 @@
 {#-
-    For each trait that asks for the most frequent value: how often this event's value was met, as
-    a window over the events. A tie then goes to the value met last.
+    For each trait with the aggregate `most_frequent`: how often this event's value has occurred, as
+    a window over the events. A tie then goes to the last value.
 -#}
 {% macro trait_counters(model_name, plan) %}
 {%- for trait in declared_columns(model_name, 'trait') if trait.spec.aggregate == 'most_frequent' %}

@@ -1,6 +1,6 @@
 {#-
     One trait as an aggregate expression; `counter` is its column of `trait_counters`. Numbers are
-    rounded to the sixth digit: in which order a warehouse adds up must not show.
+    rounded to six digits so that summation order cannot change results.
 -#}
 {% macro trait_expression(what, spec, plan, counter) %}
     {%- set condition = trait_condition(what, spec, plan) -%}
@@ -17,7 +17,7 @@
         ) }}
     {%- elif spec.aggregate not in plain and not text -%}
         {{ exceptions.raise_compiler_error(
-            what ~ ' has the aggregate "' ~ spec.aggregate ~ '", which needs the key "property".'
+            what ~ ' has the aggregate "' ~ spec.aggregate ~ '" but lacks the key "property".'
         ) }}
     {%- endif -%}
     {%- if spec.aggregate == 'count' -%}

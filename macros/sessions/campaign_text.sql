@@ -1,4 +1,4 @@
-{#- A campaign as one text, in which no two are alike; null where there is none. -#}
+{#- A campaign as one text, different for each campaign; null if there is none. -#}
 {% macro campaign_text(context) -%}
 nullif(concat(
     {% for part in ['source', 'medium', 'name'] -%}

@@ -1,4 +1,4 @@
-{#- What a person held in her hand, as the app says or the browser's name tells; else null. -#}
+{#- Type of device, as reported by the app or derived from the user agent; else null. -#}
 {% macro device(type, agent) -%}
 case
     when lower({{ type }}) in ('desktop', 'mobile', 'tablet', 'tv') then lower({{ type }})

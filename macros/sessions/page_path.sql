@@ -1,4 +1,4 @@
-{#- Path of an event's page: what its context says, else its own properties, as in a web log. -#}
+{#- Path of an event's page, from its context, else from its properties, as in a web log. -#}
 {% macro page_path(context_path, context_url, own_path, own_url) -%}
     coalesce(
         nullif({{ context_path }}, ''),

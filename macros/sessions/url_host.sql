@@ -1,6 +1,6 @@
 {#-
-    Host of an address in lower case, without `www.`; null if it is no address. A query, and the
-    path of a web server's log (`/path`), may hold an address of their own.
+    Host of a URL in lower case, without `www.`; null if the text is not a URL. A query, or the path
+    of a web server's log (`/path`), may itself contain a URL.
 -#}
 {% macro url_host(url) -%}
     {%- set bare = "split_part(split_part(lower(" ~ url ~ "), '?', 1), '#', 1)" -%}

@@ -1,12 +1,12 @@
 {#-
-    The calls of Segment or RudderStack in the universal event schema; both fill a warehouse alike.
+    The calls of Segment or RudderStack in the universal event schema; both fill a warehouse in the
+    same way.
 
-    A tracked event stands twice: in `tracks`, which has who and when, and in the table of the
-    event, which has the properties too. Both rows have the id of the event, so one is the event and
-    one its duplicate. Which is which is not decided by the tables that happen to be there, for a
-    table may come a load later than `tracks` and the outcome must not depend on that. It is decided
-    between the two rows: a row with properties sorts before one without
-    (`int_events_deduplicated`). Where only `tracks` has the event, its row is the event.
+    A tracked event has two rows: one in `tracks`, with person and time, and one in the table of the
+    event, with the properties too. Both rows have the id of the event, so one is the event and the
+    other its duplicate. The set of existing tables must not decide which, since a table may arrive
+    one load later than `tracks`. The rows decide: a row with properties sorts before one without
+    (`int_events_deduplicated`). If only `tracks` has the event, its row is the event.
 -#}
 {% macro call_events(source) %}
 {%- set instants = ['timestamp', 'original_timestamp', 'sent_at', 'received_at'] -%}
@@ -79,7 +79,7 @@ judged_calls as (
         coalesce(
             problem,
             case
-                when table_name is null then 'in no folder of a table'
+                when table_name is null then 'not in the folder of a table'
                 when call_name is null and sent_name is null
                     then 'not a table of calls: ' || table_name
                 when call_id is null then 'no event id'
@@ -87,7 +87,7 @@ judged_calls as (
             {% for instant in instants %}
             case
                 when {{ text[instant] }} is not null and read_{{ instant }} is null
-                    then '{{ instant }} is no instant'
+                    then '{{ instant }} is not a valid timestamp'
             end{{ ',' if not loop.last }}
             {% endfor %}
         ) as problem
@@ -105,7 +105,7 @@ select
     '{{ source }}' as source,
     coalesce(
         {{ text.anonymous_id }},
-        {# `alias` says who the user was until now: as a rule the id of a cookie. #}
+        {# `alias` has the previous id of the user, usually that of a cookie. #}
         case when calls.table_name = 'aliases' then {{ text.previous_id }} end
     ) as anonymous_id,
     {{ text.user_id }} as user_id,

@@ -1,12 +1,11 @@
 {#-
     The rows of all tables of calls of Segment or RudderStack: the columns of `source_rows`, and
-    `table_name`. Which tables there are is in the data, for each event has one of its own. So
-    landed files are taken whole, and in a schema the tables are found by their columns
-    (`call_tables`). A list of schemas is one place too: both trackers fill one for each site and
-    app.
+    `table_name`. The tables depend on the data, since each event has its own. So all landed files
+    are read, and in a schema the tables are found by their columns (`call_tables`). A place may be
+    a list of schemas, since both trackers fill one for each site and app.
 -#}
 {% macro call_rows(source, loaded_at) %}
-{#- In either mode a model of the same place in the graph. -#}
+{#- In both modes the model has the same place in the graph. -#}
 {%- set raw_messages = ref('raw_messages') -%}
 {%- set place = checked_var('sources').get(source, 'landing') -%}
 {%- if place == 'landing' -%}

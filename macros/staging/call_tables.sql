@@ -1,7 +1,7 @@
 {#-
-    The tables of calls in a schema: those with an id, the time of receipt and, but for the five
-    that have a name of their own, the event. `users`, `accounts` and what RudderStack discards have
-    no event; `<table>_view` repeats its table.
+    The tables of calls in a schema: those with an id, the time of receipt and, except for the five
+    with a fixed name, the event. `users`, `accounts` and RudderStack's discards have no event;
+    `<table>_view` repeats its table.
 -#}
 {% macro call_tables(source, place) %}
     {%- set names = place.split('.') -%}
@@ -29,8 +29,8 @@
     {%- endfor -%}
     {%- if not tables -%}
         {{ exceptions.raise_compiler_error(
-            'The var sources says that ' ~ source ~ ' is in ' ~ place ~ ', which has no table of '
-            ~ 'calls (pages, identifies, ... or one with the columns id, received_at and event). '
+            'The var sources places ' ~ source ~ ' in ' ~ place ~ ', but that schema has no table '
+            ~ 'of calls (pages, identifies, ... or one with the columns id, received_at, event). '
             ~ 'Name the schema that ' ~ source ~ ' fills, or landing.'
         ) }}
     {%- endif -%}

@@ -1,4 +1,4 @@
-{#- A column of any type as a UTC timestamp, null when it is no instant. -#}
+{#- A column of any type as a UTC timestamp; null if it is not a valid timestamp. -#}
 {% macro column_instant(column) -%}
     {%- if 'TIMESTAMP' in column.dtype.upper() -%}
         {{ utc_timestamp(column) }}

@@ -1,6 +1,7 @@
 {#-
-    The first of several fields of a JSON object that is not blank: loaders name them differently.
-    `plan.id` is field `id` of the object in field `plan`, which may be written as text.
+    The first of several fields of a JSON object that is not blank, since loaders name fields
+    differently. `plan.id` is field `id` of the object in field `plan`, which may be written as
+    text.
 -#}
 {% macro first_text(record, names) -%}
 {%- set texts = [] -%}

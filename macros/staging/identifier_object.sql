@@ -1,4 +1,4 @@
-{#- JSON object of identifiers, null when there are none: then a row is nobody's. -#}
+{#- JSON object of identifiers; null if there are none. -#}
 {% macro identifier_object(pairs) -%}
 case
     when {{ pairs.values() | join(' is not null or ') }} is not null

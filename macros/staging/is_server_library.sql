@@ -1,6 +1,6 @@
 {#-
-    Whether a library that sent a call runs on a server, told by its name: `analytics-node`. The
-    browser's `analytics.js` is spared the regular expression.
+    Whether a library that sent a call runs on a server, by its name: `analytics-node`. The
+    browser's `analytics.js` skips the regular expression.
 -#}
 {% macro is_server_library(name) -%}
 case

@@ -1,6 +1,4 @@
-{#-
-    The table of a loader in a schema, or `<database>.<schema>`; none when there is no such table.
--#}
+{#- The table of a loader in a schema, or `<database>.<schema>`; none if it does not exist. -#}
 {% macro loaded_relation(place, table) %}
     {%- set names = place.split('.') -%}
     {{ return(adapter.get_relation(

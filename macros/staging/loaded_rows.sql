@@ -1,8 +1,8 @@
 {#-
-    The rows of a table that a loader fills, as `source_rows` gives them. A load is what has one
-    load instant. Its rows are numbered in the order of their content, each load by itself, so that
-    a reader who wants the newest loads need not number them all. What has no readable load time is
-    a load of its own, at the epoch. Schemas of two databases may share their name.
+    The rows of a table that a loader fills, with the columns of `source_rows`. Rows with the same
+    load time are one load. Its rows are numbered in the order of their content, separately for each
+    load, so that a reader of the newest loads need not number all. Rows without a readable load
+    time are one load, at the epoch. Schemas of two databases may have the same name.
 -#}
 {% macro loaded_rows(source, relation, loaded_at) %}
 {%- set columns = adapter.get_columns_in_relation(relation) -%}
@@ -14,8 +14,8 @@
 {%- set load_column = by_name.get(candidates | select('in', by_name) | first) -%}
 {%- if not load_column -%}
     {{ exceptions.raise_compiler_error(
-        'The var sources says that ' ~ source ~ ' is in ' ~ relation ~ ', which has no column '
-        ~ candidates | join(' or ') ~ ' to tell when a row was loaded. It has: '
+        'The var sources places ' ~ source ~ ' in ' ~ relation ~ ', but that table has no column '
+        ~ candidates | join(' or ') ~ ' for the time of loading. Its columns are: '
         ~ by_name | join(', ') ~ '. Name a schema whose loader writes one.'
     ) }}
 {%- endif -%}
@@ -33,7 +33,7 @@ select
     record,
     case
         when {{ load_text }} is null then 'no {{ load_column.name | lower }}'
-        when is_undated then '{{ load_column.name | lower }} is no instant'
+        when is_undated then '{{ load_column.name | lower }} is not a valid timestamp'
     end as problem,
     cast(null as varchar) as original
 from (

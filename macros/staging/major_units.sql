@@ -1,7 +1,6 @@
 {#-
-    An amount in the currency's smallest unit, as Stripe writes it, in its main unit. What Stripe
-    calls zero-decimal is whole already, but for UGX, which is written with two decimals all the
-    same.
+    An amount in the currency's smallest unit, as Stripe writes it, in its main unit. Stripe's
+    zero-decimal currencies are already in the main unit, except UGX, which has two decimals.
 -#}
 {% macro major_units(amount, currency) -%}
 ({{ amount }} / case

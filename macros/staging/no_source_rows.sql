@@ -1,4 +1,4 @@
-{#- `source_rows` of a table that is not there. -#}
+{#- `source_rows` of a missing table. -#}
 {% macro no_source_rows() -%}
 select
     cast(null as varchar) as landed_file,

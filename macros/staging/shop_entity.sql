@@ -1,6 +1,6 @@
 {#-
-    An entity of Snowplow's shop that an event is about. It has a column for each version of its
-    schema, which holds a list of one.
+    A Snowplow ecommerce entity of an event. It has a column for each version of its schema, which
+    holds a list of one.
 -#}
 {% macro shop_entity(record, name) -%}
     {%- set columns = [] -%}

@@ -1,9 +1,9 @@
 {#-
-    `source_rows` of a table with the fields that its staging model reads: each under one name,
-    found under any of the names that loaders give it. `problem` also says what is missing of
-    `required`, that the record was deleted, which instant or number cannot be read, and the first
-    of `refusals` (condition to words) that is met; `original` then shows the row. A record that was
-    deleted says nothing any more; what it said before stays.
+    `source_rows` of a table with the fields that its staging model reads, each under one name and
+    found under any of the names that loaders give it. `problem` also covers a missing field of
+    `required`, a deleted record, an unreadable timestamp or number, and the first of `refusals`
+    (condition to reason) that is met; `original` is then the row. A deleted record makes no event;
+    its earlier events stay.
 -#}
 {% macro source_fields(source, table, texts, instants, numbers={}, refusals={}, required=['id']) %}
 {%- set fields = dict(texts) -%}
@@ -17,13 +17,15 @@
 {%- for field, names in instants.items() -%}
     {%- do fields.update({field ~ '_text': names}) -%}
     {%- do problems.append([
-        field ~ '_text is not null and ' ~ field ~ ' is null', names[0] ~ ' is no instant'
+        field ~ '_text is not null and ' ~ field ~ ' is null',
+        names[0] ~ ' is not a valid timestamp',
     ]) -%}
 {%- endfor -%}
 {%- for field, names in numbers.items() -%}
     {%- do fields.update({field ~ '_text': names}) -%}
     {%- do problems.append([
-        field ~ '_text is not null and ' ~ field ~ ' is null', names[0] ~ ' is no number'
+        field ~ '_text is not null and ' ~ field ~ ' is null',
+        names[0] ~ ' is not a number',
     ]) -%}
 {%- endfor -%}
 {%- for condition, words in refusals.items() -%}

@@ -1,9 +1,9 @@
 {#-
-    The rows of one table of a source, however they came: landed as files, or filled by a loader in
-    a schema of the warehouse (var `sources`). One select with `landed_file, landed_line, landed_at,
-    record, problem, original`; without rows while nothing has landed or the table does not exist.
-    `table` and `loaded_at` are a name or the names that loaders give them; of several tables all
-    are read, of several columns the first that is there.
+    The rows of one table of a source, from landed files or from a loader's table in a schema of the
+    warehouse (var `sources`). One select with `landed_file, landed_line, landed_at, record,
+    problem, original`, which is empty while nothing has landed or the table does not exist. `table`
+    and `loaded_at` are a name or the names that loaders give them; all existing tables are read,
+    but only the first existing column.
 -#}
 {% macro source_rows(
     source,
@@ -11,7 +11,7 @@
     loaded_at=['_fivetran_synced', '_airbyte_extracted_at', '_airbyte_emitted_at', '_dlt_load_id']
 ) %}
 {%- set tables = [table] if table is string else table -%}
-{#- In either mode a model of the same place in the graph. -#}
+{#- In both modes the model has the same place in the graph. -#}
 {%- set raw_messages = ref('raw_messages') -%}
 {%- set place = checked_var('sources').get(source, 'landing') -%}
 {%- if place == 'landing' -%}

@@ -1,6 +1,6 @@
 {#-
-    A text without the blanks around it, null if nothing is left. Most texts have none, and are
-    spared the trimming, which reads each character.
+    A text without surrounding blanks; null if nothing is left. Most texts have none and skip the
+    trimming, which reads each character.
 -#}
 {% macro trimmed(text) -%}
 case

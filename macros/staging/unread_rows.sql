@@ -1,7 +1,7 @@
 {#-
-    What landed for a source in a table that no staging model reads, as rows of
-    `stg_<source>__events` that end in quarantine: nothing that landed is lost. In a schema of the
-    warehouse other tables have nothing to do with us.
+    Rows that landed for a source in a table that no staging model reads, as rows of
+    `stg_<source>__events` that end in quarantine, so that nothing landed is lost. Other tables in a
+    schema of the warehouse are ignored.
 -#}
 {% macro unread_rows(source, tables) %}
 select
@@ -22,7 +22,7 @@ select
     landed_at,
     {% if checked_var('sources').get(source, 'landing') == 'landing' -%}
     coalesce(
-        problem, 'no model reads the table ' || table_name, 'in no folder of a table'
+        problem, 'no model reads the table ' || table_name, 'not in the folder of a table'
     ) as problem,
     coalesce(original, cast(record as varchar)) as original
 from {{ ref('raw_messages') }}

@@ -1,6 +1,6 @@
 {#-
-    Path of an address (`https://host/path`) or of a web server's log (`/path`), without query and
-    fragment. What comes after `?` may hold an address of its own, so it is cut off first.
+    Path of a URL (`https://host/path`) or of a web server's log (`/path`), without query and
+    fragment. The part after `?` may contain a URL, so it is cut off first.
 -#}
 {% macro url_path(url) -%}
     {%- set bare = "split_part(split_part(" ~ url ~ ", '?', 1), '#', 1)" -%}

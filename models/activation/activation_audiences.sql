@@ -1,5 +1,7 @@
-{# What a destination should hold, and what its message needs to say. Scores stay out: they would
-   change every row in every run. Traits join where they are declared, with `sent_as`. #}
+{#
+   What a destination should hold, with the columns that its message needs. Scores are left out,
+   since they would change every row in every run. Traits declare `sent_as` to be included.
+#}
 {% set traits = sent_traits([
     'profile_id', 'segment_name', 'segment_label', 'user_id', 'email', 'anonymous_id',
     'persona_name', 'creative', 'as_of',
@@ -37,7 +39,7 @@ profile_personas as (
 
 anonymous_ids as (
 
-    {# A shared device that has gone over to somebody else is no address of hers any more. #}
+    {# A shared device that now belongs to another profile is not an address of this one. #}
     select
         identity_map.profile_id,
         identity_map.id_value as anonymous_id,

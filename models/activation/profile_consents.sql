@@ -1,4 +1,4 @@
-{# The latest statement holds; of two at one instant the refusal, whatever came first. #}
+{# The latest statement counts; of two at the same instant, the refusal, whatever their order. #}
 with statements as (
 
     select

@@ -1,8 +1,8 @@
 {#
-    The default is the instant just after the latest arrival, so that all that has landed is before
-    it; while nothing valid has arrived, the load itself; while nothing has landed, the epoch. A
-    duplicate counts as an arrival, and whoever is forgotten leaves the clock where it was (`ask` in
-    tideline/privacy/forget.py notes it by the same formula). So it goes back only where a
+    The default is the instant just after the latest arrival, so that everything landed is before
+    it; the load itself while nothing valid has arrived; the epoch while nothing has landed. A
+    duplicate counts as an arrival, and forgetting a person does not change the clock (`ask` in
+    tideline/privacy/forget.py records it by the same formula). So the clock goes back only if a
     landing is replaced or taken back.
 #}
 select

@@ -19,7 +19,7 @@ planned_events as (
 
 ),
 
-{# What has landed of anything, up to here: an event that is not sent has no rows of its own. #}
+{# Days up to the latest with any landed row, since an event that is not sent has no rows. #}
 last_day as (
 
     select max(day) as day
@@ -45,7 +45,7 @@ daily as (
 
 ),
 
-{# Days on which an event did not come count as none of it, for four weeks after it last came. #}
+{# Days without an event count as zero for four weeks after the event last arrived. #}
 silent_days as (
 
     select

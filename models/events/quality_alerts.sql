@@ -46,7 +46,7 @@ where
 
 union all
 
-{# A day that has not ended says nothing about volume. #}
+{# The volume of a day that has not ended is not compared. #}
 select
     day,
     'volume fell' as alert,

@@ -1,7 +1,7 @@
 {#
     Every feature reads only events before `as_of`; windows are [as_of - N days, as_of). A session
     counts towards durations once it is closed as of that instant, whatever came later. Sums of
-    money are rounded to the sixth digit: in which order a warehouse adds up must not show.
+    money are rounded to six digits so that summation order cannot change results.
 #}
 with feature_spine as (
 
@@ -84,7 +84,7 @@ visible_actions as (
 
 ),
 
-{# A cart is what was put in since the last purchase, within three days, and not taken out. #}
+{# A cart holds what was added since the last purchase, within three days, and not removed. #}
 carted as (
 
     select
@@ -206,7 +206,7 @@ from_events as (
         ) as open_cart_value,
         count_if(
             event_name = 'product_view'
-            {# Unknown is no: DuckDB counts nothing but unknowns as null. #}
+            {# Null counts as false: DuckDB returns null if all values are null. #}
             and coalesce(occurred_at > last_cart_at and category <> cart_category, false)
         ) as views_beside_cart,
         max(
@@ -326,7 +326,10 @@ select
     datediff('microsecond', from_events.last_action_at, feature_spine.as_of) / 60000000.0
         as minutes_since_last_event,
     coalesce(from_events.top_price_beside_cart, 0) as top_price_beside_cart,
-    {# One look at something else is no search, several are; who came back since moved on. #}
+    {#
+        One view of another product is not a search, several are; a visitor who came back later
+        moved on.
+    #}
     case
         when
             from_events.views_beside_cart >= 2
@@ -334,7 +337,10 @@ select
             then from_events.open_cart_value + coalesce(from_events.top_price_beside_cart, 0)
         else 0
     end as bundle_value_in_reach,
-    {# Not the time up to `as_of`: silence says little, coming back without buying much. #}
+    {#
+        Not the time up to `as_of`: inactivity is a weak sign, but a return without a purchase is a
+        strong one.
+    #}
     datediff('microsecond', from_events.last_cart_at, from_events.last_action_at) / 3600000000.0
         as hours_active_after_cart_add,
     from_events.searches_90d,
@@ -348,7 +354,7 @@ select
     round(from_events.monetary_value_ever, 6) as monetary_value_ever,
     cast(feature_spine.as_of as date) - cast(from_events.last_purchase_at as date)
         as days_since_last_order,
-    {# Of one order there is no pace. #}
+    {# A single order has no interval. #}
     case
         when from_events.orders_ever > 1
             then

@@ -45,7 +45,7 @@ identifiers as (
 
 holdings as (
 
-    {# A device that came back to an account has several intervals there, and counts once. #}
+    {# A device that returned to an account has several intervals there, but counts once. #}
     select distinct
         identity_map.profile_id,
         identifiers.*
@@ -82,7 +82,7 @@ holding_counts as (
 
 ),
 
-{# As on the timeline: of what an event carries, the least by priority says whose it is. #}
+{# As in the timeline: the identifier with the lowest priority decides the profile of an event. #}
 owning as (
 
     select * from {{ ref('identifier_sets') }}
@@ -93,7 +93,7 @@ owning as (
 
 ),
 
-{# Found by the devices' values: that reads no more than their events. #}
+{# Found by the devices' values, which reads only their events. #}
 device_rows as (
 
     select
@@ -111,7 +111,7 @@ device_rows as (
 
 ),
 
-{# Only on a shared device it depends on the time whose an event is. #}
+{# Only on a shared device does the profile of an event depend on its time. #}
 ownerships as (
 
     select
@@ -159,7 +159,7 @@ activity as (
 
 )
 
-{# An address may own no event: each one that carries it may say more plainly whose it is. #}
+{# An address may have no events: each event with it may carry an identifier of higher rank. #}
 select
     holding_counts.profile_id,
     holding_counts.user_id,

@@ -1,4 +1,4 @@
-{# While dbt parses there is no seed to read. #}
+{# The seed cannot be read while dbt parses. #}
 {% set names = seed_rows(ref('attribute_rules'), ['attribute']) | map('first') | unique | list %}
 
 with dim_profiles as (

@@ -28,7 +28,7 @@ device_intervals as (
 
 profiles as (
 
-    {# The identifier received first names the profile: the name outlives rebuilds and merges. #}
+    {# The identifier received first names the profile, so the id survives rebuilds and merges. #}
     select
         components.node as identifier_id,
         md5(first_value(identifiers.identifier_id) over (

@@ -9,7 +9,7 @@
 
 with profile_aliases as (
 
-    {# A look into the past is no history. #}
+    {# A run as of the past adds no history. #}
     select * from {{ ref('profile_aliases') }}
     where {{ 'false' if var('as_of') else 'true' }}
 
@@ -36,7 +36,7 @@ data_clock as (
 {% if is_incremental() %}
 kept_merges as (
 
-    {# It was merged before, and what it was merged into still leads to the same profile. #}
+    {# It was merged before, and its target still leads to the same profile. #}
     select merges.from_profile_id
     from {{ this }} as merges
     inner join profile_aliases as former
@@ -111,7 +111,7 @@ ends as (
 
 joining as (
 
-    {# Of the edges out of what it held to more of today's profile, the one received first. #}
+    {# The first received edge from its former identifiers to others of the current profile. #}
     select
         ends.profile_id,
         edges.*
@@ -136,7 +136,7 @@ joining as (
 
 renamed_profiles as (
 
-    {# Today's profile has its name from something that the former one held as well. #}
+    {# The current profile is named by an identifier that the former one also held. #}
     select profile_id from holdings
     where md5(identifier_id) = current_profile_id
 
@@ -168,7 +168,7 @@ left join joining
 {% if is_incremental() %}
 union all
 
-{# It is back, or nobody holds anything of it: the row goes with the post hook. #}
+{# It is current again, or its identifiers are gone: the post hook deletes the row. #}
 select
     merges.from_profile_id,
     null as to_profile_id,

@@ -12,13 +12,15 @@ identifier_rules as (
 
 owners as (
 
-    {# Who had a shared device first stands for it. #}
+    {# The first holder of a shared device represents it. #}
     select * from {{ ref('identity_map') }}
     where valid_from is null
 
 )
 
-{# What named the profile decides; if that is gone, the first received of what is left. #}
+{#
+    The identifier that named the profile decides; if it is gone, the first received of the others.
+#}
 select
     profile_identifiers.profile_id,
     owners.profile_id as current_profile_id,

@@ -4,7 +4,7 @@ with statements as (
 
 )
 
-{# Rows of one priority have the same rule; what is left decides between equal instants. #}
+{# Rows of the same priority have the same rule; the rest breaks ties between equal instants. #}
 select
     profile_id,
     attribute,

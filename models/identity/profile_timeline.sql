@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
 {% set columns = ['priority', 'id_type', 'is_lower_cased', 'is_gmail_folded'] %}
-{# While dbt parses there is no seed to read. #}
+{# The seed cannot be read while dbt parses. #}
 {% set id_types = seed_rows(ref('identifier_rules'), columns) or [[1, 'user_id', false, false]] %}
 
 with fct_events as (
@@ -18,8 +18,8 @@ identity_map as (
 ),
 
 {#
-    The account an event carries says whose it is; else the cookie, else the address. A join per
-    type reads what an event says of itself, row by row: a reader's filter reaches the events, and
+    The account of an event decides its profile; else the cookie, else the address. One join per
+    type reads the event's own columns, row by row, so that a reader's filter reaches the events and
     nothing is grouped.
 #}
 owned_events as (

@@ -1,6 +1,6 @@
 {#
-    What a model needs before it can be trained and judged, and what there is of it: a
-    history of twice the horizon, enough examples, enough of both outcomes.
+    What a model needs to be trained and tested, and what there is: a history of twice the horizon,
+    enough examples, and enough of both outcomes.
 #}
 {% set least_examples = 50 %}
 {% set least_outcomes = 10 %}
@@ -83,7 +83,7 @@ requirements as (
         1 as requirement_number,
         model_declarations.model_name,
         'days of history' as requirement,
-        {# The test and what trains look a horizon ahead each, and somebody must be there before. #}
+        {# Test and training each look one horizon ahead, and someone must be active before. #}
         ceil(model_declarations.horizon_hours / 24.0) * 2 + 1 as needed,
         history.days as found
     from model_declarations
@@ -99,11 +99,11 @@ requirements as (
     from known_events
     {% endfor %}
     {% for column, requirement, needed in [
-        ('train', 'examples to train on', least_examples),
-        ('positive_train', 'positive examples to train on', least_outcomes),
-        ('negative_train', 'negative examples to train on', least_outcomes),
-        ('positive_test', 'positive examples to test on', least_outcomes),
-        ('negative_test', 'negative examples to test on', least_outcomes),
+        ('train', 'training examples', least_examples),
+        ('positive_train', 'positive training examples', least_outcomes),
+        ('negative_train', 'negative training examples', least_outcomes),
+        ('positive_test', 'positive test examples', least_outcomes),
+        ('negative_test', 'negative test examples', least_outcomes),
     ] %}
     union all
     select

@@ -94,15 +94,15 @@ select
     ) = 1 as is_current,
     case
         when baseline is null
-            then 'trained before versions were compared with the best of several baselines'
+            then 'trained by a release that compared with one baseline only'
         else
             'AUC ' || {{ three_digits('auc') }} || ', ' || baseline || ' alone '
-            || {{ three_digits('baseline_auc') }} || ', difference between '
-            || {{ three_digits('auc_gain_low') }} || ' and '
-            || {{ three_digits('auc_gain_high') }} || ' (95%), ' || case
-                when is_promoted then 'better beyond chance'
-                when auc_gain_high <= 0 then 'worse'
-                else 'which chance alone could explain'
+            || {{ three_digits('baseline_auc') }} || ', difference '
+            || {{ three_digits('auc_gain_low') }} || ' to '
+            || {{ three_digits('auc_gain_high') }} || ' (95% interval), ' || case
+                when is_promoted then 'significantly better'
+                when auc_gain_high <= 0 then 'significantly worse'
+                else 'not significant'
             end
     end as judgement
 from judgements

@@ -1,4 +1,4 @@
-{# The catalog of the personas in use; one that nobody is in now stays, with size 0. #}
+{# The catalog of the personas in use; a persona without profiles stays, with size 0. #}
 {% set named_behaviors = 3 %}
 
 with data_clock as (

@@ -1,4 +1,4 @@
-{# The nearest centroid, in the training's scale; a value counts up to `clip` deviations. #}
+{# The nearest centroid, in the scale of training; values are clipped to `clip` deviations. #}
 {% set behaviors = feature_columns(ref('persona_behaviors')) %}
 {% set clip = 3 %}
 

@@ -1,7 +1,7 @@
 {#
-    A score is the sigmoid of a sum: per feature its coefficient times its value, clipped to what
-    training saw, brought to the training's scale. The largest summands are the reasons. Only who
-    belongs to the population that the model was trained for is scored.
+    A score is the sigmoid of a sum: per feature, its coefficient times its value, clipped to the
+    range of training and scaled as in training. The largest summands are the reasons. Only profiles
+    in the population of the model are scored.
 #}
 {% set features = feature_columns(ref('profile_features')) %}
 {% set reason_count = 3 %}
@@ -114,7 +114,7 @@ sums as (
 
 )
 
-{# Six digits: in which order a warehouse adds up must not show. #}
+{# Rounded to six digits so that summation order cannot change results. #}
 select
     populations.profile_id,
     populations.as_of,

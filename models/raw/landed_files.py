@@ -41,7 +41,7 @@ SCHEMA = pa.schema(
         ("removed_at", pa.timestamp("us")),
     ]
 )
-# In place of the hash of what is no file: a pipe, a device, a link that leads to itself.
+# Instead of the hash, for what is not a regular file: a pipe, a device, a link to itself.
 NOT_A_FILE = "not a file"
 GROWING = (".jsonl", ".ndjson", ".json")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -264,7 +264,7 @@ def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
         query = f"from {dbt.this} order by landed_at"
         for row in session.sql(query).to_arrow_table().to_pylist():
             taken.setdefault(row["path"], []).append(dict.fromkeys(SCHEMA.names) | row)
-    # `dbt build --empty` lists no files, whatever there is.
+    # `dbt build --empty` never lists files.
     is_empty = not paths and not any((landing / COLLECTOR).glob("*"))
     if not taken and (is_empty or (paths and not any(place(path, sources) for path in paths))):
         raise NothingLanded(
@@ -274,8 +274,8 @@ def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
             "(tideline sample). TIDELINE_LANDING names another folder."
         )
 
-    # A later load has a later instant, even after the machine's clock was set back: by a second,
-    # since rows that are judged again (int_events_deduplicated) count on in microseconds.
+    # A later load has a later instant, even if the machine's clock was set back: by one second,
+    # since rows that are validated again (int_events_deduplicated) add microseconds.
     last = f"(select max(landed_at) from {dbt.this})" if dbt.is_incremental else "null::timestamp"
     now = f"select greatest(now() at time zone 'UTC', {last} + interval '1 second')"
     landed_at = session.execute(now).fetchall()[0][0]

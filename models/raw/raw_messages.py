@@ -49,11 +49,11 @@ LONGEST_ORIGINAL = 1 << 16  # bytes that are kept of such a line
 BROKEN_CSV = (csv.Error, OSError, EOFError, UnicodeError, zlib.error)
 CSV_LINES = 100  # over which a quoted value is followed where a CSV file is broken
 CHUNK_ROWS = 50_000  # notes held in memory
-UNKNOWN = "not a kind of file that is read: *.jsonl, *.parquet, of tables *.csv, and *.gz"
-GONE = "file was gone before it was read; it is read when it is back"
+UNKNOWN = "unsupported file type: use *.jsonl or *.parquet, for tables also *.csv, or *.gz of these"
+GONE = "file disappeared before it was read; it will be read once it is back"
 NOT_UTF8 = "file name is not valid UTF-8: land the file under another name"
-NOT_A_FILE = "not a file: a pipe, a device, a link to a folder or one that leads to itself"
-# DuckDB takes twice as long to write JSON for each list in a list; at 200 it breaks down.
+NOT_A_FILE = "not a regular file: a pipe, a device, or a link to a folder or to itself"
+# DuckDB takes twice as long to write JSON for each list in a list; at 200 it fails.
 DEEPEST_LISTS, DEEPEST = 12, 64
 EMPTY_OBJECT = re.compile(rb"\s*\{\s*\}\s*")
 EMPTY_ROWS = 1000  # that are stored of a file; of empty objects beyond there is nothing to know
@@ -129,7 +129,7 @@ def pieces_of(path: Path) -> Iterator[tuple[bytes, str | None]]:
                 chunk = inflate.unused_data
                 yield text, None
         if not inflate.eof:
-            yield b"", "file ends early: its gzip stream is cut here"
+            yield b"", "file ends early: its gzip stream is truncated here"
 
 
 def sound_part(inflate: Any, chunk: bytes) -> bytes:
@@ -216,7 +216,7 @@ def csv_rows(path: Path, is_gzip: bool) -> Iterator[tuple[str, str | None]]:
                 else:
                     ahead.extendleft(reversed(lines[1:]))
                     text = line
-                    problem = f"{len(cells)} values, not {len(names)}" if cells else problem
+                    problem = f"{len(cells)} values instead of {len(names)}" if cells else problem
                 try:
                     text.encode()
                 except UnicodeEncodeError:
@@ -413,7 +413,7 @@ class JsonLines:
         counted = empty_rows - EMPTY_ROWS
         self.known[str(copy), first_counted] = (
             "{}",
-            f"empty object, as are {counted - 1:,} more of this file: counted here, not stored",
+            f"empty object; {counted - 1:,} more in this file are counted here, not stored",
         )
         kept = pa.table({"path": [str(copy)] * len(numbers), "line": range(1, len(numbers) + 1)})
         kept = kept.append_column("landed_line", pa.array(numbers, pa.int64()))
@@ -487,7 +487,7 @@ def select_of_records(session: duckdb.DuckDBPyConnection, path: Path, kind: Kind
         reader = csv_reader(path, kind) if kind.form == "csv" else f"read_parquet({exactly(path)})"
         if kind.form == "parquet" and (wrong := too_deep(session, path)):
             return f"{nothing}, {quoted(f'not a readable Parquet file: {wrong}')} as wrong"
-        # Every cell is read: a file may end well and still be damaged in the middle.
+        # Every cell is read, since a file with a valid end may be damaged in the middle.
         record = 'to_json("the row")'
         query = f'select max(length({record}::varchar)) from {reader} as "the row"'
         session.execute(query).fetchall()
@@ -584,11 +584,11 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelati
     taken = f"(select max(landed_at) from {dbt.this})" if dbt.is_incremental else "null"
     is_new = f"landed_at > coalesce({taken}, timestamp '1970-01-01')"
     new = landed_files.filter(f"{is_new} and removed_at is null")
-    # Each thread reads files of its own; the post-hook sets it back.
+    # Each thread reads its own files; the post hook resets the setting.
     session.execute("set preserve_insertion_order = false")
     columns = "source, landed_file, table_name, landed_at"
-    # A file that changed after a run which listed it and failed is listed twice, and read once,
-    # from where the first of these begins.
+    # A file that changed after a failed run had listed it is listed twice, but read once, from the
+    # start of the first listing.
     starts = "path, coalesce(start_byte, 0), coalesce(start_line, 0)"
     listed: dict[str, tuple] = {}
     for path, start_byte, start_line, *rest in (

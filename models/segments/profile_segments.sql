@@ -1,4 +1,4 @@
-{# The segments are declared beside this file, in profile_segments.yml; here they are one select. #}
+{# The segments are declared in profile_segments.yml; here they become one select. #}
 {% set attributes = attribute_names(ref('profile_attributes')) %}
 {% set segments = declared_columns('profile_segments', 'segment') %}
 
@@ -13,7 +13,7 @@ judgements as (
     select
         profile_id,
         {% for segment in segments %}
-        {# The name stands beside the rule, so that an error of the warehouse shows it. #}
+        {# The name is next to the rule, so that an error of the warehouse shows it. #}
         coalesce(
             /* {{ segment.name }} */ ({{ checked_rule(segment, attributes) }}),
             false

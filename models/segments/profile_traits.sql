@@ -1,4 +1,4 @@
-{# The traits are declared beside this file, in profile_traits.yml; here they are one scan. #}
+{# The traits are declared in profile_traits.yml; here they become one scan. #}
 {% set plan = seed_rows(ref('tracking_plan'), ['event_name', 'property']) %}
 
 with events as (

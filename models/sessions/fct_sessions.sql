@@ -18,7 +18,7 @@ data_clock as (
 
 ),
 
-{# On a shared device a session belongs to whoever the device was with when it ended. #}
+{# On a shared device, a session belongs to the holder of the device when it ended. #}
 owned_sessions as (
 
     select

@@ -1,6 +1,6 @@
 {#
-    The visits before a purchase, its own included, as touches. A server's calls are no visit: they
-    say nothing of how somebody came.
+    The visits before a purchase, its own included, as touches. Server calls are not visits, since
+    they do not show how somebody came.
 #}
 with purchases as (
 
@@ -46,7 +46,7 @@ touches as (
             partition by purchases.event_id
             order by sessions.started_at desc, sessions.session_id desc
         ) as last_rank,
-        {# Where all were direct, the last of them is meant. #}
+        {# If all visits were direct, the last one counts. #}
         row_number() over (
             partition by purchases.event_id
             order by sessions.is_direct asc, sessions.started_at desc, sessions.session_id desc

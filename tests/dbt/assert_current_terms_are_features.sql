@@ -1,6 +1,6 @@
 {#
-    A term that is no column any more would silently count as average. The fix: name the column as
-    before, or train anew: dbt build --vars '{retrain: true}'.
+    A term that is no longer a column would silently count as average. The fix: restore the name of
+    the column, or train again: dbt build --vars '{retrain: true}'.
 #}
 {% set known = feature_columns(ref('profile_features'))
     + feature_columns(ref('persona_behaviors')) %}

@@ -1,4 +1,6 @@
-{# Every event of a person that carries an identifier not blocklisted is on the timeline, once. #}
+{#
+    Every counted event with an identifier that is not blocklisted is in the timeline exactly once.
+#}
 with owners_by_event as (
 
     select distinct event_identifiers.event_id

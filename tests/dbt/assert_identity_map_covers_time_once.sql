@@ -1,4 +1,4 @@
-{# The intervals of an identifier cover all time, with neither gap nor overlap. #}
+{# The intervals of an identifier cover all time, without gaps and overlaps. #}
 with ordered_intervals as (
 
     select

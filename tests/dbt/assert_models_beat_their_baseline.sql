@@ -1,7 +1,7 @@
 {#
-    Warns, with the numbers, where a model cannot be trained, or where its newest version ranks no
-    better, beyond chance, than a rule over one feature. A promoted version before it goes on
-    scoring.
+    Warns, with the numbers, if a model cannot be trained, or if its newest version is not
+    significantly better than a rule over one feature. An earlier promoted version continues to
+    score.
 #}
 {{ config(severity='warn') }}
 

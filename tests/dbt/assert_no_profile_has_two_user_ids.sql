@@ -1,4 +1,4 @@
-{# Two accounts in one profile are two people taken for one. #}
+{# Two accounts in one profile would be two people treated as one. #}
 select
     identity_map.profile_id,
     identity_map.id_type,

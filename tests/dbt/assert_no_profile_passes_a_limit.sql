@@ -1,4 +1,4 @@
-{# Of no type, nor in all, does a profile hold more identifiers than `identifier_limits` allows. #}
+{# No profile holds more identifiers, per type or in total, than `identifier_limits` allows. #}
 with holdings as (
 
     select

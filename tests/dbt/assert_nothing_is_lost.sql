@@ -1,7 +1,7 @@
 {#
     Every landed row is accounted for, file by file: raw = events + duplicated + quarantined. A row
-    may say several things; each of these is accounted for too. What landed for a source that is not
-    read from the landing any more is nobody's to account for.
+    may hold several events; each is accounted for too. Rows of a source that is no longer read from
+    the landing are left out.
 #}
 {% set read = ['collector']
     + var('sources').items() | selectattr(1, 'equalto', 'landing') | map('first') | list %}
@@ -78,8 +78,8 @@ where
     coalesce(judgements.row_count, 0) > coalesce(outcomes.row_count, 0)
     or coalesce(judgements.part_count, 0) > coalesce(outcomes.part_count, 0)
     {#
-        What a loader keeps in the warehouse is not among the landed files, and is overwritten
-        there: more may have been taken in than it still holds.
+        A loader's tables in the warehouse are not landed files and are overwritten: more rows may
+        have been loaded than they still hold.
     #}
     or (
         landings.row_count is not null

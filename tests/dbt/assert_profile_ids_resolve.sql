@@ -1,8 +1,8 @@
 {{ config(enabled=not var('as_of')) }}
 
 {#
-    Of the profile ids ever published, each that leads to another has a merge, and following that
-    ends at the same profile; the others have none. A look into the past writes no merges.
+    Each published profile id that leads to another has a merge, and following it ends at the same
+    profile; the others have none. A run as of the past writes no merges.
 #}
 with aliases as (
 

@@ -1,7 +1,7 @@
 {#
-    Warns of sharp changes of the last days, naming the day, the event and the numbers. The limits
-    are the var `quality_alerts`. A name that the plan does not have may hold anything, an address
-    too, so that the log does not show it.
+    Warns of sharp changes in recent days, with the day, the event and the numbers. The limits are
+    the var `quality_alerts`. The log does not show names that are not in the plan, since they may
+    contain anything, such as an email address.
 #}
 {{ config(severity='warn') }}
 

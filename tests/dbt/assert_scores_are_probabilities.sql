@@ -1,6 +1,4 @@
-{#
-    A score lies in [0, 1]. Who belongs to the population of a current model has one, nobody else.
-#}
+{# A score is in [0, 1]. Exactly the profiles in the population of a current model have one. #}
 with served_profiles as (
 
     select

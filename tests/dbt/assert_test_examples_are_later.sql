@@ -1,4 +1,4 @@
-{# Whatever trains had its outcome before the first test example. #}
+{# Every training example had its outcome before the first test example. #}
 select
     model_name,
     max(case when slice = 'train' then as_of end) as last_train,

@@ -56,10 +56,10 @@ def test_broken_files_lose_nothing(deployment):
         ("others.parquet", 1),
     ]
     reasons = {file.removeprefix("events/"): reason for file, _, reason in quarantined}
-    assert reasons["cut.jsonl.gz"] == "file ends early: its gzip stream is cut here"
+    assert reasons["cut.jsonl.gz"] == "file ends early: its gzip stream is truncated here"
     assert reasons["broken.parquet"].startswith("not a readable Parquet file")
     assert reasons["others.parquet"] == "no event id"
-    assert reasons["notes.txt"].startswith("not a kind of file that is read")
+    assert reasons["notes.txt"].startswith("unsupported file type")
     assert deployment.value("select count(*) from fct_events") == 1 + 1 + cut_at - 1
     originals = dict(
         deployment.query(
@@ -105,7 +105,8 @@ def test_a_file_that_was_gone_and_is_back_is_read(deployment):
     deployment.dbt("run", "--select", "raw_messages")
     problems = "select problem from raw_messages where problem is not null"
     assert (
-        deployment.value(problems) == "file was gone before it was read; it is read when it is back"
+        deployment.value(problems)
+        == "file disappeared before it was read; it will be read once it is back"
     )
     away.rename(path)
     for _ in range(2):
@@ -236,4 +237,4 @@ def test_a_trait_is_not_sent_under_a_name_that_is_taken(empty_build, tmp_path):
     project = edited_project(tmp_path, *edit)
     words = ("run", "--project-dir", project, "--select", "activation_audiences")
     output = re.sub(r"\s+", " ", empty_build.dbt(*words, fails=True))
-    assert 'Trait "last_cart_product" is sent as "email". Write a column name' in output
+    assert 'Trait "last_cart_product" has the invalid or duplicate sent_as "email". Use a' in output

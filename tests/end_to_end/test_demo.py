@@ -100,7 +100,7 @@ def test_the_demo_twice_and_one_day_later(demo):
         "product_search: query is missing",
         "product_view: product_id is missing",
         "purchase: revenue is not a number",
-        "support_ticket: priority is none of low, normal, high, urgent",
+        "support_ticket: priority is not one of low, normal, high, urgent",
         "time_on_page: seconds is not a number",
     }
     assert demo.value("select count_if(is_bot) from fct_events") == rows["bots"]

@@ -99,5 +99,5 @@ def test_a_table_is_not_put_on_another(deployment):
         connection.execute("create table tideline.raw_messages as select 1 as number")
         connection.execute("create table tideline_internal.raw_messages (number integer)")
     said = deployment.dbt(*COMMAND.split()[1:], fails=True)
-    assert "are there, and one would take the place of the other" in said
+    assert "exist, and one would replace the other" in said
     assert deployment.query("from tideline.raw_messages") == [(1,)]

@@ -118,10 +118,10 @@ def test_what_was_refused_between_two_is_printed(family):
     assert "Not one profile" in said and "Refused between them" in said
     assert "anonymous_id:tablet | user_id:aunt\n    shared_device: signed in to 2" in said
     said = before["anonymous_id:tablet", DAD]
-    assert "anonymous_id:tablet of 827d5483b769b82cf13e8c0836a2b57f, at first" in said
+    assert "anonymous_id:tablet belongs to 827d5483b769b82cf13e8c0836a2b57f, at first" in said
     assert "between them:\n\n  anonymous_id:tablet | user_id:dad" in said
-    assert "user_id:null of nobody" in before[DAD, "user_id:null"]
-    assert "Refused about either" in before["anonymous_id:o'brien", DAD]
+    assert "user_id:null belongs to nobody" in before[DAD, "user_id:null"]
+    assert "Refused for either" in before["anonymous_id:o'brien", DAD]
 
 
 def test_a_match_is_printed_with_its_probability(family):
@@ -147,7 +147,7 @@ def test_the_one_edge_that_bridges_two_accounts_is_printed(family):
     ("asked", "said"),
     [
         ("anonymous_id:nobody", "No event carries the identifier `b`"),
-        ("emial:kit@home.org", "`b` is no identifier: write it as <type>:<value>"),
+        ("emial:kit@home.org", "`b` is not a valid identifier: write it as <type>:<value>"),
         ("kit@home.org", "types are anonymous_id, email"),
         ("profile_id:0", "No profile was ever published under the id `b`"),
     ],

@@ -175,7 +175,7 @@ def test_one_block_is_a_segment_of_ones_own(club, tmp_path):
     project = edited_project(tmp_path / "wrong", "profile_segments.yml", NEXT, wrong)
     words = "run", "--select", "profile_segments", "--project-dir", project
     output = re.sub(r"\s+", " ", club.dbt(*words, variables=NO_SHOP, fails=True))
-    assert 'speaks of "purchases_ever"' in output
+    assert 'references unknown column "purchases_ever"' in output
     assert "The var shop is false: the traits of the shop are off." in output
 
 

@@ -61,7 +61,7 @@ PLAN_CASES = [
     (
         "support_ticket",
         {"ticket_id": 7, "priority": "asap"},
-        "support_ticket: priority is none of low, normal, high, urgent",
+        "support_ticket: priority is not one of low, normal, high, urgent",
     ),
     ("group", {"anything": [1]}, None),
     ("nonsense", {}, "unknown event"),

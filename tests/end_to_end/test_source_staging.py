@@ -155,31 +155,32 @@ def test_broken_records_are_accounted_for_with_reasons(built):
     reasons = {
         f"{file.removesuffix('/broken.jsonl')}:{line}": reason for file, line, reason in quarantined
     }
-    status = "email_delivery: status is none of sent, "
+    status = "email_delivery: status is not one of sent, "
     assert reasons.pop("hubspot/email_events:1").startswith(status)
-    status = "subscriptions: status is none of trialing, active, "
+    status = "subscriptions: status is not one of trialing, active, "
     assert reasons.pop("stripe/subscriptions:1").startswith(status)
     assert reasons == {
         "stripe/charges:1": "charges: no id",
-        "stripe/charges:2": "charges: created is no instant",
-        "stripe/charges:3": "charges: amount_captured is no number",
-        "stripe/charges:4": "charges: status is none of succeeded, pending, failed",
-        "stripe/charges:5": "charges: livemode is false, so it is a test",
+        "stripe/charges:2": "charges: created is not a valid timestamp",
+        "stripe/charges:3": "charges: amount_captured is not a number",
+        "stripe/charges:4": "charges: status is not one of succeeded, pending, failed",
+        "stripe/charges:5": "charges: livemode is false: test data",
         "stripe/charges:6": "no identifier",
-        "stripe/charges:7": "charges: livemode is false, so it is a test",
-        "stripe/invoices:1": "invoices: status is none of draft, open, paid, uncollectible, void",
+        "stripe/charges:7": "charges: livemode is false: test data",
+        "stripe/invoices:1": "invoices: status is not one of draft, open, paid, uncollectible, "
+        "void",
         "stripe/refunds:1": "no model reads the table refunds",
         "stripe/customers:1": "customers: the record was deleted",
         "stripe/customers:2": "not a JSON object",
         "stripe/customers:3": "not a JSON object",
-        "stripe:1": "in no folder of a table",
+        "stripe:1": "not in the folder of a table",
         "salesforce/opportunities:1": "opportunities: the record was deleted",
         "hubspot/contacts:1": "contacts: the record was deleted",
         "zendesk/users:1": "users: the record was deleted",
         "zendesk/tickets:2": "tickets: the record was deleted",
-        "zendesk/tickets:1": "support_ticket: priority is none of low, normal, high, urgent",
+        "zendesk/tickets:1": "support_ticket: priority is not one of low, normal, high, urgent",
         "hubspot/email_events:2": "email_events: no type",
-        "hubspot/form_submissions:1": "form_submissions: submitted_at is no instant",
+        "hubspot/form_submissions:1": "form_submissions: submitted_at is not a valid timestamp",
     }
     hidden = (
         "select reason from events_quarantined "
@@ -195,7 +196,7 @@ def test_broken_records_are_accounted_for_with_reasons(built):
 def test_what_hubspot_filters_out_is_quarantined(built):
     reason = "select reason from events_quarantined where landed_file like '%/first.jsonl'"
     assert built.query(reason) == [
-        ("email_events: HubSpot filtered it out, such as what a machine did",)
+        ("email_events: filtered out by HubSpot, for example as bot activity",)
     ]
 
 
@@ -311,7 +312,7 @@ def test_loaders_in_the_warehouse_say_the_same(deployment, loader):
     assert stored_homes(deployment) == ada.HOMES
     refused = "select reason from int_events_deduplicated where status <> 'valid' order by 1"
     assert [reason for (reason,) in deployment.query(refused)] == [
-        "email_events: HubSpot filtered it out, such as what a machine did",
+        "email_events: filtered out by HubSpot, for example as bot activity",
         f"no {load_column}",
     ]
     places = "select count(distinct (landed_file, landed_line, landed_part)) "
@@ -326,7 +327,7 @@ def test_loaders_in_the_warehouse_say_the_same(deployment, loader):
     compiled = ("compile", "--select", "stg_zendesk__users")
     output = deployment.dbt(*compiled, variables=variables, fails=True)
     words = re.sub(r"\s+", " ", output)
-    assert f'"{table_name("users")}", which has no column _fivetran_synced' in words
+    assert f'"{table_name("users")}", but that table has no column _fivetran_synced' in words
     assert "It has: id." in words
 
 
@@ -360,7 +361,7 @@ def test_a_row_that_a_loader_overwrites_is_counted_once(deployment):
     assert deployment.query(events) == [(2, 2)]
     refused = "select reason from int_events_deduplicated where status = 'quarantined' order by 1"
     assert deployment.query(refused) == [
-        ("_fivetran_synced is no instant",),
+        ("_fivetran_synced is not a valid timestamp",),
         ("no _fivetran_synced",),
     ]
 

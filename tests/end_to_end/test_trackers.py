@@ -134,9 +134,9 @@ def test_a_tracked_event_counts_once_and_has_its_properties(landed):
 def test_what_is_no_call_is_quarantined(landed):
     refused = "select landed_file, reason from events_quarantined order by 1"
     assert landed.query(refused) == [
-        ("ga4/loose.jsonl", "in no folder of a table"),
+        ("ga4/loose.jsonl", "not in the folder of a table"),
         ("rudderstack/rudder_discards/1.csv", "not a table of calls: rudder_discards"),
-        ("segment/loose.jsonl", "in no folder of a table"),
+        ("segment/loose.jsonl", "not in the folder of a table"),
         ("segment/users/1.parquet", "not a table of calls: users"),
         ("snowplow/bad_rows/1.jsonl", "no model reads the table bad_rows"),
     ]
@@ -261,7 +261,7 @@ def test_rows_of_ga4_have_an_id_of_their_own(deployment):
     assert deployment.query(
         "select occurred_at, properties::varchar, problem from stg_ga4__events "
         "where landed_file like '%/2.jsonl' and landed_line = 4"
-    ) == [(None, "{}", "event_timestamp is no instant")]
+    ) == [(None, "{}", "event_timestamp is not a valid timestamp")]
 
 
 def test_the_worked_example_of_the_page_works(deployment):
@@ -307,4 +307,4 @@ def test_a_schema_without_calls_stops_the_build(deployment):
         fails=True,
     )
     words = re.sub(r"\s+", " ", output)
-    assert "segment is in own, which has no table of calls" in words
+    assert "segment in own, but that schema has no table of calls" in words

@@ -32,10 +32,10 @@ PATTERNS = [*AGENTS, "(^|[^u])bot"]
 
 # Rules that cannot be, and what the error says.
 WRONG = [
-    ("ip_range", "10.0.0.1/24", "goes on after its prefix of 24 bits. Write the first address"),
-    ("ip_range", "10.0.0.1", '"10.0.0.1" is no range of addresses. Write it as 203.0.113.0/24'),
-    ("ip_range", "10.0.0.0/33", '"10.0.0.0/33" is no range of addresses'),
-    ("ip_range", "1:2:3/16", '"1:2:3/16" is no range of addresses'),
+    ("ip_range", "10.0.0.1/24", "has bits set after its prefix of 24 bits. Write the first"),
+    ("ip_range", "10.0.0.1", '"10.0.0.1" is not a valid address range. Write 203.0.113.0/24'),
+    ("ip_range", "10.0.0.0/33", '"10.0.0.0/33" is not a valid address range'),
+    ("ip_range", "1:2:3/16", '"1:2:3/16" is not a valid address range'),
     ("user_agent", "it's", "a quote or a backslash"),
     ("events_per_minute", "0", "must be a whole number from 1"),
 ]

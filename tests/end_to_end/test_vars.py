@@ -133,7 +133,7 @@ def test_a_var_that_is_missing_or_misspelt_is_named(rules):
     assert "The var sources is missing. Write it in dbt_project.yml" in output
     words = "list", "--vars", "{churn_horizon_dys: 7}"
     output = command(rules, *words, variables=DEFAULTS, fails=True)
-    assert 'The var "churn_horizon_dys" given with --vars is unknown' in output
+    assert 'The var "churn_horizon_dys" in --vars is unknown' in output
     assert 'Did you mean "churn_horizon_days"?' in output
 
 

@@ -246,13 +246,13 @@ FIELDS = [
     ({"timestamp": 1577836800}, None),
     ({"timestamp": 1577836800000}, None),
     ({"timestamp": "1577836800.5"}, None),
-    ({"timestamp": -5}, "sent_timestamp is no instant"),
-    ({"timestamp": 1e300}, "sent_timestamp is no instant"),
-    ({"timestamp": [1]}, "sent_timestamp is no instant"),
-    ({"timestamp": "+275760-09-13T00:00:00.000Z"}, "sent_timestamp is no instant"),
-    ({"timestamp": "-000001-01-01T00:00:00Z"}, "sent_timestamp is no instant"),
-    ({"timestamp": "0000-00-00T00:00:00Z"}, "sent_timestamp is no instant"),
-    ({"timestamp": "infinity"}, "sent_timestamp is no instant"),
+    ({"timestamp": -5}, "sent_timestamp is not a valid timestamp"),
+    ({"timestamp": 1e300}, "sent_timestamp is not a valid timestamp"),
+    ({"timestamp": [1]}, "sent_timestamp is not a valid timestamp"),
+    ({"timestamp": "+275760-09-13T00:00:00.000Z"}, "sent_timestamp is not a valid timestamp"),
+    ({"timestamp": "-000001-01-01T00:00:00Z"}, "sent_timestamp is not a valid timestamp"),
+    ({"timestamp": "0000-00-00T00:00:00Z"}, "sent_timestamp is not a valid timestamp"),
+    ({"timestamp": "infinity"}, "sent_timestamp is not a valid timestamp"),
     ({"timestamp": "9999-12-31T23:59:59.999999Z"}, "received in the future"),
     ({"receivedAt": "9999-12-31T23:59:59Z", "sentAt": "0001-01-01T00:00:00Z"}, "received in"),
     (
@@ -263,7 +263,7 @@ FIELDS = [
         },
         "received in the future",
     ),
-    ({"receivedAt": 10**26}, "received_at is no instant"),
+    ({"receivedAt": 10**26}, "received_at is not a valid timestamp"),
     ({"type": None}, "no event name"),
     ({"type": "track", "event": "x" * 100_000}, "unknown event"),
     ({"type": "track", "event": ["login"]}, "unknown event"),
@@ -310,7 +310,7 @@ def test_what_a_file_may_be_called(landing):
             for name in ("pipe.jsonl", "loop.jsonl", "loop", "loop.back", "zero.jsonl", "up")
         },
     }
-    assert outcomes(rows["events/notes.txt"])[0].startswith("not a kind of file that is read")
+    assert outcomes(rows["events/notes.txt"])[0].startswith("unsupported file type")
     assert landing.take() == rows
 
 
@@ -326,7 +326,7 @@ def test_a_file_that_is_called_as_another_ones_second_content(landing):
     (events / "b.jsonl#2").write_bytes(sound(6))
     rows = landing.take()
     told = {file: outcomes(found)[0].split(":")[0] for file, found in rows.items()}
-    other = "not a kind of file that is read"
+    other = "unsupported file type"
     assert told == {
         **{"events/a.jsonl": "m1", "events/a.jsonl#2": other, "events/a.jsonl#3": "m4"},
         **{"events/b.jsonl": "m2", "events/b.jsonl#2": "m5", "events/b.jsonl#2#2": other},
@@ -380,7 +380,7 @@ def test_a_file_that_is_gone_before_it_is_read(landing):
     landing.raw.run()
     landing.raw.modules = [listing, reading]
     rows = landing.take()
-    assert outcomes(rows["events/a.jsonl"])[0].startswith("file was gone before it was read")
+    assert outcomes(rows["events/a.jsonl"])[0].startswith("file disappeared before it was read")
     assert outcomes(rows["events/b.jsonl"]) == ["m2"]
 
 
@@ -624,12 +624,12 @@ def test_empty_objects_are_counted_beyond_a_limit(landing):
         assert len(rows) == 2 + 1_000 + 1 + 4, name
         assert rows[1] == "m1" and rows[2] == NOT_JSON
         assert rows[1_002] == "no event id"
-        counted = "empty object, as are 400,000 more of this file: counted here, not stored"
+        counted = "empty object; 400,000 more in this file are counted here, not stored"
         assert rows[1_003] == counted, name
         assert [rows[lines - left] for left in (4, 2, 1, 0)] == ["m2", NOT_JSON, "m3", NOT_UTF8]
     shop_rows = dict(numbered(landing, "shop/orders/many.jsonl"))
     assert len(shop_rows) == 1_003 and 5_002 in shop_rows
-    assert shop_rows[1_002].startswith("empty object, as are 3,999 more")
+    assert shop_rows[1_002].startswith("empty object; 3,999 more")
 
 
 LINES = [b"sound", b"{}", b" ", b"", b"\r", b"\xff", b'{"a": 1}', b"null"]

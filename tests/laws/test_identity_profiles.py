@@ -439,5 +439,5 @@ def test_a_bad_pattern_stops_the_build_with_its_row(batched):
     words = [*BUILD, "--select", "identifier_blocklist", "int_blocklisted_identifiers"]
     run = batched.dbt(({"LOAD": str(LOADS)}, words))
     assert run.returncode == 1
-    said = 'seeds/identifier_blocklist.csv: the phone pattern "[+](1" is no regular expression.'
+    said = 'identifier_blocklist.csv: the phone pattern "[+](1" is not a valid regular expression.'
     assert said in " ".join(run.stdout.split())

@@ -34,10 +34,9 @@
 {% endif %}
 
 {#
-    Repeats count towards a row's being here, since no arrival makes them fewer: so a minute that
-    was a burst until its events turned out to be repeats stays, and tells its events that it is
-    none. So do events that were just forgotten, which say their minute until `make forget` purges
-    them.
+    Duplicates also make a minute busy, since new arrivals never make them fewer. So a minute whose
+    events turned out to be duplicates keeps its row, which says that it is no longer a burst.
+    Forgotten events count too, since they keep their minute until `make forget` purges them.
 #}
 with arrivals as (
 
@@ -103,7 +102,7 @@ from counts
 {% if is_incremental() and has_rows(removals, 'true') %}
 union all
 
-{# A minute whose rows were removed is replaced by an empty row, which goes with the post hook. #}
+{# A minute whose rows were removed is replaced by an empty row, which the post hook deletes. #}
 select
     stream_type,
     stream_id,
@@ -131,7 +130,7 @@ where
 
 union all
 
-{# Says how far the model has looked, since most runs find no busy minute. #}
+{# Holds the watermark of the model, since most runs find no busy minute. #}
 select
     '' as stream_type,
     '' as stream_id,

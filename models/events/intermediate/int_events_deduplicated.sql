@@ -42,7 +42,7 @@
     landed_file, landed_line, landed_part
 {%- endset %}
 
-{# What decides which rows are events. What it refused is judged again when it has changed. #}
+{# The rules that decide which rows are events. Refused rows are validated again after a change. #}
 {% set rules = rules_version() %}
 {% set refused_before %}reason is not null and rules_version <> '{{ rules }}'{% endset %}
 {% set has_refused = is_incremental() and has_rows(this, refused_before) %}
@@ -52,7 +52,10 @@
     ~ 'select landed_file, landed_line, landed_part from ' ~ this ~ ' where ' ~ refused_before ~ ')'
 %}
 
-{# Rows of files that were replaced or taken back leave; of what repeated them one is the event. #}
+{#
+    Rows of files that were replaced or taken back are deleted; one of their duplicates becomes the
+    event.
+#}
 {% set removals = ref('int_pending_removals') %}
 {% set has_removals = is_incremental() and has_rows(removals, 'true') %}
 {% set is_removed -%}
@@ -63,10 +66,10 @@ landed_file in (
 {%- endset %}
 
 {#
-    A row is judged when it lands. What is judged later than the overlap allows for, because a
-    loader was late or the rules have changed, is judged just after all that was judged before: so
-    who follows `updated_at` sees it. While nothing was judged, as after a run on an empty file,
-    nobody follows yet. What was judged last may have been removed since; that was noted later.
+    A row is validated when it lands. A row that is validated later than the overlap covers, because
+    a loader was late or the rules have changed, gets a time just after all earlier rows, so that
+    readers of `updated_at` see it. While there are no rows, as after a run on an empty file, there
+    are no readers yet. The latest rows may have been removed since; their removal has a later time.
 #}
 {% set judged_before %}
 {%- if has_removals -%}
@@ -97,8 +100,8 @@ landed_at
 {%- endset %}
 
 {#
-    An ordinary run holds its arrivals while it compares them. On a first load everything is an
-    arrival: that is too much to hold, and is judged as it streams by.
+    An incremental run holds its arrivals in memory while it compares them. In a first load
+    everything is an arrival, which is too much to hold, so it is streamed.
 #}
 {% set arrivals = 'arrivals' if is_incremental() else ref('int_events_validated') %}
 
@@ -112,7 +115,7 @@ arrivals as (
 
 ),
 
-{# One look at one column of history; of what is wide it is read below where one was found. #}
+{# Reads one column of history; the wide columns are read below, only for the ids found here. #}
 known_ids as (
 
     select event_id from arrivals
@@ -133,7 +136,7 @@ known_ids as (
 ),
 {% endif %}
 
-{# Only rows whose event id has come more than once need to be compared with each other. #}
+{# Only rows whose event id occurs more than once need to be compared with each other. #}
 repeated_ids as (
 
     select event_id from {{ arrivals }}
@@ -174,7 +177,10 @@ candidates as (
     {% if is_incremental() %}
     union all
 
-    {# A loader overwrites rows, and those of a load move up: one may stand here elsewhere. #}
+    {#
+        A loader overwrites rows, which renumbers those of a load: a row may already be here under
+        another number.
+    #}
     select
         {{ columns | indent(4) }},
         judged_at
@@ -197,10 +203,10 @@ candidates as (
 ),
 
 {#
-    The row received first of those that keep the rules is the event, the others repeat it; between
-    rows received at the same instant their content decides, not the file they came in. A row that
-    breaks the rules is quarantined only where no other is the event. `repeated_since` is when the
-    first better row came: then this one's status changed.
+    The first received row among the valid ones is the event, and the others are duplicates. Between
+    rows received at the same instant the content decides, not the file. A row that breaks the rules
+    is quarantined only if no other row is the event. `repeated_since` is when the first better row
+    arrived, which changed the status of this one.
 -#}
 ranked_rows as (
 

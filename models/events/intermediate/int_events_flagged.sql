@@ -12,7 +12,7 @@ busy_minutes as (
 
 ),
 
-{# A minute that became a burst, or ceased to be one, has changed all its events. #}
+{# A minute that became a burst, or is no longer one, changes all its events. #}
 flags as (
 
     select

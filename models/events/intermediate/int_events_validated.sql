@@ -31,8 +31,8 @@ with staged_rows as (
 ),
 
 {#
-    Nothing happens after it was received, and no shop of today was open before 1990: a clock that
-    says so is wrong, and the arrival is the best that is known.
+    No event happens after its receipt or before 1990: such a clock is wrong, and the arrival is the
+    best known time.
 #}
 clamped_rows as (
 
@@ -106,7 +106,7 @@ select
         when event_id is null then 'no event id'
         when occurred_at is null or received_at is null then 'no readable timestamp'
         when occurred_at < timestamp '1990-01-01 00:00:00' then 'occurred before 1990'
-        {# It would set the data clock ahead, and everybody would seem to be gone. #}
+        {# It would set the data clock ahead, so that everybody would seem inactive. #}
         when received_at > landed_at + interval '1 day' then 'received in the future'
         when anonymous_id is null and user_id is null and identifiers is null
             then 'no identifier'

@@ -8,9 +8,9 @@
 }}
 
 {#
-    Before `int_events_deduplicated` lets go of the rows of a removed file, what they touched is
-    noted here: whoever follows `updated_at` could not see that a row is gone. On Snowflake a load
-    fills `raw_messages`, no file is ever listed, and nothing is noted.
+    Before `int_events_deduplicated` deletes the rows of a removed file, everything they affect is
+    recorded here, since readers of `updated_at` cannot see a deleted row. On Snowflake a load fills
+    `raw_messages`, files are never listed, and this table stays empty.
 -#}
 {% set landed_files = load_relation(ref('landed_files')) if execute %}
 {% set int_events_deduplicated = load_relation(relation_of('int_events_deduplicated')) %}
@@ -45,7 +45,7 @@ removed_rows as (
 
 ),
 
-{# What repeated a removed row may become the event, wherever it stands. #}
+{# A duplicate of a removed row may become the event, in any file. #}
 changed_minutes as (
 
     select
@@ -57,7 +57,7 @@ changed_minutes as (
 
 ),
 
-{# A minute that loses an event may cease to be a burst, which changes all its events. #}
+{# A minute that loses an event may no longer be a burst, which changes all its events. #}
 touched_rows as (
 
     select * from int_events_deduplicated
@@ -75,8 +75,8 @@ touched_rows as (
 ),
 
 {#
-    Later than anything that was read so far, and just before what the load brings that removed the
-    files; if that was taken in already, after it.
+    Later than anything read so far, and just before the rows of the load that removed the files;
+    after them if they were already read.
 #}
 clock as (
 

@@ -12,7 +12,7 @@
 {% set kept_groups = 500 %}
 {% set removals = ref('int_pending_removals') %}
 
-{# What was forgotten says no day: it counts on the day its row landed. #}
+{# A forgotten row has no day of receipt: it counts on the day it landed. #}
 {% set day_of_arrival %}
 cast(
     case
@@ -23,9 +23,9 @@ cast(
 {%- endset %}
 
 {#
-    A day that an arrival or a removal touches is counted again as a whole, for rows also change
-    their status; and so is each day that was counted under another plan or other aliases. The days
-    are looked up when the model is compiled: literals let the warehouse skip all others.
+    A day with an arrival or a removal is counted again as a whole, since other rows may change
+    their status; so is each day counted with another plan or other aliases. The days are looked up
+    at compile time, since literals let the warehouse skip all others.
 #}
 {% if is_incremental() %}
 {% set touched %}
@@ -69,7 +69,7 @@ with int_events_deduplicated as (
         {{ day_of_arrival }} as day
     from {{ ref('int_events_deduplicated') }}
     where
-        {# A forgotten row is one part, also until its other parts are purged. #}
+        {# A forgotten row counts as one part, even before its other parts are purged. #}
         (reason is distinct from 'forgotten' or landed_part = 1)
     {% if is_incremental() and days %}
         and {{ day_of_arrival }} in ({{ listed_days }})
@@ -87,7 +87,7 @@ with int_events_deduplicated as (
 
 ),
 
-{# Few different marks stand for many rows: what reads this does not depend on their number. #}
+{# Many rows share few distinct marks, so readers do not depend on the number of rows. #}
 marked_rows as (
 
     select
@@ -121,7 +121,7 @@ group_counts as (
 
 ),
 
-{# Anything may be sent as a name: what is quarantined takes a bounded number of rows a day. #}
+{# Any text may be sent as a name, so quarantined rows take a bounded number of groups per day. #}
 ranked_counts as (
 
     select
@@ -165,7 +165,7 @@ group by day, source, event_name, status, reason, marks
 {% if is_incremental() and days %}
 union all
 
-{# A day may have lost all its rows: what was counted of it is replaced, and goes with the hook. #}
+{# A day that lost all its rows is replaced by an empty row, which the post hook deletes. #}
 select
     day,
     source,

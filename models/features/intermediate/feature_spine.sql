@@ -1,15 +1,15 @@
 {#
-    The instants at which profiles are looked at. Serving: the data clock. Training on churn:
-    cutoffs old enough to know who left since. One horizon before the clock tests; one more horizon
-    before that, and earlier, trains, since its outcomes were known when the test began. Training on
-    bundles: the ends of visits old enough to know who bought since.
+    The instants for which features are computed. Serving: the data clock. Training on churn:
+    cutoffs old enough for a known outcome. The cutoff one horizon before the clock tests; those one
+    more horizon before it, and earlier, train, since their outcomes were known when the test began.
+    Training on bundles: ends of visits old enough for a known outcome.
 
-    `is_for_churn` and `is_for_bundle_purchase` say who belongs to the population of a model, by one
-    rule for training and serving.
+    `is_for_churn` and `is_for_bundle_purchase` mark the population of a model, by the same rule for
+    training and serving.
 #}
 {% set horizon = checked_var('churn_horizon_days') %}
 {% set train_cutoffs = 3 %}
-{# A week at least, so that a cutoff sees another week; else the outcomes overlap by two thirds. #}
+{# At least a week, so that cutoffs see different weeks; else the outcomes overlap by two thirds. #}
 {% set step = [7, horizon // 3] | max %}
 {% set visit_end_days = 60 %}
 {% set visit_end_limit = 20000 %}
@@ -74,7 +74,7 @@ cutoffs as (
 
 ),
 
-{# Who was gone before the cutoff cannot leave. #}
+{# Profiles that left before the cutoff cannot leave again. #}
 active_profiles as (
 
     select distinct
@@ -91,7 +91,9 @@ active_profiles as (
 ),
 
 {% if churn_label() == 'presence' %}
-{# Who ended and began at one instant changed the subscription, and has not left. #}
+{#
+    A profile that ended and began a subscription at the same instant changed it, and has not left.
+#}
 standings as (
 
     select
@@ -149,7 +151,7 @@ churn as (
 
 visit_ends as (
 
-    {# A sample by hash, the same in every run: enough to learn from, however many visits. #}
+    {# A sample by hash, the same in every run, to limit the number of visits. #}
     select
         fct_sessions.profile_id,
         fct_sessions.ended_at
@@ -167,7 +169,7 @@ visit_ends as (
 
 ),
 
-{# The last visit with product views is over, and a bundle may still follow from it. #}
+{# The last visit with product views is over, and a bundle may still follow. #}
 visitors as (
 
     select distinct

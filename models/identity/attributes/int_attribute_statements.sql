@@ -19,7 +19,7 @@ planned_events as (
 
 ),
 
-{# By the name of the event, so that the join to the events is one of equals. #}
+{# By event name, so that the join to the events is an equality join. #}
 rules as (
 
     select
@@ -37,7 +37,7 @@ identity_map as (
 
 ),
 
-{# Most events can say nothing, and their JSON is not read. #}
+{# Most events cannot have a value, and their JSON is not read. #}
 events as (
 
     select profile_timeline.*
@@ -96,7 +96,7 @@ trimmed_statements as (
 
 )
 
-{# A word for nothing is no value, nor is an object, nor an address that is not the profile's. #}
+{# Placeholders, objects and identifiers of other profiles are not values. #}
 select trimmed_statements.* exclude (path, identifier_id)
 from trimmed_statements
 left join identity_map

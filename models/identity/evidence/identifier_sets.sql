@@ -28,7 +28,7 @@
 with
 
 {% if watermark %}
-{# Whatever became of a row: a repeat, or a machine's, may have been evidence before. #}
+{# Any status: a duplicate or a bot's event may have been evidence before. #}
 arrivals as (
 
     select
@@ -41,7 +41,7 @@ arrivals as (
 
     union all
 
-    {# A minute that became a burst, or ceased to be one, has changed all its events. #}
+    {# A minute that became a burst, or is no longer one, changes all its events. #}
     select
         int_events_deduplicated.source,
         int_events_deduplicated.anonymous_id,
@@ -77,7 +77,7 @@ touches as (
 
 ),
 
-{# By a plain column first: that reads no more than the rows which hold a value. #}
+{# By a plain column first, which reads only the rows with a value. #}
 near_rows as (
 
     {{ read | trim }}
@@ -170,7 +170,7 @@ from members
 {% if is_incremental() and has_rows(removals, 'true') %}
 union all
 
-{# No row carries it any more: an empty row replaces it and goes with the post hook. #}
+{# No row carries it any more: an empty row replaces it, which the post hook deletes. #}
 select
     * exclude (event_count, lost_at, updated_at),
     null as event_count,

@@ -23,7 +23,7 @@ with identifier_sets as (
 
 )
 
-{# What has no evidence left is written as such, and goes with the post hook. #}
+{# Identifiers without evidence are written as empty rows, which the post hook deletes. #}
 select
     identifier_id,
     id_type,
@@ -40,7 +40,7 @@ group by identifier_id, id_type, id_value
 {% if is_incremental() and has_rows(removals, 'true') %}
 union all
 
-{# Nor has what no set carries any more. #}
+{# So are identifiers that are in no set any more. #}
 select
     * exclude (event_count, updated_at),
     0 as event_count,

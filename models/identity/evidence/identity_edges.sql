@@ -138,7 +138,7 @@ select * from matched_edges
 {% if is_incremental() %}
 union all
 
-{# Nothing is left of it: the row replaces the old one and goes with the post hook. #}
+{# No evidence is left: this row replaces the old one, and the post hook deletes it. #}
 select
     edge_id,
     left_id,

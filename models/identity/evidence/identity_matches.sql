@@ -1,6 +1,6 @@
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
 
-{# `tideline match` writes the rows; a build only makes the table. #}
+{# `tideline match` writes the rows; a build only creates the table. #}
 select
     cast(null as varchar) as left_id,
     cast(null as varchar) as right_id,

@@ -42,11 +42,11 @@ contested_components as (
 
 )
 
-{# The regions of each type of account are its own: the type is part of the node. #}
+{# Each type of account has its own regions: the type is part of the node. #}
 select
     contested_components.account_type || ' ' || edges.left_id as left_node,
     contested_components.account_type || ' ' || edges.right_id as right_node,
-    {# What was seen with an account was seen with no other. A match has no event. #}
+    {# An identifier seen with an account was seen with no other. A match has no event. #}
     row_number() over (
         order by
             contested_components.account_type not in (edges.left_type, edges.right_type) asc,

@@ -8,7 +8,7 @@ where rule is null
 
 union all
 
-{# An identifier without an edge is a component of its own. #}
+{# An identifier without an edge is its own component. #}
 select
     identifier_id as left_node,
     identifier_id as right_node

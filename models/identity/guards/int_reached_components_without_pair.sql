@@ -40,7 +40,7 @@ contested_pairs as (
 
 )
 
-{# The limbs of each pair are its own: the pair is part of the node. #}
+{# Each pair has its own components: the pair is part of the node. #}
 select
     md5(contested_pairs.exclusion_id || edges.left_id) as left_node,
     md5(contested_pairs.exclusion_id || edges.right_id) as right_node

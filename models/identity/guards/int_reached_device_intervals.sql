@@ -17,7 +17,7 @@ accounts as (
 
 ),
 
-{# Only what was seen on a shared device is read, found by its values. #}
+{# Only events on a shared device are read, found by its values. #}
 devices as (
 
     select
@@ -60,7 +60,7 @@ sign_ins as (
 
 claims as (
 
-    {# Until anybody signs in, the device belongs to the first who will. #}
+    {# Before the first sign-in, the device belongs to the first account. #}
     select
         identifier_id,
         account_id,
@@ -71,7 +71,7 @@ claims as (
 
     union all
 
-    {# Of several sign-ins at one instant the last by event id holds. #}
+    {# Of several sign-ins at the same instant, the last by event id counts. #}
     select
         identifier_id,
         account_id,

@@ -35,7 +35,7 @@ identifier_limits as (
 
 edges as (
 
-    {# An edge to a blocklisted identifier is not refused one by one: it is no edge at all. #}
+    {# Edges to blocklisted identifiers are not refused one by one, but left out here. #}
     select
         identity_edges.*,
         case
@@ -90,7 +90,7 @@ account_types as (
 
 accounts as (
 
-    {# What was seen goes before what is only probable. #}
+    {# Seen edges come before matches. #}
     select
         edge_id,
         id_type || '_of_two_accounts' as rule,
@@ -110,7 +110,7 @@ accounts as (
 
 crowds as (
 
-    {# What was seen with more of a type than a person has says of none of them whose it is. #}
+    {# An identifier seen with more of a type than a person has is evidence for none of them. #}
     select
         ends.identifier_id,
         ends.neighbour_type,

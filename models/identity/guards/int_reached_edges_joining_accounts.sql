@@ -20,7 +20,7 @@ account_types as (
 
 regions as (
 
-    {# Of a component without two accounts of a type there are none. #}
+    {# A component without two accounts of a type has no such edges. #}
     select
         account_types.id_type,
         substr(regions.node, length(account_types.id_type) + 2) as identifier_id,

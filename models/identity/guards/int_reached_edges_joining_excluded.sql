@@ -52,7 +52,10 @@ ends as (
 
 claims as (
 
-    {# Each pair stands both ways, so this is what either of the two has to do with a limb. #}
+    {#
+        Each pair is in both directions, so this covers the edges of either identifier to a
+        component.
+    #}
     select
         ends.edge_id,
         exclusions.left_id as identifier_id,

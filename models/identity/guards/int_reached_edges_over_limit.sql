@@ -60,7 +60,7 @@ members as (
 
 crowded_components as (
 
-    {# Few are, so that few are ranked. #}
+    {# Few components are over a limit, so few identifiers are ranked. #}
     select cut_component from members
     group by cut_component, id_type, most_of_type
     having count(*) > most_of_type
@@ -87,7 +87,10 @@ ranked_members as (
 
 members_ranked_in_all as (
 
-    {# Who is over already takes no room; an account is what the others hang on. #}
+    {#
+        Identifiers already over a limit do not count; accounts come first, since others depend on
+        them.
+    #}
     select
         *,
         coalesce(rank_in_type > most_of_type, false) as is_over_in_type,
@@ -117,7 +120,10 @@ excess as (
 
 )
 
-{# All edges of what is over go: alone it passes no limit, and what is left only gets smaller. #}
+{#
+    All edges of an identifier over the limit are refused: alone it exceeds no limit, and the rest
+    gets smaller.
+#}
 select
     edges.edge_id,
     coalesce(lefts.component, rights.component) as component,

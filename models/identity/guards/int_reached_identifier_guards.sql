@@ -13,7 +13,7 @@ identifiers as (
 
 identity_edges as (
 
-    {# What is declared to be two people is no sign-in of one of them. #}
+    {# Identifiers declared as two people are not sign-ins of one of them. #}
     select * from {{ ref('identity_edges') }}
     where
         left_id in (select reached_identifiers.identifier_id from reached_identifiers)

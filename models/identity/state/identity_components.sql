@@ -44,7 +44,7 @@ refused_edges as (
 
 )
 
-{# What these refusals did not touch is known already. #}
+{# Components without these refusals are already known. #}
 select
     node as left_node,
     case

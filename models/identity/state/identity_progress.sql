@@ -1,6 +1,6 @@
 {#
-    Last of all. A run that leaves out one of the steps has not come as far as its arrivals: the
-    next begins where the last whole one stood.
+    Built last. A run that skips one of the steps does not advance: the next run begins where the
+    last complete one ended.
 #}
 {% set steps = [
     'model.tideline.identifier_sets', 'model.tideline.int_touched_identifiers',
@@ -37,7 +37,7 @@ progress as (
 
 )
 
-{# Arrivals whose minutes were not looked at may still turn out to be a machine's. #}
+{# Arrivals whose minutes were not yet counted may still turn out to be a bot's. #}
 select
     case
         when max(progress.updated_at) > max(busy_minutes.updated_at)

@@ -92,7 +92,7 @@ select
     right_id as right_node
 from edges
 {% if watermark %}
-{# What may have come apart is looked at edge by edge, ... #}
+{# Neighbourhoods that may have split are resolved edge by edge, ... #}
 where
     left_id in (select loosened_nodes.node from loosened_nodes)
     or (
@@ -102,7 +102,7 @@ where
 
 union all
 
-{# ... and the rest as the star that it is known to be. #}
+{# ... and the others as stars of their known members. #}
 select
     node as left_node,
     component as right_node

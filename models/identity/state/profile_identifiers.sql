@@ -18,7 +18,7 @@ former_holdings as (
 
 holdings as (
 
-    {# What somebody holds for a time only says nothing of who they are. #}
+    {# Identifiers held only for an interval do not identify a profile. #}
     select
         profile_id,
         identifier_id
@@ -53,7 +53,7 @@ changed_profiles as (
 
 )
 
-{# Of a profile that is no more nothing is rewritten: what it held last says where it went. #}
+{# Retired profiles keep their last rows, which show where they went. #}
 select
     profile_id,
     identifier_id

@@ -16,7 +16,7 @@ removed_identifiers as (
 
 ),
 
-{# Of a removal only arrivals tell how far a run has come: its instant is not theirs. #}
+{# Only arrivals advance the progress of a run: the time of a removal is not on their scale. #}
 landed_identifiers as (
 
     select
@@ -43,7 +43,7 @@ landed_identifiers as (
 
 ),
 
-{# A pair is an edge while both ends are evidence: what lands of one touches the other as well. #}
+{# A pair is an edge while both ends are evidence, so a row with one end also touches the other. #}
 matches as (
 
     select * from {{ ref('identity_matches') }}

@@ -1,7 +1,7 @@
 {#
-    One row per file is looked at, and files stay listed for good. Where a load fills `raw_messages`
-    (Snowflake) no file is listed and whoever takes rows out of it builds with --full-refresh, which
-    is therefore the removal there; else what this table says stays.
+    Reads one row per file, and files stay listed. If a load fills `raw_messages` (Snowflake), no
+    file is listed, and removing rows needs a build with --full-refresh, which therefore counts as
+    the removal; otherwise the row of this table stays.
 -#}
 {% set landed_files = load_relation(ref('landed_files')) if execute %}
 {% set never = "cast('1970-01-01' as timestamp)" %}

@@ -1,7 +1,7 @@
 {#
-    What each model is asked, in words that name all that its meaning depends on. Where the words
-    change, the declaration's id does: scores of the former meaning are not served, and a version of
-    the new one is trained.
+    The declaration of each model as text that names everything its meaning depends on. If the text
+    changes, so does the declaration's id: scores of the former declaration are not served, and a
+    version for the new one is trained.
 #}
 {% set inactive = checked_var('passive_events') + checked_var('idle_events') %}
 {% set kept = checked_var('churn_absence_of') %}

@@ -1,7 +1,7 @@
 {#
-    How people behave rather than how much they have done: rates and shares over 90 days, for
-    everybody who visited in that time. One visit (order) without anything is added to each, so
-    that a single busy visit makes nobody extreme.
+    How people behave, not how much they did: rates and shares over 90 days, for everybody who
+    visited in that time. One empty visit (or order) is added to each denominator, so that a single
+    busy visit makes nobody extreme.
 #}
 with profile_features as (
 

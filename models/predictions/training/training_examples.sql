@@ -1,8 +1,8 @@
 {#
-    What was known at an instant, and what came of it. The latest cutoff tests the churn model, the
-    latest quarter of the visits the other one. An example trains only if its outcome was known
-    before the test begins; those between would tell the training about the time it is tested on,
-    and are left out.
+    Features at an instant, and the outcome after it. The latest cutoff tests the churn model, the
+    latest quarter of the visits the bundle model. An example trains only if its outcome was known
+    before the test begins; those in between would leak the test period into training, and are left
+    out.
 #}
 {% set bundle = checked_var('bundle') %}
 
@@ -38,7 +38,7 @@ purchases as (
 
 ),
 
-{# An order is one event that counts its products, or one event per product. #}
+{# An order is one event with a number of products, or one event per product. #}
 orders as (
 
     select
@@ -102,7 +102,7 @@ outcomes as (
 
 ),
 
-{# Half-open, as everywhere: what happens at the instant itself is already outcome. #}
+{# Half-open, as everywhere: an event at the instant itself is part of the outcome. #}
 observations as (
 
     select
@@ -133,7 +133,7 @@ quarters as (
 
 ),
 
-{# All examples of one instant stand on the same side. #}
+{# All examples of one instant are in the same slice. #}
 timed_observations as (
 
     select

@@ -1,6 +1,6 @@
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
 
-{# `make forget` writes the rows; a build only makes the table. #}
+{# `make forget` writes the rows; a build only creates the table. #}
 select
     cast(null as varchar) as request_id,
     cast(null as varchar) as identifier_hash,

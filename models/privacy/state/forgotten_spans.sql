@@ -1,8 +1,9 @@
 {{ config(materialized='view') }}
 
 {#
-    Two people may have had a device in times that overlap, as each was seen once the other was
-    gone. Cut at every edge, the pieces do not, so that a row meets one at most.
+    Two people may have overlapping spans on a device, since each was resolved after the other was
+    gone. The spans are cut at every boundary, so that pieces do not overlap and a row meets at most
+    one.
 #}
 {% set always = "timestamp '0001-01-01 00:00:00'" %}
 {% set never = "timestamp '9999-12-31 00:00:00'" %}

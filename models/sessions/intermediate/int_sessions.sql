@@ -12,11 +12,11 @@
 {% set longest = checked_var('session_longest_hours') * 3600000000 %}
 
 {#
-    A run is what no gap interrupts; nothing outside decides how it is cut into sessions. So an
-    arrival is a matter of the runs that it can reach, and these are made anew: from the start of
-    the first to the end of the last, which no other run can reach. Every status counts here: a row
-    that turned out a duplicate changes its run too, and so does one that was removed; and the whole
-    minute, for an arrival may make it a burst.
+    A run is a sequence of events without a gap; only its own events decide how it is cut into
+    sessions. So an arrival affects only the runs that it can reach, and these are recomputed, from
+    the start of the first to the end of the last, which no other run can reach. Rows of every
+    status count here, since a row that became a duplicate or was removed changes its run too; so
+    does the whole minute, since an arrival may make it a burst.
 #}
 {% set reached_runs %}
     select
@@ -65,26 +65,26 @@
     group by arrivals.stream_type, arrivals.stream_id, arrivals.first_at, arrivals.last_at
 {% endset %}
 
-{# Idle events count for a timeout after what was done, so events are read till then. #}
+{# Idle events count for one timeout after the last action, so events are read until then. #}
 {% set is_in_reach =
     within('occurred_at', reached_runs, 'from_at', 'until_at + ' ~ timeout) if is_incremental()
 %}
 
 {#
-    An ordinary run holds the events of the runs that it makes anew. On a first load these are all
-    events: too many to hold, so they are read whenever they are needed.
+    An incremental run holds the events of the recomputed runs in memory. In a first load these are
+    all events, too many to hold, so they are read whenever needed.
 #}
 {% set events = 'reached_events' if is_incremental() else ref('session_events') %}
 
 {#
-    No gap lies within a slice of time that is no longer than the timeout. So gaps are looked for
-    between slices, which are few, and the events need no sorting, which would cost the most.
+    A slice of time that is not longer than the timeout contains no gap. So gaps are searched only
+    between slices, which are few, and the events need no expensive sorting.
 #}
 {% set slice -%}
 floor(datediff('minute', timestamp '1970-01-01 00:00:00', occurred_at) / {{ timeout_minutes }})
 {%- endset %}
 
-{# Fixed digits, so that places are in the order of instants and, at one instant, of event ids. #}
+{# Fixed digits, so that places sort by instant and, at the same instant, by event id. #}
 {% set place -%}
 cast(10000000000000000 + run_microseconds as varchar) || event_id
 {%- endset %}
@@ -110,13 +110,13 @@ reached_events as (
             and session_events.occurred_at <= reached_spans.until_at + {{ timeout }}
     where
         {{ is_in_reach }}
-        {# The range hides from DuckDB how few streams these are: told, it skips other wide rows. #}
+        {# The range lets DuckDB skip the wide rows of other streams. #}
         and session_events.stream_id in (select distinct reached_spans.stream_id from reached_spans)
 
 ),
 {% endif %}
 
-{# An idle event keeps nothing alive: what was done is followed by what was done. #}
+{# Idle events do not extend a session. #}
 slices as (
 
     select
@@ -131,7 +131,10 @@ slices as (
 
 ),
 
-{# Partitioned by the id first: its beginning tells streams apart, that of the type does not. #}
+{#
+    Partitioned by the id first, since its first characters distinguish streams and those of the
+    type do not.
+#}
 neighbouring_slices as (
 
     select
@@ -174,7 +177,7 @@ runs as (
 
 ),
 
-{# The slices that a run reaches: an idle event may come in the one after its last. #}
+{# The slices that a run reaches; an idle event may be in the one after its last. #}
 reaches as (
 
     select
@@ -198,7 +201,7 @@ reaches as (
 
 ),
 
-{# Only what is narrow is joined and counted; pages are read when the first and last are known. #}
+{# Only narrow columns are joined and counted; pages are read once the first and last are known. #}
 texts as (
 
     select
@@ -246,7 +249,7 @@ numbers as (
         cart_sign * coalesce({{ try_number('quantity') }}, 1) as cart_quantity,
         coalesce({{ try_number('price') }}, 0) as cart_price,
         {{ try_number('revenue') }} as revenue,
-        {# Snowplow's page ping comes every ten seconds, while there is a sign of life. #}
+        {# Snowplow sends a page ping every ten seconds while the visitor is active. #}
         case event_name
             when 'page_ping' then 10
             when 'user_engagement' then {{ try_number('engaged') }} / 1000
@@ -256,7 +259,7 @@ numbers as (
 
 ),
 
-{# Stray idle events, sent by a page that somebody left open, are in no run: they are no visit. #}
+{# Idle events of a page that was left open are in no run, so they are not a visit. #}
 run_events as (
 
     select
@@ -303,7 +306,9 @@ session_parts as (
         {% else %}
         0 as campaign_number,
         {% endif %}
-        {# What never ends is cut at multiples of the longest session; a quotient would round. #}
+        {#
+            A run without an end is cut at multiples of the longest session; a quotient would round.
+        #}
         run_microseconds - mod(run_microseconds, {{ longest }}) as cut_after
     from {{ 'campaigns' if var('session_breaks_on_campaign') else 'run_events' }}
 
@@ -337,8 +342,8 @@ session_counts as (
 ),
 
 {#
-    Where a session began and ended is read of these two events only. A part of a run without
-    anything done has no such events: it is no visit either.
+    The first and last page are read from these two events only. A part of a run with only idle
+    events has neither, and is not a visit.
 #}
 {% set opening = json_texts('openings.context', [
     'page.path', 'page.url', 'page.referrer',
@@ -384,7 +389,7 @@ opened_sessions as (
 
 ),
 
-{# Sums are rounded to the sixth digit: in which order a warehouse adds up must not show. #}
+{# Sums are rounded to six digits so that summation order cannot change results. #}
 sessions as (
 
     select
@@ -433,7 +438,7 @@ select * from sessions
 {% if is_incremental() %}
 union all
 
-{# What is no session any more replaces the old row as an empty one, and goes with the post hook. #}
+{# A former session is replaced by an empty row, which the post hook deletes. #}
 select
     known.* exclude (event_count),
     0 as event_count

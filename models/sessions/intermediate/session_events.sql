@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
-{# What somebody did in a visit: no excluded traffic, nothing that merely happened to a person. #}
+{# Events of visits, without excluded traffic and passive events. #}
 select
     *,
     event_name in ({{ literals('idle_events') }}) as is_idle

@@ -33,7 +33,7 @@ typed_messages as (
 
 calls as (
 
-    {# The device's own clock may be wrong, but it measured the wait before sending rightly. #}
+    {# The device clock may be wrong, but it measured the delay before sending correctly. #}
     select
         *,
         coalesce(received, sent, stated_time, original_time) as arrived,
@@ -57,7 +57,7 @@ calls as (
 renamed_messages as (
 
     select
-        {# Just the column: whoever looks for a few ids then reads no more of the archive. #}
+        {# A plain column, so that a search for a few ids reads only its part of the archive. #}
         calls.message_id as event_id,
         case
             when calls.type in ('page', 'screen') then 'page_view'
@@ -67,7 +67,7 @@ renamed_messages as (
         'collector' as source,
         coalesce(
             {{ trimmed('calls.anonymous_id') | indent(12) }},
-            {# An alias call names the other id of the person. #}
+            {# An alias call has the other id of the person. #}
             case when calls.type = 'alias' then {{ trimmed('calls.previous_id') | indent(12) }} end
         ) as anonymous_id,
         calls.user_id,
@@ -81,7 +81,7 @@ renamed_messages as (
         end
         {%- endcall %} as platform,
         calls.context,
-        {# What a warehouse that the tracker fills has among the columns of the call. #}
+        {# Properties that a warehouse filled by the tracker has as columns of the call. #}
         case
             when calls.type in ('page', 'screen')
                 then {{ json_with(properties, 'name', 'calls.name') | indent(16) }}
@@ -102,7 +102,7 @@ renamed_messages as (
             {% for text, instant in instants.items() %}
             case
                 when trim(calls.{{ text }}) <> '' and calls.{{ instant }} is null
-                    then '{{ text }} is no instant'
+                    then '{{ text }} is not a valid timestamp'
             end{{ ',' if not loop.last }}
             {% endfor %}
         ) as problem,

@@ -1,7 +1,9 @@
 {{ config(enabled='ga4' in checked_var('sources')) }}
 
-{# GA4 gives a row no id. Where the export numbers the events of a batch these fields tell it from
-    every other; what was exported before that is told apart by its parameters too. #}
+{#
+    A GA4 row has no id. If the export numbers the events of a batch, these fields identify the row;
+    older exports also need its parameters.
+#}
 {% set identity = [
     'stream_id', 'user_pseudo_id', 'user_id', 'event_timestamp', 'event_name',
     'event_bundle_sequence_id', 'batch_page_id', 'batch_ordering_id', 'batch_event_index',
@@ -54,7 +56,7 @@ described_rows as (
             problem,
             case
                 when {{ text.event_timestamp }} is not null and logged_at is null
-                    then 'event_timestamp is no instant'
+                    then 'event_timestamp is not a valid timestamp'
             end
         ) as problem,
         {{ param.page_location }} as page_url,
@@ -79,8 +81,10 @@ select
     {{ text.user_pseudo_id }} as anonymous_id,
     {{ text.user_id }} as user_id,
     described_rows.logged_at as occurred_at,
-    {# The export says not when an event was received, but how long after it the device sent it;
-       what is later than three days GA4 does not take. #}
+    {#
+       The export does not have the time of receipt, but the delay until the device sent the event;
+       GA4 rejects delays of more than three days.
+    #}
     case
         when described_rows.upload_microseconds between 0 and 259200000000
             then {{ add_microseconds(
@@ -127,7 +131,7 @@ select
         }),
     }) | indent(4) }} as context,
     described_rows.params as properties,
-    {# Google forbids to send it addresses. #}
+    {# Google forbids sending email addresses to GA4. #}
     case when false then described_rows.params end as identifiers,
     described_rows.landed_file,
     described_rows.landed_line,

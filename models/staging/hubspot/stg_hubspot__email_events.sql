@@ -15,7 +15,7 @@
     'created_at': ['created'],
 } %}
 {% set refusals = {
-    is_true('filtered'): 'HubSpot filtered it out, such as what a machine did',
+    is_true('filtered'): 'filtered out by HubSpot, for example as bot activity',
 } %}
 {% set tables = ['email_events', 'email_event'] %}
 

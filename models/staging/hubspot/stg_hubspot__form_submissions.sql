@@ -31,7 +31,7 @@ addressed_submissions as (
 
 )
 
-{# Not every loader hands on the id: then who sent what when is the fact. #}
+{# Not every loader has the id; then person, form and time identify the fact. #}
 select
     'hubspot:form_submission:' || coalesce(
         conversion_id,

@@ -31,8 +31,8 @@ dated_accounts as (
 )
 
 {#
-    What is known of a company. Its id identifies nobody (it would make one person of all who work
-    there), so no rule is made for it; only a person account is somebody.
+    The traits of a company. Its id identifies nobody (it would join everyone who works there), so
+    `identifier_rules` has no row for it; only a person account is a person.
 #}
 select
     'salesforce:account:' || id || ':group:' || {{ instant_text('known_at') }} as event_id,

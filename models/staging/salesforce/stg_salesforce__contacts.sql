@@ -26,7 +26,7 @@ with contacts as (
 
 facts as (
 
-    {# Part 1 says who it is, part 2 which company they belong to. #}
+    {# Part 1 is the person, part 2 the company. #}
     select
         contacts.*,
         coalesce(contacts.modified_at, contacts.created_at) as known_at,

@@ -34,7 +34,7 @@ dated_leads as (
 
 )
 
-{# A lead that was converted names its contact: the two ids are one person. #}
+{# A converted lead has the id of its contact: both ids are one person. #}
 select
     'salesforce:lead:' || id || ':identify:' || {{ instant_text('known_at') }} as event_id,
     'identify' as event_name,

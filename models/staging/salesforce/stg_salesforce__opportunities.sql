@@ -27,8 +27,8 @@ with opportunities as (
 facts as (
 
     {#
-        A deal that was won is a contract. It is no purchase: the money is counted where it is paid.
-        Any other state says which company the contact belongs to.
+        A won deal is a contract, not a purchase: money counts where it is paid. Any other state
+        gives the company of the contact.
     #}
     select
         *,

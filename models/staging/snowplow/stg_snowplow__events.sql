@@ -23,7 +23,7 @@ event_aliases as (
 
 ),
 
-{# The event's own data and its entities are JSON in columns of their own; each is read once. #}
+{# The event's data and its entities are JSON in separate columns; each is read once. #}
 opened_rows as (
 
     select
@@ -46,7 +46,7 @@ named_rows as (
 
     select
         *,
-        {# A structured event is called after its action, one of the shop after its type. #}
+        {# A structured event is named after its action, an ecommerce event after its type. #}
         case
             when kind = 'struct' then {{ text.se_action }}
             when {{ text.event_name }} = 'snowplow_ecommerce_action'
@@ -68,7 +68,7 @@ checks as (
             {% for instant in instants %}
             case
                 when {{ text[instant] }} is not null and {{ instant }} is null
-                    then '{{ instant }} is no instant'
+                    then '{{ instant }} is not a valid timestamp'
             end{{ ',' if not loop.last }}
             {% endfor %}
         ) as problem
@@ -80,8 +80,10 @@ select
     checks.sent_id as event_id,
     coalesce(event_aliases.event_name, {{ event_key('checks.sent_name') }}) as event_name,
     'snowplow' as source,
-    {# Not `network_userid`: where the collector is another site its cookie is made anew with every
-       event, and one cookie stands for many visitors. #}
+    {#
+       Not `network_userid`: if the collector is on another site, its cookie is recreated with every
+       event, and one cookie stands for many visitors.
+    #}
     {{ text.domain_userid }} as anonymous_id,
     {{ text.user_id }} as user_id,
     coalesce(checks.derived_tstamp, checks.dvce_created_tstamp, checks.collector_tstamp)

@@ -47,7 +47,7 @@ with charges as (
 
 outcomes as (
 
-    {# Money that is only held (not captured) or on its way has not been paid. #}
+    {# Money that is only authorized (not captured) or pending has not been paid. #}
     select
         *,
         case
@@ -66,7 +66,7 @@ facts as (
         outcomes.*,
         parts.landed_part,
         case parts.landed_part when 1 then outcomes.outcome else 'order_refund' end as event_name,
-        {# Nothing says when money went back but the change of the row, or else its landing. #}
+        {# The time of a refund is only known from the change of the row, or else its landing. #}
         case
             when parts.landed_part = 1 then outcomes.created_at
             else coalesce(outcomes.updated_at, outcomes.landed_at)

@@ -43,7 +43,7 @@ described_customers as (
 
 )
 
-{# A customer does not say when it changed: another content is another fact. #}
+{# A customer has no time of change: different content is a different fact. #}
 select
     'stripe:customer:' || id || ':identify:' || md5(
         coalesce(user_id, '') || cast(identifiers as varchar) || cast(properties as varchar)

@@ -33,9 +33,8 @@ with invoices as (
 facts as (
 
     {#
-        What was paid, and each attempt that failed, is a charge and told there: here it would be
-        money counted twice. News is only that nobody tries any more. Else the row says who was
-        billed.
+        Payments and failed attempts are charges: read here, money would count twice. An invoice
+        only adds that nobody tries any more; otherwise it identifies the billed customer.
     #}
     select
         *,

@@ -49,7 +49,7 @@ with subscriptions as (
 
 dated_subscriptions as (
 
-    {# When each fact happened, null when it has not: who leaves during the trial never started. #}
+    {# When each fact happened, else null: a customer who leaves during the trial never started. #}
     select
         *,
         case
@@ -95,7 +95,7 @@ tallies as (
 
 facts as (
 
-    {# One part for each fact; a row without any still says whose it is. #}
+    {# One part for each fact; a row without any still identifies the customer. #}
     select
         tallies.*,
         kinds.event_name,

@@ -23,9 +23,8 @@ with tickets as (
 )
 
 {#
-    Received as late as the row was changed: of several versions the earliest is the event. Whose
-    address it is, the requester's own row says; looking it up here would let a later row change
-    this one.
+    Received when the row was changed: of several versions, the earliest is the event. The
+    requester's own row has the address; looking it up here would let a later row change this one.
 #}
 select
     'zendesk:ticket:' || id || ':support_ticket' as event_id,
