@@ -20,9 +20,9 @@ from urllib.parse import quote
 import duckdb
 import pytest
 import yaml
-from tideline.privacy.command import read_lines
 
 from tests.support.deployment import REPOSITORY
+from tideline.privacy.command import read_lines
 from tideline.privacy.forget import (
     Request,
     check_sources,
