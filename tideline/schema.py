@@ -5,16 +5,23 @@ Editors complete and check the YAML by it. It stands in `docs/reference/schemas/
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 
 from tideline.activation.destinations import DESTINATIONS
 from tideline.declarations.json_schema import exposures_schema
+from tideline.usage import parser as parser_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the schema."""
-    argparse.ArgumentParser(prog="tideline schema", description=__doc__).parse_args(arguments)
+    parser_of(
+        "schema",
+        """
+        Print the JSON Schema of dbt's properties files that declare syncs, by which editors complete
+        and check the YAML.
+        """,
+        {"tideline schema": "print it"},
+    ).parse_args(arguments)
     print(json.dumps(exposures_schema(DESTINATIONS), indent=2))
     return 0

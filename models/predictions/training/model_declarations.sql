@@ -17,7 +17,11 @@
 {% endif %}
 {% set features = feature_columns(ref('profile_features')) | sort %}
 {% set bundle = checked_var('bundle') %}
-{% set products = {1: 'one', 2: 'two', 3: 'three'}.get(bundle.least_products, bundle.least_products) %}
+{% set count = bundle.least_products %}
+{% set bundle_label = 'an order of at least ' ~ {1: 'one', 2: 'two', 3: 'three'}.get(count, count)
+    ~ ' products and of at least ' ~ bundle.least_revenue %}
+{% set bundle_population = 'a visit with product views that ended in the last '
+    ~ bundle.horizon_hours ~ ' hours' %}
 
 with declarations as (
 
@@ -30,9 +34,9 @@ with declarations as (
     union all
     select
         'bundle_purchase' as model_name,
-        'an order of at least {{ products }} products and of at least {{ bundle.least_revenue }}' as label,
+        '{{ bundle_label }}' as label,
         {{ bundle.horizon_hours }} as horizon_hours,
-        'a visit with product views that ended in the last {{ bundle.horizon_hours }} hours' as population
+        '{{ bundle_population }}' as population
     {% endif %}
 
 ),
