@@ -18,8 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser_of(
         "schema",
         """
-        Print the JSON Schema of dbt's properties files that declare syncs, by which editors complete
-        and check the YAML.
+        Print the JSON Schema of dbt's properties files that declare syncs. Editors complete and
+        check the YAML by it.
         """,
         {"tideline schema": "print it"},
     ).parse_args(arguments)

@@ -73,7 +73,7 @@ def _alternative(name: str, options: type) -> dict[str, Any]:
 def _properties(declared: type) -> dict[str, Any]:
     hints, words = get_type_hints(declared), _descriptions(declared)
     properties = {}
-    for each in fields(declared):  # type: ignore[arg-type]
+    for each in fields(declared):
         schema = _type(hints[each.name])
         schema["description"] = words[each.name]
         if each.default not in (MISSING, None, ()):
@@ -85,7 +85,7 @@ def _properties(declared: type) -> dict[str, Any]:
 def _required(declared: type) -> set[str]:
     return {
         each.name
-        for each in fields(declared)  # type: ignore[arg-type]
+        for each in fields(declared)
         if each.default is MISSING and each.name != "destination"
     }
 

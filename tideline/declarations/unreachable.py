@@ -17,6 +17,8 @@ from typing import Any
 import duckdb
 import yaml
 
+from tideline.warehouse.duckdb_file import close_off, only_row
+
 PROJECT = Path(__file__).parents[2]
 ZERO = ("count", "count_distinct", "sum")  # aggregates that are 0 of no event; others are null
 LITERAL = r"'(?:[^']|'')*'"
@@ -87,11 +89,12 @@ def is_never(part: str, nothing: Mapping[str, tuple[int | None, ...]]) -> bool:
     One that reads anything else as well may be true.
     """
     with duckdb.connect() as con:
+        close_off(con, ())  # the text of a rule reads no file
         for values in itertools.product(*nothing.values()):
             pairs = zip(nothing, values, strict=True)
             row = ", ".join(f"{'null' if v is None else v} as {name}" for name, v in pairs)
             try:
-                if con.execute(f"select ({part}) is true from (select {row})").fetchone()[0]:
+                if only_row(con, f"select ({part}) is true from (select {row})")[0]:
                     return False
             except duckdb.Error:
                 return False

@@ -90,6 +90,6 @@ def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> st
     names = sorted(known_events(seeds))
     for event in unknown:
         near = get_close_matches(event.name or "", names, n=1, cutoff=0.8)
-        if near:
+        if near and event.name:
             said.append(f"{shown_name(event.name)}: did you mean `{near[0]}`?")
     return " ".join(said)

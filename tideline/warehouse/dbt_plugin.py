@@ -77,7 +77,7 @@ def plain_interrupt(is_told: Callable[[EventMsg], bool]) -> Callable[[EventMsg],
             if message.info.name == "MainStackTrace":
                 return False
             if message.info.name == "MainEncounteredError":
-                message.info.msg = INTERRUPTED
+                message.info.msg = INTERRUPTED  # type: ignore[attr-defined]  # of protobuf
                 signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is said
         return is_told(message)
 
