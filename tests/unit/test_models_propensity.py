@@ -192,6 +192,7 @@ def test_of_features_that_put_everybody_in_one_order_one_is_used():
     assert {"tickets", "noise"} <= terms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("later", "trained"),
     [("0h", 0), ("6D", 0), ("6D 11h", 0), ("6D 22h", 2), ("7D", 2), ("7D 2h", 2), ("-1D", 2)],

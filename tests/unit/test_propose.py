@@ -14,6 +14,8 @@ from tideline.landing import propose
 from tideline.landing.land import land, main
 from tideline.landing.mapping import load_mapping
 
+pytestmark = pytest.mark.slow  # each lands a log twice
+
 START = datetime(2024, 3, 1, 10)
 
 
@@ -311,7 +313,6 @@ def test_decimal_commas_blanks_and_other_encodings(tmp_path):
     assert "may be decimal or thousands" in (tmp_path / "proposal.yml").read_text()
 
 
-@pytest.mark.slow
 def test_the_log_of_a_web_server(tmp_path):
     times = [START + timedelta(minutes=n) for n in range(60)]
     agent = '"Mozilla/5.0 (X11; Linux; rv:1)"'
