@@ -44,6 +44,7 @@ def put_back(deployment):
             else:
                 connection.execute(f"create table tideline.{former} as from {home}")
         connection.execute("drop schema tideline_internal cascade")
+        connection.execute("alter table tideline.dim_profiles rename column latest_email to email")
 
 
 def rows_of(deployment):
@@ -55,7 +56,7 @@ def rows_of(deployment):
         if node["resource_type"] in ("model", "seed") and not name.startswith(LAST_RUN):
             columns = [column for column, *_ in deployment.query(f"describe {name}")]
             kept = ", ".join(column for column in columns if column not in OF_THE_RUN)
-            rows[name] = sorted(deployment.query(f"select {kept} from {name}"), key=repr)
+            rows[name] = sorted(deployment.query(f"select {kept or 'true'} from {name}"), key=repr)
     return rows
 
 
