@@ -175,7 +175,7 @@ def test_a_destination_that_is_down_is_told_by_the_next_run(asked, server):
 
 def asks_to_be_forgotten(rig, profile, when="2099-01-01 00:00:00"):
     """What `make forget` has written down, and not yet told the destinations."""
-    table = "warehouse.tideline.forgotten_identifiers"
+    table = "warehouse.tideline_internal.forgotten_identifiers"
     rig.sql(
         f"create table if not exists {table} "
         "(identifier_hash varchar, requested_at timestamp, valid_from timestamp)"

@@ -23,8 +23,9 @@ def environment():
 
 
 def desire(warehouse, rows, as_of="2026-11-19"):
+    warehouse.execute("create schema if not exists analytics.tideline_internal")
     warehouse.execute(
-        "create or replace table analytics.tideline.landed_events as "
+        "create or replace table analytics.tideline_internal.int_events_deduplicated as "
         "select '2026-11-19'::timestamp_ntz as received_at, 'valid' as status"
     )
     warehouse.execute(

@@ -124,7 +124,7 @@ def test_what_is_no_file_is_named_and_costs_no_build(deployment):
     (events / "archive").symlink_to(deployment.folder)
     deployment.build_up_to("fct_events", "events_quarantined", "assert_nothing_is_lost")
     assert deployment.value("select count(*) from fct_events") == 1
-    reason = "not a file: a pipe, a device, a link to a folder or one that leads to itself"
+    reason = "not a regular file: a pipe, a device, or a link to a folder or to itself"
     assert deployment.query("select landed_file, reason from events_quarantined order by 1") == [
         (f"events/{name}", reason) for name in ("archive", "loop.jsonl", "zero.jsonl")
     ]
@@ -172,7 +172,7 @@ def test_a_load_after_the_clock_was_set_back_is_not_missed(deployment):
     with duckdb.connect(str(deployment.warehouse)) as connection:
         for table in ("landed_files", "raw_messages", "int_events_deduplicated"):
             connection.execute(
-                f"update tideline.{table} set landed_at = landed_at + interval '1 hour'"
+                f"update tideline_internal.{table} set landed_at = landed_at + interval '1 hour'"
             )
     path.with_name("two.jsonl").write_text(good(2))
     deployment.build_up_to("fct_events", "events_duplicated")

@@ -173,7 +173,14 @@ def test_an_interrupted_command_says_so(work):
 def interrupted_build(deployment, interrupts, *, whole_group):
     """What `dbt build` says, and its exit code, when Ctrl-C comes in the middle of a model."""
     dbt, end = Path(sys.executable).with_name("dbt"), os.killpg if whole_group else os.kill
-    words = [dbt, "build", "--select", "+landed_events", "--indirect-selection", "buildable"]
+    words = [
+        dbt,
+        "build",
+        "--select",
+        "+int_events_deduplicated",
+        "--indirect-selection",
+        "buildable",
+    ]
     words += ["--log-level", "debug", "--vars", "{}"]
     with subprocess.Popen(
         words,
@@ -187,7 +194,7 @@ def interrupted_build(deployment, interrupts, *, whole_group):
     ) as process:
         try:
             said = ""
-            while not re.search(r"create\s+table\s+\S+\.\"landed_events", said):
+            while not re.search(r"create\s+table\s+\S+\.\"int_events_deduplicated", said):
                 said += (line := process.stdout.readline())
                 assert line, said
             for _ in range(interrupts):
@@ -208,10 +215,10 @@ def test_an_interrupted_build_says_so_and_the_next_one_is_right(deployment):
         assert code not in (0, -signal.SIGKILL) and "Traceback" not in said, said
         assert said.count(INTERRUPTED) == 1, said
         tables = deployment.query("select table_name from duckdb_tables()")
-        assert ("raw_messages",) in tables and ("landed_events",) not in tables
-    deployment.build_up_to("landed_events")
+        assert ("raw_messages",) in tables and ("int_events_deduplicated",) not in tables
+    deployment.build_up_to("int_events_deduplicated")
     landed = sum(len(path.read_text().splitlines()) for path in deployment.landing.rglob("*.jsonl"))
-    assert deployment.value("select count(*) from landed_events") == landed > 0
+    assert deployment.value("select count(*) from int_events_deduplicated") == landed > 0
 
 
 def test_only_of_ctrl_c_dbt_says_something_else():

@@ -56,7 +56,7 @@ class Vendors:
 
     def __init__(self, folder):
         port = folder / "port"
-        server = REPOSITORY / "tests" / "fixtures" / "vendors" / "server.py"
+        server = REPOSITORY / "tests" / "support" / "vendors" / "server.py"
         self.process = subprocess.Popen([sys.executable, server, port])
         while not port.exists():
             assert self.process.poll() is None

@@ -23,7 +23,7 @@ from tests.support.raw_layer import RawLayer
 BOM = b"\xef\xbb\xbf"
 FILES = 40  # in one case
 MIB = 1 << 20
-NOT_A_FILE = "not a file: a pipe, a device, a link to a folder or one that leads to itself"
+NOT_A_FILE = "not a regular file: a pipe, a device, or a link to a folder or to itself"
 
 
 def sound(number, **fields):

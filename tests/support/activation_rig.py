@@ -18,7 +18,7 @@ from tideline.declarations.syncs import read_syncs
 from tideline.warehouse.connection import DuckDBWarehouse
 
 ROOT = Path(__file__).parents[2]
-SERVER = ROOT / "tests" / "fixtures" / "webhook_server.py"
+SERVER = ROOT / "tests" / "support" / "webhook_server.py"
 KEY = ["profile_id", "segment_name"]
 COLUMNS = (
     "profile_id varchar, segment_name varchar, segment_label varchar, email varchar, "
@@ -82,7 +82,8 @@ class Rig:
                 connection.register("frame", frame)
                 connection.execute(f"insert into {table} select * from frame")
             connection.execute(
-                "create or replace table warehouse.tideline.landed_events as "
+                "create schema if not exists warehouse.tideline_internal; "
+                "create or replace table warehouse.tideline_internal.int_events_deduplicated as "
                 f"select max(as_of) as received_at, 'valid' as status from {table}"
             )
 

@@ -84,9 +84,11 @@ class Deployment:
         return self.run("tideline", "activate", *words, "--manifest", manifest, fails=fails, **env)
 
     def query(self, sql):
-        """Rows of a query over the warehouse, the schema being `tideline`."""
+        """Rows of a query over the warehouse, whose public and internal tables need no schema."""
         with duckdb.connect(str(self.warehouse), read_only=True) as connection:
-            connection.execute("set search_path = 'tideline,tideline_internal'")
+            found = connection.execute("select schema_name from duckdb_schemas()").fetchall()
+            path = [name for (name,) in found if name in ("tideline", "tideline_internal")]
+            connection.execute(f"set search_path = '{','.join(sorted(path))}'")
             return connection.execute(sql).fetchall()
 
     def value(self, sql):

@@ -158,10 +158,11 @@ JUST_AFTER = "2099-01-01 00:00:00.000001"
 
 def received(rig, *events):
     """All events that have landed: when they were received, and their status."""
-    rig.sql("delete from warehouse.tideline.landed_events")
+    rig.sql("delete from warehouse.tideline_internal.int_events_deduplicated")
     for event in events:
         rig.sql(
-            "insert into warehouse.tideline.landed_events select cast(? as timestamp), ?", event
+            "insert into warehouse.tideline_internal.int_events_deduplicated select cast(? as timestamp), ?",
+            event,
         )
 
 

@@ -133,10 +133,10 @@ def newest_arrival(warehouse: Warehouse) -> datetime | None:
     """The instant up to which the data clock may go by itself, as `data_clock` says it."""
     newest = []
     for table, clock in (
-        ("landed_events", "max(case when status <> 'quarantined' then received_at end)"),
+        ("int_events_deduplicated", "max(case when status <> 'quarantined' then received_at end)"),
         ("forget_requests", "max(as_of)"),
     ):
-        if warehouse.exists(warehouse.schema, table):
+        if warehouse.has(table):
             rows = warehouse.query(f"select {clock} from {warehouse.table(table)}")
             newest += [instant for (instant,) in rows if instant]
     return max(newest, default=None)
@@ -216,7 +216,7 @@ def find_due(
                 (sync.limits.consent,),
             )
         )
-    if has_profile and warehouse.exists(warehouse.schema, "forgotten_identifiers"):
+    if has_profile and warehouse.has("forgotten_identifiers"):
         named = warehouse.sha256(f"'profile_id:' || {profile}")
         causes.append(
             (

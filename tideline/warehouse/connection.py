@@ -106,6 +106,10 @@ class Warehouse(ABC):
         is_internal = name in self._internal_tables
         return self.relation(self.schema + INTERNAL if is_internal else self.schema, name)
 
+    def has(self, name: str) -> bool:
+        """Whether a table of the project, public or internal, is there."""
+        return name in self._internal_tables or self.exists(self.schema, name)
+
     @cached_property
     def _internal_tables(self) -> frozenset[str]:
         """What the internal schema holds, looked up once: nobody else writes meanwhile."""
