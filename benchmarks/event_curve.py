@@ -58,7 +58,7 @@ class Rows:
         """The folder of a sample business of its own, about a million events and two days more."""
         folder = self.folder / str(seed)
         if not folder.exists():
-            words = ["examples.shop.sample", "--people", str(PEOPLE), "--seed", str(seed)]
+            words = ["tideline", "sample", "--people", str(PEOPLE), "--seed", str(seed)]
             words += ["--days", str(DAYS + 2), "--landing", str(folder)]
             run(*words, "--truth", str(self.folder / "truth"), env=dict(os.environ))
         return folder / "events"

@@ -101,7 +101,7 @@ def measure(events: int, folder: Path) -> str:
         "DBT_LOG_PATH": str(folder / "logs"),
     }
     people = max(50, round(events / DAYS / EVENTS_PER_PERSON_DAY))
-    sample = ["examples.shop.sample", "--people", str(people), "--days", str(DAYS + 1)]
+    sample = ["tideline", "sample", "--people", str(people), "--days", str(DAYS + 1)]
     sample += ["--landing", str(landing), "--truth", str(folder / "truth")]
     manifest = ["--manifest", str(target / "manifest.json")]
 
@@ -114,7 +114,7 @@ def measure(events: int, folder: Path) -> str:
         if title == "First load":
             floor = floor_seconds(landing, folder)
         built = run("dbt.cli.main", "build", env=env)
-        sent = run("tideline.activation", *manifest, env=env)
+        sent = run("tideline", "activate", *manifest, env=env)
         with duckdb.connect(str(warehouse), read_only=True) as connection:
             rows = connection.execute(
                 "select count(*) from tideline_internal.raw_messages "

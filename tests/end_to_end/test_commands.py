@@ -304,7 +304,7 @@ def test_dagster_keeps_its_runs_where_the_repository_says(monkeypatch):
 
 def test_make_demo_hands_vars_to_the_build_as_they_are(tmp_path):
     """In one piece, whatever a shell would make of it; `{}` unless something is said."""
-    for name in ("dbt", "python"):
+    for name in ("dbt", "tideline"):
         stub = tmp_path / name
         stub.write_text(f"#!/bin/sh\nprintf '%s|' \"$@\" >> {tmp_path / name}.said\n")
         stub.chmod(0o755)

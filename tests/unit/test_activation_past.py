@@ -161,7 +161,8 @@ def received(rig, *events):
     rig.sql("delete from warehouse.tideline_internal.int_events_deduplicated")
     for event in events:
         rig.sql(
-            "insert into warehouse.tideline_internal.int_events_deduplicated select cast(? as timestamp), ?",
+            "insert into warehouse.tideline_internal.int_events_deduplicated "
+            "select cast(? as timestamp), ?",
             event,
         )
 

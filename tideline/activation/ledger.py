@@ -39,29 +39,33 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "group_name": ("varchar", "Value of the column `group_by`, if the sync has one."),
             "state": (
                 "varchar",
-                "acknowledged: the destination holds `payload`. unknown: `sent_op` was or is being "
-                "sent and its fate is not known; it is sent again with the same idempotency key. "
-                "doubtful: refused, or sent again as a removal, after an attempt of unknown fate; "
-                "updated or removed next.",
+                "acknowledged: the destination holds `payload`. unknown: `sent_op` was sent or "
+                "is being sent and its outcome is not known; it is sent again with the same "
+                "idempotency key. doubtful: refused, or sent again as a removal, after an "
+                "attempt with an unknown outcome; updated or removed next.",
             ),
             "payload": (
                 "varchar",
-                "The row last acknowledged, JSON sorted by column, hashed columns as hashes; null "
-                "if the destination has acknowledged nothing under this key.",
+                "The row last acknowledged, JSON sorted by column, hashed columns as hashes; "
+                "null if the destination has acknowledged nothing under this key.",
             ),
             "payload_hash": ("varchar", "SHA-256 of `payload`; null if there is none."),
-            "sent_op": ("varchar", "add, update or remove, while its fate is unknown."),
-            "sent_payload": ("varchar", "The row sent, while its fate is unknown."),
-            "sent_hash": ("varchar", "SHA-256 of the row sent, while its fate is unknown."),
-            "idempotency_key": ("varchar", "Of the operation last sent."),
-            "attempts": ("integer", "How often the operation last sent has been sent, at most."),
+            "sent_op": ("varchar", "add, update or remove, while its outcome is unknown."),
+            "sent_payload": ("varchar", "The row sent, while its outcome is unknown."),
+            "sent_hash": ("varchar", "SHA-256 of the row sent, while its outcome is unknown."),
+            "idempotency_key": ("varchar", "Idempotency key of the last operation sent."),
+            "attempts": ("integer", "How often the last operation has been sent, at most."),
             "run_id": ("varchar", "The run that last sent this row."),
             "sent_at": (
                 "timestamp",
-                "When it was last sent as an add or update, for the first time, wall clock, UTC. A "
-                "removal leaves it: what was sent before somebody asked to be forgotten stays so.",
+                "When the last add or update was first sent (wall clock, UTC). A removal does "
+                "not change it, so that a row sent before a request to be forgotten stays "
+                "recognizable.",
             ),
-            "acknowledged_at": ("timestamp", "When it was last acknowledged, wall clock, UTC."),
+            "acknowledged_at": (
+                "timestamp",
+                "When the row was last acknowledged (wall clock, UTC).",
+            ),
             "acknowledged_as_of": (
                 "timestamp",
                 "The data clock of the row last acknowledged, UTC.",
@@ -76,50 +80,60 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "destination": ("varchar", "Kind of destination and where the rows go."),
             "status": (
                 "varchar",
-                "running, succeeded, held (a person has to decide), rejected (the destination has "
+                "running, succeeded, held (waits for a decision), rejected (the destination "
                 "rejected everything), failed, skipped (not configured) or interrupted (the "
                 "process died).",
             ),
             "message": (
                 "varchar",
-                "Why the run is not a plain success, and what to do; rows that consent withheld.",
+                "Why the run did not fully succeed and what to do, and how many rows were "
+                "withheld for lack of consent.",
             ),
             "adds": ("bigint", "Rows planned to be added."),
             "updates": ("bigint", "Rows planned to be updated."),
             "removes": ("bigint", "Rows planned to be removed."),
-            "resends": ("bigint", "Operations of earlier runs, of unknown fate, sent again."),
+            "resends": (
+                "bigint",
+                "Operations of earlier runs with an unknown outcome, sent again.",
+            ),
             "planned": ("bigint", "adds + updates + removes + resends."),
             "accepted": ("bigint", "Operations that the destination has acknowledged."),
             "rejected": ("bigint", "Operations refused, each with a row in activation_rejections."),
-            "held": ("bigint", "Operations not sent, or surely not applied; planned again next."),
-            "unknown": ("bigint", "Operations of unknown fate; sent again by the next run."),
+            "held": (
+                "bigint",
+                "Operations not sent, or certainly not applied; the next run plans them again.",
+            ),
+            "unknown": (
+                "bigint",
+                "Operations with an unknown outcome; the next run sends them again.",
+            ),
             "as_of": (
                 "timestamp",
                 "The data clock of the desired rows, UTC; null if there are none.",
             ),
             "acknowledged_as_of": (
                 "timestamp",
-                "The same (UTC), once the destination has acknowledged these rows or a part of "
-                "them. Older desired rows than those of the last such run are refused.",
+                "`as_of` (UTC), once the destination has acknowledged at least a part of these "
+                "rows. Desired rows older than those of the last such run are refused.",
             ),
             "desired_rows": (
                 "bigint",
-                "Rows the destination shall hold; null if no guard has let the plan through.",
+                "Rows that the destination should hold; null if a guard refused the plan.",
             ),
             "consent_statements": (
                 "bigint",
-                "Statements about the purpose that the sync asks for, likewise; null if it asks "
-                "for none.",
+                "Consent statements about the purpose of the sync; null if a guard refused the "
+                "plan or the sync asks for no consent.",
             ),
             "started_at": ("timestamp", "Wall clock, UTC."),
             "finished_at": ("timestamp", "Wall clock, UTC; null while running."),
         },
     ),
     "activation_warehouse": (
-        "One row: how destinations tell this warehouse from another.",
+        "One row: the id by which destinations recognize this warehouse.",
         {
             "warehouse_id": ("varchar", "Random id, made by the first sync."),
-            "created_at": ("timestamp", "When it was made, wall clock, UTC."),
+            "created_at": ("timestamp", "When the id was made (wall clock, UTC)."),
         },
     ),
     "activation_rejections": (
@@ -129,8 +143,8 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "sync_name": ("varchar", "Name of the exposure."),
             "row_key": ("varchar", "The key columns as JSON, sorted by name."),
             "op": ("varchar", "add, update or remove."),
-            "idempotency_key": ("varchar", "Of the operation."),
-            "reason": ("varchar", "Why, in the words of the destination or of the plan."),
+            "idempotency_key": ("varchar", "Idempotency key of the operation."),
+            "reason": ("varchar", "Reason given by the destination or the plan."),
             "rejected_at": ("timestamp", "Wall clock, UTC."),
         },
     ),
