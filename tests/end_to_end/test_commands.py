@@ -198,7 +198,7 @@ def interrupted_build(deployment, interrupts, *, whole_group):
                 said += (line := process.stdout.readline())
                 assert line, said
             for _ in range(interrupts):
-                time.sleep(0.1)
+                time.sleep(0.05)
                 end(process.pid, signal.SIGINT)
             rest, _ = process.communicate(timeout=60)
         finally:
@@ -208,7 +208,7 @@ def interrupted_build(deployment, interrupts, *, whole_group):
 
 def test_an_interrupted_build_says_so_and_the_next_one_is_right(deployment):
     """To the process, as `kill -INT` does; to its group, as a terminal does; and impatiently."""
-    deployment.sample("--people", "100", "--days", "60", "--seed", "3")
+    deployment.sample("--people", "300", "--days", "60", "--seed", "3")
     deployment.dbt("parse")
     for interrupts, whole_group in ((1, False), (1, True), (2, True)):
         code, said = interrupted_build(deployment, interrupts, whole_group=whole_group)

@@ -22,12 +22,12 @@ WRONG = [
     ({"survivor": "newest"}, 'the survivor "newest" is unknown. Did you mean'),
     ({"path": "property.city"}, 'the path "property" is unknown. Did you mean "properties"?'),
     ({"path": "properties"}, "the path has no key. Write properties.<key>."),
-    ({"path": "properties.d'or"}, 'the path "properties.d\'or" has a quote'),
+    ({"path": "properties.d'or"}, 'the path "properties.d\'or" contains a quote'),
     ({"path": "identifiers.e_mail"}, 'the type of identifier "e_mail" is unknown. Did you mean'),
     ({"attribute": "Home town"}, 'the attribute "Home town" cannot be a column'),
     ({"attribute": "profile_id"}, 'the attribute "profile_id" cannot be a column'),
     ({"priority": None}, "the priority is empty."),
-    ({"event_name": "login", "survivor": "first"}, 'another with the priority 1 says "latest"'),
+    ({"event_name": "login", "survivor": "first"}, 'another row of priority 1 has "latest"'),
 ]
 ASKED = """
 {{% do attribute_rules(
