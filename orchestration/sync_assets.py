@@ -34,7 +34,7 @@ def _sync_asset(sync: Sync, exposure: Mapping[str, Any]) -> dg.AssetsDefinition:
         deps=[node.split(".")[-1] for node in exposure["depends_on"]["nodes"]],
         description=exposure["description"],
         group_name="destinations",
-        kinds={sync.limits.destination},
+        kinds={sync.settings.destination},
         owners=[team(owner)] if owner else [],
         # When a run has renewed the audience without this sync, send what has changed.
         automation_condition=dg.AutomationCondition.eager(),

@@ -18,8 +18,9 @@ COHORT = {
     "churn_population_days": 3650,
 }
 SCORED = [
-    "data_clock", "feature_spine", "profile_features", "model_declarations", "training_examples",
-    "model_requirements", "model_parameters", "model_versions", "model_metrics", "profile_scores",
+    "data_clock", "last_removal", "feature_spine", "profile_features", "model_declarations",
+    "training_examples", "model_requirements", "model_parameters", "model_versions",
+    "model_metrics", "profile_scores",
 ]  # fmt: skip
 
 

@@ -164,10 +164,14 @@ PLAN = "event_name, property, property_type, is_required, allowed_values, patter
 ALIASES = "source, event_name, alias, property, priority"
 # A row of the plan or of the aliases that SQL cannot hold, and what is said of it.
 UNSAFE = [
-    (PLAN, ("buy", 'a"b', "text", False, None, None), 'buy.a"b: the property "a"b" has'),
-    (PLAN, ("buy", "a", "text", False, "x|y\\", None), 'buy.a: the allowed_values "x|y\\" has'),
-    (PLAN, ("buy", "a", "text", False, None, "it's"), 'buy.a: the pattern "it\'s" has'),
-    (ALIASES, ("*", "buy", "o'", "a", 1), 'property_aliases.csv: buy.a: the alias "o\'" has'),
+    (PLAN, ("buy", 'a"b', "text", False, None, None), 'buy.a"b: the property "a"b" contains'),
+    (
+        PLAN,
+        ("buy", "a", "text", False, "x|y\\", None),
+        'buy.a: the allowed_values "x|y\\" contains',
+    ),
+    (PLAN, ("buy", "a", "text", False, None, "it's"), 'buy.a: the pattern "it\'s" contains'),
+    (ALIASES, ("*", "buy", "o'", "a", 1), 'property_aliases.csv: buy.a: the alias "o\'" contains'),
 ]
 
 

@@ -93,7 +93,7 @@ class Rig:
     def sync(self, name="s", **options):
         """Run one declared sync; waits are noted in `waits` instead of waited."""
         sync = next(each for each in read_syncs(self.manifest, DESTINATIONS) if each.name == name)
-        pace = Pace(sync.limits.rows_per_second, self.waits.append, lambda: 0.0, lambda: 1.0)
+        pace = Pace(sync.settings.rows_per_second, self.waits.append, lambda: 0.0, lambda: 1.0)
         with DuckDBWarehouse(self.path) as warehouse:
             result = run_sync(sync, warehouse, environment=self.environment, pace=pace, **options)
         self.check_sums()

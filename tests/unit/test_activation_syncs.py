@@ -20,9 +20,9 @@ def read(folder, content):
 def test_a_sync_is_read_with_its_defaults(tmp_path):
     [files, webhook] = read(tmp_path, manifest(a=FILES, b=WEBHOOK | {"rows_per_second": 200}))
     assert (files.name, files.schema, files.table) == ("a", "tideline", "activation_audiences")
-    assert files.limits.key == tuple(KEY) and files.group_by == "segment_name"
-    assert (files.options.format, files.limits.max_change_share) == ("jsonl", 0.5)
-    assert (webhook.batch_rows, webhook.limits.rows_per_second) == (5, 200.0)
+    assert files.settings.key == tuple(KEY) and files.group_by == "segment_name"
+    assert (files.options.format, files.settings.max_change_share) == ("jsonl", 0.5)
+    assert (webhook.batch_rows, webhook.settings.rows_per_second) == (5, 200.0)
     assert webhook.options.url_env == "TIDELINE_WEBHOOK_URL"
 
 

@@ -11,7 +11,7 @@ from tests.support.deployment import REPOSITORY
 from tideline import schema
 from tideline.activation.destinations import DESTINATIONS
 from tideline.declarations.json_schema import exposures_schema
-from tideline.declarations.syncs import Limits, read_syncs
+from tideline.declarations.syncs import Settings, read_syncs
 from tideline.warehouse.errors import DeclarationError
 
 SCHEMA = exposures_schema(DESTINATIONS)
@@ -80,7 +80,7 @@ def test_the_declared_syncs_are_accepted_and_their_file_names_the_schema():
 def test_every_key_is_described_in_the_words_of_its_docstring():
     for alternative in SCHEMA["$defs"]["sync"]["oneOf"]:
         options = DESTINATIONS[alternative["title"]].Options
-        said = " ".join(f"{Limits.__doc__} {options.__doc__}".split())
+        said = " ".join(f"{Settings.__doc__} {options.__doc__}".split())
         for name, key in alternative["properties"].items():
             if name != "destination":
                 words = key["description"].rstrip(".")

@@ -116,9 +116,9 @@ class _Runner:
         self.sync = sync
         self.warehouse = warehouse
         self.environment = environment
-        self.pace = pace or Pace(sync.limits.rows_per_second)
+        self.pace = pace or Pace(sync.settings.rows_per_second)
         self.ledger = Ledger(warehouse, sync)
-        self.run_record = Run(uuid.uuid4().hex, sync.name, sync.limits.destination, wall_clock())
+        self.run_record = Run(uuid.uuid4().hex, sync.name, sync.settings.destination, wall_clock())
         self.counts = Counts()
         self.problem = ""  # why not everything came through
         self.stopped = False
@@ -157,8 +157,8 @@ class _Runner:
     def _run(self, dry_run: bool) -> None:
         run, sync, warehouse = self.run_record, self.sync, self.warehouse
         origin = Origin(self.ledger.warehouse_id(), warehouse.place, self.ledger.groups())
-        destination = DESTINATIONS[sync.limits.destination].open(sync, self.environment, origin)
-        run.destination = f"{sync.limits.destination}: {destination.where}"
+        destination = DESTINATIONS[sync.settings.destination].open(sync, self.environment, origin)
+        run.destination = f"{sync.settings.destination}: {destination.where}"
         desired = read_desired(warehouse, sync)
         run.as_of = desired.as_of
         problem = None if self.forgotten else self._of_the_future(desired)
@@ -199,7 +199,7 @@ class _Runner:
         if desired.withheld:
             withheld = (
                 f"{desired.withheld} rows withheld, whose profiles have not agreed to "
-                f"`{sync.limits.consent}`"
+                f"`{sync.settings.consent}`"
             )
         if objection:
             objection = self._with_due(objection, due)
@@ -318,7 +318,7 @@ class _Runner:
 
         for first, batch in self._batches(resent):
             self.ledger.intend(run, first, first + len(batch) - 1)
-            done = deliver(batch, send, self.pace, sync.limits.max_attempts, resent)
+            done = deliver(batch, send, self.pace, sync.settings.max_attempts, resent)
             is_new = not resent and not self.forgotten
             if is_new and any(each.fate == "accepted" for each in done.outcomes):
                 run.acknowledged_as_of = run.as_of

@@ -35,14 +35,14 @@ Guard = Callable[[Sync, Outlook], str | None]
 
 def consents_gone(sync: Sync, outlook: Outlook) -> str | None:
     """Nobody unsays a statement: an emptied table more often means that a build went wrong."""
-    now, before, limits = outlook.statements, outlook.statements_before, sync.limits
+    now, before, settings = outlook.statements, outlook.statements_before, sync.settings
     if now is None or not before:
         return None
     gone = before - now
-    if now and (gone <= limits.guard_min_fall or gone <= limits.max_fall_share * before):
+    if now and (gone <= settings.guard_min_fall or gone <= settings.max_fall_share * before):
         return None
     return (
-        f"there are {now:,} statements of consent about `{limits.consent}`, where the last plan "
+        f"there are {now:,} statements of consent about `{settings.consent}`, where the last plan "
         f"had {before:,} ({_fall_limits(sync)}); check the last `dbt build` of "
         f"`profile_consents`, or {OVERRIDE}"
     )
@@ -63,9 +63,9 @@ def nothing_desired(sync: Sync, outlook: Outlook) -> str | None:
 
 def fall(sync: Sync, outlook: Outlook) -> str | None:
     """Nearly everybody leaves at once, be they few or many."""
-    limits = sync.limits
+    settings = sync.settings
     gone = outlook.held_rows - outlook.desired_rows
-    if gone <= limits.guard_min_fall or gone <= limits.max_fall_share * outlook.held_rows:
+    if gone <= settings.guard_min_fall or gone <= settings.max_fall_share * outlook.held_rows:
         return None
     return (
         f"of {outlook.held_rows:,} rows that the destination holds {outlook.desired_rows:,} would "
@@ -75,16 +75,16 @@ def fall(sync: Sync, outlook: Outlook) -> str | None:
 
 def blast_radius(sync: Sync, outlook: Outlook) -> str | None:
     """A change of most rows at once is more often a mistake in a rule than the world changing."""
-    counts, limits = outlook.counts, sync.limits
+    counts, settings = outlook.counts, sync.settings
     changed = counts.updates + counts.removes
-    limit = limits.max_change_share * outlook.held_rows
-    if changed <= limits.guard_min_rows or changed <= limit:
+    limit = settings.max_change_share * outlook.held_rows
+    if changed <= settings.guard_min_rows or changed <= limit:
         return None
     return (
         f"{counts.updates:,} updates and {counts.removes:,} removes would change "
         f"{changed / outlook.held_rows:.0%} of the {outlook.held_rows:,} rows that the destination "
-        f"holds (max_change_share = {limits.max_change_share:.0%}, guard_min_rows = "
-        f"{limits.guard_min_rows:,}); check the last change of segments, or {OVERRIDE}"
+        f"holds (max_change_share = {settings.max_change_share:.0%}, guard_min_rows = "
+        f"{settings.guard_min_rows:,}); check the last change of segments, or {OVERRIDE}"
     )
 
 
@@ -94,15 +94,19 @@ def growth(sync: Sync, outlook: Outlook) -> str | None:
     The first sync has nothing to compare with. If it was cut off, the rows that it was to bring
     count as well; so do those of a file that was lost.
     """
-    limits = sync.limits
+    settings = sync.settings
     before = max(outlook.held_rows, outlook.desired_before or 0)
     added = outlook.desired_rows - before
-    if not before or added <= limits.guard_min_rows or added <= limits.max_growth_share * before:
+    if (
+        not before
+        or added <= settings.guard_min_rows
+        or added <= settings.max_growth_share * before
+    ):
         return None
     return (
         f"the rows would grow from {before:,} to {outlook.desired_rows:,} (max_growth_share = "
-        f"{limits.max_growth_share:.0%}, guard_min_rows = {limits.guard_min_rows:,}); check the "
-        f"last change of segments, or {OVERRIDE}"
+        f"{settings.max_growth_share:.0%}, guard_min_rows = {settings.guard_min_rows:,}); check "
+        f"the last change of segments, or {OVERRIDE}"
     )
 
 
@@ -116,7 +120,8 @@ def reason_to_hold(sync: Sync, outlook: Outlook) -> str | None:
 
 
 def _fall_limits(sync: Sync) -> str:
-    limits = sync.limits
+    settings = sync.settings
     return (
-        f"max_fall_share = {limits.max_fall_share:.0%}, guard_min_fall = {limits.guard_min_fall:,}"
+        f"max_fall_share = {settings.max_fall_share:.0%}, "
+        f"guard_min_fall = {settings.guard_min_fall:,}"
     )

@@ -66,8 +66,8 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
     """
     table = warehouse.relation(sync.schema, sync.table)
     kinds = warehouse.columns(table)
-    limits = sync.limits
-    named = {"key": limits.key, "columns": limits.columns or (), "hash": limits.hash}
+    settings = sync.settings
+    named = {"key": settings.key, "columns": settings.columns or (), "hash": settings.hash}
     for place, columns in named.items():
         for column in columns:
             if column not in kinds:
@@ -77,19 +77,19 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
                 )
     columns = tuple(
         column
-        for column in limits.columns or (each for each in kinds if each != BOOKKEEPING)
-        if column not in limits.key
+        for column in settings.columns or (each for each in kinds if each != BOOKKEEPING)
+        if column not in settings.key
     )
-    for column in limits.hash:
-        if column not in limits.key + columns:
+    for column in settings.hash:
+        if column not in settings.key + columns:
             raise DeclarationError(
                 f"exposure `{sync.name}`, meta.sync: key `hash` names `{column}`, which is not "
-                f"sent; {nearest(column, limits.key + columns)}"
+                f"sent; {nearest(column, settings.key + columns)}"
             )
 
     def json_of(column: str) -> str:
         name = warehouse.identifier(column)
-        if column in limits.hash:
+        if column in settings.hash:
             digest = warehouse.sha256(f"lower(trim(cast({name} as varchar)))")
             return f"'\"' || {digest} || '\"'"
         return warehouse.json_of(name, kinds[column])
@@ -102,7 +102,7 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
         return " || ".join(["'{'", *members, "'}'"])
 
     nulls = " ".join(
-        f"when {warehouse.identifier(column)} is null then '{column}'" for column in limits.key
+        f"when {warehouse.identifier(column)} is null then '{column}'" for column in settings.key
     )
     group = warehouse.identifier(sync.group_by) if sync.group_by else "null"
     clock = f"max({warehouse.identifier(BOOKKEEPING)})" if BOOKKEEPING in kinds else "null"
@@ -113,9 +113,9 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
     )[0][0]
     return Desired(
         table=table,
-        key=limits.key,
+        key=settings.key,
         columns=columns,
-        row_key=json_object(limits.key),
+        row_key=json_object(settings.key),
         payload=json_object(columns),
         group=f"cast({group} as varchar)",
         null_key=f"case {nulls} end",
@@ -149,7 +149,7 @@ def _consent(
 
     Also how many people have spoken about the purpose.
     """
-    if sync.consents is None or sync.limits.consent is None:
+    if sync.consents is None or sync.settings.consent is None:
         return "true", (), None
     if "profile_id" not in kinds:
         raise DeclarationError(
@@ -159,14 +159,14 @@ def _consent(
     consents = warehouse.relation(*sync.consents)
     warehouse.columns(consents)  # says how to make the table if it is missing
     statements = warehouse.query(
-        f"select count(*) from {consents} where purpose = ?", [sync.limits.consent]
+        f"select count(*) from {consents} where purpose = ?", [sync.settings.consent]
     )[0][0]
     among, said = (
-        ("not in", "not is_granted") if sync.limits.silence_is_consent else ("in", "is_granted")
+        ("not in", "not is_granted") if sync.settings.silence_is_consent else ("in", "is_granted")
     )
     return (
         f"profile_id {among} (select profile_id from {consents} where purpose = ? and {said})",
-        (sync.limits.consent,),
+        (sync.settings.consent,),
         statements,
     )
 
@@ -198,10 +198,10 @@ def find_due(
         warehouse.insert("activation_due", {"row_key": keys, "reason": ["forgotten"] * len(keys)})
         return {}
     ledger = warehouse.table("activation_ledger")
-    has_profile = "profile_id" in sync.limits.key and "profile_id" not in sync.limits.hash
+    has_profile = "profile_id" in sync.settings.key and "profile_id" not in sync.settings.hash
     profile = "json_extract_path_text(row_key, 'profile_id')"
     causes: list[tuple[str, str, tuple[str, ...]]] = []
-    if sync.consents is not None and sync.limits.consent is not None:
+    if sync.consents is not None and sync.settings.consent is not None:
         refused = (
             f"profile_id in (select profile_id from {warehouse.relation(*sync.consents)} "
             "where purpose = ? and not is_granted)"
@@ -211,9 +211,9 @@ def find_due(
             among = f"select row_key, {profile} as profile_id from {ledger}"
         causes.append(
             (
-                f"whose profiles have refused `{sync.limits.consent}`",
+                f"whose profiles have refused `{sync.settings.consent}`",
                 f"select row_key from ({among}) as held where {refused}",
-                (sync.limits.consent,),
+                (sync.settings.consent,),
             )
         )
     if has_profile and warehouse.has("forgotten_identifiers"):

@@ -12,7 +12,7 @@ from dataclasses import MISSING, fields
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from tideline.declarations.syncs import Declarable, Limits
+from tideline.declarations.syncs import Declarable, Settings
 
 TYPES = {
     str: {"type": "string"},
@@ -61,11 +61,11 @@ def sync_schema(destinations: Mapping[str, type[Declarable]]) -> dict[str, Any]:
 
 
 def _alternative(name: str, options: type) -> dict[str, Any]:
-    properties = _properties(Limits) | _properties(options)
+    properties = _properties(Settings) | _properties(options)
     return {
         "title": name,
         "properties": properties | {"destination": {"const": name}},
-        "required": ["destination", *sorted(_required(Limits) | _required(options))],
+        "required": ["destination", *sorted(_required(Settings) | _required(options))],
         "additionalProperties": False,
     }
 

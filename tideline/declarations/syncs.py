@@ -24,7 +24,7 @@ class Declarable(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Settings:
     """What `meta.sync` may say of every sync, whatever its destination.
 
     - `destination`: the kind of tool that receives the rows.
@@ -85,7 +85,7 @@ class Sync:
     name: str
     schema: str
     table: str
-    limits: Limits
+    settings: Settings
     options: Any  # the destination's own `Options`
     batch_rows: int  # rows per request
     consents: tuple[str, str] | None = None  # schema and table of `profile_consents`, if it asks
@@ -150,22 +150,22 @@ def _sync(
             f"{place}: key `destination` says `{kind}`; {nearest(kind, destinations)}"
         )
     options_type = destinations[kind].Options
-    common = {field.name for field in fields(Limits)}
+    common = {field.name for field in fields(Settings)}
     own = {field.name for field in fields(options_type)}
     for key in declared:
         if key not in common | own:
             raise DeclarationError(f"{place}: unknown key `{key}`; {nearest(key, common | own)}")
-    limits = _read(Limits, {k: v for k, v in declared.items() if k in common}, place)
+    settings = _read(Settings, {k: v for k, v in declared.items() if k in common}, place)
     options: Any = _read(options_type, {k: v for k, v in declared.items() if k in own}, place)
     group_by = getattr(options, "group_by", None)
-    if group_by is not None and group_by not in limits.key:
+    if group_by is not None and group_by not in settings.key:
         raise DeclarationError(
             f"{place}: key `group_by` says `{group_by}`, which is not part of `key`; "
-            f"{nearest(group_by, limits.key)}"
+            f"{nearest(group_by, settings.key)}"
         )
     nodes = list((exposure.get("depends_on") or {}).get("nodes", []))
     consents = None
-    if limits.consent is not None:
+    if settings.consent is not None:
         asked = [node for node in nodes if node.split(".")[-1] == CONSENTS]
         if not asked:
             raise DeclarationError(
@@ -179,9 +179,9 @@ def _sync(
             f"{place}: a sync reads exactly one model, `depends_on` names "
             f"{', '.join(nodes) or 'none'}; write `depends_on: [ref('activation_audiences')]`"
         )
-    batch_rows = limits.batch_rows or destinations[kind].default_batch_rows
+    batch_rows = settings.batch_rows or destinations[kind].default_batch_rows
     table = _relation(manifest["nodes"][nodes[0]])
-    return Sync(name, *table, limits, options, batch_rows, consents)
+    return Sync(name, *table, settings, options, batch_rows, consents)
 
 
 def _relation(node: Mapping[str, Any]) -> tuple[str, str]:

@@ -79,9 +79,9 @@ class Files:
         Raises ActivationError if it belongs to another warehouse.
         """
         root = path_of("TIDELINE_DELIVERIES", environment)
-        limits = sync.limits
+        settings = sync.settings
         folder = root / file_stem(sync.name)
-        return cls(folder, sync.name, limits.key, limits.columns, sync.options, origin)
+        return cls(folder, sync.name, settings.key, settings.columns, sync.options, origin)
 
     def path(self, group: str) -> Path:
         """The file of a group."""
