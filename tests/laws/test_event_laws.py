@@ -33,11 +33,29 @@ from tests.support.random_logs import (
     case,
     cases,
     cases_of,
+    forgotten,
     instant,
     late,
     random_row,
     replaced_case,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def some_were_forgotten(compiled):
+    """Before anything of theirs lands, as when an archive is replayed."""
+    warehouse, _ = compiled
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.executemany(
+            "insert into tideline_internal.forgotten_identifiers "
+            "(identifier_hash, valid_from, valid_to, requested_at) values (sha256(?), ?, ?, ?)",
+            [found for log in range(LOGS) if (found := forgotten(log))],
+        )
+
+
+@pytest.fixture(scope="module")
+def layer(compiled):
+    return EventLayer(*compiled)
 
 
 @QUIET

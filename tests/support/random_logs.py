@@ -4,8 +4,6 @@ import json
 import random
 from datetime import datetime, timedelta
 
-import duckdb
-import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
@@ -14,7 +12,6 @@ from tests.support.event_layer import (
     FIRST_DAY,
     LAST_DAY,
     WATERMARKS,
-    EventLayer,
 )
 
 CASES, LOGS = 25, 80
@@ -315,23 +312,6 @@ def assert_case(layer, loads, again):
             break
     loads = [of_logs(load, logs) for load in loads]
     raise AssertionError(f"{failure}\nloads: {loads}\nagain: {of_logs(again, logs)}") from failure
-
-
-@pytest.fixture(scope="module", autouse=True)
-def some_were_forgotten(compiled):
-    """Before anything of theirs lands, as when an archive is replayed."""
-    warehouse, _ = compiled
-    with duckdb.connect(str(warehouse)) as connection:
-        connection.executemany(
-            "insert into tideline_internal.forgotten_identifiers "
-            "(identifier_hash, valid_from, valid_to, requested_at) values (sha256(?), ?, ?, ?)",
-            [found for log in range(LOGS) if (found := forgotten(log))],
-        )
-
-
-@pytest.fixture(scope="module")
-def layer(compiled):
-    return EventLayer(*compiled)
 
 
 # Hypothesis would shrink for minutes; a case that fails is narrowed to one log instead.
