@@ -509,11 +509,11 @@ def test_once_more_there_is_nothing_to_do(forgotten):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("user_id:nobody-at-all", "nobody here is known"),
+        ("user_id:nobody-at-all", "no profile has this identifier"),
         ("bob@example.org", "write it as <type>:<value>"),
         ("e_mail:bob@example.org", "did you mean `email`"),
-        ("user_id:", "this is no identifier"),
-        ("anonymous_id:'; drop table dim_profiles; --", "nobody here is known"),
+        ("user_id:", "this is not an identifier"),
+        ("anonymous_id:'; drop table dim_profiles; --", "no profile has this identifier"),
         ("anonymous_id:shared-till", "shared by 2 people"),
     ],
 )

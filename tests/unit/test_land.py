@@ -320,7 +320,7 @@ def test_odd_keys_of_json(tmp_path):
         ({"filters": ["n >"]}, r"filters\[1\]: 'n >'"),
         ({"filters": "n > 1"}, "filters: must be a list"),
         ({"event": {"column": "what", "names": {True: "x"}}}, "event.names: put quotes"),
-        ({"types": {"n": "nmber"}}, "types.n: 'nmber' is no DuckDB type"),
+        ({"types": {"n": "nmber"}}, "types.n: 'nmber' is not a DuckDB type"),
         ({"context": {"a": "n", "a.b": "n"}}, "'a' is a value already"),
         ({"csv": {"encoding": "utf-9"}}, "csv.encoding: unknown encoding 'utf-9'"),
     ],

@@ -101,7 +101,9 @@ def open_log(
     """
     kind = Path(path.name.lower().removesuffix(".gz")).suffix
     if kind not in SUFFIXES:
-        raise LandError(f"{path}: is no log that can be read; there are: {', '.join(SUFFIXES)}")
+        raise LandError(
+            f"{path}: is not a log that can be read; known endings are: {', '.join(SUFFIXES)}"
+        )
     try:
         types: dict[str, str] = {}
         if kind == ".parquet":
@@ -173,7 +175,7 @@ def typed_log(
         try:
             con.execute(f"select try_cast(null as {kind})")
         except duckdb.Error:
-            raise MappingError(f"types.{name}: {kind!r} is no DuckDB type") from None
+            raise MappingError(f"types.{name}: {kind!r} is not a DuckDB type") from None
     columns = ", ".join(
         f"try_cast(_tl_raw.{identifier(name)} as {types[name]}) as {identifier(name)}"
         if name in types

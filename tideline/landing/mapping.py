@@ -248,7 +248,7 @@ def _event(document: Any) -> Event:
     names = _named(options.get("names"), "event.names")
     for name in (*names.values(), options.get("default", "")):
         if not isinstance(name, str):
-            raise MappingError(f"event: {name!r} is no event name; put it in quotes")
+            raise MappingError(f"event: {name!r} is not an event name; put it in quotes")
     # YAML 1.1 reads the bare words yes, no, on, off as booleans: the log's value would be lost.
     for name in options.get("names") or {}:
         if isinstance(name, bool):

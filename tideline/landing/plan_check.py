@@ -193,7 +193,7 @@ def wrong_in_pattern(name: str, pattern: str, allowed: list[str]) -> Iterator[st
             ).fetchall()
     except duckdb.Error as error:
         why = str(error).split("\n")[0]
-        yield f"{name}: the pattern {pattern} is no regular expression; correct it ({why})"
+        yield f"{name}: the pattern {pattern} is not a regular expression; correct it ({why})"
         return
     for (value,) in match:
         if value:

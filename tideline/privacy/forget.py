@@ -180,7 +180,7 @@ def locate(text: str, warehouse: Warehouse, marks: Marks) -> str | None:
         [_hash(asked.text)],
     )
     if not earlier:
-        raise PrivacyError("nobody here is known by this identifier; nothing was changed")
+        raise PrivacyError("no profile has this identifier; nothing was changed")
     return earlier[0][0]
 
 
@@ -339,7 +339,7 @@ def finish(requests: Sequence[Request], project: Project, marks: Marks, shown: P
     if untold:
         raise PrivacyError(
             "gone from the tables, but not yet from each destination; run this again when these "
-            "can be reached (or delete the exposure of one that is no more):\n"
+            "can be reached (or delete the exposure of one that no longer exists):\n"
             + "\n".join(sorted(untold))
         )
 

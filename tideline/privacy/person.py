@@ -51,7 +51,9 @@ def read_identifier(warehouse: Warehouse, text: str) -> Identifier:
     id_type, colon, id_value = text.strip().partition(":")
     id_value = id_value.strip()
     if not colon or not id_value:
-        raise PrivacyError(f"this is no identifier: {HOW_TO_WRITE}; types are {', '.join(types)}")
+        raise PrivacyError(
+            f"this is not an identifier: {HOW_TO_WRITE}; types are {', '.join(types)}"
+        )
     if id_type not in types:
         raise PrivacyError(f"unknown type of identifier; {nearest(id_type, types)}: {HOW_TO_WRITE}")
     if id_type == "profile_id":

@@ -45,7 +45,7 @@ class Claim:
         if owner != warehouse_id:
             raise ActivationError(
                 f"another warehouse delivers into {folder} ({MARKER} has its id); set "
-                "TIDELINE_DELIVERIES to another folder, or, if that warehouse is no more, remove "
+                "TIDELINE_DELIVERIES to another folder, or, if that warehouse no longer exists, remove "
                 "the folder and run again"
             )
         known = content.get("place")  # markers of an earlier release have none
