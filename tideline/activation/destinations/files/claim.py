@@ -45,8 +45,8 @@ class Claim:
         if owner != warehouse_id:
             raise ActivationError(
                 f"another warehouse delivers into {folder} ({MARKER} has its id); set "
-                "TIDELINE_DELIVERIES to another folder, or, if that warehouse no longer exists, remove "
-                "the folder and run again"
+                "TIDELINE_DELIVERIES to another folder, or, if that warehouse no longer exists, "
+                "remove the folder and run again"
             )
         known = content.get("place")  # markers of an earlier release have none
         if known not in (None, self._place):
