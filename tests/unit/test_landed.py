@@ -202,15 +202,25 @@ def test_an_accepted_plan_refuses_no_row_that_has_landed(land, seeds, monkeypatc
     ]
     land([(f"{n}{row[0]}", *row[1:]) for n, row in enumerate(rows)], "--accept-plan")
     plan = (seeds / "tracking_plan.csv").read_text()
-    assert "workout_done,minutes,text,true,,," in plan
-    assert "class_joined,minutes,text,true,,," in plan
-    assert "locker_opened,minutes,integer,true,,," in plan
+    assert "workout_done,minutes,text,false,,," in plan
+    assert "class_joined,minutes,text,false,,," in plan
+    assert "locker_opened,minutes,integer,false,,," in plan
     # Of more rows some are read, and rules on what was seen of them might not hold for all.
     monkeypatch.setattr("tideline.landing.plan_infer.MOST_LANDED_ROWS", 200)
     rows = [(f"e{n}", *row[1:3], "towel_taken", "a") for n, row in enumerate(rows)]
     out, _ = land(rows, "--accept-plan", "--replace")
     assert "one of 4 rows is read of 720" in out
     assert "towel_taken,minutes,text,false,,," in (seeds / "tracking_plan.csv").read_text()
+
+
+def test_an_accepted_plan_refuses_no_value_of_a_later_log(land, seeds):
+    kinds = [(f"e{n}", f"2024-03-{1 + n % 28:02}", f"u{n % 9}", "class_joined") for n in range(240)]
+    land([(*row, "yoga" if n % 2 else "spinning") for n, row in enumerate(kinds)], "--accept-plan")
+    lines = (seeds / "tracking_plan.csv").read_text().splitlines()
+    [line] = [line for line in lines if line.startswith("class_joined,minutes")]
+    assert line.startswith("class_joined,minutes,text,false,,,"), (
+        "neither required nor a closed list"
+    )
 
 
 def test_a_plan_is_accepted_only_with_a_mapping(tmp_path, capsys):

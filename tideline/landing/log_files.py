@@ -102,7 +102,8 @@ def open_log(
     kind = Path(path.name.lower().removesuffix(".gz")).suffix
     if kind not in SUFFIXES:
         raise LandError(
-            f"{path}: is not a log that can be read; known endings are: {', '.join(SUFFIXES)}"
+            f"{path}: is not a log that can be read; rename it to end in one of "
+            f"{', '.join(SUFFIXES)}, with or without .gz"
         )
     try:
         types: dict[str, str] = {}

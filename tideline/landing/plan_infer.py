@@ -162,7 +162,7 @@ def infer_unknown(
 ) -> Proposal:
     """Rows for the events of landed files that the plan does not know, to be taken in unread.
 
-    So they hold no rule that a landed row breaks, and where not all rows are read just the types.
+    So they hold just the types that landed rows have: a later value or gap breaks none.
     """
     proposal = Proposal(", ".join(map(str, paths)))
     read_files(con, paths, seeds, proposal.notes)
@@ -170,9 +170,8 @@ def infer_unknown(
     for event, rows in sample_events(con, seeds, proposal.notes, MOST_LANDED_ROWS):
         if event not in known:
             add_event(con, proposal, event, rows, set(), is_known=False, is_lenient=True)
-    if only_row(con, "select count(*) from landed")[0] > MOST_LANDED_ROWS:
-        for row in proposal.rows:
-            row |= {"allowed_values": "", "is_required": "false" if row["property"] else ""}
+    for row in proposal.rows:
+        row |= {"allowed_values": "", "is_required": "false" if row["property"] else ""}
     return proposal
 
 
