@@ -12,11 +12,12 @@
             ~ 'other. Drop the one that you do not want, then run this again.'
         ) }}
     {%- endfor -%}
+    {#- First, as a build accepts the warehouse once the last table has moved. -#}
+    {%- do rename_former_email() -%}
     {%- for each in former -%}
         {%- do adapter.create_schema(each.home.without_identifier()) -%}
         {%- do take_home(each.relation, each.home) -%}
     {%- endfor -%}
-    {%- do rename_former_email() -%}
     {%- do log(
         'Moved ' ~ former | length ~ ' tables and views of an earlier release out of '
         ~ target.schema ~ '. Run `dbt build`.', info=true

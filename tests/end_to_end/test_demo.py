@@ -6,7 +6,9 @@ import re
 import duckdb
 import pytest
 
+from tideline.activation.plan import newest_arrival
 from tideline.declarations.unreachable import columns_of, declared_attributes
+from tideline.warehouse.connection import open_warehouse
 
 SAMPLE = ["--people", 300, "--days", 61]
 
@@ -118,6 +120,13 @@ def test_the_demo_twice_and_one_day_later(demo):
         "profile_segments",
     ]
     before = {table: demo.frame(table) for table in tables}
+    with open_warehouse(demo.env, read_only=True) as warehouse:
+        # The guard of the future and that of who is to be forgotten read internal tables.
+        newest = (
+            "select max(received_at) from int_events_deduplicated where status <> 'quarantined'"
+        )
+        assert newest_arrival(warehouse) == demo.value(newest)
+        assert warehouse.has("forgotten_identifiers") and not warehouse.has("forgotten")
     run_demo(demo)
     assert last_run(demo) == (0, 0, 0)
     assert {table: demo.frame(table) for table in tables} == before

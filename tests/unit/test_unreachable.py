@@ -5,6 +5,8 @@ import pytest
 
 from tideline.declarations.unreachable import (
     declared_attributes,
+    declared_rules,
+    is_never,
     parts_of,
     sentences,
     without_members,
@@ -76,6 +78,33 @@ def test_a_rule_is_cut_where_all_must_be_true():
     rule = "a > 1 and b = 'x and y' and (c and d)"
     assert parts_of(rule) == ["a > 1 ", " b = 'x and y' ", " (c and d)"]
     assert parts_of("a > 1 and b < 2 or c") == ["a > 1 and b < 2 or c"]
+
+
+def test_a_rule_that_reads_a_file_is_not_run(tmp_path):
+    (tmp_path / "salary.txt").write_text("9000")
+    rule = f"loaned + (select length(content) from read_text('{tmp_path}/salary.txt')) > 5"
+    assert not is_never(rule, {"loaned": (0,)}), "it could be read"
+    assert is_never("loaned + 4 > 5", {"loaned": (0,)})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "models: [",
+        "- name: profile_traits",
+        "models: [{name: profile_traits, columns: [{name: a, config: {meta: {trait: sum}}}]}]",
+        "models: [{name: profile_traits, columns: [{name: a, config: {meta: {trait: {}}}}]}]",
+        "models: [{name: profile_traits, columns: }]",
+        "models: [{name: profile_segments, columns: [{name: b, config: {meta: 1}}]}]",
+        "models: [{name: profile_segments, columns: [{name: b, config: {meta: {segment: x}}}]}]",
+    ],
+)
+def test_a_wrong_declaration_is_the_builds_to_name(library, wrong):
+    (library / "dbt_project.yml").write_text("vars: {shop: true}")
+    before = declared_attributes(library), declared_rules(library)
+    assert before[1] == {"reader": "loaned > 1 and visits > 2", "borrower": "loaned >= 1"}
+    (library / "models" / "wrong.yml").write_text(f"# name: profile_traits\n{wrong}")
+    assert (declared_attributes(library), declared_rules(library)) == before
 
 
 def test_what_is_declared_names_events_of_the_plan():

@@ -33,14 +33,25 @@ class Attribute:
 
 
 def columns_of(model: str, project: Path = PROJECT) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and `meta` of the documented columns of a model."""
+    """Name and `meta` of the documented columns of a model; none of a file that is no YAML.
+
+    What is declared wrongly is left out here and below: a build names it.
+    """
     for path in sorted((project / "models").rglob("*.yml")):
         text = path.read_text(encoding="utf-8")
         if f"name: {model}" not in text:
             continue
-        for each in yaml.safe_load(text).get("models", []):
-            for column in each.get("columns", []) if each["name"] == model else []:
-                yield column["name"], column.get("config", {}).get("meta", {})
+        try:
+            models = yaml.safe_load(text)["models"]
+        except (yaml.YAMLError, KeyError, TypeError):
+            continue
+        for each in models:
+            for column in each.get("columns") or [] if each.get("name") == model else []:
+                yield column["name"], _mapping(_mapping(column.get("config")).get("meta"))
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
@@ -51,9 +62,10 @@ def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
         if "event" in meta
     }
     for name, meta in columns_of("profile_traits", project):
-        if trait := meta.get("trait"):
-            events = trait["event"]
-            nothing = (0 if trait["aggregate"] in ZERO else None,)
+        trait = _mapping(meta.get("trait"))
+        events = trait.get("event")
+        if isinstance(events, str | list):
+            nothing = (0 if trait.get("aggregate") in ZERO else None,)
             found[name] = Attribute(tuple([events] if isinstance(events, str) else events), nothing)
     return found
 
@@ -61,10 +73,13 @@ def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
 def declared_rules(project: Path = PROJECT) -> dict[str, str]:
     """The rules of the segments; those of the shop only where the var `shop` is true."""
     settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
+    has_shop = settings["vars"].get("shop", True)
     return {
         name: meta["segment"]["rule"]
         for name, meta in columns_of("profile_segments", project)
-        if "segment" in meta and (settings["vars"]["shop"] or not meta.get("shop"))
+        if isinstance(meta.get("segment"), dict)
+        and isinstance(meta["segment"].get("rule"), str)
+        and (has_shop or not meta.get("shop"))
     }
 
 

@@ -123,6 +123,11 @@ class Checked:
             )
         if self.rows >= ENOUGH and self.untimed > NEARLY_ALL * self.rows:
             found.append("hardly any row has a readable time; say its format under time")
+        if lacking := sorted({name for event in self.events for name in event.lacking}):
+            found.append(
+                f"rows without {', '.join(lacking)} will be quarantined; map a column to it under "
+                "properties, or set its is_required to false in seeds/tracking_plan.csv"
+            )
         if self.first and self.last:
             found += self.doubts_of_time(self.first, self.last)
         return found

@@ -3,8 +3,7 @@
 Two warehouses that deliver into one folder would empty each other's files, as each makes a file
 hold what its own ledger says; so the second is refused. A copy of a warehouse has the same id, so
 the place counts as well: of a file as seen from the folder, which stays when a whole deployment
-moves. Files that the marker does not list are
-somebody else's and are neither changed nor deleted.
+moves. Files that the marker does not list are somebody else's and are neither changed nor deleted.
 """
 
 from __future__ import annotations
