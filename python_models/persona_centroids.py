@@ -281,7 +281,7 @@ def name_personas(
     for cluster in set(centers.index) - set(names):
         names[cluster] = next(
             name
-            for name in (f"Others {number}" for number in range(1, len(centers) + 2))
+            for name in ("Others", *(f"Others {number}" for number in range(2, len(centers) + 2)))
             if name not in names.values()
         )
     return names

@@ -8,7 +8,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from tideline.declarations.unreachable import sentences
+from tideline.declarations.unreachable import Attribute, sentences, without_members
 from tideline.text import table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import Warehouse, open_warehouse
@@ -72,6 +72,22 @@ def unreachable(warehouse: Warehouse) -> list[str]:
     return [f"  {line}" for line in sentences(rules, accepted, why)]
 
 
+def without_scores(warehouse: Warehouse) -> list[str]:
+    """A line per model without scores whose score a segment needs."""
+    rules = dict(rows_of(warehouse, "select segment_name, rule from {segments} order by priority"))
+    models = rows_of(
+        warehouse,
+        "select model_name from {model_declarations} where model_name not in "
+        "(select model_name from {profile_scores}) order by model_name",
+    )
+    empty = {f"{name}_score": Attribute((name,), (None,)) for (name,) in models}
+    return [
+        f"  Model {model} scores nobody (see below), so these segments have no members: "
+        f"{', '.join(segments)}."
+        for (model,), segments in without_members(rules, empty).items()
+    ]
+
+
 def models(warehouse: Warehouse) -> list[str]:
     """The newest version of each model beside its best baseline, and what keeps it from scoring."""
     rows = rows_of(
@@ -100,6 +116,20 @@ def models(warehouse: Warehouse) -> list[str]:
             f"  {name} cannot be trained: {'; '.join(findings)}."
             for name, findings in missing.items()
         ),
+    ]
+
+
+def without_persona(warehouse: Warehouse) -> list[str]:
+    """A line if there are personas, but not every profile has one."""
+    ((profiles, members),) = rows_of(
+        warehouse,
+        "select (select count(*) from {dim_profiles}), (select count(*) from {profile_personas})",
+    )
+    if not members or members == profiles:
+        return []
+    return [
+        f"  {profiles - members:,} of {profiles:,} profiles have no persona: they have no session "
+        "in the 90 days before the data clock."
     ]
 
 
@@ -139,6 +169,7 @@ def summary(warehouse: Warehouse) -> str:
             "none is declared: docs/how-to/add-a-segment.md tells how to add one",
         ),
         *unreachable(warehouse),
+        *without_scores(warehouse),
         "Personas",
         section(
             ["persona", "profiles"],
@@ -148,6 +179,7 @@ def summary(warehouse: Warehouse) -> str:
             ),
             behaving(warehouse),
         ),
+        *without_persona(warehouse),
         "Models, on a later slice than they were trained on",
         *models(warehouse),
     ]

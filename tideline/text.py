@@ -24,6 +24,12 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
 
 
+def listed(words: Iterable[str], joined_by: str = "or") -> str:
+    """Words as an English list: `a`, `a or b`, `a, b or c`."""
+    *first, last = words
+    return f"{', '.join(first)} {joined_by} {last}" if first else last
+
+
 def shown(text: str) -> str:
     """A text on one line of bounded length, what does not print escaped."""
     cut = text[:LONGEST_SHOWN] + ("…" if len(text) > LONGEST_SHOWN else "")

@@ -6,6 +6,7 @@ import pytest
 from tideline.declarations.unreachable import (
     declared_attributes,
     declared_rules,
+    empty_attributes,
     is_never,
     parts_of,
     sentences,
@@ -13,7 +14,7 @@ from tideline.declarations.unreachable import (
 )
 from tideline.landing.plan_check import SEEDS, properties_of
 from tideline.landing.plan_infer import read_seed
-from tideline.summary import unreachable
+from tideline.summary import unreachable, without_persona, without_scores
 from tideline.warehouse.connection import open_warehouse
 
 PLAN = properties_of(read_seed(SEEDS, "tracking_plan.csv"))
@@ -58,20 +59,35 @@ def library(tmp_path):
     ],
 )
 def test_a_rule_that_nothing_meets_is_told_from_one_that_something_may(library, rule, is_out):
-    found = without_members({"one": rule}, ["visit"], library)
+    found = without_members({"one": rule}, empty_attributes(["visit"], library))
     assert found == ({("loan",): ["one"]} if is_out else {})
-    assert without_members({"one": rule}, ["visit", "loan"], library) == {}
+    assert without_members({"one": rule}, empty_attributes(["visit", "loan"], library)) == {}
 
 
-def test_a_sentence_per_missing_event(library):
-    rules = {"reader": "loaned > 1 and visits > 2", "borrower": "loaned >= 1"}
+def test_a_sentence_per_missing_event_and_one_for_the_shop(library):
+    rules = {
+        "reader": "loaned > 1 and visits > 2",
+        "borrower": "loaned >= 1",
+        "guest": "visits > 0",
+    }
     assert sentences(rules, [], "came, so these are empty", library) == [
         "No `loan` event came, so these are empty: reader, borrower; map an event to it "
-        "(docs/tutorials/your-own-log.md) or see `shop: false` (docs/tutorials/make-it-yours.md).",
-        "No `visit` or `call` event came, so these are empty: reader; map an event to it "
+        "(docs/tutorials/your-own-log.md).",
+        "No `visit` or `call` event came, so these are empty: reader, guest; map an event to it "
         "(docs/tutorials/your-own-log.md).",
     ]
     assert len(sentences(rules, ["call"], "came", library)) == 1
+    del rules["reader"], rules["guest"]
+    rules["caller"] = "visits >= 1"
+    text = (library / "models" / "any" / "names.yml").read_text() + (
+        "      - {name: caller, config: {meta: {shop: true, segment: {rule: visits >= 1}}}}\n"
+    )
+    (library / "models" / "any" / "names.yml").write_text(text)
+    assert sentences(rules, [], "came, so these are empty", library) == [
+        "No `loan`, `visit` or `call` event came, so these are empty: borrower, caller; map an "
+        "event to it (docs/tutorials/your-own-log.md), or leave the sample shop out with "
+        "`shop: false` (docs/tutorials/make-it-yours.md)."
+    ]
 
 
 def test_a_rule_is_cut_where_all_must_be_true():
@@ -108,7 +124,7 @@ def test_a_wrong_declaration_is_the_builds_to_name(library, wrong):
 
 
 def test_what_is_declared_names_events_of_the_plan():
-    named = {event for each in declared_attributes().values() for event in each.events}
+    named = {event for each in declared_attributes().values() for event in each.needs}
     assert "purchase" in named and named <= set(PLAN)
 
 
@@ -125,5 +141,38 @@ def test_the_page_says_so_of_the_segments_that_were_built(tmp_path):
         (line,) = unreachable(warehouse)
     assert line.startswith(
         "  No `purchase` event was accepted, so these segments have no members: loyal_customer; "
-        "map an event to it (docs/tutorials/your-own-log.md) or see `shop: false`"
+        "map an event to it (docs/tutorials/your-own-log.md), or leave the sample shop out with"
     )
+
+
+def test_the_page_counts_who_has_no_persona_and_names_segments_without_scores(tmp_path):
+    path = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(path)) as con:
+        con.execute(
+            """
+            create schema tideline;
+            create schema tideline_internal;
+            create table tideline.dim_profiles as select unnest(['a', 'b', 'c']) as profile_id;
+            create table tideline.profile_personas as select 'a' as profile_id;
+            create table tideline_internal.model_declarations as
+                select unnest(['churn', 'upsell']) as model_name;
+            create table tideline.profile_scores as select 'upsell' as model_name;
+            create table tideline.segments as select * from (values
+                ('leaving', 'churn_score >= 0.6 and recency <= 60', 1),
+                ('perhaps', 'churn_score >= 0.6 or recency <= 60', 2),
+                ('ready', 'upsell_score >= 0.6', 3)
+            ) as segments (segment_name, rule, priority)
+            """
+        )
+    environment = {"TIDELINE_WAREHOUSE": str(path)}
+    with open_warehouse(environment) as warehouse:
+        assert without_scores(warehouse) == [
+            "  Model churn scores nobody (see below), so these segments have no members: leaving."
+        ]
+        assert without_persona(warehouse) == [
+            "  2 of 3 profiles have no persona: they have no session in the 90 days before the "
+            "data clock."
+        ]
+        warehouse.execute("insert into tideline.profile_personas values ('b'), ('c')")
+        warehouse.execute("insert into tideline.profile_scores values ('churn')")
+        assert without_scores(warehouse) == without_persona(warehouse) == []

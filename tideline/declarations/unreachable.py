@@ -1,8 +1,8 @@
-"""Which declared segments nobody can be in while no event of a name has been accepted.
+"""Which declared segments have no members because an event, or a model, is missing.
 
-Traits say which events they count, and features which event they are nothing without (`meta.event`
-in models/features/profile_features.yml). A part of a rule that is not true of nothing keeps all
-out.
+Traits declare their events, and features the event that they need (`meta.event` in
+models/features/profile_features.yml). A rule has no members if one of its parts is never true of
+empty attributes.
 """
 
 from __future__ import annotations
@@ -17,25 +17,27 @@ from typing import Any
 import duckdb
 import yaml
 
+from tideline.text import listed
 from tideline.warehouse.duckdb_file import close_off, only_row
 
 PROJECT = Path(__file__).parents[2]
 ZERO = ("count", "count_distinct", "sum")  # aggregates that are 0 of no event; others are null
+MAPPING = "map an event to it (docs/tutorials/your-own-log.md)"
 LITERAL = r"'(?:[^']|'')*'"
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """A trait or feature: the events it counts, and what it may be without any of them."""
+    """An attribute: what it needs one of (events, a model), and what it may be without them."""
 
-    events: tuple[str, ...]
+    needs: tuple[str, ...]
     nothing: tuple[int | None, ...]
 
 
 def columns_of(model: str, project: Path = PROJECT) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and `meta` of the documented columns of a model; none of a file that is no YAML.
+    """Name and `meta` of the documented columns of a model.
 
-    What is declared wrongly is left out here and below: a build names it.
+    Wrong declarations are left out here and below: the build names them.
     """
     for path in sorted((project / "models").rglob("*.yml")):
         text = path.read_text(encoding="utf-8")
@@ -55,7 +57,7 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
-    """The traits, and the features that are nothing without an event."""
+    """The traits, and the features that need an event."""
     found = {
         name: Attribute((meta["event"],), (0, None))
         for name, meta in columns_of("profile_features", project)
@@ -71,7 +73,7 @@ def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
 
 
 def declared_rules(project: Path = PROJECT) -> dict[str, str]:
-    """The rules of the segments; those of the shop only where the var `shop` is true."""
+    """The rules of the segments; those of the shop only if the var `shop` is true."""
     settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
     has_shop = settings["vars"].get("shop", True)
     return {
@@ -84,7 +86,7 @@ def declared_rules(project: Path = PROJECT) -> dict[str, str]:
 
 
 def parts_of(rule: str) -> list[str]:
-    """What must all be true for a rule to be: it is cut at each `and` that joins the whole."""
+    """The conditions that a rule joins by `and` at its top level."""
     words = re.sub(LITERAL, "", rule).lower()
     if re.search(r"\b(or|between|case)\b", words):
         return [rule]
@@ -99,9 +101,9 @@ def parts_of(rule: str) -> list[str]:
 
 
 def is_never(part: str, nothing: Mapping[str, tuple[int | None, ...]]) -> bool:
-    """Whether a part of a rule is not true, whichever nothing its attributes are.
+    """Whether a part of a rule is false for all empty values of its attributes.
 
-    One that reads anything else as well may be true.
+    A part that also reads other attributes may be true.
     """
     with duckdb.connect() as con:
         close_off(con, ())  # the text of a rule reads no file
@@ -117,14 +119,9 @@ def is_never(part: str, nothing: Mapping[str, tuple[int | None, ...]]) -> bool:
 
 
 def without_members(
-    rules: Mapping[str, str], accepted: Collection[str], project: Path = PROJECT
+    rules: Mapping[str, str], empty: Mapping[str, Attribute]
 ) -> dict[tuple[str, ...], list[str]]:
-    """Segments that nobody can be in, by the events of which one would be needed."""
-    empty = {
-        name: attribute
-        for name, attribute in declared_attributes(project).items()
-        if not set(attribute.events) & set(accepted)
-    }
+    """Segments without members because of empty attributes, by what each attribute needs."""
     found: dict[tuple[str, ...], list[str]] = {}
     for segment, rule in rules.items():
         for part in parts_of(rule):
@@ -132,20 +129,40 @@ def without_members(
             nothing = {name: empty[name].nothing for name in read if name in empty}
             if nothing and is_never(part, nothing):
                 for name in nothing:
-                    segments = found.setdefault(empty[name].events, [])
+                    segments = found.setdefault(empty[name].needs, [])
                     segments += [segment] if segment not in segments else []
     return found
+
+
+def empty_attributes(accepted: Collection[str], project: Path = PROJECT) -> dict[str, Attribute]:
+    """The traits and features none of whose events has been accepted."""
+    return {
+        name: attribute
+        for name, attribute in declared_attributes(project).items()
+        if not set(attribute.needs) & set(accepted)
+    }
 
 
 def sentences(
     rules: Mapping[str, str], accepted: Iterable[str], why: str, project: Path = PROJECT
 ) -> list[str]:
-    """A sentence per missing event; `why` says where it is missing and what follows."""
-    hint = " or see `shop: false` (docs/tutorials/make-it-yours.md)"
+    """Sentences about missing events; `why` says where they are missing and what follows.
+
+    Segments of the sample shop share one sentence; each other missing event has its own.
+    """
     of_shop = {name for name, meta in columns_of("profile_segments", project) if meta.get("shop")}
-    return [
-        f"No {' or '.join(f'`{event}`' for event in events)} event {why}: "
-        f"{', '.join(segments)}; map an event to it (docs/tutorials/your-own-log.md)"
-        f"{hint if of_shop & {*segments} else ''}."
-        for events, segments in without_members(rules, set(accepted), project).items()
-    ]
+    own, shop_events, shop_segments = [], [], []
+    for events, names in without_members(rules, empty_attributes(set(accepted), project)).items():
+        words = " or ".join(f"`{event}`" for event in events)
+        if set(names) <= of_shop:
+            shop_events += [each for each in events if each not in shop_events]
+            shop_segments += [each for each in names if each not in shop_segments]
+        else:
+            own.append(f"No {words} event {why}: {', '.join(names)}; {MAPPING}.")
+    if shop_segments:
+        own.append(
+            f"No {listed(f'`{event}`' for event in shop_events)} event {why}: "
+            f"{', '.join(shop_segments)}; {MAPPING}, or leave the sample shop out with "
+            "`shop: false` (docs/tutorials/make-it-yours.md)."
+        )
+    return own
