@@ -1,7 +1,9 @@
 """What `make demo` does, and does again, and does with one more day."""
 
+import csv
 import json
 import re
+from collections import defaultdict
 
 import duckdb
 import pytest
@@ -43,6 +45,21 @@ def run_demo(deployment):
     )
 
 
+def strangers_in_one_profile(deployment):
+    """Pairs of people whose own identifiers one profile holds."""
+    people = defaultdict(set)
+    with (deployment.folder / "truth" / "identifiers.csv").open() as file:
+        for row in csv.DictReader(file):
+            people[row["id_type"], row["id_value"]].add(row["person_id"])
+    owners = defaultdict(set)
+    for profile, *identifier in deployment.query(
+        "select profile_id, id_type, id_value from identity_map"
+    ):
+        if len(people.get(tuple(identifier), ())) == 1:
+            owners[profile] |= people[tuple(identifier)]
+    return [sorted(each) for each in owners.values() if len(each) > 1]
+
+
 @pytest.fixture(scope="module")
 def demo(shared_deployment):
     del shared_deployment.env["DBT_EXCLUDE_RESOURCE_TYPES"]  # unit tests run here
@@ -79,7 +96,21 @@ def test_a_feature_is_nothing_without_the_event_that_it_is_declared_of(demo):
         assert demo.value(f"{some} not {had}") == 0, name
         filled |= {name} if demo.value(f"{some} {had}") else set()
     assert len(filled) > 20 and filled <= set(attributes)
-    assert "so these segments have no members" not in demo.page
+    assert "event was accepted, so these segments have no members" not in demo.page
+
+
+def test_only_people_with_a_common_inbox_share_a_profile(demo):
+    """A computer that only ever names their common address is in the profile of its owner."""
+    with (demo.folder / "truth" / "identifiers.csv").open() as file:
+        owners = defaultdict(set)
+        for row in csv.DictReader(file):
+            if row["id_type"] == "email":
+                owners[row["id_value"]].add(row["person_id"])
+    inboxes = [sorted(each) for each in owners.values() if len(each) > 1]
+    assert inboxes
+    wrong = strangers_in_one_profile(demo)
+    assert [pair for pair in wrong if pair not in inboxes] == []
+    assert len(wrong) <= len(inboxes)
 
 
 def test_the_demo_twice_and_one_day_later(demo):
