@@ -1,8 +1,8 @@
-"""Which declared segments nobody can be in while no event of a name has been accepted.
+"""Declared segments that have no members as long as certain events are missing.
 
-Traits say which events they count, and features which event they are nothing without (`meta.event`
-in models/features/profile_features.yml). A part of a rule that is not true of nothing keeps all
-out.
+A trait names the events that it counts. A feature names the event without which it is 0 or null
+(`meta.event` in models/features/profile_features.yml). If a required part of a rule is false or
+null for such values, the segment is empty.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ import yaml
 from tideline.warehouse.duckdb_file import close_off, only_row
 
 PROJECT = Path(__file__).parents[2]
-ZERO = ("count", "count_distinct", "sum")  # aggregates that are 0 of no event; others are null
+ZERO = ("count", "count_distinct", "sum")  # these aggregates are 0 without events; others null
 LITERAL = r"'(?:[^']|'')*'"
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """A trait or feature: the events it counts, and what it may be without any of them."""
+    """A trait or feature: the events it counts, and its possible values without any of them."""
 
     events: tuple[str, ...]
     nothing: tuple[int | None, ...]
 
 
 def columns_of(model: str, project: Path = PROJECT) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and `meta` of the documented columns of a model; none of a file that is no YAML.
+    """Name and `meta` of each documented column of a model.
 
-    What is declared wrongly is left out here and below: a build names it.
+    Files that are not valid YAML and wrong declarations are skipped, here and below: a build
+    reports them.
     """
     for path in sorted((project / "models").rglob("*.yml")):
         text = path.read_text(encoding="utf-8")
@@ -55,7 +56,7 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
-    """The traits, and the features that are nothing without an event."""
+    """The traits, and the features that depend on one event; by name."""
     found = {
         name: Attribute((meta["event"],), (0, None))
         for name, meta in columns_of("profile_features", project)
@@ -71,7 +72,7 @@ def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
 
 
 def declared_rules(project: Path = PROJECT) -> dict[str, str]:
-    """The rules of the segments; those of the shop only where the var `shop` is true."""
+    """The rules of the segments, by name; shop segments only if the var `shop` is true."""
     settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
     has_shop = settings["vars"].get("shop", True)
     return {
@@ -84,7 +85,7 @@ def declared_rules(project: Path = PROJECT) -> dict[str, str]:
 
 
 def parts_of(rule: str) -> list[str]:
-    """What must all be true for a rule to be: it is cut at each `and` that joins the whole."""
+    """The conditions of a rule that must all be true: the rule split at each top-level `and`."""
     words = re.sub(LITERAL, "", rule).lower()
     if re.search(r"\b(or|between|case)\b", words):
         return [rule]
@@ -99,12 +100,13 @@ def parts_of(rule: str) -> list[str]:
 
 
 def is_never(part: str, nothing: Mapping[str, tuple[int | None, ...]]) -> bool:
-    """Whether a part of a rule is not true, whichever nothing its attributes are.
+    """Whether a condition is false or null for every combination of the values in `nothing`.
 
-    One that reads anything else as well may be true.
+    `nothing` maps attributes to their values without events. A condition that also reads other
+    columns may be true.
     """
     with duckdb.connect() as con:
-        close_off(con, ())  # the text of a rule reads no file
+        close_off(con, ())  # a rule must not read files
         for values in itertools.product(*nothing.values()):
             pairs = zip(nothing, values, strict=True)
             row = ", ".join(f"{'null' if v is None else v} as {name}" for name, v in pairs)
@@ -119,7 +121,7 @@ def is_never(part: str, nothing: Mapping[str, tuple[int | None, ...]]) -> bool:
 def without_members(
     rules: Mapping[str, str], accepted: Collection[str], project: Path = PROJECT
 ) -> dict[tuple[str, ...], list[str]]:
-    """Segments that nobody can be in, by the events of which one would be needed."""
+    """The segments without possible members, by the events of which they need at least one."""
     empty = {
         name: attribute
         for name, attribute in declared_attributes(project).items()
@@ -140,7 +142,7 @@ def without_members(
 def sentences(
     rules: Mapping[str, str], accepted: Iterable[str], why: str, project: Path = PROJECT
 ) -> list[str]:
-    """A sentence per missing event; `why` says where it is missing and what follows."""
+    """One sentence per missing event; `why` continues it: where it is missing, what follows."""
     hint = " or see `shop: false` (docs/tutorials/make-it-yours.md)"
     of_shop = {name for name, meta in columns_of("profile_segments", project) if meta.get("shop")}
     return [
