@@ -1,14 +1,14 @@
-"""What connected components cost, and against what: `python -m benchmarks.components`.
+"""Measures connected components against Splink and scipy: `python -m benchmarks.components`.
 
-Two graphs: people of 2 to 8 identifiers each, and one chain in random order. The components of
-each are found in the same DuckDB file by dbt with this project's materialization, by Splink and by
-scipy, each in a process of its own; they must agree. Then people get one percent more edges a day,
-as arrivals are: mostly new devices and new people, a few links between people known apart.
+There are two graphs: people with 2 to 8 identifiers each, and one chain in random order. The
+components of each are computed in the same DuckDB file by dbt with this project's materialization,
+by Splink and by scipy, each in a separate process; the results must agree. Then the people get one
+percent more edges a day: mostly new devices and new people, a few links between known people.
 
-Seconds are the least of some repeats: of executing the model as dbt times it, after a small one for
-which dbt compiles its macros; of Splink's clustering, given nodes and edges; and of reading the
-edges, coding their texts as integers, scipy's own work (also alone) and writing each node with the
-least of its component, as the others do.
+Seconds are the minimum of several repeats. For dbt they are the execution time of the model, after
+a small model for which dbt compiles its macros. For Splink they are the clustering, given nodes and
+edges. For scipy they are reading the edges, encoding their texts as integers, scipy's own work
+(also shown alone) and writing each node with the smallest node of its component.
 """
 
 import argparse
@@ -49,7 +49,7 @@ GRAPHS = """
         else 'anonymous_id:' || cast(md5(person || '/' || number) as uuid)
     end;
 
-    -- Each identifier of a person with an earlier one, and the last with one more.
+    -- Links each identifier of a person to an earlier one, and the last one to a second one.
     create macro edges_of_people(first_person, next_person) as table
         with identifiers as (
             select person, size, unnest(range(1, size)) as number
@@ -77,8 +77,8 @@ CHAIN = """
     from (select range as place from range($nodes - 1))
     order by hash(place)
 """
-# Of a thousand people 10 sign in on a new device, where two known identifiers meet too, 3 are new
-# and 1 turns out to be another: new and known ends are mixed as on a day of the sample business.
+# Of 1,000 people, 10 sign in on a new device, where also two known identifiers meet, 3 are new, and
+# 1 is merged with another. The mix of new and known nodes is that of a day of the sample business.
 ARRIVALS = """
     insert into small
     select 'b', 'c', max(updated_at) + interval 1 day from small;
@@ -136,7 +136,7 @@ MODEL = """
 
 @dataclass(frozen=True)
 class Found:
-    """What a run of dbt found: nodes it wrote, rounds and seconds it took."""
+    """The result of a dbt run: nodes written, rounds, seconds."""
 
     nodes: int
     rounds: int
@@ -144,10 +144,10 @@ class Found:
 
 
 class Project:
-    """A dbt project with a model of connected components per graph."""
+    """A dbt project with one model of connected components per graph."""
 
     def __init__(self, folder: Path, warehouse: Path) -> None:
-        """Write it into a folder."""
+        """Write the project to a folder."""
         self.folder, self.warehouse = folder, warehouse
         self.env = {
             **os.environ,
@@ -156,7 +156,7 @@ class Project:
             "DBT_TARGET": "bench",
             "DBT_TARGET_PATH": str(folder / "target"),
             "DBT_LOG_PATH": str(folder / "logs"),
-            "DBT_LOG_LEVEL_FILE": "info",  # the others write no log of each statement either
+            "DBT_LOG_LEVEL_FILE": "info",  # no log of statements, like Splink and scipy
         }
         project = {
             "name": "bench",
@@ -167,7 +167,7 @@ class Project:
         target = {"type": "duckdb", "path": str(warehouse), "schema": "main", "threads": 1}
         profile = {"bench": {"target": "bench", "outputs": {"bench": target}}}
         (folder / "models").mkdir(parents=True)
-        # JSON is YAML.
+        # JSON is valid YAML.
         (folder / "dbt_project.yml").write_text(json.dumps(project))
         (folder / "profiles.yml").write_text(json.dumps(profile))
         small = "{{ ref('small_components') }}"
@@ -176,7 +176,7 @@ class Project:
             path.write_text(MODEL.format(graph=graph, before=before))
 
     def find_anew(self, graph: str) -> Found:
-        """Run the model of a graph as the first time."""
+        """Run the model of a graph from scratch."""
         with duckdb.connect(str(self.warehouse)) as connection:
             for name in ("small", graph):
                 connection.execute(f"drop table if exists {name}_components")
@@ -203,7 +203,7 @@ class Project:
 
 
 def splink_seconds(warehouse: Path, graph: str) -> float:
-    """Seconds of Splink; its components stay as `<graph>_splink`."""
+    """Seconds of Splink; its components are written to `<graph>_splink`."""
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set enable_progress_bar = false")
         connection.execute(f"create or replace table nodes as select node from {graph}_components")
@@ -220,7 +220,7 @@ def splink_seconds(warehouse: Path, graph: str) -> float:
 
 
 def scipy_seconds(warehouse: Path, graph: str) -> tuple[float, float]:
-    """Seconds of scipy in all and of its own; the components stay as `<graph>_scipy`."""
+    """Seconds in total and of scipy alone; the components are written to `<graph>_scipy`."""
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set enable_progress_bar = false")
         start = time.perf_counter()
@@ -246,7 +246,7 @@ def rows_in(connection: duckdb.DuckDBPyConnection, graph: str) -> int:
 
 
 def is_agreed(warehouse: Path, graph: str) -> bool:
-    """Whether all three found the same."""
+    """Whether all three results are the same."""
     with duckdb.connect(str(warehouse)) as connection:
         return connection.execute(f"""
             select bool_and(
@@ -260,7 +260,7 @@ def is_agreed(warehouse: Path, graph: str) -> bool:
 
 
 def measure(edges: int, chain: int, repeats: int, folder: Path) -> str:
-    """Find the components of both graphs below `folder`; the page to print."""
+    """Measure both graphs in `folder`; return the page to print."""
     warehouse = folder / "bench.duckdb"
     project = Project(folder / "project", warehouse)
     people = max(10, round(edges / EDGES_PER_PERSON))
@@ -306,7 +306,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.components", description=__doc__)
     parser.add_argument("--edges", type=int, default=1_000_000, help="of people (1,000,000)")
     parser.add_argument("--chain", type=int, default=10_000, help="nodes of the chain (10,000)")
-    parser.add_argument("--repeats", type=int, default=3, help="the least counts (3)")
+    parser.add_argument("--repeats", type=int, default=3, help="the fastest one counts (3)")
     options = parser.parse_args(words)
     if options.edges < 100 or options.chain < 2 or options.repeats < 1:
         parser.error("--edges must be at least 100, --chain at least 2, --repeats at least 1")

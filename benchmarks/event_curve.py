@@ -1,13 +1,16 @@
-"""What events, sessions and identity cost as history grows: `python -m benchmarks.event_curve`.
+"""Measures events, sessions and identity as history grows: `python -m benchmarks.event_curve`.
 
-For each size a warehouse of its own takes in so many events, of as many businesses as millions;
-then one more day of all of them, about one percent more; then a day of one of them, about 10,000
-more. The first is compared with a floor measured in the same run, the second with the first, and
-the third should not grow with history. The floor of the events is that of
-`benchmarks.whole_graph` over the same files, the floor of the sessions one bare window query over
-the events. Seconds of the events run from the beginning of the first model to the end of
-`fct_events`, those of identity from the first of its models to `identity_progress`, as dbt times
-them; memory is the peak of the dbt process.
+Each size has a separate warehouse, which takes in
+
+1. the history: one million events per business, as many businesses as millions,
+2. one more day of all businesses, about one percent more,
+3. one more day of one business, about 10,000 events.
+
+The first load is compared with a floor measured in the same run, the second with the first, and the
+third should not grow with history. The floor of the events is that of `benchmarks.whole_graph` on
+the same files; the floor of the sessions is one bare window query on the events. Seconds of the
+events are from the start of the first model to the end of `fct_events`, those of identity from its
+first model to `identity_progress`, as timed by dbt. Memory is the peak of the dbt process.
 """
 
 import argparse
@@ -48,14 +51,14 @@ PEOPLE = round(MILLION / DAYS / EVENTS_PER_PERSON_DAY)
 
 
 class Rows:
-    """Landed files, a day each, of businesses of about a million events: made once, then linked."""
+    """Daily landed files of businesses of about a million events; generated once, then linked."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep the files below a folder."""
+        """`folder`: where the files are kept."""
         self.folder = folder
 
     def million(self, seed: int) -> Path:
-        """The folder of a sample business of its own, about a million events and two days more."""
+        """The events folder of one sample business: about a million events and two more days."""
         folder = self.folder / str(seed)
         if not folder.exists():
             words = ["tideline", "sample", "--people", str(PEOPLE), "--seed", str(seed)]
@@ -64,7 +67,7 @@ class Rows:
         return folder / "events"
 
     def land(self, landing: Path, businesses: int, days: slice) -> None:
-        """Link some days of so many businesses into a landing folder."""
+        """Link some days of several businesses into a landing folder."""
         target = landing / "events"
         target.mkdir(parents=True, exist_ok=True)
         for seed in range(1, businesses + 1):
@@ -74,7 +77,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Load:
-    """What a run cost: seconds of events, sessions and identity, peak memory of events in GiB."""
+    """The cost of a run: seconds of events, sessions and identity, peak memory of events in GiB."""
 
     events: float
     sessions: float
@@ -83,7 +86,7 @@ class Load:
 
 
 def dbt(env: dict[str, str], command: str, *words: str) -> tuple[dict[str, dict], float]:
-    """Run dbt; the results of its models by name, and its peak memory in GiB."""
+    """Run dbt; return the results of its models by name, and its peak memory in GiB."""
     words = (command, "--select", *words)
     if command == "build":  # with the seeds
         words += ("--exclude-resource-types", "test", "--exclude-resource-types", "unit_test")
@@ -110,7 +113,7 @@ def dbt(env: dict[str, str], command: str, *words: str) -> tuple[dict[str, dict]
 
 
 def span(models: dict[str, dict]) -> float:
-    """Seconds from the beginning of the first of these models to the end of the last."""
+    """Seconds from the start of the first of these models to the end of the last."""
     instants = [
         datetime.fromisoformat(step[end])
         for result in models.values()
@@ -121,7 +124,7 @@ def span(models: dict[str, dict]) -> float:
 
 
 def load(env: dict[str, str], command: str = "run") -> Load:
-    """Run dbt from the landing to the sessions, then identity."""
+    """Run dbt from landing to sessions, then identity."""
     models, peak = dbt(env, command, "+fct_events", "int_sessions", "session_events")
     sessions = [models.pop(name)["execution_time"] for name in ("session_events", "int_sessions")]
     people, _ = dbt(env, command, "+identity_progress", "--exclude", "+fct_events")
@@ -129,7 +132,7 @@ def load(env: dict[str, str], command: str = "run") -> Load:
 
 
 def window_seconds(warehouse: Path) -> float:
-    """Seconds of one bare window query over the events."""
+    """Seconds of one bare window query on the events."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         connection.execute("set enable_progress_bar = false")
         start = time.perf_counter()
@@ -138,7 +141,7 @@ def window_seconds(warehouse: Path) -> float:
 
 
 def measure(millions: Sequence[int], folder: Path) -> str:
-    """Run every size below `folder`; the page to print."""
+    """Measure every size in `folder`; return the page to print."""
     rows = Rows(folder / "samples")
     events, sessions, identity = [], [], []
     for size in millions:
@@ -188,7 +191,7 @@ def measure(millions: Sequence[int], folder: Path) -> str:
 
 
 def apart(function: Callable[..., Any], *arguments: object) -> Any:
-    """Call in a process of its own: Linux counts the memory of a parent as its child's peak."""
+    """Call a function in a new process, because Linux counts a parent's memory as its child's."""
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 

@@ -1,8 +1,8 @@
-"""How long each stage takes, and against what: `python -m benchmarks.whole_graph --events N`.
+"""Measures each stage against a floor: `python -m benchmarks.whole_graph --events N`.
 
 The floor is one DuckDB statement that only reads, types, deduplicates and sorts the same landed
-events. Stages are timed by dbt itself; a model belongs to the stage of its folder, whose rows are
-those of its tables. The second run lands one more day, to show what an ordinary day costs.
+events. dbt times the stages; a stage is a folder of models, and its rows are those of its tables.
+The second run lands one more day, to show the cost of an ordinary day.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import duckdb
 from tideline import cli
 from tideline.text import table
 
-EVENTS_PER_PERSON_DAY = 1.33  # of the sample business, measured
+EVENTS_PER_PERSON_DAY = 1.33  # measured on the sample business
 DAYS = 90
 FLOOR = """
     create or replace table floor as
@@ -67,7 +67,7 @@ def stages_of(target: Path) -> dict[str, tuple[float, list[str]]]:
     for result in results:
         node = nodes.get(result["unique_id"])
         kind = result["unique_id"].split(".")[0]
-        if kind in ("operation", "exposure"):  # they do nothing that takes time
+        if kind in ("operation", "exposure"):  # they take no time
             continue
         is_model = kind == "model" and len(node["fqn"]) > 2
         stage = node["fqn"][1] if is_model else {"model": "python models"}.get(kind, f"{kind}s")
@@ -83,14 +83,14 @@ def stages_of(target: Path) -> dict[str, tuple[float, list[str]]]:
 
 
 def rows_in(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> int:
-    """Rows of several tables together."""
+    """The total number of rows of several tables."""
     connection.execute("set search_path = 'tideline,tideline_internal'")
     counts = (connection.execute(f'select count(*) from "{name}"').fetchall() for name in tables)
     return sum(count[0][0] for count in counts)
 
 
 def measure(events: int, folder: Path) -> str:
-    """Run everything in `folder` on a sample of about `events` events; the page to print."""
+    """Run the whole graph in `folder` on about `events` events; return the page to print."""
     landing, warehouse, target = folder / "landing", folder / "bench.duckdb", folder / "target"
     env = {
         **os.environ,
@@ -142,7 +142,7 @@ def measure(events: int, folder: Path) -> str:
 def main(words: Sequence[str] | None = None) -> int:
     """Print the measurements."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.whole_graph", description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000, help="about so many (1,000,000)")
+    parser.add_argument("--events", type=int, default=1_000_000, help="about how many (1,000,000)")
     options = parser.parse_args(words)
     if options.events < 1:
         parser.error("--events must be at least 1")

@@ -1,1 +1,1 @@
-"""What shows the product: nothing of it belongs to the product itself."""
+"""Examples that show the product; they are not part of it."""

@@ -1,4 +1,4 @@
-"""Everything Dagster knows of Tideline; `dagster dev` finds it through pyproject.toml."""
+"""Everything that Dagster loads; `dagster dev` finds this module through pyproject.toml."""
 
 import dagster as dg
 
@@ -21,6 +21,6 @@ defs = dg.Definitions(
     schedules=[source_systems_daily, daily],
     sensors=[new_files],
     resources={"dbt": dbt},
-    # The steps take turns at one warehouse; a process for each would only cost its start.
+    # The steps take turns at one warehouse, so a process per step would only cost time.
     executor=dg.in_process_executor,
 )

@@ -1,4 +1,4 @@
-"""What has landed, as an asset: the beginning of the lineage."""
+"""The landed files of events as an asset, where the lineage begins."""
 
 import hashlib
 from pathlib import Path
@@ -7,22 +7,22 @@ import dagster as dg
 
 from orchestration.project import environment
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")  # what `raw_messages` reads
+SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")  # the files that `raw_messages` reads
 
 
 def landed_files(landing: Path) -> list[Path]:
-    """The files of events in a landing folder, by name."""
+    """The files of events in a landing folder, sorted by name."""
     return sorted(path for path in (landing / "events").glob("*") if path.name.endswith(SUFFIXES))
 
 
 def fingerprint(files: list[Path]) -> str:
-    """A hash of names, sizes and times: another one when a file is added, changed or removed."""
+    """A hash of names, sizes and times; it changes if a file is added, changed or removed."""
     listed = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return hashlib.sha256(repr(listed).encode()).hexdigest()
 
 
 def nothing_landed(landing: Path) -> str:
-    """What to do where there are no events."""
+    """The message if there are no events."""
     return (
         f"Nothing has landed: {landing / 'events'} holds no *.jsonl, *.jsonl.gz or *.parquet. "
         "Put events there in the Segment tracking format, land a log of your own "
@@ -37,11 +37,11 @@ def nothing_landed(landing: Path) -> str:
     kinds={"file", "json", "parquet"},
     description=(
         "One row per file of landed events (`events/*.jsonl`, `.jsonl.gz`, `.parquet`): one "
-        "message per row in the Segment tracking format. Materializing it looks what is there."
+        "message per row in the Segment tracking format. Materializing it lists the files."
     ),
 )
 def event_files() -> dg.MaterializeResult:
-    """List the landed files. Fails, saying what to put where, if there are none."""
+    """List the landed files. Fails if there are none; the message says what to do."""
     landing = Path(environment()["TIDELINE_LANDING"])
     files = landed_files(landing)
     if not files:

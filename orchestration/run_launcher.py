@@ -1,7 +1,7 @@
-"""The launcher of Dagster's runs, which knows when the process of a run is gone.
+"""A launcher of Dagster's runs that notices when the process of a run has ended.
 
-Dagster's own does not look: a run that was killed with its server counts as running, and holds its
-place in the writer's pool, until the longest run time is over.
+Dagster's own launcher does not check: a run that was killed together with its server counts as
+running, and blocks the writer's pool, until the maximum run time is over.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, Wor
 
 
 class RunLauncher(DefaultRunLauncher):
-    """Launches runs as Dagster does, as processes of this machine."""
+    """Launches runs as processes of this machine, like Dagster's default launcher."""
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """Whether run monitoring may ask."""
+        """Tell run monitoring that this launcher can check a run."""
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
@@ -29,7 +29,7 @@ class RunLauncher(DefaultRunLauncher):
         return CheckRunHealthResult(WorkerStatus.FAILED, f"process {pid} was killed or has crashed")
 
     def _process_of(self, run: DagsterRun) -> int | None:
-        """The process id that a run has reported when it began."""
+        """The process id that a run reported at its start; None if it has not started yet."""
         reports = self._instance.event_log_storage.get_logs_for_run(
             run.run_id, of_type=DagsterEventType.ENGINE_EVENT
         )
@@ -41,12 +41,12 @@ class RunLauncher(DefaultRunLauncher):
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is a process of this id, which is not merely waiting to be collected."""
+    """Whether a process with this id is running; a zombie is not."""
     try:
         os.kill(pid, 0)
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except ProcessLookupError:
         return False
-    except OSError:  # another user's, or no Linux
+    except OSError:  # owned by another user, or not on Linux
         return True
     return state != "Z"

@@ -1,4 +1,4 @@
-"""When the graph runs by itself. Everything here is off until somebody turns it on in the UI."""
+"""The jobs and their schedules. A schedule is off until a user turns it on in the UI."""
 
 import dagster as dg
 
@@ -7,7 +7,7 @@ from orchestration.system_assets import configured_tables, landed_tables
 whole_graph = dg.define_asset_job(
     "whole_graph",
     selection=dg.AssetSelection.all() - dg.AssetSelection.assets(*landed_tables),
-    description="From the landed files to the destinations: what is new, and what it changes.",
+    description="From the landed files to the destinations, incrementally.",
 )
 
 daily = dg.ScheduleDefinition(
@@ -18,11 +18,11 @@ daily = dg.ScheduleDefinition(
     description="The whole graph, each day at 04:00 UTC.",
 )
 
-# A job of its own: a system that is down must not keep the graph from what the others landed.
+# A separate job, so that a system that is down does not stop the whole graph.
 source_systems = dg.define_asset_job(
     "source_systems",
     selection=dg.AssetSelection.assets(*landed_tables),
-    description="What is new in Salesforce, HubSpot, Zendesk and Stripe becomes landed files.",
+    description="Lands new records of Salesforce, HubSpot, Zendesk and Stripe.",
 )
 
 
@@ -30,10 +30,10 @@ source_systems = dg.define_asset_job(
     job=source_systems,
     cron_schedule="0 3 * * *",
     execution_timezone="UTC",
-    description="The source systems that have credentials, each day at 03:00 UTC.",
+    description="All source systems with credentials, each day at 03:00 UTC.",
 )
 def source_systems_daily() -> dg.RunRequest | dg.SkipReason:
-    """Request a run of the systems that have credentials."""
+    """Request a run for the systems that have credentials."""
     tables = configured_tables()
     if not tables:
         return dg.SkipReason("No source system has credentials (docs/reference/source-systems.md).")

@@ -1,4 +1,4 @@
-"""What starts the graph between its schedules. Off until somebody turns it on in the UI."""
+"""The sensor that runs the graph when files land. It is off until a user turns it on in the UI."""
 
 import time
 from pathlib import Path
@@ -9,7 +9,7 @@ from orchestration.landing_assets import fingerprint, landed_files, nothing_land
 from orchestration.project import environment
 from orchestration.schedules import whole_graph
 
-SETTLED_AFTER = 10  # seconds without a change; a file may still be being copied
+SETTLED_AFTER = 10  # seconds without a change; before that, a copy may still be running
 
 
 @dg.sensor(
@@ -18,7 +18,7 @@ SETTLED_AFTER = 10  # seconds without a change; a file may still be being copied
     description="Starts the whole graph when files have landed.",
 )
 def new_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Request a run if the landed files are others than those of the last request."""
+    """Request a run if the landed files have changed since the last request."""
     landing = Path(environment()["TIDELINE_LANDING"])
     files = landed_files(landing)
     if not files:

@@ -1,4 +1,4 @@
-"""The syncs as assets: one per dbt exposure with `meta.sync`, the end of the lineage."""
+"""The syncs as assets, where the lineage ends: one per dbt exposure with `meta.sync`."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ CHECK = "in_step"
 def sync_assets(manifest: Path) -> list[dg.AssetsDefinition]:
     """One asset per declared sync, downstream of the models that its exposure depends on.
 
-    Raises DeclarationError if a sync is declared wrongly.
+    Raises DeclarationError if a declaration is wrong.
     """
     exposures = json.loads(manifest.read_text(encoding="utf-8"))["exposures"].values()
     by_name = {exposure["name"]: exposure for exposure in exposures}
@@ -36,12 +36,12 @@ def _sync_asset(sync: Sync, exposure: Mapping[str, Any]) -> dg.AssetsDefinition:
         group_name="destinations",
         kinds={sync.settings.destination},
         owners=[team(owner)] if owner else [],
-        # When a run has renewed the audience without this sync, send what has changed.
+        # If a run has updated the audience without this sync, send the changes.
         automation_condition=dg.AutomationCondition.eager(),
         skippable=True,
     )
     check = dg.AssetCheckSpec(
-        CHECK, asset=sync.name, description="The destination holds exactly what it should."
+        CHECK, asset=sync.name, description="The destination holds exactly the desired rows."
     )
 
     @dg.multi_asset(name=sync.name, specs=[spec], check_specs=[check], pool=WRITER_POOL)
@@ -57,12 +57,10 @@ def _sync_asset(sync: Sync, exposure: Mapping[str, Any]) -> dg.AssetsDefinition:
 def events(
     key: dg.AssetKey, result: SyncResult
 ) -> Sequence[dg.MaterializeResult | dg.AssetObservation | dg.AssetCheckResult]:
-    """What Dagster is told of a run: a sync that is not configured is observed, not materialized.
+    """The Dagster events of a run.
 
-    It has no destination that could be out of step, so its check does not fail.
-
-    Raises dagster.Failure if the run failed, was held or had everything rejected: nobody looks at
-    a run that is green.
+    A sync that is not configured is observed, not materialized; its check passes. Raises
+    dagster.Failure if the run failed, was held or had all rows rejected.
     """
     run = result.run
     metadata: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The landed tables of source systems as assets, all those of a system loaded together."""
+"""The landed tables of source systems as assets; all tables of a system are loaded together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOG = logging.getLogger(__name__)
 
 
 def table_keys(system: System) -> list[dg.AssetKey]:
-    """The assets of a system, e.g. `landing/stripe/charges`."""
+    """The asset keys of a system's tables, such as `landing/stripe/charges`."""
     return [dg.AssetKey(["landing", system.name, table]) for table in system.tables]
 
 
@@ -34,12 +34,12 @@ def _loaded(system: System) -> dg.AssetsDefinition:
             )
             for key in table_keys(system)
         ],
-        pool=f"load_{system.name}",  # a second load would be refused; so it waits
+        pool=f"load_{system.name}",  # a second load waits instead of failing
     )
     def load_system() -> Iterator[dg.MaterializeResult]:
-        """Land what is new. Without credentials nothing is loaded, and what reads it goes on.
+        """Land new records. Without credentials, nothing is loaded and the result says so.
 
-        Dagster skips what is downstream of an asset without a result, so there is one that says so.
+        Without a result, Dagster would skip all downstream assets.
         """
         landing = Path(environment()["TIDELINE_LANDING"])
         try:
@@ -49,7 +49,7 @@ def _loaded(system: System) -> dg.AssetsDefinition:
             skipped = {"status": "skipped", "message": str(error)}
             yield from (dg.MaterializeResult(key, metadata=skipped) for key in table_keys(system))
             return
-        except LoadError as error:  # not `from error`: the errors behind it may quote rows
+        except LoadError as error:  # not `from error`: its causes may quote rows
             raise dg.Failure(str(error)) from None
         for key in table_keys(system):
             table = key.path[-1]
@@ -67,6 +67,6 @@ landed_tables = [key for system in SYSTEMS.values() for key in table_keys(system
 
 
 def configured_tables() -> list[dg.AssetKey]:
-    """The tables of the systems that have credentials now."""
+    """The asset keys of the systems that have credentials now."""
     chosen = [system for system in SYSTEMS.values() if system.is_configured(os.environ)]
     return [key for system in chosen for key in table_keys(system)]

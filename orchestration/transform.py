@@ -1,4 +1,4 @@
-"""The dbt project as assets: each model, seed and snapshot one, each data test a check."""
+"""The dbt project as assets: one per model, seed and snapshot; data tests are checks."""
 
 import json
 import re
@@ -19,17 +19,17 @@ from dagster_dbt import (
 from orchestration.project import WRITER_POOL, prepared_manifest, project
 from orchestration.system_assets import landed_tables
 
-# What the folders outside `models/` are called in the picture.
+# Asset groups of the folders outside `models/`.
 GROUPS = {"seeds": "declarations", "snapshots": "history", "python_models": "predictions"}
 
 
 def team(owner: str) -> str:
-    """A name from dbt as a Dagster owner, e.g. `team:customer_care`; an address stays as it is."""
+    """An owner in dbt as a Dagster owner: `team:customer_care`, or an unchanged email address."""
     return owner if "@" in owner else "team:" + re.sub(r"[^a-z0-9]+", "_", owner.strip().lower())
 
 
 class Translator(DagsterDbtTranslator):
-    """How the picture shows the project: a group per folder, owners and kinds of each table."""
+    """Translates dbt nodes to assets: a group per folder, owners and kinds of each table."""
 
     def __init__(self) -> None:
         """Link each asset to its source file."""
@@ -38,10 +38,10 @@ class Translator(DagsterDbtTranslator):
     def get_asset_spec(
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetSpec:
-        """The asset of a dbt node; those in Python show what they are made with."""
+        """The asset of a dbt node; Python models get kinds such as `scikitlearn`."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         node = self.get_resource_props(manifest, unique_id)
-        if node["name"] == "landed_files":  # it lists their files, unknown to dbt
+        if node["name"] == "landed_files":  # it reads files of these tables, unknown to dbt
             spec = spec.replace_attributes(deps=[*spec.deps, *landed_tables])
         if node.get("language") != "python":
             return spec
@@ -49,32 +49,32 @@ class Translator(DagsterDbtTranslator):
         return spec.replace_attributes(kinds={"dbt", "python"} | library)
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        """The name alone, whatever the schema: names are unique."""
+        """The name without the schema; names are unique."""
         if dbt_resource_props["resource_type"] in ("model", "seed", "snapshot"):
             return dg.AssetKey(dbt_resource_props["name"])
         return super().get_asset_key(dbt_resource_props)
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """The step of the flow: the folder below `models/`."""
+        """The step of the data flow: the folder in `models/`."""
         root, *folders = PurePosixPath(dbt_resource_props["original_file_path"]).parts[:-1]
         return folders[0] if root == "models" and folders else GROUPS.get(root, root)
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """The description alone; the code is one click away."""
+        """The description without the SQL, to which the asset is linked."""
         return dbt_resource_props["description"]
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
-        """Who answers for the table, or for the segments that are its columns."""
+        """The owners of the table and of the segments among its columns."""
         columns = [column["meta"] for column in dbt_resource_props["columns"].values()]
         declared = [dbt_resource_props["meta"], *(meta.get("segment") or {} for meta in columns)]
         return sorted({team(meta["owner"]) for meta in declared if meta.get("owner")})
 
 
 def manifest_for_dagster() -> dict[str, Any]:
-    """The manifest, saying of each test over several tables that it checks the last of them.
+    """The manifest, in which each test of several tables is a check of the last of them.
 
-    Dagster asks for that in the test's `meta`, but dbt loses the YAML of a singular test when its
-    SQL is edited (partial parsing, dbt-core 1.11), so it is worked out here.
+    Dagster reads this from the test's `meta`. The YAML cannot set it, because dbt loses the YAML of
+    a singular test when its SQL is edited (partial parsing, dbt-core 1.11).
     """
     manifest = json.loads(prepared_manifest().read_text(encoding="utf-8"))
     order = list(TopologicalSorter(manifest["parent_map"]).static_order())
@@ -94,12 +94,12 @@ def manifest_for_dagster() -> dict[str, Any]:
     pool=WRITER_POOL,
 )
 def dbt_build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-    """Build what is selected, with `dbt build`: seeds, models, snapshots and their tests."""
+    """Run `dbt build` on the selection: seeds, models, snapshots and their tests."""
     build = dbt.cli(["build"], context=context)
     try:
         yield from build.stream().fetch_row_counts()
     finally:
-        # Counting has opened the DuckDB file in this process, and dbt-duckdb would keep it open.
+        # Counting rows opens the DuckDB file in this process, and dbt-duckdb keeps it open.
         if WRITER_POOL and build.adapter:
             from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 

@@ -1,8 +1,8 @@
-"""Train the propensity models and write down what they are: one row per term and per metric.
+"""Trains the propensity models and stores them as rows: one per term and per metric.
 
-A model is a logistic regression over the features of `training_examples`. Its rows are all that
-scoring in SQL needs; nothing is pickled. It learns from the slice `train` and is judged on the
-later slice `test`, beside rules that only look at one feature.
+A model is a logistic regression on the features of `training_examples`. SQL scores with these rows
+alone; nothing is pickled. The model is trained on the slice `train` and evaluated on the later
+slice `test`, together with baselines that use a single feature.
 """
 
 import logging
@@ -19,8 +19,8 @@ from threadpoolctl import threadpool_limits
 
 LOG = logging.getLogger("tideline.model_parameters")
 
-# Per model what a simple rule would look at: how recent, how frequent, how much in all. The model
-# must rank better than the best of them.
+# Per model, the features that a simple rule would use: recency, frequency, totals. The model must
+# rank better than the best of them.
 BASELINES = {
     "churn": [
         "recency",
@@ -37,12 +37,12 @@ BASELINES = {
     ],
 }
 KEYS = ["model_name", "profile_id", "as_of", "label", "slice"]
-# Values beyond these quantiles of training count as the quantile: a coefficient says nothing there.
+# Values are clipped to these quantiles of the training slice; beyond them a coefficient is unsure.
 CLIP = (0.001, 0.999)
 # Inverse regularization strengths to choose from.
 STRENGTHS = (0.01, 0.1, 1.0)
 FOLDS = 3
-RESAMPLES = 500  # of the people of the test slice; enough for an interval of 95%
+RESAMPLES = 500  # of the people in the test slice; enough for a 95% interval
 COLUMNS = {
     "model_name": "str",
     "model_version": "str",
@@ -67,9 +67,9 @@ def frame_of(relation):
 
 
 def is_due(versions: pd.DataFrame, clock: pd.Timestamp, retrain_after_days: int) -> bool:
-    """Whether the newest version (`trained_as_of`) up to the clock is the given days old.
+    """Whether the newest version up to the clock is at least `retrain_after_days` old.
 
-    Days of the calendar are counted: an hour more or less between two runs makes no difference.
+    Calendar days are counted, so that runs at slightly different hours make no difference.
     """
     trained = pd.to_datetime(versions["trained_as_of"])
     known = trained[trained <= clock]
@@ -77,29 +77,29 @@ def is_due(versions: pd.DataFrame, clock: pd.Timestamp, retrain_after_days: int)
 
 
 def trained_since(versions: pd.DataFrame, removed_at: pd.Timestamp) -> pd.DataFrame:
-    """The rows of versions that were trained since rows were last removed from the landings.
+    """The rows of versions that were trained after the last removal of landed rows.
 
-    Those before may have learned from rows that have left, and are as if they had not been.
+    Earlier versions may have learned from removed rows, so they are ignored.
     """
     known = pd.to_datetime(versions["last_removal_at"]).fillna(pd.Timestamp(0))
     return versions[known >= removed_at]
 
 
 def feature_frame(examples: pd.DataFrame) -> pd.DataFrame:
-    """The numeric feature columns [examples, features] as floats, columns by name."""
+    """The numeric features as floats [examples, features], columns sorted by name."""
     features = examples.drop(columns=KEYS).select_dtypes(exclude=["bool", "datetime"])
     return features[sorted(features)].apply(pd.to_numeric, errors="coerce").astype("float64")
 
 
 def learn_recipes(features: pd.DataFrame, labels: np.ndarray) -> pd.DataFrame:
-    """How to bring each feature to a common scale, learned from training; one row per feature.
+    """The scaling of each feature, learned from training examples; one row per used feature.
 
-    What has no negative values is taken as its logarithm if that goes better with the labels. A
-    feature that is the same for all, or unknown for all, teaches nothing and gets no row; of those
-    that put everybody in the same order, the one that goes best with the labels does.
+    A feature without negative values is log-transformed if this correlates better with the labels.
+    Constant and entirely unknown features get no row. If several features order all examples in the
+    same way, only the one with the best correlation gets a row.
     """
     labels = pd.Series(labels, features.index)
-    recipes = {}  # by the order of the profiles
+    recipes = {}  # by the order of the examples
     for name, values in features.items():
         lower, upper = values.quantile(list(CLIP))
         if not lower < upper:
@@ -119,7 +119,7 @@ def learn_recipes(features: pd.DataFrame, labels: np.ndarray) -> pd.DataFrame:
 
 
 def standardize(features: pd.DataFrame, recipes: pd.DataFrame) -> np.ndarray:
-    """Features [rows, terms] on the scale of training: what is unknown is average, that is 0."""
+    """Features [rows, terms] scaled as in training; an unknown value is the mean, which is 0."""
     clipped = features[recipes["term"]].clip(
         recipes["lower_bound"].to_numpy(), recipes["upper_bound"].to_numpy(), axis=1
     )
@@ -130,12 +130,12 @@ def standardize(features: pd.DataFrame, recipes: pd.DataFrame) -> np.ndarray:
 
 
 def regression(strength: float) -> LogisticRegression:
-    """Without class weights, so that the scores are probabilities."""
+    """The regression without class weights, so that scores are probabilities."""
     return LogisticRegression(C=strength, max_iter=2000, random_state=0)
 
 
 def choose_strength(x: np.ndarray, y: np.ndarray, profiles: pd.Series) -> float:
-    """The regularization with the least cross-validated log loss; no profile is in two folds."""
+    """The strength with the lowest cross-validated log loss; a profile is in one fold only."""
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     splits = [(a, b) for a, b in folds.split(x, y, profiles) if len(set(y[a])) == 2 and len(b)]
     losses = {
@@ -149,9 +149,9 @@ def choose_strength(x: np.ndarray, y: np.ndarray, profiles: pd.Series) -> float:
 
 
 def baseline_ranking(train: pd.Series, labels: np.ndarray, test: pd.Series) -> np.ndarray:
-    """The test values of one feature, turned so that more means more positives in training.
+    """The test values of a feature, negated if high values meant fewer positives in training.
 
-    What is unknown counts as the mean of training; a feature unknown to all ranks nobody.
+    Unknown values count as the mean of training; a feature without any known value is 0 for all.
     """
     mean = train.mean() if train.notna().any() else 0.0
     direction = 1 if roc_auc_score(labels, train.fillna(mean)) >= 0.5 else -1
@@ -159,13 +159,13 @@ def baseline_ranking(train: pd.Series, labels: np.ndarray, test: pd.Series) -> n
 
 
 def resampled_auc(truth: np.ndarray, score: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """AUC of each resample; `counts` [resamples, rows] says how often a row was drawn."""
+    """AUC of each resample; `counts` [resamples, rows]: how often each row was drawn."""
     order = np.argsort(score, kind="stable")
     begins = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
     is_positive = truth[order] == 1
     positives = np.add.reduceat(counts[:, order] * is_positive, begins, axis=1)
     negatives = np.add.reduceat(counts[:, order] * ~is_positive, begins, axis=1)
-    below = np.cumsum(negatives, axis=1) - negatives / 2  # of a tie, half
+    below = np.cumsum(negatives, axis=1) - negatives / 2  # ties count half
     pairs = positives.sum(axis=1) * negatives.sum(axis=1)
     return (positives * below).sum(axis=1) / np.where(pairs > 0, pairs, np.nan)
 
@@ -173,9 +173,9 @@ def resampled_auc(truth: np.ndarray, score: np.ndarray, counts: np.ndarray) -> n
 def gain_interval(
     truth: np.ndarray, score: np.ndarray, alone: np.ndarray, profiles: pd.Series
 ) -> tuple[float, float]:
-    """95% bootstrap interval of how much greater the AUC of `score` is than that of `alone`.
+    """95% bootstrap interval of AUC(`score`) - AUC(`alone`).
 
-    People are drawn, not rows: the rows of one person are no independent evidence.
+    People are resampled, not rows, because the rows of one person are not independent.
     """
     rng = np.random.default_rng(0)
     codes, people = pd.factorize(profiles)
@@ -189,9 +189,10 @@ def gain_interval(
 
 
 def train(examples: pd.DataFrame, baselines: list[str]) -> pd.DataFrame:
-    """Fit and judge one model; rows of `kind, term, value` and how the term is scaled.
+    """Fit and evaluate one model; return rows of `kind, term, value` and the term's scaling.
 
-    `examples` are rows of `training_examples` of one model that meet `model_requirements`.
+    `examples`: the rows of `training_examples` of one model that meets `model_requirements`. Raises
+    ValueError if a baseline is not a numeric column.
     """
     examples = examples.sort_values(["as_of", "profile_id"], ignore_index=True)
     features, labels = feature_frame(examples), examples["label"].to_numpy(dtype=int)
@@ -243,13 +244,13 @@ def train(examples: pd.DataFrame, baselines: list[str]) -> pd.DataFrame:
 
 
 def missing_by_model(requirements: pd.DataFrame) -> dict[str, str]:
-    """What each model lacks by `model_requirements`; a model that lacks nothing is left out."""
+    """The unmet requirements by model; models that meet all requirements are left out."""
     unmet = requirements[~requirements["is_met"].astype(bool)].sort_values("requirement_number")
     return unmet.groupby("model_name")["finding"].agg("; ".join).to_dict()
 
 
 def model(dbt, session):
-    """One row per model, version and term; see model_parameters.yml."""
+    """The dbt model: one row per model, version and term; see model_parameters.yml."""
     dbt.config(
         materialized="incremental",
         incremental_strategy="delete+insert",  # training again at the same clock replaces
@@ -267,7 +268,7 @@ def model(dbt, session):
     clock = pd.Timestamp(frame_of(data_clock)["as_of"].iloc[0])
     versions = pd.DataFrame(columns=["declaration_id", "trained_as_of", "last_removal_at"])
     if dbt.is_incremental:
-        # A table from before versions had declarations, or removals were known, lacks columns.
+        # A table of an earlier release may lack these columns.
         versions = frame_of(session.sql(f"select * from {dbt.this}")).reindex(
             columns=versions.columns
         )
@@ -275,7 +276,7 @@ def model(dbt, session):
     versions = trained_since(versions, removed_at)
     requirements = frame_of(requirements)
     declarations = frame_of(declarations).sort_values("model_name")
-    # A build with --empty looks at no requirement, and so has nothing to train.
+    # A build with --empty has no requirements, and so trains nothing.
     declarations = declarations[declarations["model_name"].isin(requirements["model_name"])]
     due = {
         row.model_name: row.declaration_id
@@ -293,7 +294,7 @@ def model(dbt, session):
         if name in missing:
             LOG.warning("Model %s was not trained: %s.", name, missing[name])
             continue
-        with threadpool_limits(1):  # sums in one order, whatever the machine
+        with threadpool_limits(1):  # so that results do not depend on the machine
             rows = train(examples[examples["model_name"] == name], BASELINES[name])
         trained.append(
             rows.assign(

@@ -1,14 +1,14 @@
-"""Find the personas: k-means over behavior, written down as one row per persona and behavior.
+"""Finds the personas: k-means over behavior, stored as one row per persona and behavior.
 
-The rows are all that assigning profiles in SQL needs. A persona found again keeps its id, and its
+SQL assigns profiles with these rows alone. A persona that is found again keeps its id, and its
 name as long as the name is true.
 """
 
 import logging
 from dataclasses import dataclass
 
-# dbt's threads load the Python models side by side. The first import of scikit-learn is the same in
-# each, so that one waits until it is whole; Python would give the other a half loaded module.
+# dbt loads the Python models in parallel threads. All models import the same module of scikit-learn
+# first, so that one thread waits for the other; else it could get a partially loaded module.
 import sklearn.linear_model  # noqa: F401
 
 # isort: split
@@ -23,13 +23,13 @@ from threadpoolctl import threadpool_limits
 LOG = logging.getLogger("tideline.persona_centroids")
 
 KEYS = ["profile_id", "as_of", "is_for_training"]
-CLEAR = 0.5  # deviations from the mean from which a behavior sets people apart
-CLIP = 3  # deviations that a value counts at most; the same in profile_personas.sql
+CLEAR = 0.5  # standard deviations from the mean at which a behavior can name a persona
+CLIP = 3  # standard deviations to which values are clipped, as in profile_personas.sql
 LEAST, MOST = 3, 8  # personas
 LEAST_PROFILES = 50
-LEAST_SHARE = 0.02  # of the profiles, in each persona; half of it in one that was found before
-FITTED_ROWS, SILHOUETTE_ROWS = 50_000, 3_000  # sampled beyond, to stay fast
-TIES = 0.01  # of silhouette: as good as the best, and then the former or the fewer personas
+LEAST_SHARE = 0.02  # of the profiles, in each persona; half of it in former personas
+FITTED_ROWS, SILHOUETTE_ROWS = 50_000, 3_000  # larger data is sampled, to stay fast
+TIES = 0.01  # smaller differences of silhouettes are ties; then former or fewer personas win
 RESAMPLES = 500  # of the silhouettes, for the interval of a gain
 COLUMNS = {
     "model_version": "str",
@@ -53,9 +53,9 @@ def frame_of(relation):
 
 
 def is_due(versions: pd.DataFrame, clock: pd.Timestamp, retrain_after_days: int) -> bool:
-    """Whether the newest version (`trained_as_of`) up to the clock is the given days old.
+    """Whether the newest version up to the clock is at least `retrain_after_days` old.
 
-    Days of the calendar are counted: an hour more or less between two runs makes no difference.
+    Calendar days are counted, so that runs at slightly different hours make no difference.
     """
     trained = pd.to_datetime(versions["trained_as_of"])
     known = trained[trained <= clock]
@@ -63,29 +63,29 @@ def is_due(versions: pd.DataFrame, clock: pd.Timestamp, retrain_after_days: int)
 
 
 def trained_since(versions: pd.DataFrame, removed_at: pd.Timestamp) -> pd.DataFrame:
-    """The rows of versions that were trained since rows were last removed from the landings.
+    """The rows of versions that were trained after the last removal of landed rows.
 
-    Those before may have learned from rows that have left, and are as if they had not been.
+    Earlier versions may have learned from removed rows, so they are ignored.
     """
     known = pd.to_datetime(versions["last_removal_at"]).fillna(pd.Timestamp(0))
     return versions[known >= removed_at]
 
 
 def behavior_numbers(behaviors: pd.DataFrame) -> pd.DataFrame:
-    """The behavior columns [profiles, behaviors] as floats, columns by name; unknown is none."""
+    """The behaviors as floats [profiles, behaviors], columns sorted by name; unknown is 0."""
     numbers = behaviors[sorted(set(behaviors.columns) - set(KEYS))]
     numbers = numbers.apply(pd.to_numeric, errors="coerce").astype("float64").fillna(0)
     return numbers.clip(lower=0)
 
 
 def varying_logs(numbers: pd.DataFrame) -> pd.DataFrame:
-    """log1p of behaviors, without those that never vary."""
+    """log1p of the behaviors, without constant ones."""
     logs = np.log1p(numbers)
     return logs.loc[:, logs.std(ddof=0) > 1e-9]
 
 
 def medians_of(numbers: pd.DataFrame, clusters: np.ndarray) -> pd.DataFrame:
-    """Behavior of each cluster's median member, in its own unit, and `order_value_ratio`."""
+    """The median of each behavior per cluster, in its own unit, and `order_value_ratio`."""
     medians = numbers.groupby(clusters).median()
     if "avg_order_value" in medians:
         spent = numbers.loc[numbers["avg_order_value"] > 0, "avg_order_value"]
@@ -103,9 +103,9 @@ def fit(values: np.ndarray, count: int) -> KMeans:
 def silhouettes(
     values: np.ndarray, fitted: KMeans, rows: np.ndarray, least_share: float
 ) -> np.ndarray:
-    """Silhouette of each of `rows`; -1 for all where a persona is too small.
+    """Silhouette of each of `rows`; -1 for all rows if a persona is too small.
 
-    Groups of a few odd profiles would look well apart: personas must have a least share.
+    Clusters of a few unusual profiles have high silhouettes, so each persona needs a minimum share.
     """
     labels = fitted.labels_
     sizes = np.bincount(labels, minlength=fitted.n_clusters)
@@ -115,19 +115,19 @@ def silhouettes(
 
 
 def is_gain(new: np.ndarray, old: np.ndarray) -> bool:
-    """Whether silhouettes are better than others by more than a tie and beyond chance.
+    """Whether the silhouettes `new` are significantly better than `old`.
 
-    The lower end of a 95% bootstrap interval of the mean difference must lie above a tie.
+    The lower end of the 95% bootstrap interval of the mean difference must be above `TIES`.
     """
     draws = np.random.default_rng(0).integers(len(new), size=(RESAMPLES, len(new)))
     return float(np.quantile((new - old)[draws].mean(axis=1), 0.025)) > TIES
 
 
 def choose_fit(values: np.ndarray, former: np.ndarray) -> KMeans:
-    """The number of personas by silhouette over a fixed sample; fewer where it is as good.
+    """The k-means fit with the best silhouette on a fixed sample; fewer personas win ties.
 
-    The centers [personas, behaviors] of the `former` version go before: moved to where their
-    members are now, they stay unless another number, or other centers, is a gain beyond noise.
+    `former`: the centers of the former version [personas, behaviors]. They are refitted to the
+    present data and kept unless the best new fit is significantly better.
     """
     distinct = len(np.unique(values, axis=0))
     rows = np.random.default_rng(0).permutation(len(values))[:SILHOUETTE_ROWS]
@@ -143,7 +143,7 @@ def choose_fit(values: np.ndarray, former: np.ndarray) -> KMeans:
 
 
 def former_centers(former: pd.DataFrame, mean: pd.Series, scale: pd.Series) -> np.ndarray:
-    """The centers of a version [personas, behaviors] in the present scale; what is new is 0."""
+    """The centers of a version [personas, behaviors] in the present scale; new behaviors are 0."""
     if former.empty:
         return np.empty((0, len(mean)))
     logs = former.assign(log=former["center"] * former["scale"] + former["mean"])
@@ -153,11 +153,11 @@ def former_centers(former: pd.DataFrame, mean: pd.Series, scale: pd.Series) -> n
 
 
 def find(numbers: pd.DataFrame, former: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Centroids of `numbers` [profiles, behaviors], and the medians [clusters, behaviors].
+    """Centroids of `numbers` [profiles, behaviors], and their medians [clusters, behaviors].
 
-    Centroids are rows of `cluster, feature, mean, scale, ...`, of log1p and without behaviors that
-    never vary. Clusters are numbered from 0, the largest first. `former` are the rows of the
-    version before, if there is one.
+    Centroids are rows of `cluster, feature, mean, scale, ...` in log1p, without constant behaviors.
+    Clusters are numbered from 0, the largest first. `former`: the rows of the version before, or
+    none.
     """
     logs = varying_logs(numbers)
     mean, scale = logs.mean(), logs.std(ddof=0)
@@ -179,10 +179,10 @@ def find(numbers: pd.DataFrame, former: pd.DataFrame) -> tuple[pd.DataFrame, pd.
 
 
 def match(found: pd.DataFrame, former: pd.DataFrame) -> dict[int, str]:
-    """Which clusters are personas of the former version: cluster to persona_id.
+    """The clusters that are personas of the former version: cluster to persona_id.
 
-    Distances are taken in the former scale. A cluster that lies further from its persona than half
-    way to the next one means something else, and is left out.
+    Distances are measured in the former scale. A cluster is left out, as a new persona, if it is
+    further from the matched persona than half the way from that persona to the nearest other one.
     """
     old = former.pivot(index="persona_id", columns="feature", values="center")
     new = found.assign(log=found["center"] * found["scale"] + found["mean"])
@@ -203,12 +203,14 @@ def match(found: pd.DataFrame, former: pd.DataFrame) -> dict[int, str]:
 
 @dataclass(frozen=True)
 class Names:
-    """The seed `persona_names`: what people are called who have much, or little, of a behavior.
+    """The seed `persona_names`: names for clusters with a high or low behavior.
 
-    `phrases`: names by behavior and whether it is high. `claims`: what must be true of a cluster's
-    median member for a name to be given or kept, as the least and most of each measure; less than
-    others is not little. Measures are behaviors, which one visit (order) without anything dilutes,
-    and `order_value_ratio`, the order value over that of the median of all who order.
+    - `phrases`: names by behavior and whether it is high.
+    - `claims`: by name, the range of each measure in which the cluster's median must lie for the
+      name to be given or kept, because a value below others is not necessarily low.
+
+    Measures are the behaviors, and `order_value_ratio`: the cluster's median order value divided by
+    the median of all profiles with orders.
     """
 
     phrases: dict[tuple[str, bool], str]
@@ -216,7 +218,7 @@ class Names:
 
     @classmethod
     def read(cls, rows: pd.DataFrame) -> "Names":
-        """From the rows of the seed: one per name and claim; an empty bound is none."""
+        """Read the rows of the seed, one per name and claim; an empty bound is no limit."""
         phrases, claims = {}, {}
         for row in rows.itertuples():
             phrases[row.behavior, bool(row.is_high)] = row.persona_name
@@ -227,15 +229,15 @@ class Names:
 
 
 def plain_name(feature: str, is_high: bool) -> str:
-    """A name that only compares."""
+    """A comparing name, such as `Higher average order value`."""
     words = feature.replace("avg_", "average_").replace("_", " ")
     return f"{'Higher' if is_high else 'Lower'} {words}"
 
 
 def is_true(name: str, names: Names, median: pd.Series, center: pd.Series) -> bool:
-    """Whether a name holds for a cluster, by its median member or, if it only compares, its center.
+    """Whether a name is true of a cluster: claims by its medians, a comparing name by its center.
 
-    What is claimed of a behavior that is not there does not hold.
+    A claim about a behavior that is missing is false.
     """
     compared = {plain_name(feature, each > 0) for feature, each in center.items()}
     denied = {plain_name(feature, each <= 0) for feature, each in center.items()} - compared
@@ -248,10 +250,11 @@ def is_true(name: str, names: Names, median: pd.Series, center: pd.Series) -> bo
 def name_personas(
     centers: pd.DataFrame, medians: pd.DataFrame, named: dict[int, str], book: Names
 ) -> dict[int, str]:
-    """Unique names for all clusters, by what sets them apart most; `named` keep theirs if true.
+    """Unique names for all clusters, by their most distinctive behaviors.
 
-    `centers` [clusters, behaviors] are in deviations, `medians` in the behaviors' own units. Having
-    much of something names first; a name that only compares is given where no other is true.
+    Clusters in `named` keep their names if true. `centers` [clusters, behaviors] are in standard
+    deviations, `medians` in the behaviors' own units. High behaviors are named before low ones; a
+    comparing name is given if no other one is true.
     """
     names = {
         cluster: name
@@ -294,11 +297,11 @@ def train(
     removed_at: pd.Timestamp,
     book: Names,
 ) -> pd.DataFrame:
-    """Find personas and give them ids and names.
+    """Find personas and give them ids and names; return the rows of the new version.
 
-    `history` are the rows of all versions. The latest up to the clock hands on its ids and names;
-    a number that any version has used is not used for another persona. How many there are is
-    chosen as for the first time if rows were removed since.
+    `history`: the rows of all versions. Ids and names come from the latest version up to the clock;
+    a number used in any version is never used for another persona. If landed rows were removed
+    since, the number of personas is chosen as in the first training.
     """
     known = history[history["trained_as_of"] <= clock]
     valid = trained_since(known, removed_at)
@@ -322,7 +325,7 @@ def train(
 
 
 def model(dbt, session):
-    """One row per version, persona and behavior; see persona_centroids.yml."""
+    """The dbt model: one row per version, persona and behavior; see persona_centroids.yml."""
     dbt.config(
         materialized="incremental",
         incremental_strategy="delete+insert",  # training again at the same clock replaces
@@ -339,7 +342,7 @@ def model(dbt, session):
     clock = pd.Timestamp(frame_of(data_clock)["as_of"].iloc[0])
     history = pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
     if dbt.is_incremental:
-        # A table from before removals were known has no such column.
+        # A table of an earlier release may lack the column `last_removal_at`.
         history = frame_of(session.sql(f"select * from {dbt.this}")).reindex(columns=list(COLUMNS))
     removed_at = pd.Timestamp(frame_of(last_removal)["removed_at"].iloc[0])
 
@@ -361,7 +364,7 @@ def model(dbt, session):
                 LEAST,
             )
         else:
-            with threadpool_limits(1):  # sums in one order, whatever the machine
+            with threadpool_limits(1):  # so that results do not depend on the machine
                 result = train(
                     numbers, history, clock, removed_at, Names.read(frame_of(persona_names))
                 )

@@ -1,3 +1,3 @@
 import pytest
 
-pytest.register_assert_rewrite("tests.support")  # its checks say what differs, as tests do
+pytest.register_assert_rewrite("tests.support")  # so that failing asserts show values

@@ -1,4 +1,4 @@
-"""What the tests share: a deployment of its own for each, in a temporary folder."""
+"""Fixtures of all tests: a separate deployment for each, in a temporary folder."""
 
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -9,13 +9,13 @@ from tests.support.deployment import Deployment
 
 @pytest.fixture(scope="session", autouse=True)
 def hypothesis_elsewhere(tmp_path_factory):
-    """What hypothesis writes to speed itself up does not stay in the repository."""
+    """Hypothesis keeps its database outside the repository."""
     set_hypothesis_home_dir(tmp_path_factory.mktemp("hypothesis"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def parsed_once(tmp_path_factory):
-    """dbt parses the project once for all deployments with the same vars."""
+    """A folder for parsed projects: dbt parses once for all deployments with the same vars."""
     Deployment.parsed = tmp_path_factory.mktemp("parsed")
 
 
@@ -26,11 +26,11 @@ def deployment(tmp_path):
 
 @pytest.fixture(scope="module")
 def shared_deployment(tmp_path_factory):
-    """One deployment for the tests of a module; what one changes, those after it find changed."""
+    """One deployment for all tests of a module; changes of one test are visible to later ones."""
     return Deployment(tmp_path_factory.mktemp("deployment"))
 
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory):
-    """A warehouse, and the incremental models of the event layer as dbt compiled them."""
+    """A warehouse, and the incremental models of the event layer as compiled by dbt."""
     return event_layer.compile_layer(tmp_path_factory.mktemp("layer"))

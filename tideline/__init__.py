@@ -1,1 +1,1 @@
-"""Tideline's own code, in layers that import only downwards (docs/reference/architecture.md)."""
+"""Tideline's Python code; its layers import only downwards (docs/reference/architecture.md)."""

@@ -1,4 +1,4 @@
-"""`python -m tideline` is the `tideline` command of this checkout."""
+"""Entry point of `python -m tideline`: the `tideline` command of this checkout."""
 
 from tideline.cli import run
 

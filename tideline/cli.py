@@ -1,4 +1,4 @@
-"""The `tideline` command: what a person or a schedule does beside `dbt build`."""
+"""The `tideline` command: everything that a person or a schedule runs besides `dbt build`."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ WRONG_ARGUMENTS = 2  # as argparse does
 
 @dataclass(frozen=True)
 class Command:
-    """A command: its module, which has `main(arguments)`, and what it does in a few words."""
+    """A command: its module, which has `main(arguments)`, and a short summary."""
 
     module: str
     summary: str
 
 
-# In the order in which somebody meets them.
+# In the order in which a new user needs them.
 COMMANDS: dict[str, dict[str, Command]] = {
     "Bring events in": {
         "sample": Command("examples.shop.sample", "land the sample shop's events"),
         "land": Command("tideline.landing.land", "land a log of your own, or propose its mapping"),
-        "load": Command("tideline.landing.systems.command", "land what is new in source systems"),
+        "load": Command("tideline.landing.systems.command", "land new records of source systems"),
         "plan": Command("tideline.landing.plan", "check the tracking plan, or propose rows for it"),
     },
     "After `dbt build`": {
-        "summary": Command("tideline.summary", "show what the last build made, on one page"),
+        "summary": Command("tideline.summary", "show the result of the last build on one page"),
         "activate": Command("tideline.activation.command", "bring destinations up to date"),
         "match": Command(
             "tideline.matching.command", "find records of one person that share no id"
@@ -51,7 +51,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
     },
 }
 EPILOG = """\
-`tideline COMMAND --help` describes a command. All read these variables of the environment:
+`tideline COMMAND --help` describes a command. All read these environment variables:
 TIDELINE_LANDING (landing), TIDELINE_WAREHOUSE (warehouse/warehouse.duckdb),
 TIDELINE_DELIVERIES (deliveries) and DBT_TARGET (duckdb).
 
@@ -61,7 +61,7 @@ Exit codes: 0 done; 1 something is wrong, and the message says what to do; 2 wro
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that the first argument names; returns its exit code."""
+    """Run the command that the first argument names; return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     commands = {name: each for group in COMMANDS.values() for name, each in group.items()}
     if words and words[0] in commands:
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def overview() -> str:
-    """The commands, by what they are for."""
+    """The help text: all commands, grouped by purpose."""
     parser = argparse.ArgumentParser(
         prog="tideline",
         usage="tideline COMMAND [...]",
@@ -109,7 +109,7 @@ def run(main: Callable[[], int] = main) -> NoReturn:
     except (KeyboardInterrupt, duckdb.InterruptException):
         print("interrupted", file=sys.stderr)
         code = INTERRUPTED_CODE
-    except BrokenPipeError:  # `... | head` has read enough; nothing can be printed any more
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = PIPE_CLOSED
     except Exception as error:

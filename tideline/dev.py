@@ -1,7 +1,7 @@
-"""Dagster on this machine: `tideline dev`, which is what `make dev` runs.
+"""Dagster on this machine: `tideline dev`, also run by `make dev`.
 
-Its runs are kept where `dagster.yaml` says. On a port that is taken Dagster would move to another
-one by itself, and an open page would go on showing the older server.
+`dagster.yaml` says where Dagster keeps its runs. If the port were in use, Dagster would silently
+choose another one, and an open page would keep showing the older server.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 
 
 def is_free(port: int) -> bool:
-    """Whether a server can be started on a port."""
+    """Whether a server can listen on a port of this machine."""
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -30,7 +30,7 @@ def is_free(port: int) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Become `dagster dev`; 1 if the port is taken."""
+    """Replace this process by `dagster dev`; return 1 if the port is in use."""
     parser = parser_of(
         "dev",
         """

@@ -1,7 +1,7 @@
 """The licences of all pinned packages: `tideline licences`, or `make licences`.
 
-They are read from what the packages say of themselves, as installed here. A package that says
-nothing, or names a licence that is not on the list, makes the command fail.
+They are read from the metadata of the installed packages. The command fails if a package names no
+licence, or one that is not on the list.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from tideline.text import table
 from tideline.usage import parser as parser_of
 
 PINS = Path(__file__).parents[1] / "requirements.txt"
-# SPDX identifiers of licences under which everybody may use, change and sell. Of weak copyleft only
-# what binds the files of the package itself (MPL).
+# SPDX identifiers of licences that let everybody use, change and sell the software. MPL is the only
+# copyleft licence here; it binds only the files of the package itself.
 ALLOWED = {
     *("MIT", "MIT-0", "ISC", "Zlib", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "CC0-1.0"),
     *("Apache-2.0", "AFL-2.1", "PSF-2.0", "CNRI-Python", "MPL-2.0"),
 }
-# What packages write, as patterns, and what it means. "BSD" alone is of two or three clauses.
+# Patterns of licence names in package metadata, and the SPDX identifiers they mean. "BSD" alone
+# means two or three clauses; both are allowed.
 MEANT = {
     r"(License :: OSI Approved :: )?(The )?MIT( License)?": "MIT",
     r"(The )?Apache( Software)?( License)?,?( Version| v)?[ -]?(2|2\.0)?": "Apache-2.0",
@@ -33,17 +34,17 @@ MEANT = {
     r"Mozilla Public License 2\.0 \(MPL 2\.0\)": "MPL-2.0",
     r"Python Software Foundation License": "PSF-2.0",
 }
-# What is allowed for one package, and why.
+# Licences that are allowed for one package only, and why.
 JUDGED = {
     "text-unidecode": (
         "Artistic License",
-        "its author lets choose between this and the GPL; it is used as it is, not changed",
+        "the author offers a choice of this and the GPL; the package is used unchanged",
     ),
 }
 
 
 def pinned(path: Path) -> Iterator[Requirement]:
-    """The requirements of a file that belong to this platform and Python."""
+    """The requirements of a file that apply to this platform and Python version."""
     for line in path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
         text = line.split(" --hash")[0].split("#")[0].strip()
         if text:
@@ -53,12 +54,12 @@ def pinned(path: Path) -> Iterator[Requirement]:
 
 
 def licence_of(package: Distribution) -> str:
-    """The licence of a package: an SPDX expression, or what it wrote; empty if it says nothing."""
+    """The licence of a package: an SPDX expression or a name; empty if it gives none."""
     about = package.metadata
     if "License-Expression" in about:
         return about["License-Expression"]
     written = about["License"].strip() if "License" in about else ""
-    if "\n" in written or written.startswith("Copyright"):  # the text of it, not its name
+    if "\n" in written or written.startswith("Copyright"):  # the full text, not the name
         written = ""
     classes = [
         name.split(" :: ")[-1]
@@ -70,7 +71,7 @@ def licence_of(package: Distribution) -> str:
 
 
 def meant(name: str) -> str:
-    """The SPDX identifier of a name, else the name itself."""
+    """The SPDX identifier of a licence name, or the name itself if it is unknown."""
     for pattern, identifier in MEANT.items():
         if re.fullmatch(pattern, name, re.IGNORECASE):
             return identifier
@@ -78,7 +79,7 @@ def meant(name: str) -> str:
 
 
 def is_allowed(expression: str) -> bool:
-    """Whether an SPDX expression can be kept to: all that are joined by AND, one of each OR."""
+    """Whether an SPDX expression is allowed: all parts of an AND, at least one part of an OR."""
     while inner := re.search(r"\(([^()]*)\)", expression):
         word = "MIT" if is_allowed(inner[1]) else "none"
         expression = expression.replace(inner[0], word)
@@ -89,7 +90,7 @@ def is_allowed(expression: str) -> bool:
 
 
 def rows(pins: Path) -> Iterator[tuple[str, str, str, str]]:
-    """Name, version, licence and what is wrong of each pinned package."""
+    """Name, version, licence and problem (empty if none) of each pinned package."""
     for requirement in pinned(pins):
         version = str(requirement.specifier).removeprefix("==")
         try:
@@ -101,19 +102,19 @@ def rows(pins: Path) -> Iterator[tuple[str, str, str, str]]:
         is_judged = requirement.name in JUDGED and JUDGED[requirement.name][0] in licence
         wrong = "" if package.version == version else f"pinned as {version}"
         if not licence:
-            wrong = "says nothing of its licence"
+            wrong = "names no licence"
         elif not is_allowed(licence) and not is_judged:
             wrong = "not an allowed licence"
         yield requirement.name, package.version, licence, wrong
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print all licences; 1 if a package has none that is allowed."""
+    """Print all licences; return 1 if a package has no allowed licence."""
     parser_of(
         "licences",
         """
-        List name, version and licence of every pinned package, as the installed packages say it.
-        Exit code 1 if a package says nothing, or names a licence that is not allowed.
+        List name, version and licence of every pinned package, read from the installed packages.
+        Exit code 1 if a package names no licence, or one that is not allowed.
         """,
         {"tideline licences": "list them all"},
     ).parse_args(arguments)

@@ -1,7 +1,7 @@
-"""Progress of what takes longer than a few seconds, on the standard error of a terminal.
+"""Progress bars for steps of more than a few seconds, on the standard error of a terminal.
 
-Only the `tideline` command shows it, after `show()`, and only to a person: in a pipe, in a log and
-in Dagster, which runs the same code, nothing is written. Standard output is never touched.
+The `tideline` command turns them on with `show()`. Nothing is written to a pipe, a log or Dagster,
+which runs the same code. Standard output is never used.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     import duckdb
     from tqdm import tqdm
 
-TICK = 0.5  # seconds; the clock of a bar goes on while a step says nothing
+TICK = 0.5  # seconds between refreshes, also while a step reports nothing
 BUFFER = 1 << 20  # bytes
 
 _is_shown = False
 
 
 def show() -> None:
-    """Show progress in this process from here on, if its standard error is a terminal."""
+    """Show progress in this process from now on, if its standard error is a terminal."""
     global _is_shown
     _is_shown = sys.stderr.isatty()
 
 
 class Progress:
-    """One bar: what is being done, how much of it is through, for how long. It leaves no trace."""
+    """One bar: the step, how much of it is done, and for how long. It is erased at the end."""
 
     def __init__(self, what: str, total: float | None = None, unit: str = "") -> None:
-        """`total` may be unknown. With the unit `B` sizes are shown, else numbers."""
+        """`total` may be unknown. The unit `B` shows sizes, any other plain numbers."""
         self._bar: tqdm | None = None
         self._ended = threading.Event()
         if _is_shown:
@@ -53,20 +53,20 @@ class Progress:
             threading.Thread(target=self._tick, args=(self._bar,), daemon=True).start()
 
     def advance(self, by: float = 1) -> None:
-        """So much more is through."""
+        """Count `by` more as done."""
         if self._bar is not None:
             self._bar.update(by)
 
     def say(self, what: str) -> None:
-        """Name what is being done now."""
+        """Change the name of the step."""
         if self._bar is not None:
             self._bar.set_description(what)
 
     @contextmanager
     def following(self, con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """Show how far DuckDB says it is with each query inside; the total is 100.
+        """Show DuckDB's own progress, in percent, of each query run inside.
 
-        The connection has to have `enable_progress_bar` set and `enable_progress_bar_print` unset.
+        The connection needs `enable_progress_bar` set and `enable_progress_bar_print` unset.
         """
         if self._bar is None:
             yield
@@ -83,7 +83,7 @@ class Progress:
     @staticmethod
     def _poll(con: duckdb.DuckDBPyConnection, bar: tqdm, ended: threading.Event) -> None:
         while not ended.wait(TICK):
-            bar.n = round(max(con.query_progress(), 0))  # below zero while no query runs
+            bar.n = round(max(con.query_progress(), 0))  # negative while no query runs
             bar.refresh()
 
     def _tick(self, bar: tqdm) -> None:
@@ -100,7 +100,7 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the bar away."""
+        """Erase the bar."""
         self._ended.set()
         if self._bar is not None:
             self._bar.refresh()
@@ -109,7 +109,7 @@ class Progress:
 
 @contextmanager
 def reading(path: Path) -> Iterator[io.BufferedReader[_Counted]]:
-    """Open a file, and show how much of it has been read."""
+    """Open a file for reading and show how much of it has been read."""
     with (
         Progress(f"reading {path.name}", path.stat().st_size, "B") as shown,
         io.BufferedReader(_Counted(path, shown), BUFFER) as file,
@@ -118,7 +118,7 @@ def reading(path: Path) -> Iterator[io.BufferedReader[_Counted]]:
 
 
 class _Counted(io.FileIO):
-    """A file that tells how much of it was read."""
+    """A file that reports how much of it was read."""
 
     def __init__(self, path: Path, shown: Progress) -> None:
         super().__init__(path)

@@ -1,6 +1,6 @@
 """The JSON Schema of a dbt properties file that declares syncs: `tideline schema`.
 
-Editors complete and check the YAML by it. It stands in `docs/reference/schemas/exposures.json`.
+Editors use it to complete and check the YAML. `docs/reference/schemas/exposures.json` is a copy.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser_of(
         "schema",
         """
-        Print the JSON Schema of dbt's properties files that declare syncs. Editors complete and
-        check the YAML by it.
+        Print the JSON Schema of dbt's properties files that declare syncs. Editors use it to
+        complete and check the YAML.
         """,
         {"tideline schema": "print it"},
     ).parse_args(arguments)

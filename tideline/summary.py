@@ -1,7 +1,7 @@
-"""What a build made, on one page: `tideline summary`.
+"""The result of the last build on one page: `tideline summary`.
 
-Counts per stage that add up, segments and personas with their sizes, how good the models are, and
-what was delivered where.
+It shows row counts per stage, segments and personas with their sizes, the quality of the models and
+the last deliveries.
 """
 
 import os
@@ -26,7 +26,7 @@ STAGES = {
 
 
 class _Tables(dict):
-    """Full names of tables, looked up by their short ones."""
+    """Full names of tables by their short names, looked up on first use."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         super().__init__()
@@ -37,18 +37,18 @@ class _Tables(dict):
 
 
 def rows_of(warehouse: Warehouse, sql: str) -> list[tuple]:
-    """Rows of a query that names the project's tables in braces."""
+    """The rows of a query that names the project's tables in braces."""
     return warehouse.query(sql.format_map(_Tables(warehouse)))
 
 
 def section(head: Sequence[str], rows: Iterable[Sequence], otherwise: str = "none yet") -> str:
-    """A table, or words for its absence."""
+    """A table as text, or `otherwise` if there are no rows."""
     rows = list(rows)
     return table(head, rows) if rows else f"  {otherwise}"
 
 
 def unknown_events(warehouse: Warehouse) -> list[str]:
-    """A line if events were quarantined because the tracking plan does not know them."""
+    """A line if events were quarantined because the tracking plan does not list them."""
     ((rows, events),) = rows_of(
         warehouse,
         "select count(*), count(distinct event_name) from {events_quarantined} "
@@ -63,7 +63,7 @@ def unknown_events(warehouse: Warehouse) -> list[str]:
 
 
 def unreachable(warehouse: Warehouse) -> list[str]:
-    """A line per event without which declared segments have no members."""
+    """A line per missing event because of which segments have no members."""
     rules = dict(rows_of(warehouse, "select segment_name, rule from {segments} order by priority"))
     accepted = [
         name for (name,) in rows_of(warehouse, "select distinct event_name from {fct_events}")
@@ -89,7 +89,7 @@ def without_scores(warehouse: Warehouse) -> list[str]:
 
 
 def models(warehouse: Warehouse) -> list[str]:
-    """The newest version of each model beside its best baseline, and what keeps it from scoring."""
+    """The newest version of each model, its best baseline, and why it is not used for scoring."""
     rows = rows_of(
         warehouse,
         "select model_name, model_version, auc, baseline, baseline_auc, is_promoted, judgement "
@@ -134,7 +134,7 @@ def without_persona(warehouse: Warehouse) -> list[str]:
 
 
 def behaving(warehouse: Warehouse) -> str:
-    """Why there are no personas yet."""
+    """The reason why there are no personas yet."""
     count = rows_of(warehouse, "select count_if(is_for_training) from {persona_behaviors}")[0][0]
     return (
         f"none yet: {count or 0:,} profiles visited at least twice in 90 days; "
@@ -143,7 +143,7 @@ def behaving(warehouse: Warehouse) -> str:
 
 
 def summary(warehouse: Warehouse) -> str:
-    """The page."""
+    """The page as text."""
     counts = {stage: rows_of(warehouse, sql)[0][0] for stage, sql in STAGES.items()}
     last = rows_of(
         warehouse,
@@ -166,7 +166,7 @@ def summary(warehouse: Warehouse) -> str:
                 warehouse,
                 "select segment_name, profile_count, label from {segments} order by priority",
             ),
-            "none is declared: docs/how-to/add-a-segment.md tells how to add one",
+            "none is declared: see docs/how-to/add-a-segment.md",
         ),
         *unreachable(warehouse),
         *without_scores(warehouse),
@@ -206,8 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser_of(
         "summary",
         """
-        Show what the last build made on one page: rows per stage, segments and personas with their
-        sizes, how good the models are, what was delivered where.
+        Show the result of the last build on one page: rows per stage, segments and personas with
+        their sizes, the quality of the models, the last deliveries.
         """,
         {"tideline summary": "show the page of the warehouse that TIDELINE_WAREHOUSE names"},
     ).parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Words for people: the nearest right word, and tables of text."""
+"""Text for people: suggestions for misspelled words, safe quoting, tables."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ LONGEST_SHOWN = 60
 
 
 def nearest(word: object, words: Iterable[str]) -> str:
-    """The end of an error message: what was probably meant; all words if nothing is near."""
+    """The end of an error message: the most similar of `words`, or all if none is similar."""
     by_fold = {str(each).lower(): str(each) for each in sorted(words, key=str)}
     near = get_close_matches(str(word).lower(), by_fold, n=1, cutoff=0.5)
     if near:
@@ -19,7 +19,7 @@ def nearest(word: object, words: Iterable[str]) -> str:
 
 
 def plain(text: str) -> str:
-    """A text in ASCII: accents go (é is e, ö is o), and letters without a plain one."""
+    """A text in ASCII: accents are removed (é is e, ö is o), other letters replaced or dropped."""
     spelled = "".join(LETTERS.get(letter, letter) for letter in text)
     return unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
 
@@ -31,13 +31,13 @@ def listed(words: Iterable[str], joined_by: str = "or") -> str:
 
 
 def shown(text: str) -> str:
-    """A text on one line of bounded length, what does not print escaped."""
+    """A text on one line, cut to 60 characters; unprintable characters are escaped."""
     cut = text[:LONGEST_SHOWN] + ("…" if len(text) > LONGEST_SHOWN else "")
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence]) -> str:
-    """Rows as text in columns; numbers to the right, their thousands separated."""
+    """Rows as aligned columns of text; numbers are right-aligned, with thousands separators."""
 
     def text(value: object) -> str:
         if isinstance(value, bool):

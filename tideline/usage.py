@@ -1,4 +1,4 @@
-"""What `tideline COMMAND --help` shows: what the command does, its arguments, examples."""
+"""The text of `tideline COMMAND --help`: description, arguments, examples."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ WIDTH = 80
 def parser(
     command: str, description: str, examples: Mapping[str, str], notes: str = ""
 ) -> argparse.ArgumentParser:
-    """A parser of `tideline <command>`; `examples` are lines of a shell, and what each does.
+    """An argument parser of `tideline <command>`.
 
-    Paragraphs of the description and of the notes are separated by an empty line.
+    `examples` maps shell commands to what they do. An empty line separates the paragraphs of
+    `description` and `notes`.
     """
     shown = [f"  {line}\n      {what}" for line, what in examples.items()]
     return argparse.ArgumentParser(

@@ -1,4 +1,4 @@
-"""A seeded shop with an app whose people, habits and dirty data are known, for demos and tests."""
+"""A generated shop with an app and known people, habits and dirty data, for demos and tests."""
 
 from examples.shop.business import Business, generate
 from examples.shop.dirt import Dirt

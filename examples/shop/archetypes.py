@@ -1,33 +1,33 @@
-"""The six kinds of people behind the data. A person varies around their archetype."""
+"""The six archetypes of people in the data. Each person varies around an archetype."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Archetype:
-    """How people of one kind behave on average."""
+    """The average behavior of one kind of people."""
 
     name: str
     share: float  # of all people
     visits_per_week: float
     has_app: float  # probability
-    app_visits: float  # share of the visits of those who have the app
+    app_visits: float  # share of the visits of people with the app
     searches: float  # per visit
     views: float  # product views per visit
     dwell: float  # seconds between two events, median
     reads: float  # probability that a product view reports its time on page
-    buys: float  # probability that a visit ends in an order
-    basket: float  # further products per order
+    buys: float  # probability that a visit ends with an order
+    basket: float  # additional products per order
     taste: float  # above 1 prefers expensive products, below 1 cheap ones
     coupon: float  # probability per order
-    features: float  # uses per app visit; a third of that on the web
-    adoption: float  # probability to have taken up a feature
+    features: float  # uses per app visit; on the web a third of that
+    adoption: float  # probability to use a feature
     tickets_per_month: float
     email_open: float  # probability per campaign
     email_click: float  # probability per opened email
-    account: float  # probability to have an account before the first day
-    subscribes: float  # probability to subscribe at some time
-    leaves: float  # probability per day of an untroubled person to decide to leave
+    account: float  # probability of an account before the first day
+    subscribes: float  # probability of a subscription at some time
+    leaves: float  # probability per day that a person without problems decides to leave
     intent: float  # bundle episodes, relative to the average
 
 

@@ -1,4 +1,4 @@
-"""The whole business: people, what they did, what arrived of it, and the truth about it."""
+"""The whole business: people, their actions, the events that arrived, and the truth."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ from examples.shop.visits import (
 class Business:
     """A generated business.
 
-    `events`: one row per landed line in the order of arrival, see `dirt.send`; instants are ms
+    `events`: one row per landed line in order of arrival, see `dirt.send`; times are milliseconds
     since `first_day`. `people`, `identifiers`, `bundle_episodes` and `rows` (lines per arrival
-    day and kind) are the truth, as the files of the same names hold it.
+    day and kind) are the truth, as in the files of the same names.
     """
 
     first_day: date
@@ -46,11 +46,11 @@ class Business:
     orders: list[str]
 
     def day(self, index: int) -> date:
-        """Date of an arrival day, counted from 0."""
+        """The date of an arrival day; days are counted from 0."""
         return (np.datetime64(self.first_day) + index).astype(date)
 
     def lines(self, day: int) -> list[str]:
-        """The lines that arrived on a day, counted from 0, without line ends."""
+        """The lines that arrived on a day (counted from 0), without line ends."""
         received = self.events["received"].to_numpy()
         start, end = np.searchsorted(received, [day * DAY, (day + 1) * DAY])
         return render.lines(
@@ -63,9 +63,10 @@ class Business:
 
 
 def generate(people: int, days: int, seed: int, end: date, dirt: Dirt | None = None) -> Business:
-    """Generate `people` over the `days` days before `end`; the same arguments, the same result.
+    """Generate `people` people over the `days` days before `end`.
 
-    Raises ValueError for fewer than one person or day.
+    The same arguments give the same result. Raises ValueError for fewer than one person or day, or
+    a negative seed.
     """
     if people < 1:
         raise ValueError(f"people is {people}; give at least 1")
@@ -98,7 +99,7 @@ def generate(people: int, days: int, seed: int, end: date, dirt: Dirt | None = N
 
 
 def person_id(person: int) -> str:
-    """Name of a person in the truth."""
+    """The id of a person in the truth."""
     return f"person_{person:06d}"
 
 
@@ -116,9 +117,9 @@ def _clean(clicks: pd.DataFrame, visits: pd.DataFrame, served: pd.DataFrame) -> 
 def _orders(
     clicks: pd.DataFrame, visits: pd.DataFrame, crowd: People, seed: int
 ) -> tuple[list[str], pd.Series]:
-    """Fill in the value of each checkout and the order of each purchase.
+    """Fill in the value of each checkout and the order number of each purchase.
 
-    Returns the properties of the orders as JSON and the order by visit.
+    Returns the properties of the orders as JSON, and the order number by visit.
     """
     rng = np.random.default_rng([seed, 10])
     kind = clicks["kind"]
@@ -164,7 +165,7 @@ def _people(
     first_day: date,
 ) -> pd.DataFrame:
     def on(day: np.ndarray) -> np.ndarray:
-        """Dates, empty for days outside of the data."""
+        """Days as dates; empty for days outside the data."""
         dates = np.datetime_as_string(np.datetime64(first_day) + np.clip(day, 0, days))
         return np.where((day >= 0) & (day < days), dates, "")
 
@@ -187,7 +188,7 @@ def _people(
 
 
 def _identifiers(events: pd.DataFrame, people: int, device_ids: list[str]) -> pd.DataFrame:
-    """Whose each landed identifier is; junk is nobody's, bots are `bot_<n>`."""
+    """The person of each landed identifier, without junk; bots are `bot_<n>`."""
     readable = events[events["fault"] != dirty.NOT_JSON]
     junk = readable["junk"]
 
@@ -224,7 +225,7 @@ def _episodes(
     first_day: date,
     days: int,
 ) -> pd.DataFrame:
-    """Each episode and the bundle that came of it, which may lie after the last landed day."""
+    """Each episode and the bundle bought after it, which may be later than the last landed day."""
     purchased = clicks[clicks["kind"] == KIND["purchase"]].set_index("visit")["occurred"]
     ended = clicks.groupby("visit")["occurred"].max()
     bundles = visits[visits["kind"] == BUNDLE]
@@ -255,7 +256,7 @@ def _episodes(
 
 
 def _rows(events: pd.DataFrame, people: int, days: int) -> pd.DataFrame:
-    """Lines per arrival day and kind; a line may be of several kinds."""
+    """Lines per arrival day and kind; a line may have several kinds."""
     is_clean = (events["fault"] == 0) & (events["copy"] == 0)
     kinds = pd.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""What the shop sells and which pages it has; the same in every run, whatever the seed."""
+"""The products and pages of the shop; they are the same for every seed."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ FOOTWEAR, JACKETS, ACCESSORIES, SHIRTS, EQUIPMENT = range(len(CATEGORIES))
 PRODUCTS_PER_CATEGORY = 60
 PRODUCT_COUNT = PRODUCTS_PER_CATEGORY * len(CATEGORIES)
 
-# Lowest and highest price in cents. Any jacket with any pair from 140 on is worth 250 or more.
+# Lowest and highest price in cents. Any jacket with any pair of shoes from 140 on costs at least
+# 250.
 PRICE_RANGES = ((6000, 26000), (12000, 38000), (900, 6000), (1900, 9000), (3900, 40000))
 EXPENSIVE_SHOES = 14000  # cents
 
@@ -44,7 +45,7 @@ FEATURES = (
     "dark_mode",
 )
 EMAIL_CAMPAIGNS = ("weekly_deals", "new_arrivals")
-# How a visit came about, as `context.campaign`; the first is no campaign.
+# The campaign of a visit, as `context.campaign`; the first is no campaign.
 CAMPAIGNS = (
     None,
     {"source": "newsletter", "medium": "email", "name": "weekly_deals"},
@@ -54,7 +55,7 @@ CAMPAIGNS = (
 REFERRERS = ("", "", "https://www.google.com/", "https://www.instagram.com/")  # by campaign
 NO_CAMPAIGN, EMAIL_CAMPAIGN, SEARCH_AD, SOCIAL_AD = range(len(CAMPAIGNS))
 
-# Pages: the fixed ones, then one per category, then one per product.
+# Indexes of pages: the fixed ones, then one per category, then one per product.
 HOME, SEARCH, CHECKOUT, ACCOUNT, NEWSLETTER = range(5)
 CATEGORY_PAGES = 5
 PRODUCT_PAGES = CATEGORY_PAGES + len(CATEGORIES)
@@ -78,7 +79,7 @@ class Page:
 
     @property
     def url(self) -> str:
-        """Full address."""
+        """The full URL."""
         return _SITE + self.path
 
 
@@ -86,7 +87,7 @@ def _prices() -> np.ndarray:
     rng = np.random.default_rng(1)
     rows = []
     for low, high in PRICE_RANGES:
-        # More cheap products than expensive ones; sorted, so that a rank stands for a price level.
+        # More cheap products than expensive ones; sorted, so that a rank is a price level.
         share = np.sort(rng.beta(1.2, 1.6, PRODUCTS_PER_CATEGORY))
         rows.append(np.round((low + share * (high - low)) / 100).astype(np.int64) * 100)
     return np.concatenate(rows)
@@ -99,7 +100,7 @@ FIRST_EXPENSIVE_SHOE = int(np.searchsorted(PRICES[:PRODUCTS_PER_CATEGORY], EXPEN
 def _name(product: int) -> str:
     category, rank = divmod(product, PRODUCTS_PER_CATEGORY)
     last = _LAST_WORDS[category]
-    # 9 x 5 combinations, then the next generation of the same model.
+    # After 9 x 5 combinations, the number at the end increases.
     return f"{_FIRST_WORDS[rank % 9]} {last[rank % 5]} {rank // 45 + 1}"
 
 
@@ -109,7 +110,7 @@ def _section(product: int) -> str:
 
 
 def product(index: int) -> dict[str, str | float]:
-    """Properties of a product as a tracker sends them; `price` in the shop's currency."""
+    """The properties of a product as a tracker sends them; `price` in the shop's currency."""
     return {
         "product_id": f"P{index:03d}",
         "name": _name(index),
@@ -131,7 +132,7 @@ def pages() -> list[Page]:
 
 
 def searches() -> list[dict[str, str]]:
-    """Properties of a search per section: five per category, in the order of `SECTIONS`."""
+    """The properties of a search per section: five per category, in the order of `SECTIONS`."""
     return [
         {"query": section.lower(), "category": category}
         for category, sections in zip(CATEGORIES, SECTIONS, strict=True)
@@ -140,5 +141,5 @@ def searches() -> list[dict[str, str]]:
 
 
 def dumps(value: object) -> str:
-    """Compact JSON, letters as they are."""
+    """Compact JSON; non-ASCII letters are not escaped."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What happens in a visit: the clickstream of the web shop and the app."""
+"""The clickstream of visits to the web shop and the app."""
 
 from dataclasses import dataclass, field
 
@@ -22,7 +22,7 @@ from examples.shop.visits import (
     SUBSCRIBES,
 )
 
-# Kinds of events, in the words of the tracking plan.
+# Kinds of events, with their names in the tracking plan.
 EVENTS = (
     "page_view", "product_search", "product_view", "time_on_page", "add_to_cart",
     "remove_from_cart", "checkout_start", "purchase", "feature_use", "user_signup", "login",
@@ -31,17 +31,18 @@ EVENTS = (
 )  # fmt: skip
 KIND = {event: kind for kind, event in enumerate(EVENTS)}
 
-# In the detail of an `identify`: the person below, the person whose address they give above.
+# The detail of an `identify` has the person in its low bits, and in its high bits the person whose
+# address is given.
 ADDRESS_BITS = 32
 
-# Where in a visit something happens: from 0, the landing page, to 3, the checkout.
+# Positions in a visit: from 0, the landing page, to 3, the checkout.
 _SIGN_IN, _BROWSE, _LATE, _CHECKOUT, _AFTER = 0.1, 1.0, 2.0, 3.0, 4.0
 _NEXT = 1e-6  # directly afterwards
 
 
 @dataclass
 class _Steps:
-    """Steps of visits as they are drawn, in no order."""
+    """Steps of visits, unordered."""
 
     parts: list[dict[str, np.ndarray]] = field(default_factory=list)
 
@@ -53,7 +54,7 @@ class _Steps:
         detail: np.ndarray | int = 0,
         seconds: np.ndarray | int = 0,
     ) -> None:
-        """Add one step per entry of `visit`; scalars stand for all of them."""
+        """Add one step per entry of `visit`; scalars apply to all."""
         shape = visit.shape
         self.parts.append(
             {
@@ -66,7 +67,7 @@ class _Steps:
         )
 
     def frame(self) -> pd.DataFrame:
-        """All steps by visit and position."""
+        """All steps, sorted by visit and position."""
         columns = self.parts[0]
         frame = pd.DataFrame({c: np.concatenate([p[c] for p in self.parts]) for c in columns})
         order = np.lexsort((frame["position"].to_numpy(), frame["visit"].to_numpy()))
@@ -74,11 +75,11 @@ class _Steps:
 
 
 def browse(visits: pd.DataFrame, people: People, seed: int) -> pd.DataFrame:
-    """Clickstream of all visits, one row per event, by visit and time.
+    """The clickstream of all visits: one row per event, sorted by visit and time.
 
     Columns: `visit` (row of `visits`), `kind` (index into `EVENTS`), `detail` (page, product,
-    search, feature or who gives whose address, depending on the kind), `seconds` (of time_on_page),
-    `occurred` (ms since the first day), `shows_user` (whether the event carries the user id).
+    search, feature or identity, depending on the kind), `seconds` (of time_on_page), `occurred` (ms
+    since the first day), `shows_user` (whether the event carries the user id).
     """
     rng = np.random.default_rng([seed, 5])
     steps = _Steps()
@@ -93,7 +94,7 @@ def browse(visits: pd.DataFrame, people: People, seed: int) -> pd.DataFrame:
 
 
 def _entries(steps: _Steps, visits: pd.DataFrame, people: People, rng: np.random.Generator) -> None:
-    """The landing page, pages on the way, features of the app."""
+    """Add landing pages, further pages and uses of features."""
     visit = np.arange(len(visits))
     categories = len(catalog.CATEGORIES)
     lands_deep = rng.random(len(visit)) < 0.3
@@ -112,7 +113,7 @@ def _entries(steps: _Steps, visits: pd.DataFrame, people: People, rng: np.random
 
 
 def _products(category: np.ndarray, taste: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A product of each category; `taste` above 1 prefers the expensive ones."""
+    """A random product per category; `taste` above 1 prefers expensive ones."""
     rank = PRODUCTS_PER_CATEGORY * rng.random(len(category)) ** (1 / taste)
     return category * PRODUCTS_PER_CATEGORY + rank.astype(np.int64)
 
@@ -120,7 +121,7 @@ def _products(category: np.ndarray, taste: np.ndarray, rng: np.random.Generator)
 def _ordinary(
     steps: _Steps, visits: pd.DataFrame, people: People, rng: np.random.Generator
 ) -> None:
-    """Visits without a story: searches, views around one category, carts, orders."""
+    """Add the steps of normal visits: searches, views around one category, carts, orders."""
     person = visits["person"].to_numpy()
     visit = np.flatnonzero(visits["kind"] == NORMAL)
     person = person[visit]
@@ -138,14 +139,14 @@ def _ordinary(
     views = np.repeat(np.arange(count), views)
     strays = rng.random(len(views)) < 0.3
     category = np.where(strays, rng.integers(0, len(catalog.CATEGORIES), len(views)), focus[views])
-    # A cart of expensive shoes left behind plus jackets viewed is a story of its own: `INTENT`.
+    # An abandoned cart with expensive shoes plus viewed jackets would be an `INTENT` episode.
     category[abandons[views] & (category == catalog.JACKETS)] = catalog.SHIRTS
     reads = rng.random(len(views)) < people.of("reads")[person[views]]
     seconds = 5 + people.of("dwell")[person[views]] * rng.gamma(2, 0.8, len(views))
     position = rng.uniform(_BROWSE + 0.2, _LATE, len(views))
     _view(steps, visit[views], position, _products(category, taste[views], rng), reads, seconds)
 
-    # Orders and carts: usually of one category, seldom with something of another one.
+    # Orders and carts: usually products of one category, rarely of another one.
     extra = rng.poisson(people.of("basket")[person])
     items = np.repeat(np.arange(count), np.where(buys, 1 + extra, abandons))
     strays = rng.random(len(items)) < 0.03
@@ -186,7 +187,7 @@ def _view(
     reads: np.ndarray | None = None,
     seconds: np.ndarray | None = None,
 ) -> None:
-    """Product views, those with `reads` followed by their time on page."""
+    """Add product views; those with `reads` are followed by their time on page."""
     steps.add("product_view", visit, position, product)
     if reads is not None and seconds is not None:
         long = np.minimum(seconds[reads], 600).astype(np.int64)
@@ -194,7 +195,7 @@ def _view(
 
 
 def _episodes(steps: _Steps, visits: pd.DataFrame, rng: np.random.Generator) -> None:
-    """The bundle story, what looks like it and is not, and the purchase it ends in."""
+    """Add the bundle episodes, similar episodes without intent, and the bundle purchases."""
     kind = visits["kind"].to_numpy()
     shoes, jackets = visits["shoe"].to_numpy(), visits["jacket"].to_numpy()
 
@@ -207,13 +208,13 @@ def _episodes(steps: _Steps, visits: pd.DataFrame, rng: np.random.Generator) -> 
     _search(steps, everyone, footwear, searches, rng)
 
     def view_shoes(visit: np.ndarray, position: float) -> None:
-        """Look at the pair for one to two minutes, like somebody who wants it."""
+        """View the shoes for one to two minutes."""
         seconds = rng.integers(60, 121, len(visit))
         reads = np.ones(len(visit), dtype=bool)
         _view(steps, visit, np.full(len(visit), position), shoes[visit], reads, seconds)
 
     def view_more(visit: np.ndarray, category: int, least: int, most: int) -> None:
-        """Look at further products of a category, late in the visit."""
+        """View other products of a category late in the visit."""
         again = np.repeat(visit, rng.integers(least, most + 1, len(visit)))
         other = category * PRODUCTS_PER_CATEGORY + rng.integers(
             0, PRODUCTS_PER_CATEGORY, len(again)
@@ -223,7 +224,7 @@ def _episodes(steps: _Steps, visits: pd.DataFrame, rng: np.random.Generator) -> 
     carts = of(INTENT, SHOES_ONLY)
     view_shoes(carts, _BROWSE + 0.7)
     steps.add("add_to_cart", carts, _LATE, shoes[carts])
-    # What the order will hold is looked at first, then one to four other jackets.
+    # First the jacket of the later order is viewed, then one to four others.
     looks = of(INTENT, JACKETS_ONLY)
     _view(steps, looks, np.full(len(looks), _LATE + 0.05), jackets[looks])
     view_more(looks, catalog.JACKETS, 1, 4)
@@ -241,16 +242,16 @@ def _episodes(steps: _Steps, visits: pd.DataFrame, rng: np.random.Generator) -> 
 
 
 def _sign_ins(steps: _Steps, visits: pd.DataFrame) -> np.ndarray:
-    """Add sign-ups, sign-ins and newsletters; the position from which each visitor is known."""
+    """Add sign-ups, sign-ins and newsletters; return the position from which users are known."""
     known = visits["known"].to_numpy()
     said = visits["person"].to_numpy() + (visits["address"].to_numpy() << ADDRESS_BITS)
-    # Who buys a bundle makes the account on the way to the checkout, others early.
+    # Buyers of a bundle sign up just before the checkout, others early.
     early = np.where(visits["kind"] == BUNDLE, _LATE + 0.9, _SIGN_IN)
     known_from = np.full(len(visits), np.inf)
     known_from[known == REMEMBERED] = -np.inf
     for state, event in ((SIGNS_UP, "user_signup"), (SIGNS_IN, "login")):
         visit = np.flatnonzero(known == state)
-        # Somebody with an account signs in on arrival: nothing of the visit is anonymous.
+        # People with an account sign in on arrival, so the whole visit is known.
         position = early[visit] if state == SIGNS_UP else np.full(len(visit), -1.0)
         known_from[visit] = position
         steps.add("identify", visit, position, said[visit])
@@ -266,7 +267,7 @@ def _sign_ins(steps: _Steps, visits: pd.DataFrame) -> np.ndarray:
 def _instants(
     clicks: pd.DataFrame, visits: pd.DataFrame, people: People, rng: np.random.Generator
 ) -> np.ndarray:
-    """When each step happens: lognormal gaps, as long as somebody of the archetype dwells."""
+    """The time of each step: lognormal gaps with the archetype's dwell time."""
     visit = clicks["visit"].to_numpy()
     dwell = people.of("dwell")[visits["person"].to_numpy()[visit]]
     gap = np.minimum(dwell * rng.lognormal(0, 0.7, len(clicks)), 900) * SECOND

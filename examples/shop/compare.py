@@ -1,4 +1,4 @@
-"""How much of the truth of the sample shop the last build found."""
+"""Compares the last build with the truth of the sample shop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tideline.warehouse.connection import Warehouse
 
 
 def against_truth(warehouse: Warehouse, truth: Path) -> str:
-    """Identities and personas beside the truth that `tideline sample` wrote, as lines of text."""
+    """Quality of identity and personas against the truth of `tideline sample`, as text."""
     lines = [
         "Against the truth of the sample",
         section(

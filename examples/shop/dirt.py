@@ -1,4 +1,4 @@
-"""What goes wrong between a device and the landing folder, each kind with its rate."""
+"""Faults between a device and the landing folder, each kind with its rate."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -11,7 +11,7 @@ from examples.shop.clicks import KIND
 from examples.shop.people import SLOTS
 from examples.shop.visits import DAY, HOUR, SECOND
 
-# Values of `copy`, `junk` and `fault` in the rows; 0 is the clean row.
+# Values of `copy`, `junk` and `fault` in the rows; 0 is a clean row.
 EXACT_DUPLICATE, RESENT_DUPLICATE = 1, 2
 USER_ID_NULL, ANONYMOUS_ID_SAME, EMAIL_TEST = 1, 2, 3
 NOT_JSON = -1  # faults above 0 are entries of PLAN_BREAKING
@@ -20,7 +20,7 @@ JUNK = {"user_id": "null", "anonymous_id": "anonymous", "email": "test@test.com"
 PLAN_BREAKING = (
     ("hover", {"element": "hero"}),  # unknown events
     ("scroll_depth", {"percent": 75}),
-    ("Product Viewed", {"name": "Trail Runner 1", "category": "footwear"}),  # lacking the required
+    ("Product Viewed", {"name": "Trail Runner 1", "category": "footwear"}),  # required one missing
     ("Products Searched", {"category": "jackets"}),
     ("feature_use", {"screen": "home"}),
     ("time_on_page", {"seconds": "a while"}),  # of the wrong type
@@ -30,13 +30,13 @@ PLAN_BREAKING = (
 
 
 def rate(default: float, what: str) -> Any:
-    """A field of `Dirt`; `tideline sample --help` shows what it is."""
+    """A field of `Dirt`; `tideline sample --help` shows the text `what`."""
     return field(default=default, metadata={"what": what})
 
 
 @dataclass(frozen=True)
 class Dirt:
-    """Rates from 0 to 1; of all clean messages unless said otherwise."""
+    """Rates from 0 to 1, of all clean messages unless stated otherwise."""
 
     exact_duplicates: float = rate(0.004, "the same line again")
     resent_duplicates: float = rate(0.006, "the same message, sent and received again later")
@@ -44,17 +44,17 @@ class Dirt:
     out_of_order: float = rate(0.03, "held back by 1 to 20 minutes")
     skewed_clocks: float = rate(0.02, "of devices: wrong by 10 minutes to 3 days, either way")
     future: float = rate(0.001, "original timestamp days to a year ahead, other clocks right")
-    bots: float = rate(0.02, "crawler messages, beside the clean ones")
+    bots: float = rate(0.02, "crawler messages, in addition to the clean ones")
     junk_identifiers: float = rate(0.003, "`null`, `anonymous`, `test@test.com`")
     shared_devices: float = rate(0.02, "of people: two accounts on one laptop")
     shared_inboxes: float = rate(0.01, "of people: two accounts with one address")
     family_tablets: float = rate(0.006, "of people: three with an account on one tablet")
     sold_phones: float = rate(0.01, "of people: sold to another with its cookie")
-    plan_breaking: float = rate(0.003, "messages that break the plan, beside the clean ones")
-    not_json: float = rate(0.0005, "lines cut in half, beside the clean ones")
+    plan_breaking: float = rate(0.003, "messages that break the plan, in addition")
+    not_json: float = rate(0.0005, "lines cut in half, in addition")
 
     def __post_init__(self) -> None:
-        """Refuse rates outside of 0 to 1 (ValueError)."""
+        """Raise ValueError for a rate outside 0 to 1."""
         for rate in fields(self):
             value = getattr(self, rate.name)
             if not 0 <= value <= 1:
@@ -67,12 +67,12 @@ class Dirt:
 
 
 def send(clean: pd.DataFrame, people: int, days: int, dirt: Dirt, seed: int) -> pd.DataFrame:
-    """Send clean events through devices, networks and bugs; rows in the order they arrive.
+    """Send clean events through devices, networks and bugs; return rows in order of arrival.
 
     Adds to the columns of `clean` (`person`, `device`, `visit`, `kind`, `detail`, `occurred`, ...;
     `device` and `visit` are -1 on the server): `message` (uint64), `original`, `sent`, `received`,
-    `timestamp` (ms since the first day), `copy`, `junk`, `fault`. What would arrive after the
-    last day is left out: it has not happened yet.
+    `timestamp` (ms since the first day), `copy`, `junk`, `fault`. Rows that would arrive after the
+    last day are left out.
     """
     rng = np.random.default_rng([seed, 7])
     rows = pd.concat([clean, _crawl(len(clean), people, days, dirt, seed)], ignore_index=True)
@@ -93,7 +93,7 @@ def _message_ids(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _crawl(clean: int, people: int, days: int, dirt: Dirt, seed: int) -> pd.DataFrame:
-    """Bots: runs of some fifty pages, a page every second or two."""
+    """The events of bots: runs of 50 pages, one every 1.4 seconds."""
     rng = np.random.default_rng([seed, 8])
     run_length = 50
     count = round(clean * dirt.bots)
@@ -120,7 +120,7 @@ def _crawl(clean: int, people: int, days: int, dirt: Dirt, seed: int) -> pd.Data
 
 
 def _clocks(rows: pd.DataFrame, dirt: Dirt, rng: np.random.Generator) -> None:
-    """Add when each row was made and sent by the device's clock, and received by ours."""
+    """Add the times of creation and sending (device's clock) and of arrival (server's clock)."""
     count = len(rows)
     device = rows["device"].to_numpy()
     visit = rows["visit"].to_numpy()
@@ -143,7 +143,7 @@ def _clocks(rows: pd.DataFrame, dirt: Dirt, rng: np.random.Generator) -> None:
     rows["original"] = occurred + skew[device] + ahead
     rows["sent"] = occurred + skew[device] + delay
     rows["received"] = occurred + delay + network[device]
-    # As Segment does it: what the device's clock is off by is visible in when it says it sent.
+    # As in Segment: the sending time by the device's clock shows how far that clock is off.
     rows["timestamp"] = rows["received"] - (rows["sent"] - rows["original"])
     for name, is_dirty in (
         ("is_late", offline[visit] > 0),
@@ -155,7 +155,7 @@ def _clocks(rows: pd.DataFrame, dirt: Dirt, rng: np.random.Generator) -> None:
 
 
 def _junk(rows: pd.DataFrame, dirt: Dirt, rng: np.random.Generator) -> np.ndarray:
-    """Which identifier of a row is replaced with junk."""
+    """The identifier of each row that is replaced with junk; 0 for none."""
     is_junk = (rng.random(len(rows)) < dirt.junk_identifiers) & (rows["visit"] >= 0).to_numpy()
     loses_cookie = (rng.random(len(rows)) < 0.5) | rows["shows_user"].to_numpy()
     kind = np.where(loses_cookie, ANONYMOUS_ID_SAME, USER_ID_NULL)
@@ -172,7 +172,7 @@ def _duplicates(rows: pd.DataFrame, dirt: Dirt, rng: np.random.Generator) -> pd.
 
 
 def _broken(rows: pd.DataFrame, dirt: Dirt, rng: np.random.Generator) -> pd.DataFrame:
-    """Further messages, made of good ones, that are wrong; the good ones stay."""
+    """Additional broken messages, derived from good ones."""
     views = rows[(rows["kind"] == KIND["product_view"]) & (rows["visit"] >= 0)]
     parts = []
     for rate, worst in ((dirt.plan_breaking, len(PLAN_BREAKING)), (dirt.not_json, NOT_JSON)):

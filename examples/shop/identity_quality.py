@@ -1,7 +1,7 @@
-"""How much of the truth of the sample business identity found: pairwise precision and recall.
+"""Pairwise precision and recall of identity against the truth of the sample business.
 
-Beside what was built stand two other ways to treat the same evidence: without any guard, and with
-the former guard of bridges, which refused every edge that touches no account in a component of
+The build is compared with two other ways to treat the same evidence: without any guard, and with
+the former guard of bridges. That guard refused every edge without an account in a component with
 several accounts.
 """
 
@@ -20,7 +20,7 @@ Found = tuple[str, str, str | int]  # id_type, id_value, profile
 BUILT = "select id_type, id_value, profile_id from {identity_map}"
 IDENTIFIERS = "select identifier_id, id_type, id_value from {identifiers}"
 EDGES = "select left_id, right_id from {identity_edges}"
-# What is joined before bridges are refused; a device of several accounts joins nothing.
+# Identifiers that belong to one profile for all time; a device of several accounts joins nothing.
 LASTING = """
     select identifier_id, id_type, id_value from {identity_map}
     where valid_from is null and valid_to is null
@@ -35,7 +35,7 @@ ACCOUNT_TYPES = "select id_type from {identifier_rules} where is_unique_per_prof
 
 
 def components(identifiers: Sequence[Identifier], edges: Iterable[Edge]) -> list[int]:
-    """The number of each identifier's component; edges to others do not count."""
+    """The component number of each identifier; edges to unknown identifiers are ignored."""
     numbers = {identifier: number for number, (identifier, *_) in enumerate(identifiers)}
     ends = [
         (numbers[left], numbers[right])
@@ -48,7 +48,7 @@ def components(identifiers: Sequence[Identifier], edges: Iterable[Edge]) -> list
 
 
 def by_component(identifiers: Sequence[Identifier], edges: Iterable[Edge]) -> list[Found]:
-    """Whom each identifier belongs to if each component is one person."""
+    """The identifiers with their component as profile."""
     found = components(identifiers, edges)
     return [(kind, value, one) for (_, kind, value), one in zip(identifiers, found, strict=True)]
 
@@ -56,7 +56,10 @@ def by_component(identifiers: Sequence[Identifier], edges: Iterable[Edge]) -> li
 def without_contested(
     identifiers: Sequence[Identifier], edges: Sequence[Edge], account_types: Collection[str]
 ) -> list[Edge]:
-    """The edges without those that touch no account in a component of two accounts of a type."""
+    """The edges without those that the former guard refuses.
+
+    It refuses edges without an account in a component with several accounts of one type.
+    """
     found = components(identifiers, edges)
     accounts = Counter(
         (component, kind)
@@ -77,14 +80,15 @@ def without_contested(
 
 
 def pairs(groups: Iterable[int]) -> int:
-    """How many pairs of members groups of these sizes hold."""
+    """The number of pairs within groups of these sizes."""
     return sum(size * (size - 1) // 2 for size in groups)
 
 
 def precision_and_recall(found: Iterable[Found], truth: Path) -> tuple[float, float] | None:
-    """Of the pairs of identifiers in one profile against those of one person.
+    """Precision and recall of pairs in one profile, against pairs of one person.
 
     Identifiers of several people (shared devices, inboxes) and those without events are left out.
+    Returns None if there are no pairs.
     """
     people = defaultdict(set)
     with (truth / "identifiers.csv").open() as file:
@@ -104,9 +108,9 @@ def precision_and_recall(found: Iterable[Found], truth: Path) -> tuple[float, fl
 def identity_quality(
     rows: Callable[[str], list[tuple]], truth: Path
 ) -> Iterator[tuple[str, float, float]]:
-    """What was done, precision and recall: as built, and in the two other ways.
+    """Rows of method, precision and recall: the build and the two other ways.
 
-    `rows` answers a query that names the project's tables in braces.
+    `rows` runs a query that names the project's tables in braces.
     """
     lasting = rows(LASTING)
     account_types = {kind for (kind,) in rows(ACCOUNT_TYPES)}

@@ -1,4 +1,4 @@
-"""Who there is: people, their devices, and their lives day by day until they leave."""
+"""People, their devices, and their lives day by day until they leave."""
 
 from dataclasses import dataclass
 
@@ -26,10 +26,10 @@ class People:
     """Arrays with one entry per person; days are counted from the first day of the business."""
 
     archetype: np.ndarray
-    joined: np.ndarray  # day, negative for those who were there before
+    joined: np.ndarray  # day; negative for people who joined before the first day
     had_account: np.ndarray
-    slots: np.ndarray  # [people, SLOTS] whether the person has such a device
-    devices: np.ndarray  # [people, SLOTS] index of the device
+    slots: np.ndarray  # [people, SLOTS]: whether the person has such a device
+    devices: np.ndarray  # [people, SLOTS]: index of the device
     is_shared: np.ndarray  # whether the laptop is shared with another person
     cleared: np.ndarray  # day on which the laptop's cookies are cleared, or NEVER
     adopted: np.ndarray  # [people, features]
@@ -40,17 +40,17 @@ class People:
         return len(self.archetype)
 
     def of(self, trait: str) -> np.ndarray:
-        """A number of each person's archetype."""
+        """The value of a field of each person's archetype."""
         return np.array([getattr(a, trait) for a in ARCHETYPES])[self.archetype]
 
 
 @dataclass(frozen=True)
 class Lives:
-    """What people do per day, [people, days], and when they left."""
+    """The activity of people per day [people, days], and when they left."""
 
     visits: np.ndarray
     tickets: np.ndarray
-    activity: np.ndarray  # 0 away, 1 as usual, between while losing interest
+    activity: np.ndarray  # 0: away, 1: as usual, between: losing interest
     decided: np.ndarray  # [people] day of the decision to leave, or NEVER
     left: np.ndarray  # [people] first day without the person, or NEVER
 
@@ -61,10 +61,10 @@ def varied(rng: np.random.Generator, mean: np.ndarray, shape: float = 10) -> np.
 
 
 def populate(count: int, days: int, shared: float, seed: int) -> People:
-    """Draw `count` people; a share `shared` of them has a laptop in common with somebody."""
+    """Draw `count` people; a share `shared` of them shares a laptop with another person."""
     rng = np.random.default_rng([seed, 1])
     shares = np.array([a.share for a in ARCHETYPES])
-    # An even split by share, shuffled, so that a small business has all archetypes too.
+    # An even split by share, shuffled, so that even a small business has all archetypes.
     quantiles = (rng.permutation(count) + 0.5) / count
     archetype = np.searchsorted(np.cumsum(shares / shares.sum()), quantiles)
     archetype = np.minimum(archetype, len(ARCHETYPES) - 1)
@@ -97,11 +97,10 @@ def populate(count: int, days: int, shared: float, seed: int) -> People:
 
 
 def live(people: People, days: int, seed: int) -> Lives:
-    """Simulate day by day: visits, tickets, frustration, the decision to leave, leaving.
+    """Simulate visits, tickets, frustration, the decision to leave, and leaving, day by day.
 
-    Who decides to leave loses interest over one to two weeks first. Tickets beyond what the
-    person is used to make the decision likelier; now and then something goes wrong and causes
-    several of them.
+    People who decide to leave first lose interest over one to two weeks. More tickets than usual
+    for the person make the decision likelier; an occasional incident causes several tickets.
     """
     rng = np.random.default_rng([seed, 3])
     count = people.count
@@ -135,7 +134,7 @@ def live(people: People, days: int, seed: int) -> Lives:
 
 
 def user_id(person: int) -> str:
-    """Account of a person; scattered, so that it does not give the person's number away."""
+    """The account of a person; scattered, so that it does not reveal the person's number."""
     return f"u{100000 + person * 7919 % 899981 + 899981 * (person // 899981)}"
 
 
@@ -145,5 +144,5 @@ def name(person: int) -> str:
 
 
 def email(person: int) -> str:
-    """Address of a person, unique."""
+    """The unique email address of a person."""
     return f"customer.{person * 7919 % 899981 + 899981 * (person // 899981)}@example.com"

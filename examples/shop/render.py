@@ -1,6 +1,6 @@
-"""Events as the lines that a collector writes: JSON in the Segment tracking format.
+"""Events as lines of a collector: JSON in the Segment tracking format.
 
-A million lines come from string templates and tables of ready-made JSON, not from a serializer.
+Lines are made from string templates and precomputed JSON, because a serializer would be too slow.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from examples.shop.dirt import (
 from examples.shop.people import APP, SLOTS
 from examples.shop.server import PLANS, PRIORITIES, REASONS
 
-# What the web tracker calls the events; the app and the server use the tracking plan's names.
+# Event names of the web tracker; the app and the server use the tracking plan's names.
 WEB_NAMES = {
     "product_search": "Products Searched",
     "product_view": "Product Viewed",
@@ -50,7 +50,7 @@ _SERVER_CONTEXT = '{"library":{"name":"tideline-server","version":"1.4.0"}}'
 
 
 def anonymous_ids(devices: int, seed: int) -> list[str]:
-    """The cookie or installation id of each device, in the form of a UUID."""
+    """The cookie or installation id of each device, formatted as a UUID."""
     words = np.random.default_rng([seed, 9]).integers(0, 1 << 63, (devices, 2), dtype=np.uint64)
     digits = (f"{a:016x}{b:016x}" for a, b in words.tolist())
     return [f"{d[:8]}-{d[8:12]}-4{d[13:16]}-a{d[17:20]}-{d[20:]}" for d in digits]
@@ -63,9 +63,9 @@ def lines(
     orders: Sequence[str],
     first_day: np.datetime64,
 ) -> list[str]:
-    """Rows of `dirt.send` as lines without line ends.
+    """The rows of `dirt.send` as lines, without line ends.
 
-    `device_ids` are the anonymous ids by device, `orders` the properties of each order as JSON.
+    `device_ids`: the anonymous ids by device. `orders`: the properties of each order as JSON.
     """
     if rows.empty:
         return []
@@ -134,7 +134,7 @@ def _contexts(rows: pd.DataFrame, people: int, is_app: np.ndarray) -> list[str]:
 
 
 def _device(device: int, people: int) -> str:
-    """Members of `context` that say what the device is."""
+    """The members of `context` that describe the device."""
     owner, slot = divmod(device, SLOTS)
     ip = f"203.{owner >> 16 & 255}.{owner >> 8 & 255}.{owner & 255}"
     if device >= people * SLOTS:
@@ -158,7 +158,7 @@ def _device(device: int, people: int) -> str:
 
 
 def _page(rows: pd.DataFrame) -> np.ndarray:
-    """The page on which each row happened."""
+    """The page of each row, as an index."""
     kind, detail = rows["kind"].to_numpy(), rows["detail"].to_numpy()
 
     def among(*events: str) -> np.ndarray:
@@ -189,7 +189,7 @@ def _page(rows: pd.DataFrame) -> np.ndarray:
 def _bodies(
     rows: pd.DataFrame, is_app: np.ndarray, is_web: np.ndarray, orders: Sequence[str]
 ) -> list[tuple[str, str]]:
-    """Per row what the call is and what it says: the members before and after the common ones."""
+    """Per row, the JSON members before the common ones (the call) and after them (the content)."""
     kinds, details = rows["kind"].to_numpy(), rows["detail"].to_numpy()
     bodies = np.empty(len(rows), dtype=object)
     for kind in np.unique(kinds).tolist():
@@ -203,7 +203,7 @@ def _bodies(
                 made = [f'"properties":{{"product_id":"P{p:03d}","seconds":{s}}}' for p, s in pairs]
                 bodies[at] = _pack([_track(event, on_web)] * len(at), made)
                 continue
-            # Each different detail once; most events have few of them.
+            # Each distinct detail is rendered once; most events have few.
             known, where = np.unique(details[at], return_inverse=True)
             make = _maker(event, orders)
             calls = [_call(event, on_web, d) for d in known.tolist()]
@@ -218,7 +218,7 @@ def _bodies(
 
 
 def _pack(calls: list[str], bodies: list[str]) -> np.ndarray:
-    """Pairs as an array of tuples, which numpy would otherwise take for two columns."""
+    """Pairs as an array of tuples; numpy would otherwise make two columns."""
     packed = np.empty(len(calls), dtype=object)
     packed[:] = list(zip(calls, bodies, strict=True))
     return packed
@@ -249,7 +249,7 @@ def _page_view(page: int) -> dict[str, str]:
 
 
 def _maker(event: str, orders: Sequence[str]) -> Callable[[int], str]:
-    """The function that makes `properties` (or `traits`) of a detail."""
+    """The function that renders `properties` (or `traits`) from a detail."""
     if event == "identify":
         return lambda said: (
             f'"traits":{{"email":"{population.email(said >> ADDRESS_BITS)}",'

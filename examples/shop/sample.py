@@ -1,7 +1,7 @@
-"""Land the events of a generated shop, and apart from them the truth about its people.
+"""Lands the events of a generated shop, and writes the truth about its people elsewhere.
 
-`tideline sample --people 2000 --days 90` writes one file per day of
-arrival to `<landing>/events/` and the truth, which only tests and reports may read, elsewhere.
+`tideline sample --people 2000 --days 90` writes one file per arrival day to `<landing>/events/`.
+Only tests and `--compare` may read the truth.
 """
 
 import argparse
@@ -27,9 +27,9 @@ DEFAULT_TRUTH = Path("warehouse/truth")
 def write_events(
     business: Business, landing: Path, from_day: int, to_day: int, compress: bool = False
 ) -> list[Path]:
-    """Write the arrival days [from_day, to_day) to `landing/events`, one file each.
+    """Write the arrival days [from_day, to_day) to `landing/events`; return the paths.
 
-    A day is one file: its other form, compressed or not, is replaced.
+    Each day is one file. If it exists in the other form (compressed or not), it is replaced.
     """
     folder = landing / "events"
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def write_events(
             plain = folder / f"{business.day(index).isoformat()}.jsonl"
             packed = plain.with_suffix(".jsonl.gz")
             path, other = (packed, plain) if compress else (plain, packed)
-            # Without a time in its header the same content gives the same file.
+            # Without a time in the header, the same content gives the same file.
             _write(path, gzip.compress(content, compresslevel=6, mtime=0) if compress else content)
             other.unlink(missing_ok=True)
             paths.append(path)
@@ -49,9 +49,9 @@ def write_events(
 
 
 def write_truth(business: Business, truth: Path, from_day: int, to_day: int) -> dict[str, int]:
-    """Write the truth about the whole business; returns the counts of the written days.
+    """Write the truth about the whole business; return the counts of the written days.
 
-    `rows.json` holds these counts and, in `by_day`, those of all days of the business.
+    `rows.json` holds these counts and, in `by_day`, those of all days.
     """
     truth.mkdir(parents=True, exist_ok=True)
     for name in ("people", "identifiers", "bundle_episodes"):
@@ -68,7 +68,7 @@ def write_truth(business: Business, truth: Path, from_day: int, to_day: int) -> 
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write under a name that no reader looks at, then rename: a file is there whole or not."""
+    """Write to a temporary name, then rename, so that readers see only complete files."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(content)
@@ -81,17 +81,17 @@ def _arguments() -> argparse.ArgumentParser:
     parser = parser_of(
         "sample",
         """
-        Land the events of a made-up shop, to try Tideline without data of your own: one file per
-        day of arrival in the landing folder. The same arguments give the same bytes.
+        Land the events of a generated shop, to try Tideline without data of your own: one file per
+        arrival day in the landing folder. The same arguments give the same bytes.
 
         The truth about the people of the shop is written elsewhere. Only tests and --compare read
-        it, to say how much of it the last build found.
+        it, to measure the last build.
         """,
         {
             "tideline sample": "land 90 days of 2,000 people",
-            "tideline sample --people 50 --days 7 --clean": "land a small log without any fault",
+            "tideline sample --people 50 --days 7 --clean": "land a small log without faults",
             "tideline sample --days 91 --from-day 90": "land one more day of the same shop",
-            "tideline sample --compare": "say how much of the truth the last build found",
+            "tideline sample --compare": "compare the last build with the truth",
         },
     )
     parser.add_argument(
@@ -105,7 +105,7 @@ def _arguments() -> argparse.ArgumentParser:
         metavar="N",
         type=_whole,
         default=1,
-        help="another number makes up another shop (default 1)",
+        help="another number generates another shop (default 1)",
     )
     parser.add_argument(
         "--end",
@@ -133,23 +133,23 @@ def _arguments() -> argparse.ArgumentParser:
         metavar="N",
         type=_whole,
         default=0,
-        help="first day of arrival to write (default 0)",
+        help="first arrival day to write (default 0)",
     )
     parser.add_argument(
-        "--to-day", metavar="N", type=_whole, help="day of arrival to stop before (default: --days)"
+        "--to-day", metavar="N", type=_whole, help="arrival day to stop before (default: --days)"
     )
     parser.add_argument("--gzip", action="store_true", help="compress the files (.jsonl.gz)")
     parser.add_argument(
         "--compare",
         action="store_true",
-        help="land nothing; say how much of the truth the last build found",
+        help="land nothing; compare the last build with the truth",
     )
     dirt = parser.add_argument_group(
         "dirt",
-        "Rates from 0 to 1, of all messages unless said otherwise.",
+        "Rates from 0 to 1, of all messages unless stated otherwise.",
     )
     dirt.add_argument(
-        "--clean", action="store_true", help="no dirt except what the other options ask for"
+        "--clean", action="store_true", help="no dirt except for the rates given by other options"
     )
     for rate in fields(Dirt):
         flag = f"--{rate.name.replace('_', '-')}"
@@ -208,16 +208,16 @@ def _summary(
         yield f"{sold:>10,} phones were sold"
     others = {p for p in folder.glob("*.jsonl*") if not p.name.startswith(".")} - set(paths)
     if others:
-        yield f"{len(others):>10,} other files were there before and stay"
+        yield f"{len(others):>10,} other files in the folder are not changed"
     yield f"{seconds:>10.1f} seconds"
 
 
 def _compare(truth: Path) -> int:
-    # Sooner it would make the start of every other use slower by seconds.
+    # Imported here because it takes seconds.
     from examples.shop.compare import against_truth
 
     if not (truth / "people.csv").exists():
-        print(f"error: {truth} holds no truth of a sample; run `tideline sample`", file=sys.stderr)
+        print(f"error: there is no truth in {truth}; run `tideline sample`", file=sys.stderr)
         return 1
     with open_warehouse(os.environ, read_only=True) as warehouse:
         print(against_truth(warehouse, truth))
@@ -225,7 +225,7 @@ def _compare(truth: Path) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code, 2 for arguments that make no sense."""
+    """Run the command; return the exit code."""
     started = time.perf_counter()
     parser = _arguments()
     arguments = parser.parse_args(argv)
@@ -235,14 +235,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     to_day = arguments.days if arguments.to_day is None else arguments.to_day
     if not from_day < to_day <= arguments.days:
         parser.error(
-            f"--from-day {from_day} --to-day {to_day} is no part of --days {arguments.days}; "
+            f"--from-day {from_day} --to-day {to_day} is not within --days {arguments.days}; "
             f"give 0 <= from < to <= {arguments.days}"
         )
     try:
         dirt = _dirt(arguments)
     except ValueError as error:
         parser.error(str(error))
-    with Progress(f"making up {arguments.people:,} people"):
+    with Progress(f"generating {arguments.people:,} people"):
         business = generate(arguments.people, arguments.days, arguments.seed, arguments.end, dirt)
     try:
         paths = write_events(business, arguments.landing, from_day, to_day, arguments.gzip)

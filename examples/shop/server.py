@@ -1,6 +1,6 @@
-"""What happens to people outside of visits: emails, support tickets, subscriptions.
+"""Events outside visits: emails, support tickets, subscriptions.
 
-The shop's server sends these, by user id, so they exist only for people with an account.
+The shop's server sends them with the user id, so only people with an account have them.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from examples.shop.visits import DAY, HOUR, SIGNS_UP
 PRIORITIES = ("low", "normal", "high", "urgent")
 PLANS = (("plus", 9.99), ("premium", 14.99))
 REASONS = ("too_expensive", "not_used", "bad_service")
-CAMPAIGN_DAYS = (1, 4)  # of seven: when the two weekly campaigns go out
+CAMPAIGN_DAYS = (1, 4)  # days of the week on which the two campaigns are sent
 TRIAL_DAYS = 14
 
 
@@ -47,7 +47,7 @@ def _emails(people: People, lives: Lives, rng: np.random.Generator) -> pd.DataFr
     sent = np.array([d for d in range(days) if d % 7 in CAMPAIGN_DAYS], dtype=np.int64)
     open_rate = people.of("email_open")[:, None] * lives.activity[:, sent]
     opener, nth = np.nonzero(rng.random(open_rate.shape) < open_rate)
-    # Sent at nine; half of the readers have opened it two hours later.
+    # Sent at nine; two hours later half of the readers have opened it.
     opened = sent[nth] * DAY + 9 * HOUR + HOUR * 2 * rng.lognormal(0, 0.9, len(nth))
     clicks = rng.random(len(nth)) < people.of("email_click")[opener]
     clicked = opened[clicks] + 1000 * rng.uniform(5, 90, clicks.sum())
@@ -65,7 +65,7 @@ def _tickets(lives: Lives, rng: np.random.Generator) -> pd.DataFrame:
     cell = np.repeat(np.arange(len(per_cell)), per_cell)
     person, day = np.divmod(cell, lives.tickets.shape[1])
     occurred = day * DAY + HOUR * rng.uniform(8, 20, len(cell))
-    # The angrier, the more urgent: people who are leaving no longer write "low".
+    # People who are leaving write more urgent tickets, none of them "low".
     leaving = day >= lives.decided[person]
     priority = rng.choice(len(PRIORITIES), len(cell), p=[0.25, 0.45, 0.2, 0.1])
     priority = np.where(leaving, np.maximum(priority, 1), priority)
@@ -76,7 +76,7 @@ def _tickets(lives: Lives, rng: np.random.Generator) -> pd.DataFrame:
 
 def _subscriptions(people: People, lives: Lives, rng: np.random.Generator) -> pd.DataFrame:
     days = lives.activity.shape[1]
-    # Half of the subscribers began before the first day, the others in the course of the data.
+    # Half of the subscribers began before the first day, the others during the data.
     subscribes = rng.random(people.count) < people.of("subscribes")
     begins = np.where(
         people.joined >= 0, people.joined + 1, rng.integers(-days, days, people.count)
@@ -90,7 +90,7 @@ def _subscriptions(people: People, lives: Lives, rng: np.random.Generator) -> pd
         return _frame(event, person, day[who] * DAY + clock[who], detail[who])
 
     stays = rng.random(people.count) < 0.7
-    # Who decides to leave cancels within the week, four times out of five.
+    # People who decide to leave cancel within a week, four out of five times.
     cancels = subscribes & stays & (rng.random(people.count) < 0.8) & (lives.decided != NEVER)
     cancels &= lives.decided > begins + TRIAL_DAYS
     reason = rng.integers(0, len(REASONS), people.count)

@@ -1,4 +1,4 @@
-"""Beside a laptop people have in common: an inbox, a family's tablet, a phone that was sold."""
+"""Identifiers that people share, besides laptops: an inbox, a family's tablet, a sold phone."""
 
 from dataclasses import dataclass
 
@@ -13,28 +13,28 @@ from examples.shop.people import (
     People,
 )
 
-FAMILY = 3  # people with one tablet
-_TABLET_VISITS = 0.4  # of those that would be on the phone
-_WORK_VISITS = 0.2  # of those that would be on the laptop
+FAMILY = 3  # people who share a tablet
+_TABLET_VISITS = 0.4  # share of the visits on the phone that move to the tablet
+_WORK_VISITS = 0.2  # share of the visits on the laptop that move to the computer at work
 
 
 @dataclass(frozen=True)
 class Ties:
     """Arrays with one entry per person."""
 
-    inbox: np.ndarray  # the person whose address they give
-    tablet: np.ndarray  # the family's tablet, a device, or -1
-    bought_phone: np.ndarray  # the phone they buy of somebody who stays signed in, or -1
-    bought_on: np.ndarray  # day, or NEVER
-    sold_on: np.ndarray  # day on which they sell their phone, or NEVER
-    work: np.ndarray  # a computer at work, where they read the newsletter and never sign in, or -1
-    signs_in: np.ndarray  # whether they sign in on a phone that they bought
+    inbox: np.ndarray  # the person whose email address they give
+    tablet: np.ndarray  # the family's tablet (a device), or -1
+    bought_phone: np.ndarray  # the phone bought from a person who stays signed in, or -1
+    bought_on: np.ndarray  # day of buying it, or NEVER
+    sold_on: np.ndarray  # day of selling their own phone, or NEVER
+    work: np.ndarray  # the computer at work for newsletters, never signed in, or -1
+    signs_in: np.ndarray  # whether they sign in on a bought phone
 
 
 def tie(
     people: People, days: int, inboxes: float, tablets: float, phones: float, seed: int
 ) -> Ties:
-    """Draw the ties; the rates are shares of people. Nobody has two of them, or a shared laptop."""
+    """Draw the ties; rates are shares of people. Nobody has two, or one and a shared laptop."""
     rng = np.random.default_rng([seed, 11])
     count = people.count
     free = ~people.is_shared & people.slots[:, LAPTOP] & people.slots[:, PHONE]
@@ -53,7 +53,7 @@ def tie(
     inbox = np.arange(count)
     inbox[partners[:, 1]] = partners[:, 0]
     tablet = np.full(count, -1)
-    # The first one's second laptop, which nobody else has.
+    # The tablet is the unused second laptop of the first member.
     tablet[families] = people.devices[families[:, 0], NEW_LAPTOP][:, None]
     bought_phone, bought_on, sold_on = (
         np.full(count, -1),
@@ -71,10 +71,11 @@ def tie(
 
 
 def moved(visits: pd.DataFrame, ties: Ties, day: np.ndarray, seed: int) -> pd.DataFrame:
-    """The visits on the devices that they are made on; whoever sold the phone uses the laptop.
+    """Move visits to shared, bought and work devices; sellers of a phone use their laptop.
 
-    `day` is that of each visit. Adds the columns `address`, the person whose address is given, and
-    `by_link`, whether they come from a newsletter, whose link names the address.
+    `day`: the day of each visit. Adds the columns `address` (the person whose email address is
+    given) and `by_link` (whether the visit comes from the link in a newsletter, which names the
+    address).
     """
     rng = np.random.default_rng([seed, 12])
     person = visits["person"].to_numpy()
@@ -82,7 +83,7 @@ def moved(visits: pd.DataFrame, ties: Ties, day: np.ndarray, seed: int) -> pd.Da
     on_tablet = on_phone & (ties.tablet[person] >= 0) & (rng.random(len(visits)) < _TABLET_VISITS)
     on_bought = on_phone & (day >= ties.bought_on[person])
     is_sold = on_phone & (day >= ties.sold_on[person])
-    laptop = visits["device"] - PHONE + LAPTOP  # their own: it is not a shared one
+    laptop = visits["device"] - PHONE + LAPTOP  # their own, which is not shared
     on_laptop = visits["slot"].to_numpy() == LAPTOP
     at_work = on_laptop & (ties.work[person] >= 0) & (rng.random(len(visits)) < _WORK_VISITS)
     device = np.select(

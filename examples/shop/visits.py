@@ -1,4 +1,4 @@
-"""When people visit, on which device, why, and whether the shop then knows who they are."""
+"""The visits of people: time, device, kind, and whether the shop knows the visitor."""
 
 import numpy as np
 import pandas as pd
@@ -10,24 +10,24 @@ from examples.shop.ties import Ties, moved
 
 SECOND, HOUR, DAY = 1000, 3_600_000, 86_400_000  # milliseconds
 
-# Kinds of visits. The three episodes look alike in parts; only the first announces a bundle.
+# Kinds of visits. The three episodes are similar, but only INTENT usually leads to a bundle.
 NORMAL, INTENT, SHOES_ONLY, JACKETS_ONLY, BUNDLE = range(5)
 KINDS = ("normal", "intent", "shoes_only", "jackets_only", "bundle")
 EPISODE_RATES = {INTENT: 0.012, SHOES_ONLY: 0.012, JACKETS_ONLY: 0.016}  # per visit
 BUNDLE_RATES = {INTENT: 0.75, SHOES_ONLY: 0.03, JACKETS_ONLY: 0.02}  # per episode
 
-# How far the shop knows the visitor.
-# SUBSCRIBES: to the newsletter. NAMED: by the link in a newsletter.
+# How the shop knows the visitor. SUBSCRIBES: by the newsletter form. NAMED: by a newsletter's link.
 ANONYMOUS, SIGNS_UP, SIGNS_IN, REMEMBERED, SUBSCRIBES, NAMED = range(6)
 
 
 def draw_visits(people: People, lives: Lives, ties: Ties, seed: int) -> pd.DataFrame:
-    """Draw all visits, one row each, by person and time.
+    """Draw all visits: one row each, sorted by person and time.
 
     Columns: `person`, `start` (ms since the first day), `kind`, `slot`, `device`, `shoe` and
-    `jacket` (products of an episode), `episode` (of an episode and of the bundle that came of
-    it, else -1), `interest` (1 as usual, less before leaving), `known`, `campaign`, `address` (the
-    person whose address is given), `by_link` (whether a newsletter's link brought them).
+    `jacket` (products of an episode), `episode` (number of the episode, also in the resulting
+    bundle visit, else -1), `interest` (1: as usual, less before leaving), `known`, `campaign`,
+    `address` (the person whose email address is given), `by_link` (whether the visit comes from a
+    newsletter's link).
     """
     rng = np.random.default_rng([seed, 4])
     visits = _ordinary(people, lives, rng)
@@ -46,7 +46,7 @@ def _ordinary(people: People, lives: Lives, rng: np.random.Generator) -> pd.Data
     cell = np.repeat(np.arange(len(per_cell)), per_cell)
     nth = np.arange(len(cell)) - np.repeat(np.cumsum(per_cell) - per_cell, per_cell)
     person, day = np.divmod(cell, days)
-    # Up to three visits a day, in the morning, the afternoon, the evening, well apart.
+    # Up to three visits a day, in different ones of morning, afternoon and evening.
     part = (rng.integers(0, 3, len(per_cell))[cell] + nth) % 3
     hours = 7 + 5.5 * part + rng.uniform(0, 3.5, len(cell))
     start = day * DAY + (hours * HOUR).astype(np.int64)
@@ -91,10 +91,10 @@ def _slot(
 def _bundles(
     people: People, lives: Lives, visits: pd.DataFrame, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Visits in which an episode ends in the purchase of a bundle, within 72 hours."""
+    """The visits with the purchase of a bundle, within 72 hours after an episode."""
     rate = visits["kind"].map(BUNDLE_RATES).fillna(0).to_numpy()
     lag = (3 + 66 * rng.beta(1.2, 2.0, len(visits))) * HOUR
-    # Ordinary visits lie between 7 and 22 o'clock; so do these, by moving the night's to the day.
+    # Visits are between 7 and 22 o'clock, so visits in the night are moved to the evening before.
     start = (visits["start"] + lag).astype("int64")
     hour = start % DAY // HOUR
     start = start.where(hour >= 7, start - (hour + 2) * HOUR)
@@ -102,7 +102,7 @@ def _bundles(
     stays = start.to_numpy() // DAY < lives.left[person]
     returns = (rng.random(len(visits)) < rate) & stays & (start > visits["start"] + 2 * HOUR)
     bundles = visits[returns].assign(start=start[returns], kind=BUNDLE)
-    # People with an account may come back on another device of theirs.
+    # People with an account may return on another of their devices.
     person = bundles["person"].to_numpy()
     day = bundles["start"].to_numpy() // DAY
     other = _slot(people, person, day, rng)
@@ -111,16 +111,16 @@ def _bundles(
 
 
 def _known(people: People, visits: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
-    """How far the shop knows the visitor, per visit."""
+    """How the shop knows the visitor, per visit."""
     person = visits["person"].to_numpy()
     ordinal = visits.groupby("person").cumcount().to_numpy()
 
-    # The visit in which a person signs up; -1 before the first day, NEVER for a quarter.
+    # The number of the visit in which a person signs up; -1: before the first day.
     chance = np.where(people.of("account") > 0.7, 0.35, 0.15)
     signs_up_at = rng.geometric(chance) - 1
     signs_up_at[rng.random(people.count) > 0.4 + 0.55 * people.of("account")] = NEVER
     signs_up_at[people.had_account] = -1
-    # Half of those who buy a bundle without an account make one on the way to the checkout.
+    # Half of the buyers of a bundle without an account sign up before the checkout.
     converts = (visits["kind"] == BUNDLE).to_numpy() & (rng.random(len(visits)) < 0.5)
     np.minimum.at(signs_up_at, person[converts], ordinal[converts])
     # Four of ten leave their email for the newsletter, most in their first visits.
@@ -136,7 +136,7 @@ def _known(people: People, visits: pd.DataFrame, rng: np.random.Generator) -> np
     seen = visits[["person", "device"]][is_known | signs_up]
     is_first = np.zeros(len(visits), dtype=bool)
     is_first[seen.index] = ~seen.duplicated()
-    # Whoever shares a device signs in each time; others the first time and when signed out.
+    # People on a shared device sign in each time; others the first time and when signed out.
     signs_in = is_known & (is_first | on_shared | (~in_app & (rng.random(len(visits)) < 0.2)))
     subscribes = (ordinal == subscribes_at[person]) & (ordinal < signs_up_at[person])
     return np.select(

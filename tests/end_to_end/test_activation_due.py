@@ -21,8 +21,8 @@ from tests.support.activation_rig import (
 
 pytest_plugins = ["tests.support.activation_fixtures"]
 
-REFUSED = "not held is the removal of 1 rows whose profiles have refused `marketing`"
-FORGOTTEN = "not held is the removal of 1 rows whose profiles are to be forgotten"
+REFUSED = "the removal of 1 rows whose profiles have refused `marketing` is not held"
+FORGOTTEN = "the removal of 1 rows whose profiles are to be forgotten is not held"
 
 
 def agreed(count):
@@ -123,7 +123,7 @@ def test_many_refusals_do_not_make_other_changes_pass_or_fail(tmp_path):
     rig.state(*refused(*(f"p{index:03}" for index in range(10, 100))), *agreed(10))
     rig.desire(members(100)[:4])
     result = rig.sync()
-    assert held(result, "of 10 rows", "4 would be left")
+    assert held(result, "only 4 of the 10 rows", "would be left")
     assert numbers(result) == some(remove=96, accepted=90, held=6)
     assert rig.held() == {f"p{index:03}" for index in range(10)}
     rig.desire(members(100)[:9])

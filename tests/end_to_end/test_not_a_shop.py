@@ -117,7 +117,7 @@ def test_the_shop_is_turned_off_on_again_and_off(club):
     assert club.value("select count(*) from events_quarantined") == 0
     assert deliver(club)[0] == "succeeded"
     page = club.run("tideline", "summary")
-    assert "none is declared: docs/how-to/add-a-segment.md" in page
+    assert "none is declared: see docs/how-to/add-a-segment.md" in page
     words = of_shop("profile_segments") | {"bundle", "cart", "purchase"}
     assert not [word for word in words if word in page.lower()]
     for table in DECLARED:

@@ -679,7 +679,7 @@ def test_one_run_at_a_time(forgotten):
         output = deployment.run("tideline", "forget", "user_id:bob-0815", fails=True)
     finally:
         os.close(folder)
-    assert "another run is forgetting somebody" in output
+    assert "another `tideline forget` is running" in output
 
 
 def test_what_lands_again_stays_out_and_what_is_new_comes_in(forgotten, before):

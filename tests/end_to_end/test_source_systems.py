@@ -554,7 +554,7 @@ def test_a_second_load_at_a_time_is_refused(loads, vendors):
     process = loads.start("stripe")
     vendors.wait_for("hang")
     output = loads.load("stripe", fails=True)
-    assert "error: stripe: another load of it is running" in output
+    assert "error: stripe: another load is running" in output
     process.kill()
     process.wait()
     loads.load("stripe")  # the lock has ended with its holder

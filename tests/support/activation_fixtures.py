@@ -37,7 +37,7 @@ def rig(tmp_path):
 
 @pytest.fixture
 def hooked(rig, server):
-    """A rig with one webhook sync `s` that speaks to the server."""
+    """A rig with one webhook sync `s` to the server."""
     rig.environment["TIDELINE_WEBHOOK_URL"] = server.url
     rig.declare(s=WEBHOOK)
     return rig

@@ -1,4 +1,4 @@
-"""What the activation tests share: a warehouse file, declared syncs, a webhook server process."""
+"""A rig for the activation tests: a warehouse file, declared syncs, a webhook server process."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def members(count, **others):
 
 
 class Rig:
-    """A folder with a warehouse, a manifest, deliveries; the syncs run in this process."""
+    """A folder with a warehouse, a manifest and deliveries; syncs run in this process."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -71,7 +71,7 @@ class Rig:
             return connection.execute(sql, list(parameters)).fetchall()
 
     def desire(self, rows):
-        """Make the table of desired rows, and the newest event of which they are made."""
+        """Create the table of desired rows, and the newest event behind them."""
         with duckdb.connect(str(self.path)) as connection:
             connection.execute("create schema if not exists warehouse.tideline")
             table = "warehouse.tideline.activation_audiences"
@@ -91,7 +91,7 @@ class Rig:
         self.manifest.write_text(json.dumps(manifest(**syncs)))
 
     def sync(self, name="s", **options):
-        """Run one declared sync; waits are noted in `waits` instead of waited."""
+        """Run one declared sync; its waits are recorded in `waits` and skipped."""
         sync = next(each for each in read_syncs(self.manifest, DESTINATIONS) if each.name == name)
         pace = Pace(sync.settings.rows_per_second, self.waits.append, lambda: 0.0, lambda: 1.0)
         with DuckDBWarehouse(self.path) as warehouse:
@@ -118,7 +118,7 @@ class Rig:
         return self.sql(query)[0][0]
 
     def command(self, *arguments, prelude="", environment=None):
-        """The real command line in a process of its own; `prelude` is code run before it."""
+        """Run the real command line in a new process; `prelude` is code that runs before it."""
         code = f"{prelude}\nimport sys\nfrom tideline.activation.command import main\n"
         start = ["-c", code + "sys.exit(main(sys.argv[1:]))"] if prelude else ["-m", *MODULE]
         return subprocess.Popen(
@@ -138,7 +138,7 @@ class Rig:
 
 
 MODULE = ("tideline", "activate")
-# A prelude of the command: the process dies when the first batch was sent, its answer unheard.
+# A prelude of the command: the process dies after it sends the first batch, before the answer.
 KILLED_AFTER_SENDING = """
 import os
 from tideline.activation import engine
@@ -169,7 +169,7 @@ def manifest(**syncs):
 
 
 class Server:
-    """The webhook server's process, as the tests speak to it."""
+    """The process of the webhook server."""
 
     def __init__(self, port):
         self.address = f"http://127.0.0.1:{port}"
@@ -185,7 +185,7 @@ class Server:
         requests.put(f"{self.address}/pause", json={"seconds": seconds}, timeout=10)
 
     def post(self, body):
-        """What somebody else sends, or what arrives late."""
+        """Send a request to the hook, as another sender or a late retry would."""
         requests.post(self.url, data=body.encode(), timeout=10)
 
     def reset(self):
@@ -197,7 +197,7 @@ class Server:
 
     @property
     def rows(self):
-        """profile and segment -> label."""
+        """The label by (profile, segment)."""
         return {
             (key["profile_id"], key["segment_name"]): row["segment_label"]
             for key, row in ((json.loads(k), r) for k, r in self.state["rows"].items())
@@ -205,12 +205,12 @@ class Server:
 
 
 def wanted(rows):
-    """Desired rows in the shape of `Server.rows`."""
+    """Desired rows in the form of `Server.rows`."""
     return {(row[0], row[1]): row[2] for row in rows}
 
 
 def numbers(result):
-    """What a run did, by operation and by fate."""
+    """The numbers of a run, by operation and by fate."""
     run = result.run
     return run.ops | {
         name: getattr(run, name) for name in ("accepted", "rejected", "held", "unknown")
@@ -218,7 +218,7 @@ def numbers(result):
 
 
 def some(**values):
-    """The same with these numbers; the others are 0."""
+    """The same dictionary with these numbers; the others are 0."""
     return (
         dict.fromkeys(
             ("add", "update", "remove", "resend", "accepted", "rejected", "held", "unknown"), 0
@@ -231,7 +231,7 @@ CONSENTS = "model.tideline.profile_consents"
 
 
 def asking(of=FILES, **sync):
-    """A manifest whose one sync asks for consent."""
+    """A manifest with one sync that requires consent."""
     content = manifest(s=of | sync)
     content["nodes"][CONSENTS] = {"schema": "tideline", "name": "profile_consents", "alias": None}
     content["exposures"]["exposure.tideline.s"]["depends_on"]["nodes"].append(CONSENTS)
@@ -242,7 +242,7 @@ class ConsentRig(Rig):
     """A rig with a table of consents."""
 
     def state(self, *rows):
-        """What profiles said: (profile, purpose, whether it was granted)."""
+        """Write consent statements: (profile, purpose, whether it was granted)."""
         table = "warehouse.tideline.profile_consents"
         self.sql(
             f"create or replace table {table} "
@@ -253,13 +253,13 @@ class ConsentRig(Rig):
             self.sql(f"insert into {table} values {values}", [v for row in rows for v in row])
 
     def held(self):
-        """The profiles in the file of the segment `vip`."""
+        """Profiles in the file of the segment `vip`."""
         path = self.deliveries / "s" / "vip.jsonl"
         return {json.loads(line)["profile_id"] for line in path.read_text().splitlines()}
 
 
 def sent_since(server, before):
-    """(operation, profile) of each row sent since so many requests."""
+    """(operation, profile) of each row sent after the given number of requests."""
     return [
         (each["op"], each["key"]["profile_id"])
         for request in server.state["requests"][before:]

@@ -1,4 +1,4 @@
-"""Servers for tests that speak HTTP badly on purpose: a socket, a script, with or without TLS."""
+"""Test servers with deliberately bad HTTP: a socket and a script, with or without TLS."""
 
 import contextlib
 import datetime
@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 @contextlib.contextmanager
 def serving(speak, tls=None):
-    """The port of a server that calls `speak(connection)` for each connection.
+    """Start a server that calls `speak(connection)` for each connection; yield its port.
 
-    `tls` is a folder made by `certify`.
+    `tls`: a folder made by `certify`.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     ends = threading.Event()
@@ -47,7 +47,7 @@ def serving(speak, tls=None):
 
 
 def take_request(connection):
-    """Read one whole request; returns its bytes."""
+    """Read one whole request; return its bytes."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += connection.recv(65536)
@@ -60,13 +60,13 @@ def take_request(connection):
 
 
 def reset(connection):
-    """Close so that the other side gets a reset and not an end."""
+    """Close the connection with a reset."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
 
 def certify(folder):
-    """Write a self-signed certificate of 127.0.0.1 and its key; returns the folder."""
+    """Write a self-signed certificate for 127.0.0.1 and its key; return the folder."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)

@@ -1,4 +1,4 @@
-"""What dbt says when it cannot compile."""
+"""The compilation errors of dbt."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 from tests.support.deployment import REPOSITORY
 
-# One process for all: what costs is the start of dbt.
+# One process for all compilations, because starting dbt is slow.
 DRIVER = """
 import json, sys
 from dbt.cli.main import dbtRunner
@@ -17,7 +17,7 @@ for sql, variables in json.loads(sys.argv[1]):
 
 
 def compile_errors(deployment, runs):
-    """What stops the compilation of each pair of a select and variables."""
+    """The error for each pair of a selection and variables."""
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, json.dumps(runs)],
         cwd=REPOSITORY,

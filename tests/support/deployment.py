@@ -1,4 +1,4 @@
-"""A deployment of its own for a test, in a temporary folder, run by real processes."""
+"""A separate deployment for a test, in a temporary folder, run by real processes."""
 
 import hashlib
 import os
@@ -16,13 +16,13 @@ NO_TESTS = ("--exclude-resource-types", "test", "--exclude-resource-types", "uni
 
 
 class Deployment:
-    """A landing folder, a warehouse and deliveries below one folder, run by real processes."""
+    """A landing folder, a warehouse and deliveries in one folder, run by real processes."""
 
-    parsed: Path  # the folder of what dbt has parsed, which all deployments share
+    parsed: Path  # folder of parsed projects, which all deployments share
 
     def __init__(self, folder):
         self.folder = folder
-        self.variables = None  # of dbt's last run
+        self.variables = None  # the vars of dbt's last run
         self.landing = folder / "landing"
         self.warehouse = folder / "warehouse" / "warehouse.duckdb"
         self.deliveries = folder / "deliveries"
@@ -37,13 +37,13 @@ class Deployment:
             "DBT_TARGET_PATH": str(folder / "target"),
             "DBT_LOG_PATH": str(folder / "logs"),
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-            "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",  # they see no data: in test_demo is enough
+            "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",  # they need no data; test_demo runs them
             "NO_COLOR": "1",
         }
         self.env.pop("TIDELINE_WEBHOOK_URL", None)
 
     def run(self, *words, fails=False, **env):
-        """Run a Python module of the environment; its output, once it ended as expected."""
+        """Run a Python module; return its output. Fails if it ends in an unexpected way."""
         words = list(map(str, words))
         env = {**self.env, **env}
         code, output = processes.run(processes.module, *words, folder=REPOSITORY, env=env)
@@ -51,7 +51,7 @@ class Deployment:
         return output
 
     def dbt(self, *words, fails=False, variables="{}"):
-        """Run a dbt command. What any deployment has parsed with these vars serves this one."""
+        """Run a dbt command; reuse the project parsed with the same vars by any deployment."""
         parsed = self.parsed / hashlib.md5(variables.encode()).hexdigest()
         own = self.folder / "target" / "partial_parse.msgpack"
         if parsed.exists() and variables != self.variables:
@@ -64,18 +64,18 @@ class Deployment:
         return output
 
     def build_up_to(self, *models, variables="{}"):
-        """Build these models, what they read, and the data tests that need nothing else."""
+        """Build these models, everything they read, and the data tests that need nothing else."""
         selected = [f"+{model}" for model in models]
         words = ["build", "--indirect-selection", "buildable", "--select", *selected]
         return self.dbt(*words, variables=variables)
 
     def sample(self, *words):
-        """Land (a part of) the sample business."""
+        """Land the sample business, or part of it."""
         truth = self.folder / "truth"
         return self.run("tideline", "sample", *words, "--truth", truth)
 
     def land(self, *words):
-        """Land a log of one's own."""
+        """Land a log with `tideline land`."""
         return self.run("tideline", "land", *words)
 
     def activate(self, *words, fails=False, **env):
@@ -84,7 +84,7 @@ class Deployment:
         return self.run("tideline", "activate", *words, "--manifest", manifest, fails=fails, **env)
 
     def query(self, sql):
-        """Rows of a query over the warehouse, whose public and internal tables need no schema."""
+        """The rows of a query; public and internal tables need no schema."""
         with duckdb.connect(str(self.warehouse), read_only=True) as connection:
             found = connection.execute("select schema_name from duckdb_schemas()").fetchall()
             path = [name for (name,) in found if name in ("tideline", "tideline_internal")]
@@ -96,12 +96,12 @@ class Deployment:
         return self.query(sql)[0][0]
 
     def frame(self, table):
-        """A whole table as sorted rows, whatever the order they were written in."""
+        """A whole table as sorted rows."""
         return sorted(self.query(f"select * from {table}"), key=repr)
 
 
 def shared_data(*parts):
-    """A file of the real logs that stand beside the project, or skip."""
+    """A file of the real logs, which are not part of the project; skips the test without it."""
     path = SHARED.joinpath("data", *parts)
     if not path.exists():
         pytest.skip(f"{path.name} is not here")

@@ -1,4 +1,4 @@
-"""A copy of the project in which one file of the models differs."""
+"""A copy of the project with one edited file of `models/`."""
 
 from tests.support.deployment import REPOSITORY
 
@@ -14,7 +14,7 @@ PARTS = (
 
 
 def edited_project(folder, name, right, wrong):
-    """Link the project below a folder, one file of `models` being a copy with an edit; its path."""
+    """Link the project into a folder, with an edited copy of one file of `models`; its path."""
     project = folder / "project"
     project.mkdir()
     for part in PARTS:

@@ -1,13 +1,12 @@
-"""The event layer without dbt's start: what dbt compiled, run in a DuckDB of this process.
+"""The event layer without starting dbt: the compiled SQL, run in a DuckDB of this process.
 
-dbt builds the layer over two messages and compiles its incremental models twice, for a first run
-and for a later one. A later run's SQL holds as a literal how far the model has looked. Here that is
-a date which nothing else has, and each run puts the one of its own table in its place. So it is
-with the days that `int_event_counts` looks up before it counts them again, and with the spans of
-time that other models look up to read no more. The view `int_events_validated` is the one of a
-warehouse that has forgotten somebody and reads contacts of Salesforce, whose rows may say two
-things. The models are compiled as where a file was removed: a removal that was noted, and one that
-was not.
+dbt builds the layer on two messages and compiles its incremental models twice, for a first run and
+for a later one. The SQL of a later run contains its watermark as a literal. At compilation this is
+a unique date, and each run replaces it with the watermark of its own table. Likewise, runs replace
+the days that `int_event_counts` looks up before it counts them again, and the spans of time that
+limit what other models read. The view `int_events_validated` is compiled for a warehouse that has
+forgotten a person and reads contacts of Salesforce, whose rows may contain two facts. The models
+are compiled with two removed files, of which one removal was noted.
 """
 
 import json
@@ -24,10 +23,10 @@ import pyarrow as pa
 
 from tests.support.deployment import REPOSITORY, Deployment
 
-OVERLAP = 60  # minutes; with it the watermarks are compiled
-ALLOWED = 3  # events of a stream in one minute, so that bursts come and go often
+OVERLAP = 60  # minutes; the watermarks are compiled with it
+ALLOWED = 3  # events of a stream per minute; low, so that bursts come and go often
 VIEWS = ["fct_events", "events_duplicated", "events_quarantined", "data_clock", "traffic_bursts"]
-# Incremental models in the order they run; the column of the watermark, and its stand-in.
+# Incremental models in the order of their runs: watermark column and placeholder.
 WATERMARKS = {
     "int_events_deduplicated": ("landed_at", datetime(2041, 1, 1, 1, 11, 11, 111111)),
     "int_busy_minutes": ("updated_at", datetime(2042, 2, 2, 2, 22, 22, 222222)),
@@ -38,13 +37,13 @@ SESSION_WATERMARKS = {
     "int_busy_minutes": WATERMARKS["int_busy_minutes"],
     "int_sessions": ("updated_at", datetime(2044, 4, 4, 4, 44, 44, 444444)),
 }
-# Days of the two messages, so that a run which touches them is compiled.
+# The days of the two messages, so that a run that touches them is compiled.
 FIRST_DAY, LAST_DAY = "1998-01-03", "1998-02-05"
 MESSAGES = [
     {"messageId": day, "type": "page", "anonymousId": "v", "timestamp": day}
     for day in (FIRST_DAY, LAST_DAY)
 ]
-# Prints the models as compiled for a later and for a first run, and what was looked up meanwhile.
+# Prints the models compiled for a later run and for a first run, and their lookups.
 DRIVER = """
 import json, sys
 from dbt.cli.main import dbtRunner
@@ -71,19 +70,19 @@ print("COMPILED " + json.dumps([*compiled, lookups]))
 
 @dataclass(frozen=True)
 class Model:
-    """An incremental model as dbt compiled it."""
+    """An incremental model as compiled by dbt."""
 
     name: str
     first: str  # the SQL of its first run
-    later: str  # the SQL of a later run, with `stand_in` for the watermark
+    later: str  # the SQL of a later run, with `stand_in` as the watermark
     unique_key: list[str]
     watermark: str  # the column
     stand_in: str
     post_hooks: list[str]
-    lookups: dict[str, list]  # queries of the days or spans that a later run reads; what they gave
+    lookups: dict[str, list]  # results by query, for the days or spans that a later run reads
 
     def broken(self, text: str, other: str) -> "Model":
-        """The model with a text, which must be there, replaced."""
+        """The model with a text replaced; fails if the text is missing."""
         held = self.later + "".join(self.lookups)
         assert text in held, f"{self.name} no longer holds {text!r}"
         return replace(
@@ -97,7 +96,7 @@ class Model:
 def compile_layer(
     folder: Path, watermarks: dict[str, tuple] = WATERMARKS, variables: str = ""
 ) -> tuple[Path, dict[str, Model]]:
-    """Build the layer over two messages; the warehouse, and the models compiled."""
+    """Build the layer on two messages; return the warehouse and the compiled models."""
     deployment = Deployment(folder)
     (deployment.landing / "events" / "one.jsonl").write_text(
         "\n".join(json.dumps(message) for message in MESSAGES)
@@ -121,7 +120,7 @@ def compile_layer(
             "insert into int_pending_removals (received_on, landed_on, removed_at) "
             f"values ('{FIRST_DAY}', '{LAST_DAY}', timestamp '2051-01-01')"
         )
-        connection.execute(  # each type costs a join
+        connection.execute(  # each type needs a join
             "delete from identifier_rules where id_type not in "
             "('user_id', 'anonymous_id', 'email', 'salesforce_id')"
         )
@@ -169,7 +168,7 @@ def compile_layer(
 
 
 def within(sql: str, gave: list[tuple], found: list[tuple]) -> str:
-    """SQL that looks at the span found instead of the one it was compiled for, if at any."""
+    """The SQL with the compiled span of time, if any, replaced by the found one."""
     first, last = (re.escape(f"timestamp '{instant}'") for instant in gave[0])
     span = re.compile(rf"(\S+) >= {first}\s+and \1 <= {last}")
     assert span.search(sql), "the span is no longer two literals"
@@ -178,7 +177,7 @@ def within(sql: str, gave: list[tuple], found: list[tuple]) -> str:
 
 
 def with_days(sql: str, found: list[tuple]) -> str:
-    """SQL that counts these days instead of the two it was compiled for."""
+    """The SQL with the two compiled days replaced by these days."""
     days = [day for (day, *_) in found]
     listed = re.compile(f"date '{FIRST_DAY}',\\s+date '{LAST_DAY}'")
     assert listed.search(sql), "the days are no longer a list of literals"
@@ -192,7 +191,7 @@ class EventLayer:
     """The tables of the event layer in memory."""
 
     def __init__(self, warehouse: Path, models: dict[str, Model], overlap: int = 0) -> None:
-        """`overlap`: minutes behind the newest arrival that a later run looks again."""
+        """`overlap`: minutes before the newest arrival that a later run reads again."""
         self.models = models
         self.overlap = overlap
         self.connection = duckdb.connect()
@@ -209,13 +208,13 @@ class EventLayer:
         self.clear()
 
     def clear(self) -> None:
-        """Forget what has landed."""
+        """Delete everything that has landed."""
         for table in ("raw_messages", "landed_files", "int_pending_removals"):
             self.connection.execute(f"truncate {table}")
         self.is_built = False
 
     def remove(self, files: Iterable[str], removed_at: datetime) -> None:
-        """Let the rows of files leave the archive, as where their landing was replaced."""
+        """Delete the rows of files from the archive, as if their landing was replaced."""
         for file in files:
             self.connection.execute(
                 "insert into landed_files (landed_file, removed_at) values (?, ?)",
@@ -224,7 +223,7 @@ class EventLayer:
         self.delete_removed("raw_messages")
 
     def delete_removed(self, table: str) -> None:
-        """The macro of this name: post-hook of `raw_messages` and `int_events_deduplicated`."""
+        """Like the macro `delete_removed`, a post-hook of two models."""
         removed = {
             "raw_messages": "select landed_file from landed_files where removed_at is not null",
             "int_events_deduplicated": "select removed_file from int_pending_removals",
@@ -235,7 +234,7 @@ class EventLayer:
         )
 
     def land(self, rows: list[dict]) -> None:
-        """Take in landed rows: columns of `raw_messages`; JSON as text, instants as they are."""
+        """Insert rows into `raw_messages`; JSON as text, timestamps as datetimes or text."""
         columns = [name for name, *_ in self.query("describe raw_messages")]
         texts = {"landed_line": pa.int64(), "landed_at": pa.timestamp("us")}
         schema = pa.schema([(name, texts.get(name, pa.string())) for name in columns])
@@ -244,9 +243,9 @@ class EventLayer:
         self.connection.unregister("landing")
 
     def run(self, full_refresh: bool = False, left_out: Container[str] = ()) -> None:
-        """Run the incremental models as dbt does, but for some that are left out.
+        """Run the incremental models as dbt does, except those in `left_out`.
 
-        The view `int_events_validated` is read once: to plan it takes longer than to run it.
+        The view `int_events_validated` is read once, because planning it is slower than running it.
         """
         self.connection.execute("create or replace temp table judged as from int_events_validated")
         for model in self.models.values():
@@ -284,7 +283,7 @@ class EventLayer:
         self.is_built = True
 
     def note_removals(self) -> None:
-        """Run `int_pending_removals`, and its post-hook, the macro `delete_read_removals`."""
+        """Run `int_pending_removals` and its post-hook, the macro `delete_read_removals`."""
         if not self.is_built:
             return
         sql = self.models["int_pending_removals"].later
@@ -297,7 +296,7 @@ class EventLayer:
         self.connection.execute(f"delete from int_pending_removals where {have_read}")
 
     def empty_forgotten(self) -> None:
-        """What the post-hook of `int_events_deduplicated` does, the macro of this name."""
+        """Like the macro `empty_forgotten`, a post-hook of `int_events_deduplicated`."""
         kept = ("landed_file", "landed_line", "landed_at", "source", "table_name", "problem")
         columns = [name for name, *_ in self.query("describe raw_messages") if name not in kept]
         self.connection.execute(
@@ -308,7 +307,7 @@ class EventLayer:
         )
 
     def read_once(self, sql: str) -> str:
-        """SQL that reads the table instead of the view."""
+        """The SQL with the view replaced by the table."""
         return sql.replace(f'"{self.catalog}"."tideline_internal"."int_events_validated"', "judged")
 
     def query(self, sql: str) -> list[tuple]:

@@ -1,8 +1,8 @@
-"""A fakesnow server of one's own, and dbt's part in running Python models on it.
+"""A separate fakesnow server, and a replacement for dbt's runs of Python models on it.
 
-fakesnow speaks Snowflake's SQL over HTTP but has no stored procedures, which is how dbt runs a
-Python model in Snowflake. So the model's own function is called here, on a Snowpark session to the
-server, and what it returns is written as dbt-snowflake would write it.
+fakesnow runs Snowflake's SQL over HTTP, but has no stored procedures, with which dbt runs Python
+models on Snowflake. Therefore the model's function is called here with a Snowpark session to the
+server, and its result is written like dbt-snowflake does.
 """
 
 import contextlib
@@ -23,13 +23,13 @@ from snowflake.snowpark import Session
 DATABASE, SCHEMA = "ANALYTICS", "TIDELINE"  # as in profiles.yml
 INTERNAL = f"{SCHEMA}_INTERNAL"
 START_SECONDS = 60
-# A function of Snowflake's that fakesnow lacks, as a macro of DuckDB's.
+# A Snowflake function that fakesnow does not have, as a DuckDB macro.
 AS_ARRAY = """create function as_array(value) as from_json(value, '["JSON"]')"""
 TYPES = {"b": "boolean", "i": "bigint", "u": "bigint", "f": "double", "M": "timestamp_ntz(6)"}
 
 
 class FakesnowServer:
-    """A fresh, empty Snowflake in a process of its own; use as a context manager."""
+    """A new, empty Snowflake in a separate process; a context manager."""
 
     def __init__(self, log: Path):
         self.log = log
@@ -52,7 +52,7 @@ class FakesnowServer:
             self.execute(f"create schema {DATABASE}.{INTERNAL}")
             self.execute(f"create schema {DATABASE}.{SCHEMA}")
             self.execute(f"use schema {DATABASE}.{SCHEMA}")
-            # It makes the function, and then cannot describe what the statement gave.
+            # It creates the function, but then cannot describe the result of the statement.
             with contextlib.suppress(snowflake.connector.errors.ProgrammingError):
                 self.execute(AS_ARRAY)
         except BaseException:
@@ -90,25 +90,25 @@ class FakesnowServer:
             "protocol": "http",
             "user": "fake",
             "password": "snow",
-            "network_timeout": 300,  # it translates a long statement slowly
+            "network_timeout": 300,  # long statements are translated slowly
             "session_parameters": {"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False},
         }
 
     @property
     def environment(self):
-        """What profiles.yml wants to know."""
+        """The environment variables that profiles.yml reads."""
         return {"FAKESNOW_HOST": "127.0.0.1", "FAKESNOW_PORT": str(self.port)}
 
     def execute(self, sql, *values):
-        """Rows of a statement, `%s` standing for the values."""
+        """The rows of a statement; `%s` are placeholders of the values."""
         with self.connection.cursor() as cursor:
             return cursor.execute(sql, values or None).fetchall()
 
     def place(self, table):
-        """The full name of a table of the project, public or internal; None if it is not there."""
+        """The full name of a table of the project, public or internal; None if it is missing."""
         found = [
             schema
-            for kind in ("tables", "views")  # fakesnow's tables are without the views
+            for kind in ("tables", "views")  # `tables` does not include views on fakesnow
             for (schema,) in self.execute(
                 f"select table_schema from {DATABASE}.information_schema.{kind} where "
                 f"table_name = '{table.upper()}' and table_schema in ('{SCHEMA}', '{INTERNAL}')"
@@ -117,10 +117,10 @@ class FakesnowServer:
         return f"{DATABASE}.{found[0]}.{table}" if found else None
 
     def append(self, name, frame, json_columns=(), schema=INTERNAL):
-        """Append a pandas frame to a table, made on first use, as `COPY INTO` would.
+        """Append a pandas frame to a table, like `COPY INTO`; create the table on first use.
 
-        The columns `json_columns` hold JSON as text and become VARIANT. The frame travels as one
-        JSON text: a long `values` costs the server seconds to parse.
+        The columns `json_columns` hold JSON as text and become VARIANT. The frame is sent as one
+        JSON text, because the server needs seconds to parse a long `values`.
         """
         types = {name: TYPES.get(dtype.kind, "varchar") for name, dtype in frame.dtypes.items()}
         types |= dict.fromkeys(json_columns, "variant")
@@ -143,9 +143,9 @@ class FakesnowServer:
         )
 
     def run_python_model(self, node, root):
-        """Run a Python model of the manifest and write its table, as dbt-snowflake would.
+        """Run a Python model of the manifest and write its table, like dbt-snowflake.
 
-        `node` is the model's entry in `manifest["nodes"]`, `root` the project's folder.
+        `node`: the model's entry in `manifest["nodes"]`. `root`: the project's folder.
         """
         name, config = node["name"], node["config"]
         table = f"{DATABASE}.{node['schema']}.{name}"
@@ -158,7 +158,7 @@ class FakesnowServer:
             model = runpy.run_path(str(root / node["original_file_path"]))["model"]
             frame = model(dbt, session)
         finally:
-            session.cancel_all = lambda: None  # a system function that fakesnow does not know
+            session.cancel_all = lambda: None  # fakesnow does not have its system function
             session.close()
         if not isinstance(frame, pd.DataFrame):
             frame = frame.to_pandas()
@@ -192,7 +192,7 @@ class DbtStandIn:
 
 
 class ConfigStandIn:
-    """`dbt.config`: called to declare, asked with `get` and `meta_get`."""
+    """`dbt.config`: a call declares settings, `get` and `meta_get` read them."""
 
     def __init__(self, config):
         self._config = config
@@ -208,7 +208,7 @@ class ConfigStandIn:
 
 
 def literal(value):
-    """A cell of a frame as JSON can hold it."""
+    """A cell of a frame as a JSON value."""
     if pd.isna(value):
         return None
     return value.isoformat(" ") if isinstance(value, datetime) else value

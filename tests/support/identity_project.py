@@ -1,4 +1,4 @@
-"""A scratch dbt project around the real identity macros, models and seeds."""
+"""A scratch dbt project with the real identity macros, models and seeds."""
 
 import json
 import os
@@ -12,14 +12,14 @@ import duckdb
 from tests.support import processes
 
 REPO = Path(__file__).resolve().parents[2]
-# The most a profile holds of a type, and in all: few, so that small logs reach it.
+# Limits of a profile, per type and in total: low, so that small logs reach them.
 LIMITS = {"anonymous_id": 3, "email": 2, "*": 4}
 
 BUILD = ["build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
 
 
 def _run_dbt(runs: list[tuple[dict[str, str], list[str]]]) -> None:
-    """Several runs in one process, each with an environment."""
+    """Run dbt several times in one process, each with its environment."""
     from dbt.cli.main import dbtRunner
 
     failed = False
@@ -30,12 +30,12 @@ def _run_dbt(runs: list[tuple[dict[str, str], list[str]]]) -> None:
 
 
 class ScratchProject:
-    """A folder with `dbt_project.yml`, a DuckDB file and the models given.
+    """A folder with `dbt_project.yml`, a DuckDB file and the given models.
 
     Args:
         folder: Where to write; must not exist.
-        models: SQL of further models, by name; one named like a seed or model stands in for it.
-        with_identity: Whether the models, seeds and tests of identity belong to it.
+        models: SQL of additional models, by name; it replaces a seed or model of that name.
+        with_identity: Whether to include the models, seeds and tests of identity.
     """
 
     def __init__(self, folder: Path, models: dict[str, str], with_identity: bool):
@@ -51,7 +51,7 @@ class ScratchProject:
             for seed in [*seeds, REPO / "seeds" / "tracking_plan.csv"]:
                 if seed.stem not in models:
                     shutil.copy(seed, folder / "seeds")
-            # What is off in the seeds that are shipped is tested as well.
+            # Rules that are off in the shipped seeds are tested as well.
             rules = folder / "seeds" / "identifier_rules.csv"
             row = "email,3,false,true,"
             assert f"{row}false" in rules.read_text()
@@ -89,12 +89,12 @@ class ScratchProject:
         }
         output = {"type": "duckdb", "path": str(self.database), "schema": "tideline", "threads": 2}
         profiles = {"scratch": {"target": "scratch", "outputs": {"scratch": output}}}
-        # JSON is YAML.
+        # JSON is valid YAML.
         (folder / "dbt_project.yml").write_text(json.dumps(project))
         (folder / "profiles.yml").write_text(json.dumps(profiles))
 
     def dbt(self, *runs: tuple[dict[str, str], list[str]]) -> subprocess.CompletedProcess[str]:
-        """Runs dbt once per pair of environment and arguments; returns the exit and the output."""
+        """Run dbt once per pair of environment and arguments; return exit code and output."""
         options = ["--no-use-colors", "--project-dir", str(self.folder)]
         options += ["--profiles-dir", str(self.folder)]
         plan = [(environment, [*arguments, *options]) for environment, arguments in runs]

@@ -1,6 +1,6 @@
-"""Random logs of a few people, and a second, plain implementation of the rules of identity.
+"""Random logs of a few people, and a second, simple implementation of the identity rules.
 
-Many small logs are one build: each has its own prefix on every identifier and event.
+One build takes many small logs; each has its own prefix on every identifier and event.
 """
 
 import csv
@@ -29,7 +29,7 @@ JUNK |= {"infodesk@gmail.com", "no address", "till-7"}
 SOURCES = ["collector", "collector", "salesforce", "stripe", "ga4", "other"]
 START = datetime(2026, 1, 1)
 
-# What stands before identity, as of the load `LOAD`.
+# The inputs of identity, as of the load `LOAD`.
 MODELS = {
     "int_events_deduplicated": """
         select
@@ -94,7 +94,7 @@ MODELS = {
         select * from main.exclusions
         where {{ env_var('IS_EXCLUDED', 'true') }}
     """,
-    # Its clock is later than that of all rows that land.
+    # Its timestamp is later than those of all landed rows.
     "identity_matches": """
         select
             * exclude (load),
@@ -110,7 +110,7 @@ MODELS = {
 
 
 def normalized_email(text: str) -> str:
-    """An address as it is written where Gmail is folded."""
+    """An email address as normalized where Gmail addresses are folded."""
     text = text.strip().lower()
     match = re.fullmatch(r"([^@+]*)([+][^@]*)?@(gmail|googlemail)[.]com", text)
     mailbox = match and match[1].replace(".", "")
@@ -119,9 +119,9 @@ def normalized_email(text: str) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """A landed row; from load `flips_in` on it is no longer valid; `is_burst` at the end.
+    """A landed row. From load `flips_in` on it is invalid; `is_burst` is its state at the end.
 
-    Until load `revives_in` it repeats a row that is removed then.
+    Until load `revives_in` it is a duplicate of a row that is removed then.
     """
 
     event_id: str
@@ -148,13 +148,13 @@ class Row:
 
     @property
     def minute(self) -> tuple[str, str, datetime]:
-        """Type and id of its stream, and its minute."""
+        """Type and id of the row's stream, and its minute."""
         device = (self.anonymous_id or "").strip()
         stream = ("anonymous_id", device) if device else ("user_id", (self.user_id or "").strip())
         return (*stream, self.occurred_at.replace(second=0))
 
     def identifiers(self) -> list[tuple[str, str]]:
-        """Usable identifiers by falling claim on the event."""
+        """The usable identifiers, in order of priority for the event."""
         email = normalized_email(self.email) if self.email else None
         named = [("user_id", self.user_id), ("anonymous_id", self.anonymous_id), ("email", email)]
         return [
@@ -171,7 +171,7 @@ def random_log(name: str, chance: random.Random) -> list[Row]:
     spelled = {email: [f"{email}@gmail.com"] for email in emails}
     for email, spellings in spelled.items():
         spellings.append(f" {email[:-1]}.{email[-1]}+news@GoogleMail.com")
-    # Some hardly ever sign in.
+    # Some people rarely sign in.
     unknown = [None] * chance.choice([2, 2, 12])
     rows = []
     for number in range(chance.randint(1, 18)):
@@ -179,7 +179,7 @@ def random_log(name: str, chance: random.Random) -> list[Row]:
         email = chance.choice([None, *emails, *emails, chance.choice(sorted(JUNK))])
         email = chance.choice(spelled.get(email, [email]))
         device = chance.choice([None, *devices, *devices, "NULL", "Till-7"])
-        # Few instants, so that ties happen.
+        # Few different times, so that ties happen.
         received_at = START + timedelta(minutes=chance.randint(0, 12))
         row = Row(
             event_id=f"{name}-{number:02}",
@@ -195,7 +195,7 @@ def random_log(name: str, chance: random.Random) -> list[Row]:
             flips_in=None,
         )
         if row.status == "valid" and row.load < LOADS and chance.random() < 0.2:
-            # A later load brings the same event as it was first received, maybe of another device.
+            # A later load has the same event, received earlier, maybe from another device.
             flips_in = chance.randint(row.load + 1, LOADS)
             rows.append(
                 Row(**{**vars(row), "load": flips_in, "anonymous_id": chance.choice(devices)})
@@ -206,7 +206,7 @@ def random_log(name: str, chance: random.Random) -> list[Row]:
 
 
 def random_revivals(row: Row, chance: random.Random) -> Row:
-    """The row, or one that repeats another until that is removed."""
+    """The row, or one that is a duplicate of another until that one is removed."""
     can_revive = row.status == "valid" and row.flips_in is None and row.load < LOADS
     if not can_revive or chance.random() > 0.1:
         return row
@@ -214,9 +214,9 @@ def random_revivals(row: Row, chance: random.Random) -> Row:
 
 
 def random_removed(rows: list[Row], chance: random.Random) -> list[tuple[Row, int]]:
-    """Rows of a log that landed and were removed by a later load, which is given.
+    """Rows of a log that landed and were removed by a later load: pairs with that load.
 
-    They bind what others do not, or say alone that somebody is there.
+    They add edges that other rows do not have, or are the only rows of an identifier.
     """
     removed = []
     for row in rows:
@@ -233,7 +233,7 @@ def random_removed(rows: list[Row], chance: random.Random) -> list[tuple[Row, in
 
 @dataclass(frozen=True)
 class Minute:
-    """What a row of `int_busy_minutes` says from a load on."""
+    """The content of a row of `int_busy_minutes` from a load on."""
 
     minute: tuple[str, str, datetime]
     is_burst: bool
@@ -241,7 +241,7 @@ class Minute:
 
 
 def random_bursts(rows: list[Row], chance: random.Random) -> tuple[list[Row], list[Minute]]:
-    """Minutes that become bursts, and some that cease to be; the rows as they are at the end."""
+    """The rows in their final state, and minutes that become bursts, some only for a time."""
     minutes = []
     for minute in sorted({row.minute for row in rows if row.minute[1] and chance.random() < 0.1}):
         loads = chance.choice([[1], [2], [3], [1, 3], [2, 3]])
@@ -251,7 +251,7 @@ def random_bursts(rows: list[Row], chance: random.Random) -> tuple[list[Row], li
 
 
 def random_exclusions(rows: list[Row], chance: random.Random) -> list[tuple]:
-    """Pairs of identifiers of one log that are declared to be two people."""
+    """Pairs of identifiers in one log that are declared to be two people."""
     anywhere = sorted({identifier for row in rows for identifier in row.identifiers()})
     pairs = []
     for _ in range(chance.choice([0, 0, 1, 3])):
@@ -263,7 +263,7 @@ def random_exclusions(rows: list[Row], chance: random.Random) -> list[tuple]:
 
 @dataclass(frozen=True)
 class Match:
-    """What a row of `identity_matches` says from a load on."""
+    """The content of a row of `identity_matches` from a load on."""
 
     pair: tuple[tuple[str, str], tuple[str, str]]
     probability: float
@@ -279,9 +279,9 @@ WITHIN_A_TYPE = ({"email"},)
 def random_matches(
     rows: list[Row], chance: random.Random, types: tuple[set[str], ...] = ACROSS_TYPES
 ) -> list[Match]:
-    """Pairs of identifiers of one log that are accepted, withdrawn and accepted again.
+    """Pairs of identifiers in one log that are accepted, withdrawn and accepted again.
 
-    No device is matched with an account: its events would be whose?
+    Devices are never matched with accounts, as the owner of their events would be undefined.
     """
     anywhere = sorted({identifier for row in rows for identifier in row.identifiers()})
     pairs = [
@@ -300,7 +300,7 @@ def random_matches(
 
 
 def matched(rows: list[Row], matches: list[Match]) -> dict[tuple, Match]:
-    """The edges that are matches alone, as they are in the end."""
+    """The edges based on matches only, in their final state."""
     evidence = {identifier for row in rows if row.is_evidence for identifier in row.identifiers()}
     last = {match.pair: match for match in sorted(matches, key=lambda match: match.load)}
     together = seen_together(rows)
@@ -312,7 +312,7 @@ def matched(rows: list[Row], matches: list[Match]) -> dict[tuple, Match]:
 
 
 def seen_together(rows: list[Row]) -> dict[tuple, list[Row]]:
-    """The edges, each with its evidence."""
+    """The edges based on events, each with its evidence."""
     edges = defaultdict(list)
     for row in rows:
         if row.is_evidence:
@@ -322,7 +322,7 @@ def seen_together(rows: list[Row]) -> dict[tuple, list[Row]]:
 
 
 def with_attributes(row: Row, chance: random.Random) -> Row:
-    """The row with what trackers and source systems say of people, some of it no value."""
+    """The row with personal attributes from trackers and source systems, some without a value."""
     texts = ["Ann", " Ann\t", "Bob", 7, 1.5, " ", "\u00a0\n", "NULL", "n/a", "", "[x]", None, True]
 
     def said(*keys: str) -> dict[str, Any]:
@@ -340,7 +340,7 @@ def with_attributes(row: Row, chance: random.Random) -> Row:
 
 
 def golden(rows: list[Row], owners: set, single: set) -> set[tuple]:
-    """Profile, attribute, value, source, event and how many other values, as the docs say it."""
+    """(profile, attribute, value, source, event, number of other values), as documented."""
     with (REPO / "seeds" / "attribute_rules.csv").open() as file:
         rules = list(csv.DictReader(file))
     with (REPO / "seeds" / "identifier_blocklist.csv").open() as file:
@@ -390,7 +390,7 @@ def golden(rows: list[Row], owners: set, single: set) -> set[tuple]:
 
 
 class Evidence(NamedTuple):
-    """What speaks for an edge. Of a match no event does, but how probable it is."""
+    """The evidence of an edge: events, or the probability of a match."""
 
     event_count: int
     probability: float
@@ -398,12 +398,12 @@ class Evidence(NamedTuple):
 
     @property
     def age(self) -> tuple[bool, datetime]:
-        """What was seen goes before what is only probable."""
+        """The order of evidence: observed before probable, then by age."""
         return self.event_count == 0, self.first_received_at
 
 
 def strength(edge: tuple, evidence: Evidence) -> tuple:
-    """The rank of an edge among those that regions grow along; the least is the strongest."""
+    """The rank of an edge for growing regions; the lowest is the strongest."""
     touches_account = "user_id" in (edge[0][0], edge[1][0])
     key = tuple(":".join(end) for end in edge)
     count, probability, first = evidence
@@ -411,9 +411,9 @@ def strength(edge: tuple, evidence: Evidence) -> tuple:
 
 
 def refused(edges: dict[tuple, Evidence], received: dict, excluded: set[frozenset]) -> dict:
-    """The rule that refuses an edge.
+    """The rule that refuses an edge, by edge.
 
-    Given is what speaks for each edge, and when each identifier was first received.
+    Arguments: the evidence of each edge, and when each identifier was first received.
     """
     rules = {edge: "excluded" for edge in edges if frozenset(edge) in excluded}
     accounts = defaultdict(set)
@@ -484,14 +484,14 @@ def refused(edges: dict[tuple, Evidence], received: dict, excluded: set[frozense
 
 
 def age(identifier: tuple, received: dict) -> tuple:
-    """Of the identifiers of a profile the least names it."""
+    """The order of a profile's identifiers; the first one names the profile."""
     return received[identifier], PRIORITY[identifier[0]], identifier[1]
 
 
 def resolve(
     rows: list[Row], exclusions: list[tuple], matches: list[Match] | None = None
 ) -> tuple[set, set, set]:
-    """Map, blocked edges and owner of each event, as the models' docs say them."""
+    """Identity map, blocked edges and the owner of each event, as documented in the models."""
     evidence = [row for row in rows if row.is_evidence]
     excluded = {frozenset(pair) for pair in exclusions}
     received = {}
@@ -549,9 +549,9 @@ def load(
     minutes: list[Minute] | None = None,
     removed: list[tuple[Row, int]] | None = None,
 ) -> None:
-    """Writes what is excluded and matched, and every state of rows and minutes by its loads.
+    """Write exclusions, matches, and each state of rows and minutes with its loads.
 
-    `removed` are rows that were there until a load.
+    `removed`: rows that existed until a load.
     """
     states, removals = [], []
     gone = {row.event_id: until for row, until in removed or []}
@@ -612,7 +612,7 @@ def load(
             ends = [":".join(end) for end in match.pair]
             said = [match.probability, match.matched_at, match.is_withdrawn, match.load]
             connection.execute("insert into main.matches values (?, ?, ?, ?, ?, ?)", [*ends, *said])
-        # Written as people write: in any order, in capitals where those say nothing.
+        # Spelled as by people: in any order, in capitals where case is ignored.
         for pair in exclusions:
             spelled = [
                 f" {value.upper().replace('@', '+x@')}" if kind == "email" else value

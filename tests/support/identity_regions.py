@@ -1,4 +1,4 @@
-"""Regions of accounts on small graphs, written plainly, and the least cut by trying all of them."""
+"""Account regions on small graphs in a simple implementation; the minimum cut by brute force."""
 
 import heapq
 import itertools
@@ -11,10 +11,9 @@ Edge = tuple[str, str]
 
 
 def grown_regions(rank_of: Mapping[Edge, object], roots: Iterable) -> dict:
-    """The root of each node: all regions grow together, each step along the strongest edge.
+    """The root of each node: all regions grow together, and each step takes the strongest edge.
 
-    The least rank is the strongest; no two edges have the same. A node that no root reaches is
-    left out.
+    The lowest rank is the strongest; ranks are unique. Nodes without a path to a root are left out.
     """
     neighbours = defaultdict(list)
     for (left, right), rank in rank_of.items():
@@ -33,13 +32,13 @@ def grown_regions(rank_of: Mapping[Edge, object], roots: Iterable) -> dict:
 
 
 def refused_edges(rank_of: Mapping[Edge, object], roots: Iterable) -> set[Edge]:
-    """The edges between regions."""
+    """The edges between two regions."""
     region = grown_regions(rank_of, roots)
     return {edge for edge in rank_of if region.get(edge[0]) != region.get(edge[1])}
 
 
 def is_cut(edges: Collection[Edge], refused: Collection[Edge], roots: Iterable) -> bool:
-    """Whether without the refused edges no two roots are connected."""
+    """Whether no two roots are connected without the refused edges."""
     graph = nx.Graph(edge for edge in edges if edge not in refused)
     graph.add_nodes_from(roots)
     return all(
@@ -49,9 +48,9 @@ def is_cut(edges: Collection[Edge], refused: Collection[Edge], roots: Iterable) 
 
 
 def least_cut(edges: Collection[Edge], roots: Collection) -> int:
-    """The fewest edges without which no two roots are connected, none that touches a root.
+    """The smallest number of edges, none of them at a root, that separates all roots.
 
-    Tries every region of every node.
+    Tries every assignment of nodes to regions.
     """
     region = {root: root for root in roots}
     inner = []

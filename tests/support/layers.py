@@ -1,6 +1,6 @@
-"""The layers of the code."""
+"""The layers of the Python code."""
 
-# From the lowest to the highest; those of one line do not import each other.
+# From the lowest to the highest; modules of one line do not import each other.
 LAYERS = [
     ["tideline.text", "tideline.progress", "tideline.usage"],
     ["tideline.warehouse"],

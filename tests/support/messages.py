@@ -1,4 +1,4 @@
-"""Messages that the collector lands."""
+"""Messages as landed by the collector."""
 
 import json
 

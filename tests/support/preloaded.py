@@ -1,7 +1,7 @@
-"""What forked processes begin with: large libraries that start no threads.
+"""Large libraries that forked processes start with; none of them starts threads.
 
-dbt parses the project anew for each place of the warehouse, although nothing that is parsed depends
-on it. Here it does not, so deployments may share what was parsed.
+dbt parses the project again for each path of the warehouse, although the result does not depend on
+it. This is switched off here, so that deployments can share the parsed project.
 """
 
 import dbt.adapters.duckdb

@@ -1,4 +1,4 @@
-"""Processes that need no start: each is a fork of one that has imported the large libraries."""
+"""Processes that start fast: forks of a process that has imported the large libraries."""
 
 import multiprocessing
 import os
@@ -24,7 +24,7 @@ def _call(function, arguments, folder, env, output):
 
 
 def run(function, *arguments, folder, env):
-    """Call a function in a process of its own; exit code and output."""
+    """Call a function in a new process; return exit code and output."""
     with tempfile.TemporaryDirectory() as output:
         process = FORKS.Process(target=_call, args=(function, arguments, folder, env, output))
         process.start()
@@ -38,7 +38,7 @@ def run(function, *arguments, folder, env):
 
 
 def module(*words):
-    """What `python -m` does with these words."""
+    """Run a module like `python -m` with these words."""
     sys.argv = list(words)
-    sys.modules.pop(words[0], None)  # it is run anew
+    sys.modules.pop(words[0], None)  # else it would not run again
     runpy.run_module(words[0], run_name="__main__", alter_sys=True)

@@ -1,4 +1,4 @@
-"""Random logs for the laws of events and sessions: loads, orders, removals, and what differs."""
+"""Random logs for the laws of events and sessions: loads, orders, removals, differences."""
 
 import json
 import random
@@ -19,10 +19,10 @@ DAYS_OF_A_LOG = 5
 START = datetime(2001, 1, 1, 12)
 LANDED, APART = datetime(2030, 1, 1, 12), timedelta(minutes=15)
 KEY = "landed_file, landed_line, landed_part"
-# When and where a row landed differs by design where the same rows land in other loads or files.
+# Columns with the time and place of landing, which differ if rows land in other loads or files.
 JUDGED = {"judged_at", "updated_at"}
 BOOKKEEPING = {"landed_file", "landed_line", "landed_at", *JUDGED}
-# What int_pending_removals names of a row, and how int_events_deduplicated says it.
+# Kinds of int_pending_removals, and their values in int_events_deduplicated.
 NAMES = ["source", "anonymous_id", "user_id", "identifiers", "stream_type", "stream_id"]
 NAMES += ["minute_at", "received_on", "landed_on"]
 NAMED = [*NAMES[:6], "date_trunc('minute', occurred_at)", "received_at::date", "landed_at::date"]
@@ -38,7 +38,7 @@ def instant(seconds):
 
 
 def random_row(chance, prefix, number, begins):
-    """A landed row as columns of `raw_messages`: likely, or late, skewed, contradictory, broken."""
+    """A landed row (columns of `raw_messages`): typical, late, skewed, contradictory or broken."""
     occurred = begins + chance.choice([0, 0, 59.999, 60, 3600, 90_000])
     received = begins + chance.choice([0, 60, 60, 61, 4000, 90_001, 200_000])
     row = {
@@ -82,7 +82,7 @@ def random_row(chance, prefix, number, begins):
 
 
 def busy_row(chance, prefix, begins):
-    """A sound row of one device, likely in the same minute as others."""
+    """A valid row of one device, often in the same minute as others."""
     return {
         "log": prefix,
         "source": "collector",
@@ -95,7 +95,7 @@ def busy_row(chance, prefix, begins):
 
 
 def contact_row(chance, prefix, begins):
-    """A state of a contact in Salesforce: who it is, and which company they belong to if to any."""
+    """A state of a contact in Salesforce: the person and, if any, their company."""
     contact = {
         "id": f"{prefix}-c",
         "email": chance.choice([None, f"{prefix}@{chance.choice('xy')}.org"]),
@@ -111,9 +111,9 @@ def contact_row(chance, prefix, begins):
 
 
 def forgotten(log):
-    """Who of a log was forgotten: identifier, its interval where it was shared, and the request.
+    """The forgotten people of a log: identifier, interval if it was shared, time of the request.
 
-    What was received after the request is news.
+    Rows received after the request are kept.
     """
     begins, prefix = START + timedelta(days=log * DAYS_OF_A_LOG), f"p{log}"
     whole, hour = (None, None), timedelta(hours=1)
@@ -127,7 +127,7 @@ def forgotten(log):
 
 
 def random_log(seed, log):
-    """Rows of a few people, some of them copies and some copies but for one field."""
+    """Rows of a few people; some are copies, some are copies with one different field."""
     chance = random.Random(seed)
     prefix, begins = f"p{log}", log * DAYS_OF_A_LOG * 86_400
     if chance.random() < 0.3:
@@ -136,7 +136,7 @@ def random_log(seed, log):
     for row in chance.choices(rows, k=chance.randint(0, 4)):
         rows.append(dict(row))
         kind = chance.random()
-        if kind < 0.1:  # the same but for a clock that is ahead: both count from their arrival
+        if kind < 0.1:  # the same with a clock that is ahead: both count from their arrival
             rows[-1]["sent_timestamp"] = row["received_at"]
             rows.append(row | {"sent_timestamp": "2020-01-01T00:00:00Z"})
         elif kind < 0.7:
@@ -148,7 +148,7 @@ def random_log(seed, log):
 
 
 def spread(chance, rows, loads):
-    """The rows in a random order over loads, each in up to three files; a list of loads."""
+    """The rows in random order as a list of loads, each with up to three files."""
     chance.shuffle(rows)
     landed = [[] for _ in range(loads)]
     lines = {}
@@ -163,7 +163,7 @@ def spread(chance, rows, loads):
 
 
 def first_difference(layer, table, other, excluded):
-    """Rows that only one of two tables has, or None."""
+    """The rows that are in only one of two tables, or None."""
     columns = [name for name, *_ in layer.query(f"describe {other}") if name not in excluded]
     listed = ", ".join(columns)
     only = [
@@ -174,7 +174,7 @@ def first_difference(layer, table, other, excluded):
 
 
 def assert_all_accounted_for(layer, count):
-    """Law 1: raw = events + duplicated + quarantined, each part of a row once."""
+    """Law 1: raw = events + duplicated + quarantined; each part of a row is counted once."""
     parts = ["fct_events", "events_duplicated", "events_quarantined"]
     places = " union all ".join(f"select {KEY} from {part}" for part in parts)
     landed = f"select {KEY} from judged"
@@ -187,7 +187,7 @@ def assert_all_accounted_for(layer, count):
 
 
 def assert_the_first_received_is_the_event(layer):
-    """Of the rows that share an id the first sound one is the event, all others repeat it."""
+    """The first valid row with an id is the event, all others are its duplicates."""
     wrong = """
         select event_id from int_events_deduplicated
         group by event_id
@@ -201,14 +201,14 @@ def assert_the_first_received_is_the_event(layer):
 
 
 def assert_changes_are_told(layer):
-    """What reads only rows whose `updated_at` is new has the rows that a whole read has."""
+    """Reading only rows with a new `updated_at` gives the same rows as reading all."""
     for table in ("int_events_deduplicated", "fct_events"):
         difference = first_difference(layer, table, f"mirror_of_{table}", set())
         assert not difference, difference
 
 
 def mirror(layer, since):
-    """Follow the tables by `updated_at` and what `int_pending_removals` names; the newest one."""
+    """Copy changed rows by `updated_at` and `int_pending_removals`; return the newest time."""
     since -= timedelta(minutes=layer.overlap)
     changed = " union ".join(
         f"select {KEY} from {table} where updated_at > timestamp '{since}' or exists (from noted "
@@ -230,10 +230,10 @@ def mirror(layer, since):
 
 
 def assert_laws(layer, loads, again, removals=None, left_out=None):
-    """Loads one after another end as one full refresh of them, and of the same rows elsewhere.
+    """Loads one after another give the same result as a full refresh, in any order and files.
 
-    `again` holds the rows of `loads` in another order, in other files and in one load; `removals`
-    the files whose rows leave with each load, and `left_out` the models that its run leaves out.
+    `again`: the rows of `loads` in another order, in other files and in one load. `removals`: the
+    files removed with each load. `left_out`: the models that the load's run leaves out.
     """
     count = len(again)
     layer.clear()
@@ -257,7 +257,7 @@ def assert_laws(layer, loads, again, removals=None, left_out=None):
     layer.run(full_refresh=True)
     assert_all_accounted_for(layer, count)
     for table in COMPARED:
-        excluded = JUDGED if layer.overlap else set()  # what is looked at again is judged again
+        excluded = JUDGED if layer.overlap else set()  # rows read again are evaluated again
         difference = first_difference(layer, table, f"later_{table}", excluded)
         assert not difference, difference
 
@@ -271,14 +271,14 @@ def assert_laws(layer, loads, again, removals=None, left_out=None):
 
 
 def case(seeds):
-    """Loads of the logs of these seeds, and the same rows in another single load."""
+    """Loads of the logs of these seeds, and the same rows in one other load."""
     rows = [row for log, seed in enumerate(seeds) for row in random_log(seed, log)]
     chance = random.Random(repr(seeds))
     return spread(chance, rows, chance.choice([1, 2, 3, 3, 4])), spread(chance, rows, 1)[0]
 
 
 def cases_of(case, seed, logs, count=3):
-    """A few cases of their own, each made of seeds for so many logs."""
+    """A few separate cases, each with seeds for `logs` logs."""
     chance = random.Random(seed)
     for _ in range(count):
         yield case([chance.randrange(2**32) for _ in range(logs)])
@@ -294,7 +294,7 @@ def of_logs(rows, logs):
 
 
 def assert_case(layer, loads, again):
-    """The laws; where they fail, the rows of as few logs as fail."""
+    """Check the laws; if they fail, show the rows of as few logs as possible."""
     try:
         assert_laws(layer, loads, again)
         return
@@ -314,7 +314,7 @@ def assert_case(layer, loads, again):
     raise AssertionError(f"{failure}\nloads: {loads}\nagain: {of_logs(again, logs)}") from failure
 
 
-# Hypothesis would shrink for minutes; a case that fails is narrowed to one log instead.
+# Hypothesis would shrink for minutes; instead a failing case is reduced to one log.
 QUIET = settings(
     max_examples=CASES, derandomize=True, database=None, deadline=None, phases=[Phase.generate]
 )
@@ -322,12 +322,12 @@ SEEDS = st.lists(st.integers(0, 2**32 - 1), min_size=LOGS, max_size=LOGS, unique
 
 
 def with_removals(chance, loads):
-    """The loads with some files of earlier ones taken back or replaced: loads, and what leaves.
+    """Loads with some files of earlier ones removed or replaced: (loads, removed files by load).
 
-    A replaced file comes again in the load that lets go of it, some of its rows corrected or gone.
+    A replaced file lands again in the load that removes it, with some rows corrected or missing.
     """
     loads, removals, there = [apart(load) for load in loads], [], {}
-    loads += [[] for _ in range(chance.choice([0, 0, 1]))]  # a landing may just be taken back
+    loads += [[] for _ in range(chance.choice([0, 0, 1]))]  # a load may only remove files
     for number, load in enumerate(loads):
         is_due = number == len(loads) - 1 and not any(removals)
         leaving = [file for file in there if is_due or chance.random() < 0.4]
@@ -339,14 +339,14 @@ def with_removals(chance, loads):
             place = {"landed_file": f"{file}#{number}", "landed_at": LANDED + number * APART}
             load += [row | place | {"landed_line": line} for line, row in enumerate(kept, 1)]
         for row in load:
-            if row["source"] == "collector":  # only events are landed so
+            if row["source"] == "collector":  # only event files can be removed
                 there.setdefault(row["landed_file"], []).append(row)
         removals.append(leaving)
     return loads, removals
 
 
 def apart(load):
-    """Rows of a load, those that are no events in files of their own."""
+    """The rows of a load; rows other than events are in separate files."""
     return [
         row
         if row["source"] == "collector"
@@ -356,14 +356,14 @@ def apart(load):
 
 
 def left(chance, loads, removals):
-    """The rows that are left in the end, in another order and one load."""
+    """The remaining rows in another order and in one load."""
     gone = set().union(*removals)
     rows = [row for load in loads for row in load if row["landed_file"] not in gone]
     return spread(chance, rows, 1)[0]
 
 
 def corrected(chance, row):
-    """A row as another mapping has it: maybe another name, person or time, or no id."""
+    """A row as a corrected mapping gives it: maybe another name, person or time, or no id."""
     fields = ["event", "user_id", "anonymous_id", "sent_timestamp", "received_at", "message_id"]
     field = chance.choice([*fields, *[None] * 6])
     other = {
@@ -378,10 +378,10 @@ def corrected(chance, row):
 
 
 def replaced_case(seeds):
-    """Loads with removals, what leaves with each, and what is left in one load."""
+    """Loads with removals, the removed files by load, and the remaining rows in one load."""
     rows = [row for log, seed in enumerate(seeds) for row in random_log(seed, log)]
     chance = random.Random(repr(seeds))
-    for row in rows:  # so that the rows of a busy minute differ
+    for row in rows:  # so that rows of a busy minute differ
         if "event" not in row and row["source"] == "collector" and chance.random() < 0.5:
             row["user_id"] = f"{row['log']}-u"
     loads, removals = with_removals(chance, spread(chance, rows, chance.choice([2, 3, 4])))
@@ -389,7 +389,7 @@ def replaced_case(seeds):
 
 
 def assert_left_out_models_hear_of_it(layer, seed, count):
-    """Models that runs left out hear of a removal when they run; the last run is whole."""
+    """Models that were left out process a removal in their next run; the last run is complete."""
     chance = random.Random(seed)
     for loads, again, removals in cases_of(replaced_case, seed, LOGS, count):
         left_out = [[name for name in layer.models if chance.random() < 0.4] for _ in loads]
@@ -398,7 +398,7 @@ def assert_left_out_models_hear_of_it(layer, seed, count):
 
 
 def assert_a_removal_names_whom_it_touches(layer):
-    """The row that repeated a removed one, and the others of a minute that was a burst with it."""
+    """A removal updates the former duplicate and the other rows of the former burst."""
     at = {"received_at": instant(90), "sent_timestamp": instant(0), "landed_at": LANDED}
     row = {"log": "p", "source": "collector", "type": "page", **at}
     removed = [row | {"message_id": f"m{n}", "anonymous_id": "busy"} for n in range(ALLOWED)]
@@ -425,11 +425,11 @@ def assert_a_removal_names_whom_it_touches(layer):
 
 
 def late(loads):
-    """The loads as they commit where loaders run side by side: the first begun is the last."""
+    """The loads in the commit order of parallel loaders: the first one commits last."""
     return [*loads[1:], loads[0]]
 
 
-# What a careless hand might write: (model, text, other text). Each must break a law.
+# Plausible mistakes: (model, text, wrong text). Each must break a law.
 BREAKS = {
     "history is not looked at for repeats": (
         "int_events_deduplicated",
@@ -509,7 +509,7 @@ BREAKS = {
 }
 
 
-# The same of what follows from a removal.
+# The same for the handling of removals.
 REMOVAL_BREAKS = {
     "removed rows stay and compete": (
         "int_events_deduplicated",

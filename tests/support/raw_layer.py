@@ -1,4 +1,4 @@
-"""The raw layer without dbt's start: the Python models, run on the tables of an `EventLayer`."""
+"""The raw layer without starting dbt: the Python models, run on the tables of an `EventLayer`."""
 
 import json
 import os
@@ -15,36 +15,36 @@ from tests.support.event_layer import EventLayer
 
 
 def model_module(name: str, edits: list[tuple[str, str]]) -> ModuleType:
-    """A Python model as a module, texts of its source replaced, each of which must be there."""
+    """A Python model as a module, with texts of its source replaced; fails if one is missing."""
     path = REPOSITORY / "models" / "raw" / f"{name}.py"
     source = path.read_text()
     for text, other in edits:
         assert text in source, f"{path.name} no longer holds {text!r}"
         source = source.replace(text, other)
     module = ModuleType(name)
-    with patch.dict(sys.modules, {name: module}):  # dataclasses look there
+    with patch.dict(sys.modules, {name: module}):  # dataclasses need it
         exec(compile(source, path, "exec"), module.__dict__)
     return module
 
 
 class Config:
-    """What a Python model does with `dbt.config`."""
+    """`dbt.config` for a Python model."""
 
     def __init__(self, sources: Iterable[str]) -> None:
         self.sources = json.dumps({source: "landing" for source in sources})
 
     def __call__(self, **settings: Any) -> None:
-        """Settings are dbt's business."""
+        """Ignore the settings, which only dbt needs."""
 
     def meta_get(self, key: str) -> str:
         return {"sources": self.sources}[key]
 
 
 class RawLayer:
-    """`landed_files` and `raw_messages` over a landing folder."""
+    """`landed_files` and `raw_messages` on a landing folder."""
 
     def __init__(self, layer: EventLayer, landing: Path, sources=(), edits=None) -> None:
-        """`sources` are read from the landing folder; `edits` are by model."""
+        """`sources`: systems to read from the landing folder. `edits`: replaced texts by model."""
         self.layer = layer
         self.landing = landing
         self.config = Config(sources)
@@ -57,7 +57,7 @@ class RawLayer:
         layer.clear()
 
     def run(self) -> None:
-        """Take in what is new, as dbt does."""
+        """Read new files, as dbt does."""
         connection = self.layer.connection
         pattern = re.sub(r"([\[\]*?])", r"[\1]", str(self.landing)).replace("'", "''")
         for name, module in self.modules:

@@ -62,7 +62,7 @@ def test_who_refuses_later_is_removed_and_who_agrees_comes_back(tmp_path):
     ("sync", "has_consents", "words"),
     [
         ({"consent": "marketing"}, False, "add `ref('profile_consents')`"),
-        ({"silence_is_consent": True}, True, "says nothing without `consent`"),
+        ({"silence_is_consent": True}, True, "`silence_is_consent` needs `consent`"),
         ({"consent": 1}, True, "expected text"),
     ],
 )

@@ -192,7 +192,7 @@ def test_a_full_disk_leaves_the_old_file_whole(rig):
     process = rig.command(prelude=FULL_DISK)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "cannot be written" in out and "old file is as it was" in out, out + err
+    assert "cannot be written" in out and "old file is unchanged" in out, out + err
     assert (rig.deliveries / "s" / "vip.jsonl").read_bytes() == before
     assert delivered(rig) == {"small.jsonl": ["x"], "vip.jsonl": ["p000", "p001", "p002"]}
     assert rig.last_run("held") == 37 and rig.last_run("accepted") == 1

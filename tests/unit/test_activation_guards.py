@@ -70,7 +70,7 @@ def test_a_lost_file_is_written_again_whatever_its_size(filed):
 
 def test_a_fall_to_one_row_is_held(filed):
     run(filed, 900)
-    words = ("of 900 rows", "1 would be left", "max_fall_share = 90%", "guard_min_fall = 50")
+    words = ("only 1 of the 900 rows", "max_fall_share = 90%", "guard_min_fall = 50")
     assert held(run(filed, 1), *words)
     assert run(filed, 1, allow_large_change=True).run.ops["remove"] == 899
 

@@ -59,7 +59,7 @@ def test_what_is_written_in_many_ways_is_read(packages, capsys, written, licence
 @pytest.mark.parametrize(
     ("written", "problem"),
     [
-        ([], "some 1: says nothing of its licence"),
+        ([], "some 1: names no licence"),
         (["License: GPLv3"], "some 1: not an allowed licence (GPLv3)"),
         (["License-Expression: MIT AND GPL-3.0-only"], "not an allowed licence"),
         (["License-Expression: MIT AND (GPL-3.0-only OR AGPL-3.0-only)"], "not an allowed"),

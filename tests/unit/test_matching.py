@@ -173,10 +173,10 @@ def test_birth_dates_are_compared_as_dates(text, date):
 
 def test_what_cannot_be_matched_is_said(empty, capsys, monkeypatch):
     assert main([]) == 0
-    assert "nothing to match: no account and no source system" in capsys.readouterr().out
+    assert "nothing to match: there are no attributes" in capsys.readouterr().out
     empty.say("user_id:8", CAROL)
     assert main([]) == 0
-    assert "only records of user_id, of which a person has one" in capsys.readouterr().out
+    assert "all records are of type user_id" in capsys.readouterr().out
     assert empty.matches() == []
     empty.say("salesforce_id:1", ANN)
     monkeypatch.setattr(link, "Linker", None)

@@ -70,7 +70,7 @@ def land(folder):
 @pytest.mark.parametrize(
     ("command", "shown"),
     [
-        (sample, [b"making up 30 people", b"writing the sample", b"9/9"]),
+        (sample, [b"generating 30 people", b"writing the sample", b"9/9"]),
         (land, [b"reading log.csv", b"landing log.csv"]),
     ],
 )

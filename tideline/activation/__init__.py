@@ -1,1 +1,1 @@
-"""Reverse ETL: make each destination hold exactly what its desired-state table says."""
+"""Reverse ETL: make each destination hold exactly the rows of its desired-state table."""

@@ -24,28 +24,28 @@ HEADER = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the syncs named (all, if none is); returns the exit code of the worst."""
+    """Run the named syncs, or all; return the worst exit code."""
     parser = parser_of(
         "activate",
         """
         Bring each destination up to date: send what has changed in its segments since the last run,
-        and remove who has left. A sync is declared in dbt, as an exposure with `meta.sync`
+        and remove those who have left. A sync is declared in dbt, as an exposure with `meta.sync`
         (docs/how-to/add-a-destination.md).
         """,
         {
             "tideline activate": "run every sync",
-            "tideline activate --sync segments_to_files --dry-run": "say what this one would send",
-            "tideline activate --allow-large-change": "send what a guard has held, once you looked",
+            "tideline activate --sync segments_to_files --dry-run": "show what this one would send",
+            "tideline activate --allow-large-change": "send what a guard has held, after a check",
         },
-        "Exit codes: 0 each destination holds what it should or is not configured; 1 a sync "
-        "failed, run it again; 3 a sync is held, a person has to decide; 4 a destination has "
-        "rejected all rows of a run. Of several syncs the first of 1, 4, 3 that applies.",
+        "Exit codes: 0 each destination is up to date or not configured; 1 a sync failed, run it "
+        "again; 3 a sync is held, a person has to decide; 4 a destination has rejected all rows "
+        "of a run. With several syncs, the first of 1, 4, 3 that applies.",
     )
     parser.add_argument(
         "--sync", action="append", metavar="NAME", help="only this sync; repeatable"
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="say what would be sent, send nothing"
+        "--dry-run", action="store_true", help="show what would be sent, send nothing"
     )
     parser.add_argument(
         "--allow-large-change", action="store_true", help="send also what a guard would hold"
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--allow-older",
         action="store_true",
-        help="deliver a state of the tables that is older than the one delivered last",
+        help="deliver tables that are older than the last delivered state",
     )
     parser.add_argument(
         "--manifest",
@@ -100,9 +100,9 @@ def _chosen(syncs: list[Sync], names: Sequence[str] | None) -> list[Sync]:
 
 
 def report(results: Sequence[SyncResult]) -> str:
-    """The results as a table of text, one line per sync, with the messages below."""
+    """The results as a table of text, one line per sync, followed by the messages."""
     if not results:
-        return "no syncs declared: an exposure with `meta.sync` is one"
+        return "no sync is declared: add an exposure with `meta.sync`"
     lines = []
     for result in results:
         run = result.run

@@ -1,4 +1,4 @@
-"""Delivering one batch: attempts, waits, and smaller requests where a row is bad."""
+"""Delivers one batch: attempts, waits, and smaller requests if a row is refused."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tideline.activation.destinations.protocol import Fate
 
 log = logging.getLogger(__name__)
 
-FIRST_WAIT = 1.0  # seconds before the second attempt; doubled for each further one
-# Seconds. The warehouse is locked meanwhile: a destination that asks for more ends the run.
+FIRST_WAIT = 1.0  # seconds before the second attempt; doubled for each later one
+# Seconds. The warehouse is locked while a run waits, so a destination that asks for more ends it.
 LONGEST_WAIT = 60.0
 
 Send = Callable[[Sequence[Operation]], list[Outcome]]
@@ -22,7 +22,7 @@ Send = Callable[[Sequence[Operation]], list[Outcome]]
 
 @dataclass
 class Pace:
-    """Waiting: between requests (rows per second) and before attempts (backoff with jitter)."""
+    """The waits: between requests (rows per second) and before attempts (backoff with jitter)."""
 
     rows_per_second: float | None
     sleep: Callable[[float], None] = time.sleep
@@ -39,25 +39,25 @@ class Pace:
         self._free_at = max(self._free_at, self.now()) + rows / self.rows_per_second
 
     def back_off(self, attempt: int, retry_after: float) -> None:
-        """Wait after the failed attempt number `attempt`; never shorter than `retry_after`."""
+        """Wait after failed attempt number `attempt`, at least `retry_after` seconds."""
         backoff = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT) * (0.5 + self.jitter() / 2)
         self.sleep(max(backoff, retry_after))
 
 
 @dataclass
 class Delivery:
-    """What became of a batch, by position: accepted, rejected, held or unknown."""
+    """The outcomes of a batch, by position: accepted, rejected, held or unknown."""
 
     outcomes: list[Outcome]
-    in_doubt: list[bool]  # whether some attempt may have been applied unseen
+    in_doubt: list[bool]  # whether an attempt with an unknown outcome may have been applied
     attempts: int = 0  # of the row sent most often
-    reason: str = ""  # of the answer that stopped the batch, else of the first row not through
-    needs_person: bool = False  # whether the destination wants nothing more until somebody acts
-    resume_after: float = 0.0  # seconds, if the destination wants nothing more for so long
+    reason: str = ""  # of the answer that stopped the batch, else of the first undelivered row
+    needs_person: bool = False  # whether nothing may be sent until a person has acted
+    resume_after: float = 0.0  # seconds that the destination asks to wait, if too long for this run
 
     @property
     def is_stopped(self) -> bool:
-        """Whether the destination wants nothing more in this run."""
+        """Whether nothing more may be sent in this run."""
         return self.needs_person or self.resume_after > 0
 
 
@@ -68,10 +68,10 @@ def deliver(
     max_attempts: int,
     resent: bool = False,
 ) -> Delivery:
-    """Send a batch, and again what has not come through, until it has or attempts run out.
+    """Send a batch; send undelivered rows again until all are delivered or attempts run out.
 
-    What was `busy` to the end is surely not applied and held, unless an earlier attempt (or, if
-    `resent`, an earlier run) may have got through: then its fate is unknown.
+    Rows that are still `busy` at the end were certainly not applied and are held. If an earlier
+    attempt (or, with `resent`, an earlier run) may have been applied, their outcome is unknown.
     """
     done = Delivery([Outcome("held", "not sent")] * len(batch), [resent] * len(batch))
     _Sender(batch, send, pace, max_attempts, done).bring(range(len(batch)), 0)
@@ -85,7 +85,7 @@ def deliver(
 
 @dataclass(frozen=True)
 class _Sender:
-    """The requests of one batch; every one of them keeps to the pace."""
+    """Sends the requests of one batch at the given pace."""
 
     batch: Sequence[Operation]
     send: Send
@@ -94,7 +94,7 @@ class _Sender:
     done: Delivery
 
     def bring(self, positions: Sequence[int], sent: int) -> None:
-        """Send these rows in one request until they are through; they were `sent` so often."""
+        """Send these rows, which were sent `sent` times before, until they are delivered."""
         for attempt in range(1, self.max_attempts + 1):
             self.pace.wait_for(len(positions))
             answers = self.send([self.batch[index] for index in positions])
@@ -125,7 +125,7 @@ class _Sender:
         return [index for index in positions if self.done.outcomes[index].fate in fates]
 
     def _split(self, refused: Sequence[int], sent: int) -> None:
-        """Send refused rows again in two halves; one that is refused alone is rejected."""
+        """Send refused rows again in two halves; a row refused alone is rejected."""
         if len(refused) == 1:
             reason = self.done.outcomes[refused[0]].reason
             self.done.outcomes[refused[0]] = Outcome("rejected", reason)
@@ -136,7 +136,7 @@ class _Sender:
                 self.bring(half, sent)
 
     def _heed(self, positions: Sequence[int]) -> float:
-        """For how many seconds the destination asks to wait; too many stop the run."""
+        """The seconds that the destination asks to wait; if they are too many, stop the run."""
         outcomes = [self.done.outcomes[index] for index in positions]
         asked = max(outcomes, key=lambda outcome: outcome.retry_after or 0.0)
         retry_after = asked.retry_after or 0.0

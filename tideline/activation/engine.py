@@ -37,8 +37,8 @@ from tideline.warehouse.errors import ActivationError, NotConfigured
 
 log = logging.getLogger(__name__)
 
-GIVE_UP_AFTER = 3  # batches in a row of which nothing came through: the destination is down
-# 2 is argparse's, of a command that is called wrongly.
+GIVE_UP_AFTER = 3  # batches in a row without a delivered row: the destination is down
+# argparse uses 2, for wrong arguments.
 EXIT_CODES: dict[Status, int] = {
     "succeeded": 0,
     "skipped": 0,
@@ -50,7 +50,7 @@ EXIT_CODES: dict[Status, int] = {
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What a run did: `run` is its record as in `activation_runs`, `counts` what it found to do."""
+    """The result of a run: `run` is its row of `activation_runs`, `counts` its planned changes."""
 
     run: Run
     counts: Counts
@@ -58,12 +58,12 @@ class SyncResult:
 
     @property
     def failed(self) -> bool:
-        """Whether to run again: rows of unknown fate, or a destination that is down."""
+        """Whether the sync must run again: unknown outcomes, or a destination that is down."""
         return self.run.status == "failed"
 
     @property
     def exit_code(self) -> int:
-        """Of the command: 0 if the destination holds what it should, or is not configured."""
+        """The command's exit code: 0 if the destination is up to date or not configured."""
         return EXIT_CODES[self.run.status]
 
 
@@ -80,12 +80,15 @@ def run_sync(
 ) -> SyncResult:
     """Bring the destination of one sync to its desired state and record the run.
 
-    A guard's objection is overruled by `allow_large_change`, a desired state older than the one
-    that was acknowledged last is delivered with `allow_older`, one of the future never. With
-    `dry_run` nothing is sent or recorded, and the result says what would be. With `forgotten`, row
-    keys as in the ledger, only these are removed, whatever guards and clock say. Raises
-    ActivationError where no record can be kept (warehouse in use, no ledger); everything after that
-    ends in the record, whose `message` says what to do.
+    - `allow_large_change` overrules the guards.
+    - `allow_older` delivers a desired state that is older than the last acknowledged one. A state
+      of the future is never delivered.
+    - `dry_run` sends and records nothing; the result says what would be done.
+    - `forgotten`, row keys as in the ledger: only these are removed, regardless of guards and data
+      clock.
+
+    Raises ActivationError if the run cannot be recorded (warehouse in use, no ledger). Later
+    errors are recorded; the record's `message` says what to do.
     """
     with warehouse.lock():
         runner = _Runner(
@@ -101,7 +104,7 @@ def run_sync(
 
 
 class _Runner:
-    """One run, while it lasts."""
+    """The state of one run."""
 
     def __init__(
         self,
@@ -120,7 +123,7 @@ class _Runner:
         self.ledger = Ledger(warehouse, sync)
         self.run_record = Run(uuid.uuid4().hex, sync.name, sync.settings.destination, wall_clock())
         self.counts = Counts()
-        self.problem = ""  # why not everything came through
+        self.problem = ""  # why not everything was delivered
         self.stopped = False
         self.forgotten = forgotten
         self.allow_large_change = allow_large_change
@@ -137,7 +140,7 @@ class _Runner:
         except ActivationError as error:
             run.status, run.message = "failed", str(error)
         except Exception as error:
-            # The text may quote rows: the record names the kind only, the caller gets it whole.
+            # The text may quote rows: the record names only the type, the caller gets the error.
             run.status = "failed"
             run.message = f"stopped by an unexpected {type(error).__name__}; run again"
             self._finish(dry_run)
@@ -152,7 +155,7 @@ class _Runner:
         if not dry_run:
             self.ledger.save(run)
         level = logging.WARNING if EXIT_CODES[run.status] else logging.INFO
-        log.log(level, "sync %s %s: %s", self.sync.name, run.status, run.message or "in step")
+        log.log(level, "sync %s %s: %s", self.sync.name, run.status, run.message or "up to date")
 
     def _run(self, dry_run: bool) -> None:
         run, sync, warehouse = self.run_record, self.sync, self.warehouse
@@ -173,7 +176,7 @@ class _Runner:
 
         resends, taken_back = plan_resends(warehouse, sync, desired)
         run.plan("resend", resends)
-        # A table that a build has emptied must not turn what is sent again into removals either.
+        # If a build has emptied the table, resends must not become removals either.
         held_rows, _ = self.ledger.counts()
         found = Counts(removes=taken_back)
         if resends and (objection := self._objection(desired, found, held_rows)):
@@ -186,7 +189,7 @@ class _Runner:
         held_rows, unsure_rows = self.ledger.counts()
         may_look = not dry_run and not unsure_rows and not self.forgotten
         if may_look and (lost := destination.repair(self.ledger.groups())):
-            log.warning("sync %s: sent again whole, because lost: %s", sync.name, lost)
+            log.warning("sync %s: lost at the destination, sent again: %s", sync.name, lost)
             self.ledger.forget(lost)
             held_rows, _ = self.ledger.counts()
 
@@ -198,7 +201,7 @@ class _Runner:
         withheld = ""
         if desired.withheld:
             withheld = (
-                f"{desired.withheld} rows withheld, whose profiles have not agreed to "
+                f"{desired.withheld} rows withheld, as their profiles have not agreed to "
                 f"`{sync.settings.consent}`"
             )
         if objection:
@@ -225,7 +228,7 @@ class _Runner:
         run.message = "; ".join(filter(None, [self.problem, withheld]))
 
     def _remove_due(self, destination: Destination, desired: Desired, dry_run: bool) -> None:
-        """Send what no guard holds: who has refused or is forgotten is removed before all else."""
+        """First remove those who have refused or are forgotten; no guard holds this."""
         run, sync, warehouse = self.run_record, self.sync, self.warehouse
         resends, _ = plan_resends(warehouse, sync, desired, only_due=True)
         run.plan("resend", resends)
@@ -240,7 +243,7 @@ class _Runner:
                 self._send(destination)
 
     def _count(self, counts: Counts) -> None:
-        """Count a plan as found to do."""
+        """Add a plan to the counts of the run."""
         for op, rows in (
             ("add", counts.adds),
             ("update", counts.updates),
@@ -250,8 +253,8 @@ class _Runner:
         self.counts = replace(counts, removes=self.counts.removes + counts.removes)
 
     def _with_due(self, objection: str, due: Mapping[str, int]) -> str:
-        """An objection, and of whom it holds no removal."""
-        parts = [f"not held is the removal of {rows:,} rows {why}" for why, rows in due.items()]
+        """An objection, followed by the removals that it does not hold."""
+        parts = [f"the removal of {rows:,} rows {why} is not held" for why, rows in due.items()]
         return "; ".join([objection, *parts])
 
     def _verdict(self) -> Status:
@@ -261,10 +264,10 @@ class _Runner:
         return "rejected" if run.rejected and not run.accepted else "succeeded"
 
     def _of_the_future(self, desired: Desired) -> str | None:
-        """Why the desired rows are not to be sent: they are of an instant that is yet to come.
+        """The reason not to send the desired rows if their data clock is in the future.
 
-        Once delivered, they would make the present a state of the past. A log may be dated ahead
-        of this machine, and then the data clock is as well, just after the newest event.
+        Once they are delivered, the present state would count as older. A log may have timestamps
+        ahead of this machine's clock; then the data clock just after the newest event is accepted.
         """
         if desired.as_of is None or desired.as_of <= wall_clock():
             return None
@@ -274,12 +277,12 @@ class _Runner:
         than = f"than the newest event ({newest} UTC)" if newest else "than any event"
         return (
             f"the table `{self.sync.table}` is as of {desired.as_of} UTC, which is later {than} "
-            "and than this machine's clock; build the present (`dbt build` without the var "
+            "and than this machine's clock; build the present state (`dbt build` without the var "
             "`as_of`), then run this again"
         )
 
     def _older(self, desired: Desired) -> str | None:
-        """Why the desired rows are not to be sent: they are older than what was acknowledged."""
+        """The reason not to send the desired rows if they are older than the acknowledged ones."""
         newest = self.ledger.acknowledged_as_of()
         if newest is None or not desired.rows or not desired.has_clock:
             return None
@@ -288,8 +291,8 @@ class _Runner:
         age = f"is as of {desired.as_of} UTC" if desired.as_of else "has no value in `as_of`"
         return (
             f"the table `{self.sync.table}` {age}, and this sync has delivered the state of "
-            f"{newest} UTC; build the present (`dbt build` without the var `as_of`), or, if the "
-            "older state is meant, run again with --allow-older"
+            f"{newest} UTC; build the present state (`dbt build` without the var `as_of`), or, to "
+            "deliver the older state, run again with --allow-older"
         )
 
     def _objection(self, desired: Desired, counts: Counts, held_rows: int) -> str | None:
@@ -308,9 +311,9 @@ class _Runner:
         return reason_to_hold(self.sync, outlook)
 
     def _send(self, destination: Destination, resent: bool = False) -> None:
-        """Send the plan, batch by batch, until it is through or the destination is down."""
+        """Send the plan batch by batch, until it is delivered or the destination is down."""
         run, sync = self.run_record, self.sync
-        in_vain = 0  # batches in a row of which nothing came through
+        in_vain = 0  # batches in a row without a delivered row
 
         def send(operations: Sequence[Operation]) -> list[Outcome]:
             self.warehouse.renew_lock()
@@ -337,7 +340,7 @@ class _Runner:
                 return
 
     def _batches(self, resent: bool) -> Iterator[tuple[int, list[Operation]]]:
-        """The batches of the plan; on a terminal the rows that are through are counted."""
+        """The batches of the plan; a progress bar counts the sent rows."""
         ops = self.run_record.ops.items()
         planned = sum(rows for op, rows in ops if (op == "resend") == resent)
         with Progress(f"sending {self.sync.name}", planned, "rows") as shown:

@@ -1,9 +1,8 @@
-"""Guards: what a plan must pass before anything is sent.
+"""Guards: checks that a plan must pass before anything is sent.
 
-Each guard looks at the whole plan and returns the reason to hold it, or nothing. Guards that take
-single rows out of a plan belong into `plan.py`, where the rows are: without the consent that a sync
-asks for, a row is not desired (`Desired.condition`), neither added nor kept. Of what is removed in
-any case (`find_due`) no guard knows.
+Each guard looks at the whole plan and returns a reason to hold it, or None. Conditions on single
+rows are in `plan.py`: a row without the required consent is not desired (`Desired.condition`), so
+it is neither added nor kept. Guards do not see the rows that are removed in any case (`find_due`).
 """
 
 from __future__ import annotations
@@ -19,22 +18,22 @@ OVERRIDE = "run again with --allow-large-change"
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a plan would make of what there is. Rows desired are those that consent lets through."""
+    """The numbers that guards compare: a plan, the present state, and the last accepted plan."""
 
     counts: Counts
-    held_rows: int  # rows that the destination holds or may hold, but those that are due to go
-    desired_rows: int
-    withheld: int  # rows that consent does not let through
-    statements: int | None  # of consent, about the purpose that the sync asks for
-    desired_before: int | None  # of the last plan that was let through
-    statements_before: int | None
+    held_rows: int  # rows that the destination holds or may hold, without those due to be removed
+    desired_rows: int  # desired rows with consent
+    withheld: int  # desired rows without consent
+    statements: int | None  # consent statements about the purpose of the sync
+    desired_before: int | None  # of the last plan that passed the guards
+    statements_before: int | None  # of the last plan that passed the guards
 
 
 Guard = Callable[[Sync, Outlook], str | None]
 
 
 def consents_gone(sync: Sync, outlook: Outlook) -> str | None:
-    """Nobody unsays a statement: an emptied table more often means that a build went wrong."""
+    """Consent statements are never deleted, so a large loss usually means a failed build."""
     now, before, settings = outlook.statements, outlook.statements_before, sync.settings
     if now is None or not before:
         return None
@@ -49,7 +48,7 @@ def consents_gone(sync: Sync, outlook: Outlook) -> str | None:
 
 
 def nothing_desired(sync: Sync, outlook: Outlook) -> str | None:
-    """An empty table more often means that a build went wrong than that everybody has left."""
+    """An empty table usually means a failed build, not that everybody has left."""
     if outlook.desired_rows or not outlook.held_rows:
         return None
     why = f"the table `{sync.table}` is empty"
@@ -62,19 +61,20 @@ def nothing_desired(sync: Sync, outlook: Outlook) -> str | None:
 
 
 def fall(sync: Sync, outlook: Outlook) -> str | None:
-    """Nearly everybody leaves at once, be they few or many."""
+    """Nearly all rows would be removed at once, also when they are few."""
     settings = sync.settings
     gone = outlook.held_rows - outlook.desired_rows
     if gone <= settings.guard_min_fall or gone <= settings.max_fall_share * outlook.held_rows:
         return None
     return (
-        f"of {outlook.held_rows:,} rows that the destination holds {outlook.desired_rows:,} would "
-        f"be left ({_fall_limits(sync)}); check the last change of segments, or {OVERRIDE}"
+        f"only {outlook.desired_rows:,} of the {outlook.held_rows:,} rows that the destination "
+        f"holds would be left ({_fall_limits(sync)}); check the last change of segments, or "
+        f"{OVERRIDE}"
     )
 
 
 def blast_radius(sync: Sync, outlook: Outlook) -> str | None:
-    """A change of most rows at once is more often a mistake in a rule than the world changing."""
+    """A change of most rows at once is usually a mistake in a rule."""
     counts, settings = outlook.counts, sync.settings
     changed = counts.updates + counts.removes
     limit = settings.max_change_share * outlook.held_rows
@@ -89,10 +89,10 @@ def blast_radius(sync: Sync, outlook: Outlook) -> str | None:
 
 
 def growth(sync: Sync, outlook: Outlook) -> str | None:
-    """An audience that suddenly is everybody more often is a mistake in a rule.
+    """A sudden growth of the audience is usually a mistake in a rule.
 
-    The first sync has nothing to compare with. If it was cut off, the rows that it was to bring
-    count as well; so do those of a file that was lost.
+    The first sync has nothing to compare with. The rows of the last accepted plan count even if
+    they did not arrive: the first sync may have been interrupted, or a file may have been lost.
     """
     settings = sync.settings
     before = max(outlook.held_rows, outlook.desired_before or 0)
@@ -114,7 +114,7 @@ GUARDS: tuple[Guard, ...] = (consents_gone, nothing_desired, fall, blast_radius,
 
 
 def reason_to_hold(sync: Sync, outlook: Outlook) -> str | None:
-    """The first guard's objection to a plan, or None."""
+    """The reason of the first guard that objects to a plan, or None."""
     objections = (guard(sync, outlook) for guard in GUARDS)
     return next((reason for reason in objections if reason), None)
 

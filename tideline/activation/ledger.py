@@ -1,11 +1,10 @@
-"""The ledger: what each destination is known to hold, and the record of each run.
+"""The ledger: the rows that each destination is known to hold, and the record of each run.
 
-How a crash is survived: before a batch leaves, its operations are written into the ledger with
-state `unknown` (what is being sent, with its idempotency key); when the destination has answered,
-they become `acknowledged` or go back to what they were. Both steps are transactions that also bring
-the run's record up to date. A process that dies in between leaves rows in state `unknown`, and the
-next run begins by sending exactly those operations again, or their removal if they are no longer
-wanted.
+It survives crashes: before a batch is sent, its operations and idempotency keys are written to the
+ledger with state `unknown`. When the destination has answered, they become `acknowledged` or return
+to their former state. Both steps are transactions that also update the run's record. If the process
+ends in between, the rows stay `unknown`; the next run first sends exactly these operations again,
+or their removal if they are no longer wanted.
 """
 
 from __future__ import annotations
@@ -25,9 +24,10 @@ from tideline.warehouse.connection import Warehouse
 
 Status = Literal["running", "succeeded", "held", "rejected", "failed", "skipped", "interrupted"]
 
-# A row that a destination refused after an attempt of unknown fate may be there or not, and so may
-# one whose attempt was sent again as a removal: a destination that has seen its key before ignores
-# it. Its payload then has this hash, which no payload has: the next plan updates or removes it.
+# The destination may or may not hold a row that it rejected after an attempt with an unknown
+# outcome. The same applies to a row that was sent again as a removal, because a destination ignores
+# a key that it has seen before. Such rows get this value as hash, which no payload has, so that the
+# next plan updates or removes them.
 IN_DOUBT = "in doubt"
 
 TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
@@ -150,7 +150,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     ),
 }
 
-# Their columns with personal data, as `config.meta.personal` says it of a model's; see privacy.
+# Their columns with personal data, like `config.meta.personal` of a model; see tideline/privacy.
 PERSONAL: dict[str, dict[str, str]] = {
     "activation_ledger": {
         "row_key": "content",
@@ -161,25 +161,25 @@ PERSONAL: dict[str, dict[str, str]] = {
 }
 
 
-# How an operation of a plan stands in the ledger: it is not there, it is there, it is being sent
-# again as it was, it is being sent again as a removal.
+# The state of a planned operation's row in the ledger: not there, there, sent again unchanged, sent
+# again as a removal.
 NEW, KNOWN, SENT_AGAIN, TAKEN_BACK = 0, 1, 2, 3
 
 
 def _kept(planned: str, column: str) -> str:
-    """SQL: what a column of the ledger becomes, which stays where an operation is sent again."""
+    """SQL of a ledger column's new value: unchanged if the operation is sent again."""
     return f"case when sending.known >= {SENT_AGAIN} then ledger.{column} else {planned} end"
 
 
 def _storable(reason: str) -> str:
-    """A reason, which may be the words of a destination, as text that every warehouse takes."""
+    """A reason, maybe written by a destination, as text that every warehouse can store."""
     reason = reason[:1000].encode(errors="replace").decode()
     return re.sub(r"[\x00-\x1f\x7f]+", " ", reason)
 
 
 @dataclass
 class Run:
-    """The record of one run. Every operation is held until it is sent, and counted once."""
+    """The record of one run. Each operation is counted once; until it is sent, it is `held`."""
 
     run_id: str
     sync_name: str
@@ -202,11 +202,11 @@ class Run:
 
     @property
     def planned(self) -> int:
-        """Operations planned, those sent again included."""
+        """The number of planned operations, including resends."""
         return sum(self.ops.values())
 
     def plan(self, op: str, rows: int) -> None:
-        """Count `rows` operations as planned; until they are sent they are held."""
+        """Count `rows` operations as planned and held."""
         self.ops[op] += rows
         self.held += rows
 
@@ -216,7 +216,7 @@ class Run:
         setattr(self, after, getattr(self, after) + rows)
 
     def check(self) -> None:
-        """Raise RuntimeError unless every planned operation is accounted for exactly once."""
+        """Raise RuntimeError unless every planned operation is counted exactly once."""
         parts = (self.accepted, self.rejected, self.held, self.unknown)
         if self.planned != sum(parts) or min(parts) < 0:
             raise RuntimeError(
@@ -226,14 +226,14 @@ class Run:
 
 
 class Ledger:
-    """The rows of one sync in the ledger's tables, read and written in the warehouse.
+    """The rows of one sync in the ledger's tables.
 
-    A plan is the temporary table `activation_plan` (see `plan.py`); its operations are addressed by
-    position, so that rows need not travel from the warehouse and back.
+    A plan is the temporary table `activation_plan` (see `plan.py`). Its operations are addressed by
+    position, so that rows do not leave the warehouse and return.
     """
 
     def __init__(self, warehouse: Warehouse, sync: Sync) -> None:
-        """Create the tables where they are missing."""
+        """Create the tables that are missing."""
         self.warehouse = warehouse
         self.sync = sync
         self.rows = warehouse.table("activation_ledger")
@@ -243,14 +243,14 @@ class Ledger:
             if not warehouse.exists(warehouse.schema, name):
                 warehouse.create_table(name, description, columns)
         self._add_missing_columns()
-        # Here and not where it is used: in Snowflake a `create` would end the transaction there.
+        # Created here because on Snowflake a `create` ends the transaction in which it is used.
         warehouse.execute(
             "create or replace temporary table activation_outcomes "
             "(position bigint, fate varchar, reason varchar, in_doubt boolean)"
         )
 
     def _add_missing_columns(self) -> None:
-        """Bring a table of runs of an earlier release up to date."""
+        """Add the columns that a table of runs of an earlier release lacks."""
         known = self.warehouse.columns(self.runs)
         for name, (kind, description) in TABLES["activation_runs"][1].items():
             if name not in known:
@@ -262,7 +262,7 @@ class Ledger:
                     )
 
     def warehouse_id(self) -> str:
-        """The id of this warehouse, made when it is first asked for."""
+        """The id of this warehouse; created on the first call."""
         table = self.warehouse.table("activation_warehouse")
         if not self.warehouse.query(f"select warehouse_id from {table}"):
             self.warehouse.execute(
@@ -272,11 +272,11 @@ class Ledger:
         return self.warehouse.query(f"select min(warehouse_id) from {table}")[0][0]
 
     def acknowledged_as_of(self) -> datetime | None:
-        """The data clock of the desired rows that the destination acknowledged last."""
+        """The data clock (UTC) of the last acknowledged desired rows; None if there are none."""
         return self._last("acknowledged_as_of")
 
     def _last(self, column: str) -> Any:
-        """The value of the latest run that has one."""
+        """The value of a column in the latest run that has one."""
         found = self.warehouse.query(
             f"select {column} from {self.runs} where sync_name = ? and {column} is not null "
             "order by started_at desc limit 1",
@@ -285,13 +285,13 @@ class Ledger:
         return found[0][0] if found else None
 
     def let_through(self) -> tuple[int | None, int | None]:
-        """Desired rows and statements of consent of the last plan that the guards let through."""
+        """Desired rows and consent statements of the last plan that passed the guards."""
         return self._last("desired_rows"), self._last("consent_statements")
 
     def counts(self) -> tuple[int, int]:
-        """Rows the destination holds or may hold, and those of which that is not sure.
+        """Two counts: rows that the destination holds or may hold, and rows with uncertain state.
 
-        Rows that are due to be removed are only among the latter.
+        Rows that are due to be removed are only in the second one.
         """
         return self.warehouse.query(
             "select count(case when due.row_key is null then 1 end), "
@@ -303,7 +303,7 @@ class Ledger:
         )[0]
 
     def groups(self) -> dict[str, int]:
-        """Rows acknowledged, by group."""
+        """The number of rows by group."""
         counted = self.warehouse.query(
             f"select group_name, count(*) from {self.rows} where sync_name = ? group by 1",
             [self.sync.name],
@@ -311,7 +311,7 @@ class Ledger:
         return {group or "": rows for group, rows in counted}
 
     def forget(self, groups: Sequence[str]) -> None:
-        """Forget what is known of these groups: the destination has lost it."""
+        """Delete the rows of groups that the destination has lost."""
         for group in groups:
             self.warehouse.execute(
                 f"delete from {self.rows} where sync_name = ? and coalesce(group_name, '') = ?",
@@ -319,7 +319,7 @@ class Ledger:
             )
 
     def begin(self, run: Run) -> None:
-        """Record that a run begins, and that earlier ones which never ended were interrupted."""
+        """Record the start of a run, and mark earlier runs that never ended as interrupted."""
         with self.warehouse.transaction():
             self.warehouse.execute(
                 f"update {self.runs} set status = 'interrupted', "
@@ -327,7 +327,7 @@ class Ledger:
                 "where sync_name = ? and status = 'running'",
                 [
                     run.started_at.isoformat(),
-                    "the process ended in the middle of the run; the next run has taken over",
+                    "the process ended during the run; the next run has taken over",
                     self.sync.name,
                 ],
             )
@@ -339,7 +339,7 @@ class Ledger:
             self.save(run)
 
     def save(self, run: Run) -> None:
-        """Write the record of a run; refuses one that does not add up."""
+        """Write the record of a run. Raises RuntimeError if its counts do not add up."""
         run.check()
         self.warehouse.execute(
             f"update {self.runs} set status = ?, message = ?, adds = ?, updates = ?, removes = ?, "
@@ -366,10 +366,10 @@ class Ledger:
         )
 
     def intend(self, run: Run, first: int, last: int) -> None:
-        """Write down that the operations at these positions are about to be sent.
+        """Record that the operations at these positions are about to be sent.
 
-        What is sent again as a removal stays in the ledger as what it was, so that a crash does not
-        hide that it may have been applied.
+        An operation that is sent again as a removal keeps its original entry, so that a crash does
+        not hide that the original may have been applied.
         """
         sending = f"select * from activation_plan where position between {first} and {last}"
         with self.warehouse.transaction():
@@ -403,9 +403,9 @@ class Ledger:
         in_doubt: Sequence[bool],
         attempts: int,
     ) -> None:
-        """Write down what became of the operations from position `first` on.
+        """Record the outcomes of the operations from position `first` on.
 
-        `in_doubt` says of each whether an earlier attempt may have been applied.
+        `in_doubt` says for each whether an earlier attempt may have been applied.
         """
         last = first + len(outcomes) - 1
         others = {
@@ -437,7 +437,7 @@ class Ledger:
             )
 
             def these(condition: str) -> str:
-                """The ledger's rows of the operations of the batch for which a condition holds."""
+                """SQL condition: the ledger row of an operation in the batch meets `condition`."""
                 return (
                     f"sync_name = ? and row_key in (select row_key from ({batch}) as batch "
                     f"where {condition})"
@@ -488,7 +488,7 @@ class Ledger:
             self.save(run)
 
     def reject_unsendable(self, run: Run) -> None:
-        """Record the operations of the plan that cannot be sent at all, with the plan's reason."""
+        """Record the planned operations that cannot be sent as rejected, with the reason."""
         with self.warehouse.transaction():
             self.warehouse.execute(
                 f"insert into {self.rejections} (run_id, sync_name, row_key, op, idempotency_key, "

@@ -1,7 +1,7 @@
-"""The plan of a sync: desired rows against the ledger, compared in the warehouse.
+"""The plan of a sync: the warehouse compares the desired rows with the ledger.
 
-The plan is the temporary table `activation_plan`, one row per operation, numbered from 1 by
-`position`; only rows that change leave the warehouse, batch by batch.
+The plan is the temporary table `activation_plan`: one row per operation, numbered from 1 by
+`position`. Only changed rows leave the warehouse, in batches.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from tideline.text import nearest
 from tideline.warehouse.connection import Kind, Warehouse
 from tideline.warehouse.errors import DeclarationError
 
-BOOKKEEPING = "as_of"  # when the row was made; it changes with every run and is never sent
+BOOKKEEPING = "as_of"  # data clock of the row; it changes with every build and is never sent
 
-# `known`: how the ledger knows the row; the numbers are in `ledger.py`.
+# `known`: the row's state in the ledger (`NEW` and others in `ledger.py`).
 _PLAN = (
     "create or replace temporary table activation_plan (position bigint, op varchar, "
     "row_key varchar, group_name varchar, payload varchar, payload_hash varchar, "
@@ -43,14 +43,14 @@ class Desired:
     rows: int
     condition: str  # SQL: whether a row may be sent, with `parameters` bound
     parameters: tuple[str, ...]
-    withheld: int  # rows for which the condition does not hold
-    statements: int | None  # statements about the purpose; None if no consent is asked for
-    has_clock: bool  # whether the table has a column for `as_of`
+    withheld: int  # rows that do not meet the condition
+    statements: int | None  # consent statements about the purpose; None if no consent is required
+    has_clock: bool  # whether the table has the column `as_of`
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a plan would do. `unsendable` rows are among the adds and updates."""
+    """Operations of a plan by type. `unsendable` rows are among the adds and updates."""
 
     adds: int = 0
     updates: int = 0
@@ -59,10 +59,10 @@ class Counts:
 
 
 def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
-    """Look at the sync's table and say how its rows are read.
+    """Inspect the sync's table and build the SQL that reads its rows.
 
-    Raises WarehouseError if the table is missing, DeclarationError if the sync names columns that
-    it does not have.
+    Raises WarehouseError if the table is missing, DeclarationError if the sync names a column that
+    the table does not have.
     """
     table = warehouse.relation(sync.schema, sync.table)
     kinds = warehouse.columns(table)
@@ -130,7 +130,7 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
 
 
 def newest_arrival(warehouse: Warehouse) -> datetime | None:
-    """The instant up to which the data clock may go by itself, as `data_clock` says it."""
+    """The latest value of the data clock without the var `as_of`, as in the model `data_clock`."""
     newest = []
     for table, clock in (
         ("int_events_deduplicated", "max(case when status <> 'quarantined' then received_at end)"),
@@ -145,9 +145,8 @@ def newest_arrival(warehouse: Warehouse) -> datetime | None:
 def _consent(
     warehouse: Warehouse, sync: Sync, kinds: Mapping[str, Kind]
 ) -> tuple[str, tuple[str, ...], int | None]:
-    """The condition that the person of a row has agreed to be sent, and its bound parameters.
-
-    Also how many people have spoken about the purpose.
+    """Consent of a row's profile: the SQL condition, its bound parameters, and the number of
+    statements about the purpose (None if no consent is required).
     """
     if sync.consents is None or sync.settings.consent is None:
         return "true", (), None
@@ -157,7 +156,7 @@ def _consent(
             f"which the table `{sync.table}` does not have"
         )
     consents = warehouse.relation(*sync.consents)
-    warehouse.columns(consents)  # says how to make the table if it is missing
+    warehouse.columns(consents)  # raises if the table is missing
     statements = warehouse.query(
         f"select count(*) from {consents} where purpose = ?", [sync.settings.consent]
     )[0][0]
@@ -172,7 +171,7 @@ def _consent(
 
 
 def _instant(value: object, kind: Kind | None) -> datetime | None:
-    """The data clock without zone; a table may keep it with one, or as something else."""
+    """The data clock in UTC without a zone; None if the column is not a timestamp."""
     if not isinstance(value, datetime):
         return None
     return value.replace(tzinfo=None) if kind == "zoned_timestamp" else value
@@ -181,14 +180,15 @@ def _instant(value: object, kind: Kind | None) -> datetime | None:
 def find_due(
     warehouse: Warehouse, sync: Sync, desired: Desired, forgotten: Sequence[str] = ()
 ) -> dict[str, int]:
-    """Note in `activation_due` the rows whose removal is due, whatever a guard says.
+    """List in `activation_due` the rows that must be removed regardless of the guards.
 
-    These are the rows of who has refused what the sync asks for, and of who was forgotten and is
-    still held: `forgotten`, if given, else those of the open requests. A refusal is a statement; of
-    who has made none nothing is due. A row that is to be forgotten and still stands in the sync's
-    table is neither changed nor removed before the tables are built. A key without `profile_id`
-    says of rows only while they are in the sync's table whose they are. Returns how many, by
-    reason.
+    These are the rows of profiles that have refused the required consent, and of people who were
+    forgotten: the keys in `forgotten` if given, else those of the open requests. A profile without
+    a statement has not refused. If the key has no `profile_id`, the profile of a row is known only
+    while the row is in the sync's table. A row that is to be forgotten and is still in the sync's
+    table is neither changed nor removed before the next build.
+
+    Returns the number of rows by reason; empty with `forgotten`.
     """
     warehouse.execute(
         "create or replace temporary table activation_due (row_key varchar, reason varchar)"
@@ -243,14 +243,16 @@ def find_due(
 def plan_resends(
     warehouse: Warehouse, sync: Sync, desired: Desired, only_due: bool = False
 ) -> tuple[int, int]:
-    """Plan the operations of unknown fate again. Returns how many, and how many as removals.
+    """Plan the operations with unknown outcomes again.
 
-    With `only_due` those of rows in `activation_due`, else those of the others. An add or update is
-    sent again as it was only while its row is desired and not due to be removed. The row of who has
-    left, has withdrawn consent or is forgotten is sent again as a removal. It keeps its key, so
-    that a destination which applies the first attempt late ignores that; if it has applied it
-    before, it ignores this, and so the row is `doubtful` afterwards and removed once more under a
-    key of its own.
+    With `only_due`, plans those of rows in `activation_due`, else those of all other rows. Returns
+    two counts: all operations, and those planned as removals.
+
+    An add or update is sent again unchanged if its row is still desired and not due to be removed.
+    Otherwise (the member has left, withdrawn consent or is forgotten) it is sent again as a
+    removal with the same idempotency key. A destination that applies the first attempt late then
+    ignores it; one that has applied it already ignores the removal. Therefore the row is `doubtful`
+    afterwards and is removed once more under a key of its own.
     """
     warehouse.execute(_PLAN)
     due = "(select row_key from activation_due)"
@@ -296,15 +298,17 @@ def plan_resends(
 def plan_changes(
     warehouse: Warehouse, sync: Sync, desired: Desired, run_id: str, only_due: bool = False
 ) -> Counts:
-    """Plan what brings the destination from what the ledger knows to the desired rows.
+    """Plan the changes from the rows in the ledger to the desired rows.
 
-    With `only_due` just the removal of rows in `activation_due`, else the change of the others.
+    With `only_due`, plans only the removal of rows in `activation_due`, else the changes of all
+    other rows.
 
-    Rows of unknown fate are left alone. Rows that cannot be sent (no key, or a key that several
-    different rows share) come last, with a `problem`; what the destination holds of them stays.
+    Rows with unknown outcomes are not planned. Rows that cannot be sent (no key, or several
+    different rows with one key) come last, with a `problem`; the destination keeps what it holds
+    of them.
     """
     warehouse.execute(_PLAN)
-    unit = "|| chr(31) ||"  # between the parts of the idempotency key, which contain no such sign
+    unit = "|| chr(31) ||"  # separates the parts of the idempotency key, which never contain it
     due = "(select row_key from activation_due)"
     chosen = (
         f"hashed.row_key is null and ledger.row_key in {due}"
@@ -396,7 +400,7 @@ def plan_changes(
 
 
 def read_batches(warehouse: Warehouse, sync: Sync) -> Iterator[tuple[int, list[Operation]]]:
-    """The sendable operations of the plan in batches, each with its first position."""
+    """The sendable operations of the plan in batches: (first position, operations)."""
     first = 1
     while rows := warehouse.query(
         "select op, idempotency_key, row_key, payload from activation_plan where problem is null "

@@ -1,1 +1,1 @@
-"""What is declared in the dbt project, read from its manifest and checked."""
+"""Declarations of the dbt project, read from its files and checked."""

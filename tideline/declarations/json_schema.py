@@ -1,7 +1,7 @@
 """JSON Schemas of the declarations, so that editors complete and check the YAML.
 
-They are derived from the dataclasses that the reader fills; `docs/reference/schemas` holds them as
-files, and a test compares.
+They are derived from the dataclasses of the syncs. A test compares them with the files in
+`docs/reference/schemas`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ COLUMNS = {
 
 
 def exposures_schema(destinations: Mapping[str, type[Declarable]]) -> dict[str, Any]:
-    """The schema of a properties file of dbt whose exposures declare syncs.
+    """The schema of a dbt properties file whose exposures declare syncs.
 
-    What is dbt's own (names, owners, other resources) is left to dbt.
+    It does not describe dbt's own keys (names, owners, other resources).
     """
     sync: dict[str, Any] = {"$ref": "#/$defs/sync"}
     meta = {"type": "object", "properties": {"sync": sync}}
@@ -104,7 +104,7 @@ def _type(hint: Any) -> dict[str, Any]:
 
 
 def _descriptions(declared: type) -> dict[str, str]:
-    """What the docstring of a dataclass says of each field: "`name`: text" or "`a`, `b`: text"."""
+    """Each field's description in the docstring: "`name`: text" or "`a`, `b`: text"."""
     text = re.sub(r"\s+", " ", declared.__doc__ or "")
     found = re.split(r"(?:^|[-.] )((?:`\w+`, )*`\w+`): ", text)
     return {

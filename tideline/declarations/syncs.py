@@ -17,32 +17,32 @@ CONSENTS = "profile_consents"
 
 
 class Declarable(Protocol):
-    """What a kind of destination says about its declaration."""
+    """A type of destination, as far as the declaration of a sync depends on it."""
 
-    Options: ClassVar[type]  # dataclass: what `meta.sync` may say beyond the common keys
+    Options: ClassVar[type]  # dataclass: the keys of `meta.sync` beyond the common ones
     default_batch_rows: ClassVar[int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What `meta.sync` may say of every sync, whatever its destination.
+    """The keys of `meta.sync` that every destination has.
 
-    - `destination`: the kind of tool that receives the rows.
+    - `destination`: the type of the destination.
     - `key`: the columns that identify a row at the destination.
-    - `columns`: the further columns that are sent; none given means all but `as_of`.
+    - `columns`: the other columns to send; without it, all but `as_of`.
     - `hash`: columns sent and remembered only as SHA-256 of the trimmed, lower-cased text.
-    - `batch_rows`: rows per request; none given leaves it to the destination.
-    - `rows_per_second`: upper limit of rows sent per second, over the run.
-    - `max_attempts`: how often a batch is sent before it is left to the next run.
-    - `max_change_share`, `max_growth_share`, `guard_min_rows`: a plan that updates and removes more
-      than this share of the rows held, or that adds more than this share to them, is held if these
-      are more than so many rows.
-    - `max_fall_share`, `guard_min_fall`: a plan that leaves less than the rest of this share of the
-      rows held is held if these are more than so many rows; likewise if so much of the statements
-      of consent is gone. Nothing left of either is always held.
+    - `batch_rows`: rows per request; without it, the destination's default.
+    - `rows_per_second`: upper limit of rows sent per second, averaged over the run.
+    - `max_attempts`: how often one run sends a batch; the next run tries again.
+    - `max_change_share`, `max_growth_share`, `guard_min_rows`: a sync is held if it would change
+      (update or remove), or add, more than this share of the rows at the destination and more than
+      `guard_min_rows` rows.
+    - `max_fall_share`, `guard_min_fall`: a sync is held if more than this share of the rows at the
+      destination, or of the consent statements, would be gone and these are more than
+      `guard_min_fall`. It is always held if all of them would be gone.
     - `consent`: a purpose of `profile_consents`; only profiles that have agreed to it are sent, the
       others are removed.
-    - `silence_is_consent`: whether who never spoke about that purpose counts as having agreed.
+    - `silence_is_consent`: whether profiles without a statement about that purpose are sent too.
     """
 
     destination: str
@@ -75,12 +75,12 @@ class Settings:
             if not getattr(self, name) >= 0:
                 raise ValueError(f"`{name}` is {getattr(self, name)}; it must not be below 0")
         if self.silence_is_consent and self.consent is None:
-            raise ValueError("`silence_is_consent` says nothing without `consent`, the purpose")
+            raise ValueError("`silence_is_consent` needs `consent`; name the purpose there")
 
 
 @dataclass(frozen=True)
 class Sync:
-    """One declared flow of the rows of a table to a destination."""
+    """A declared sync: the rows of one table and the destination that receives them."""
 
     name: str
     schema: str
@@ -88,18 +88,19 @@ class Sync:
     settings: Settings
     options: Any  # the destination's own `Options`
     batch_rows: int  # rows per request
-    consents: tuple[str, str] | None = None  # schema and table of `profile_consents`, if it asks
+    consents: tuple[str, str] | None = None  # schema and table of the consents, if required
 
     @property
     def group_by(self) -> str | None:
-        """The column that says which file (group) a row belongs to, if the destination has any."""
+        """The column that names the group (file) of a row, if the destination has groups."""
         return getattr(self.options, "group_by", None)
 
 
 def read_syncs(manifest: Path, destinations: Mapping[str, type[Declarable]]) -> list[Sync]:
-    """All syncs of a dbt manifest, by name; `destinations` are those that a sync may name.
+    """The enabled syncs of a dbt manifest, sorted by name.
 
-    Raises DeclarationError if the manifest is missing or a sync is declared wrongly.
+    `destinations` maps the names that a sync may use to their classes. Raises DeclarationError if
+    the manifest is missing or unreadable, or if a declaration is wrong.
     """
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))
@@ -143,7 +144,7 @@ def _sync(
     kind = declared.get("destination")
     if kind is None:
         raise DeclarationError(
-            f"{place}: key `destination` is missing; known are: {', '.join(sorted(destinations))}"
+            f"{place}: key `destination` is missing; there are: {', '.join(sorted(destinations))}"
         )
     if kind not in destinations:
         raise DeclarationError(
@@ -190,7 +191,7 @@ def _relation(node: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _read(options: type[Options], values: Mapping[str, Any], place: str) -> Options:
-    """An instance of the dataclass `options`, each value checked against its field's type."""
+    """An instance of the dataclass `options`; each value is checked against its field's type."""
     hints = get_type_hints(options)
     required = {f.name for f in fields(options) if f.default is MISSING}  # type: ignore[arg-type]
     for key in sorted(required - set(values)):

@@ -1,1 +1,1 @@
-"""Fuzzy matching of records of source systems; its pairs are evidence for identity."""
+"""Fuzzy matching of records of source systems; the matched pairs are evidence for identity."""

@@ -19,18 +19,18 @@ PEOPLE = 5000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return its exit code."""
     parser = parser_of(
         "match",
         """
-        Find records of one person that share no identifier, by name, address and the like, across
-        accounts and source systems and within one. The pairs are written to `identity_matches`; the
-        next `dbt build` joins them (docs/reference/matching.md).
+        Find records of one person that share no identifier, by name, address and the like, within
+        and across accounts and source systems. The pairs are written to `identity_matches`; the
+        next `dbt build` uses them (docs/reference/matching.md).
         """,
         {
             "tideline match": "match all records",
-            "tideline match --threshold 0.99": "accept only pairs that are this probable",
-            "tideline match --withdraw": "take all pairs back",
+            "tideline match --threshold 0.99": "accept only pairs with at least this probability",
+            "tideline match --withdraw": "withdraw all pairs",
             "tideline match --evaluate": "measure precision and recall on made-up people",
         },
     )
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="PROBABILITY",
         type=float,
         default=0.95,
-        help="the least probability of a pair, above 0.5 and below 1 (default 0.95)",
+        help="the lowest probability of a pair, above 0.5 and below 1 (default 0.95)",
     )
     parser.add_argument("--withdraw", action="store_true", help="withdraw all pairs instead")
     parser.add_argument(
@@ -65,16 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def match(warehouse: Warehouse, threshold: float, is_withdrawn: bool) -> str:
-    """Match what the warehouse holds, or withdraw what was matched; says what became of it."""
-    warehouse.columns(warehouse.table(TABLE))  # says how to make it if it is missing
+    """Match the records in the warehouse, or withdraw all pairs; return a line for the terminal."""
+    warehouse.columns(warehouse.table(TABLE))  # raises if the table is missing
     records = [] if is_withdrawn else read_records(warehouse)
     types = sorted({str(record["id_type"]) for record in records})
     unique = unique_types(warehouse)
     if not is_withdrawn and {*types} <= unique and len(types) < 2:
         return "nothing to match: " + (
-            f"there are only records of {types[0]}, of which a person has one"
+            f"all records are of type {types[0]}, and a person has only one of that type"
             if types
-            else "no account and no source system describes anybody"
+            else "there are no attributes of an account or a record of a source system"
         )
     with Progress(f"matching {len(records):,} records") as shown:
         pairs = link(records, threshold, unique)
@@ -83,5 +83,5 @@ def match(warehouse: Warehouse, threshold: float, is_withdrawn: bool) -> str:
     read = f"{len(records):,} records of {', '.join(types)}: " if types else ""
     return (
         f"{read}{change.new:,} new pairs, {change.withdrawn:,} withdrawn, {change.held:,} in all; "
-        "the next `dbt build` follows them"
+        "the next `dbt build` uses them"
     )

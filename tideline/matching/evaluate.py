@@ -1,9 +1,8 @@
-"""Precision and recall on made-up records that differ as FEBRL's do.
+"""Precision and recall on generated records with errors like those of FEBRL.
 
-Each person is a contact of the CRM, one in ten a second time, and most are one of the marketing
-tool too, typed anew: with slips of the pen, names in the wrong order, a new address, number or
-employer. Neither knows everything. Some live together: they share a last name, an address and a
-telephone.
+Each person is a contact in the CRM; one in ten is there twice. Most are also in the marketing tool,
+retyped: with typos, swapped names, a new address, number or employer. Both systems lack some
+attributes. Some people live together: they share a last name, an address and a telephone.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ Said = dict[str, str]
 
 
 def people(count: int, seed: int = SEED) -> tuple[list[Record], set[Pair]]:
-    """Records of that many people, and the pairs of them that are one person."""
+    """Records of `count` people, and the pairs of records that are one person."""
     chance = random.Random(seed)
     records, truth = [], set()
     person: Said = {}
@@ -64,7 +63,7 @@ def people(count: int, seed: int = SEED) -> tuple[list[Record], set[Pair]]:
 
 
 def somebody(chance: random.Random, partner: Said) -> Said:
-    """A new person, who may live with another."""
+    """A new person; with a `partner`, both live together."""
     first, last = chance.choice(FIRST), "".join(chance.sample(SYLLABLES, 2))
     year, month, day = chance.randint(1940, 2008), chance.randint(1, 12), chance.randint(1, 28)
     person = {
@@ -85,7 +84,7 @@ def somebody(chance: random.Random, partner: Said) -> Said:
 
 
 def known(person: Said, chance: random.Random) -> Said:
-    """What a system knows of a person: the name, and seven in ten of the rest."""
+    """The attributes that a system has: the names, and 70% of the others at random."""
     return {
         name: text
         for name, text in person.items()
@@ -94,7 +93,7 @@ def known(person: Said, chance: random.Random) -> Said:
 
 
 def typed_anew(person: Said, chance: random.Random) -> Said:
-    """The person as another system has it."""
+    """The person as retyped in another system, with one to four changes."""
     other = somebody(chance, {})
     copy = dict(person)
     for _ in range(chance.choice([1, 2, 2, 3, 3, 4])):
@@ -116,7 +115,7 @@ def typed_anew(person: Said, chance: random.Random) -> Said:
 
 
 def slip(text: str, chance: random.Random) -> str:
-    """A letter left out, put in, mistyped or in the wrong order."""
+    """The text with one typo: a letter is missing, added, replaced or swapped."""
     at = chance.randrange(len(text)) if text else 0
     letter = chance.choice(string.ascii_lowercase + string.digits)
     return chance.choice(
@@ -130,7 +129,7 @@ def slip(text: str, chance: random.Random) -> str:
 
 
 def alike(records: Sequence[Record], *keys: Collection[str]) -> set[Pair]:
-    """The pairs that agree in all attributes of at least one of the keys."""
+    """The pairs that agree in all attributes of at least one key."""
     found = set()
     for key in keys:
         by_value = defaultdict(list)
@@ -144,9 +143,9 @@ def alike(records: Sequence[Record], *keys: Collection[str]) -> set[Pair]:
 
 
 def measure(count: int, threshold: float) -> list[tuple[str, int, float, float]]:
-    """Of each way to match: the pairs it finds, their precision and its recall.
+    """One row per method: its name, the number of pairs, their precision and its recall.
 
-    The last row counts only the pairs of two records of the CRM.
+    The last row counts only pairs within the CRM.
     """
     records, truth = people(count)
     linked = set(link(records, threshold))
@@ -166,13 +165,13 @@ def measure(count: int, threshold: float) -> list[tuple[str, int, float, float]]
 
 
 def measured(way: str, found: set[Pair], truth: set[Pair]) -> tuple[str, int, float, float]:
-    """A way with the number of its pairs, their precision and its recall."""
+    """The row of one method: name, number of pairs, precision, recall."""
     right = len(found & truth)
     return way, len(found), right / max(len(found), 1), right / len(truth)
 
 
 def within_the_crm(pairs: set[Pair]) -> set[Pair]:
-    """The pairs of two records of the CRM."""
+    """The pairs of which both records are in the CRM."""
     return {pair for pair in pairs if all(each.startswith("salesforce_id:") for each in pair)}
 
 

@@ -1,4 +1,4 @@
-"""Which records are one person's: Splink's model of Fellegi and Sunter."""
+"""Links records of one person with Splink, which implements the model of Fellegi and Sunter."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ try:
     import splink.comparison_library as compare
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
     from splink.blocking_rule_library import CustomRule
-except ModuleNotFoundError:  # told when it is wanted
+except ModuleNotFoundError:  # `link` raises
     Linker = None  # type: ignore[assignment, misc]
 
 if TYPE_CHECKING:
     from splink.internals.comparison_creator import ComparisonCreator
 
 SEED = 20260101
-# With fewer pairs to learn from, what is said below of people in general is the better guess.
+# With fewer pairs to learn from, the general probabilities below are the better estimate.
 LEAST_PAIRS = 200
 LARGEST_SAMPLE = 1e7  # pairs
 ADDRESS = ("street", "postcode", "city")
 # Families share everything but the first name and the birth date, twins everything but the first
-# name. A clear difference in either rules a pair out, whatever else agrees.
+# name. Therefore a clear difference in either excludes a pair.
 POSSIBLE = """
     select pairs.identifier_id_l, pairs.identifier_id_r, pairs.match_probability
     from {pairs} as pairs
@@ -53,17 +53,17 @@ SCHEMA = pa.schema(
 
 
 class MatchingError(ActivationError):
-    """Matching that cannot be done as it is asked for."""
+    """Matching is not possible; the message says how to fix it."""
 
 
 def link(
     records: Sequence[Record], threshold: float, unique: Collection[str] = ()
 ) -> dict[Pair, float]:
-    """The pairs of records that are one person's with at least that probability.
+    """The pairs that are one person with at least the probability `threshold`.
 
-    Two records of one type may be a pair, unless a person has only one of the type (`unique`). The
-    type that comes first in text order stands on the left; within one type the lesser identifier.
-    Raises MatchingError if Splink is not installed.
+    Two records of one type may be a pair, unless the type is in `unique`: a person has only one of
+    these. The left identifier is the first in order of type, then identifier. Returns the
+    probability by pair. Raises MatchingError if Splink is not installed.
     """
     if Linker is None:
         raise MatchingError(
@@ -94,15 +94,15 @@ def link(
 
 
 def ordered(left: str, right: str, type_of: Mapping[str, str]) -> Pair:
-    """The pair in the order in which it is written."""
+    """The pair in order of type, then identifier."""
     first, second = sorted((left, right), key=lambda each: (type_of[each], each))
     return first, second
 
 
 def preferred(pairs: Mapping[Pair, float], type_of: Mapping[str, str]) -> dict[Pair, float]:
-    """The pairs without those of which both ends have a better match of the same types.
+    """The pairs without those whose two records both have a better match of the same types.
 
-    People who live together resemble each other, but each resembles their own records more.
+    People who live together have similar records, but the records of one person are more similar.
     """
     best: dict[tuple[str, str], float] = {}
     for (left, right), probability in pairs.items():
@@ -116,11 +116,11 @@ def preferred(pairs: Mapping[Pair, float], type_of: Mapping[str, str]) -> dict[P
 
 
 def settings(known: Collection[str], record_count: int) -> SettingsCreator:
-    """What is compared, and which pairs are looked at.
+    """The comparisons, and the blocking rules that select pairs to compare.
 
     The two lists of a comparison are the probabilities of its levels, first for two records of one
-    person, then for records of two people. They describe people in general and are kept where there
-    are too few records to learn from.
+    person, then for records of two people. They are general estimates, used if there are too few
+    records to learn from.
     """
     names = compare.ForenameSurnameComparison(
         "first_name",
@@ -163,7 +163,7 @@ def settings(known: Collection[str], record_count: int) -> SettingsCreator:
     return SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="identifier_id",
-        # Each record has about one other of the same person.
+        # On average, each record has one other record of the same person.
         probability_two_random_records_match=1 / record_count,
         comparisons=[
             comparison.configure(m_probabilities=of_one, u_probabilities=of_two)
@@ -184,7 +184,7 @@ def settings(known: Collection[str], record_count: int) -> SettingsCreator:
 
 
 def address() -> ComparisonCreator:
-    """Street, postcode and city as one comparison, since whoever shares one often shares all."""
+    """Street, postcode and city as one comparison, because they usually agree together."""
     unknown = [f"({name}_l is null or {name}_r is null)" for name in ADDRESS]
     return compare.CustomComparison(
         output_column_name="address",
@@ -207,12 +207,12 @@ def address() -> ComparisonCreator:
 
 
 def train(linker: Linker, connection: duckdb.DuckDBPyConnection, known: Collection[str]) -> None:
-    """Learn from the records what there are enough of: how people differ, how often one is two."""
+    """Estimate the probabilities of the levels from the records, where there are enough pairs."""
     ((pairs,),) = connection.execute("select count(*) * (count(*) - 1) / 2 from records").fetchall()
     if pairs < 1000 * LEAST_PAIRS:
         return
     linker.training.estimate_u_using_random_sampling(max_pairs=LARGEST_SAMPLE, seed=SEED)
-    # Each leaves out what it holds equal, so that together they teach everything.
+    # A pass learns nothing about the columns that it blocks on; together they cover all columns.
     for columns in (("email",), ("phone",), ("first_name", "last_name"), ("birth_date",)):
         alike = " and ".join(f"lefts.{column} = rights.{column}" for column in columns)
         ((pairs,),) = connection.execute(

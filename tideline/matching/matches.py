@@ -1,4 +1,4 @@
-"""The table `identity_matches`: which pairs are accepted, and which were once."""
+"""The table `identity_matches`: the accepted pairs and the withdrawn ones."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tideline.warehouse.connection import Warehouse
 
 TABLE = "identity_matches"
 COLUMNS = ("left_id", "right_id", "probability", "matched_at", "is_withdrawn", "updated_at")
-DIGITS = 3  # of a probability; a model that learned a little more is no news
+DIGITS = 3  # decimals of a probability, so that a small change of the model changes no row
 
 
 @dataclass(frozen=True)
 class Change:
-    """How many pairs a run accepted for the first time or anew, withdrew, and holds now."""
+    """The result of a run: pairs newly accepted (or accepted again), withdrawn, and valid now."""
 
     new: int
     withdrawn: int
@@ -25,9 +25,9 @@ class Change:
 
 
 def write_matches(warehouse: Warehouse, accepted: Mapping[Pair, float]) -> Change:
-    """Make the accepted pairs the ones that hold; those no longer accepted stay as withdrawn.
+    """Write the accepted pairs; pairs that are no longer accepted stay, marked as withdrawn.
 
-    A row that says what it said keeps its instants, so that identity looks at the others alone.
+    An unchanged row keeps its timestamps, so that identity processes only changed rows.
     """
     name = warehouse.table(TABLE)
     known = {

@@ -1,4 +1,4 @@
-"""What the warehouse knows of each record: an identifier of an account or of a source system."""
+"""The records to match: one per identifier of an account or a source system."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datetime import date
 from tideline.warehouse.connection import Warehouse
 
 READ = ("identifier_rules", "event_identifiers", "int_attribute_statements", "identity_matches")
-# Forms that demand a birth date get these from people who do not tell theirs.
+# People enter these in forms that require a birth date.
 PLACEHOLDER_BIRTH_DATES = ("1900-01-01", "1901-01-01", "1970-01-01")
-# Of these identifiers two are a record's attributes, and the third is a device.
+# These identifiers are not records: the first two are attributes of records, the third is a device.
 NO_RECORDS = ("email", "phone", "anonymous_id")
 ATTRIBUTES = (
     "first_name",
@@ -27,7 +27,7 @@ ATTRIBUTES = (
 
 Record = Mapping[str, str | None]  # identifier_id, id_type, full_name and ATTRIBUTES
 
-# The value that survives is chosen as profile_attribute_values chooses it for a profile.
+# Chooses one value per attribute by the rules of profile_attribute_values.
 SAID = """
     select
         identifiers.identifier_id,
@@ -58,9 +58,9 @@ SAID = """
 
 
 def read_records(warehouse: Warehouse) -> list[Record]:
-    """The records of which anything is known, by identifier.
+    """The records with at least one attribute, in order of identifier.
 
-    Raises WarehouseError if a table is missing, with how to make it.
+    Raises WarehouseError if a table is missing.
     """
     for name in READ:
         warehouse.columns(warehouse.table(name))
@@ -81,19 +81,19 @@ def read_records(warehouse: Warehouse) -> list[Record]:
 
 
 def unique_types(warehouse: Warehouse) -> set[str]:
-    """The types of identifier of which a person has only one, by the seed `identifier_rules`."""
+    """The identifier types of which a person has only one, from the seed `identifier_rules`."""
     rules = warehouse.table("identifier_rules")
     rows = warehouse.query(f"select id_type from {rules} where is_unique_per_profile")
     return {id_type for (id_type,) in rows}
 
 
 def iso_date(text: str) -> str:
-    """A date as `YYYY-MM-DD`; empty where it is a placeholder or its day and month are unclear."""
+    """A date as `YYYY-MM-DD`; empty if it is a placeholder, invalid or ambiguous."""
     parts = re.fullmatch(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})(?:[t ].*)?", text)
     year, month, day = map(int, parts.groups()) if parts else (0, 0, 0)
     if parts := re.fullmatch(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})", text):
         first, mark, second, year = parts[1], parts[2], parts[3], int(parts[4])
-        day, month = int(first), int(second)  # with dots the day always comes first
+        day, month = int(first), int(second)  # with dots, the day always comes first
         if mark != "." and month > 12:
             day, month = month, day
         elif mark != "." and day <= 12 and day != month:
@@ -106,7 +106,7 @@ def iso_date(text: str) -> str:
 
 
 def record(identifier_id: str, id_type: str, said: Mapping[str, str]) -> Record:
-    """A record as it is compared: in lower case, `name` in its parts, dates in one form."""
+    """A record normalized for comparison: lower case, `name` split, dates in one format."""
     texts = {name: " ".join(text.lower().split()) for name, text in said.items()}
     if not texts.keys() & {"first_name", "last_name"} and texts.get("name"):
         texts["first_name"], _, texts["last_name"] = texts["name"].rpartition(" ")

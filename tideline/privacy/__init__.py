@@ -1,1 +1,1 @@
-"""Privacy: which columns hold personal data, and forgetting a person everywhere."""
+"""Privacy: lists the columns with personal data, and forgets people everywhere."""

@@ -19,19 +19,19 @@ from tideline.warehouse.paths import path_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code, 1 if a request could not be met or finished."""
+    """Run the command; return 1 if a request is refused or could not be finished."""
     parser = parser_of(
         "forget",
         """
         Forget people for good: in every table, at every destination and in the logs. A receipt says
         what was removed and what is left to do by hand (docs/how-to/forget-a-person.md).
 
-        Without an identifier, finish what an earlier run had to leave.
+        Without an identifier, finish earlier requests that are still open.
         """,
         {
-            "tideline forget -": "type who is meant, where no shell remembers it",
-            "tideline forget - < people.txt": "read who is meant from a file, a line each",
-            "tideline forget": "finish an earlier request, such as one with a destination away",
+            "tideline forget -": "type the identifiers, so that no shell history keeps them",
+            "tideline forget - < people.txt": "read the identifiers from a file, one per line",
+            "tideline forget": "finish open requests, such as one with a destination that was down",
             "tideline forget --columns": "list the columns that hold personal data",
         },
     )
@@ -39,12 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "identifiers",
         nargs="*",
         metavar="TYPE:VALUE",
-        help="one per person, such as email:ann@example.org; `-` reads them from the input, a line "
-        "each, where no shell remembers them",
+        help="one per person, such as email:ann@example.org; `-` reads them from standard input, "
+        "one per line, so that no shell history keeps them",
     )
-    parser.add_argument("--columns", action="store_true", help="only list what is marked personal")
     parser.add_argument(
-        "--vars", metavar="YAML", default="{}", help="what your builds say with `dbt build --vars`"
+        "--columns", action="store_true", help="only list the columns marked personal"
+    )
+    parser.add_argument(
+        "--vars", metavar="YAML", default="{}", help="the vars of your builds (`dbt build --vars`)"
     )
     options = parser.parse_args(arguments)
     project = Project(os.environ, options.vars)
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             identifiers += read_lines(sys.stdin.buffer)
         with alone(os.environ):
             rows = forget(identifiers, project)
-    except Exception as error:  # whatever it is, its text may quote what was asked for
+    except Exception as error:  # its text may quote the identifiers
         print(f"error: {in_words(error)}", file=sys.stderr)
         return 1
     print(receipt(rows))
@@ -66,11 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def read_lines(file: BinaryIO) -> list[str]:
-    """The lines of a file or terminal, without empty ones. Raises PrivacyError if not UTF-8."""
+    """The non-empty lines of a file or terminal. Raises PrivacyError if they are not UTF-8."""
     if file.isatty():
         print(
             "Who is to be forgotten? One identifier per line, such as email:ann@example.org; end "
-            "with Ctrl-D. Without any, what an earlier run had to leave is finished.",
+            "with Ctrl-D. Without an identifier, requests that are still open are finished.",
             file=sys.stderr,
         )
     try:
@@ -82,7 +84,7 @@ def read_lines(file: BinaryIO) -> list[str]:
 
 @contextmanager
 def alone(environment: Mapping[str, str]) -> Iterator[None]:
-    """Keep a second run out. Between the steps the warehouse is free, so its lock is not enough."""
+    """Keep a second run out. The warehouse's lock is not enough: it is released between steps."""
     if (environment.get("DBT_TARGET") or "duckdb") != "duckdb":
         yield
         return
@@ -95,7 +97,7 @@ def alone(environment: Mapping[str, str]) -> Iterator[None]:
         yield
     except BlockingIOError:
         raise PrivacyError(
-            "another run is forgetting somebody at this moment; run this again when it has ended"
+            "another `tideline forget` is running; run this again when it has ended"
         ) from None
     finally:
         os.close(folder)
@@ -113,13 +115,13 @@ def listing(project: Project) -> str:
 
 
 def receipt(rows: Sequence[tuple]) -> str:
-    """The receipts as a table of text, and what is left to do by hand."""
+    """The receipts as a table of text, with notes on what is left to do by hand."""
     if not rows:
         return "nothing to finish: no request is open"
     by_hand = {
-        "landed file": "The landed files above still hold these rows and are yours to remove.",
-        "other table": "The other tables above are not Tideline's: remove rows of theirs by hand.",
-        "undeclared sync": "Nobody can take back what an undeclared sync has sent: do it by hand.",
+        "landed file": "The landed files above still hold these rows: remove them by hand.",
+        "other table": "The other tables above are not Tideline's: remove these rows by hand.",
+        "undeclared sync": "The undeclared syncs above sent these rows: remove them there by hand.",
     }
     notes = [text for kind, text in by_hand.items() if any(row[1] == kind for row in rows)]
     return "\n".join(

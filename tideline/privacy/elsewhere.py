@@ -1,4 +1,4 @@
-"""Tables of the warehouse that are not Tideline's and name the person: the operator's to clean."""
+"""Finds tables of others that name the person; the operator must clean them by hand."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Iterable
 from tideline.privacy.marks import PersonalTable
 from tideline.warehouse.connection import Warehouse
 
-# Types that hold text, on DuckDB and Snowflake.
+# Column types that may hold text, on DuckDB and Snowflake.
 TEXT = re.compile(r"char|text|string|json|variant|object|array|struct|map|union|\[|blob", re.I)
 
 
 def tables_that_name(warehouse: Warehouse, ours: Iterable[PersonalTable]) -> dict[str, int]:
-    """How many rows of each table of another schema or hand name somebody of `forget_ids`.
+    """Number of rows that name the person in `forget_ids`, by table, except for the tables `ours`.
 
-    An address is looked for anywhere, another identifier as the whole of a cell: `1` may be many
-    things. What somebody shares names nobody.
+    An email address is searched anywhere in a cell; another identifier must be the whole cell,
+    because a value such as `1` occurs in many places. Shared identifiers are not searched.
     """
     handled = {((each.schema or warehouse.schema).lower(), each.name.lower()) for each in ours}
     tables = defaultdict(list)

@@ -1,18 +1,17 @@
-"""Forgetting people: ask, rebuild, tell, purge, rewrite.
+"""Forgets people in five steps: ask, rebuild, tell, purge, rewrite.
 
-Each step is written down in `forget_requests` when it is done and does no harm when done again, so
-that a request which was cut off is taken up where it stopped:
+Each finished step is recorded in `forget_requests` and can be repeated safely, so that an
+interrupted request continues where it stopped:
 
-1. `ask`: one transaction. The person's landed rows are emptied in the archive and quarantined in
-   `int_events_deduplicated`, their rows in every other table go, and hashes of their identifiers
-   make sure that what lands again stays out. The identifiers themselves are kept for the next
-   steps.
-2. `rebuild`: dbt builds what is derived from the events, without tests and without new files.
-3. `tell`: each sync removes from its destination what the ledger knows to be there.
-4. `purge`: one transaction. The ledger and the quarantined rows lose what they hold, the request
-   its identifiers.
-5. `rewrite`: the warehouse file is written anew without the blocks of deleted rows, and what lies
-   beside it goes: logs, results of runs, temporary files.
+1. `ask`: one transaction. It empties the person's landed rows in the archive, quarantines them in
+   `int_events_deduplicated` and deletes the person's rows in every other table. Hashes of the
+   identifiers keep out rows that land again. The identifiers are kept for the next steps.
+2. `rebuild`: dbt builds everything derived from the events, without tests and without new files.
+3. `tell`: each sync removes the person's rows from its destination, as the ledger lists them.
+4. `purge`: one transaction. It removes the person's rows from the ledger, the content of the
+   quarantined rows, and the identifiers of the request.
+5. `rewrite`: the warehouse file is rewritten without the blocks of deleted rows; logs, results of
+   runs and temporary files are deleted.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ from tideline.warehouse.connection import Warehouse, open_warehouse
 from tideline.warehouse.paths import target_of
 
 ROOT = Path(__file__).parents[2]
-LANDED = ("raw_messages", "int_events_deduplicated")  # their rows stay, counted, without content
+LANDED = ("raw_messages", "int_events_deduplicated")  # their rows stay, without content
 OWN = ("forget_requests", "forgotten_identifiers", "forget_receipts")
 LEDGER, REJECTIONS = "activation_ledger", "activation_rejections"
 READ = (
@@ -58,7 +57,7 @@ READ = (
     "identifier_rules",
     "event_identifiers",
 )
-STEPS = 4  # that progress shows: ask, rebuild, tell and purge, rewrite
+STEPS = 4  # of the progress bar: ask, rebuild, tell and purge, rewrite
 PLACES = "(landed_file, landed_line) in (select landed_file, landed_line from forget_rows)"
 
 Marks = Mapping[str, PersonalTable]
@@ -66,7 +65,7 @@ Marks = Mapping[str, PersonalTable]
 
 @dataclass(frozen=True)
 class Request:
-    """An open row of `forget_requests`; `status` is the last step done."""
+    """An open row of `forget_requests`; `status` is the last finished step."""
 
     request_id: str
     requested_at: datetime
@@ -75,16 +74,16 @@ class Request:
 
 
 class Project:
-    """The dbt project as the steps need it: run with the deployment's environment."""
+    """The dbt project and the warehouse of a deployment."""
 
     def __init__(self, environment: Mapping[str, str], variables: str = "{}") -> None:
-        """`variables` are what `--vars` says in every build of this deployment."""
+        """`variables`: the `--vars` of every build of this deployment, as YAML."""
         self.environment = environment
         self.manifest = ROOT / target_of(environment) / "manifest.json"
         self._variables = variables
 
     def dbt(self, *words: str) -> None:
-        """Run a dbt command. Raises PrivacyError with its last lines if it fails."""
+        """Run a dbt command. Raises PrivacyError with its last 20 lines if it fails."""
         done = subprocess.run(
             [sys.executable, "-m", "dbt.cli.main", "--quiet", *words, "--vars", self._variables],
             cwd=ROOT,
@@ -95,7 +94,7 @@ class Project:
         )
         if done.returncode:
             told = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
-            raise PrivacyError(f"`dbt {words[0]}` failed; mend it and run this again:\n{told}")
+            raise PrivacyError(f"`dbt {words[0]}` failed; fix it and run this again:\n{told}")
 
     def open(self) -> Warehouse:
         """Open the warehouse. Raises WarehouseError if it is missing or in use."""
@@ -103,26 +102,26 @@ class Project:
 
 
 def forget(asked: Sequence[str], project: Project) -> list[tuple[str, str, str, int]]:
-    """Forget people, each named as `<type>:<value>`, and finish what was begun earlier.
+    """Forget people, each named as `<type>:<value>`, and finish open requests.
 
     Returns rows of `forget_receipts`: (request_id, kind, name, row_count). Raises PrivacyError or
-    another ActivationError if a request cannot be met, or not be finished yet.
+    another ActivationError if a request is refused or cannot be finished yet.
     """
-    with Progress("forgetting: looking for them", STEPS, "steps") as shown:
+    with Progress("forgetting: finding their rows", STEPS, "steps") as shown:
         return _forget(asked, project, shown)
 
 
 def _forget(
     asked: Sequence[str], project: Project, shown: Progress
 ) -> list[tuple[str, str, str, int]]:
-    project.open().close()  # says what is wrong with the warehouse; dbt would make a missing one
-    project.dbt("run-operation", "drop_leftovers")  # writes the manifest too
+    project.open().close()  # raises if the warehouse is missing; dbt would create it
+    project.dbt("run-operation", "drop_leftovers")  # also writes the manifest
     marks = read_marks(project.manifest)
     with project.open() as warehouse:
         for name in (*OWN, *LANDED, *READ):
-            warehouse.columns(warehouse.table(name))  # says how to make it if it is missing
+            warehouse.columns(warehouse.table(name))  # raises if the table is missing
         check_sources(warehouse, read_sources(project.manifest))
-        if len(asked) > 1:  # of several people nobody is forgotten while one is unknown
+        if len(asked) > 1:  # if one person is unknown, none is forgotten
             for text in asked:
                 locate(text, warehouse, marks)
         told = [ask(text, warehouse, marks) for text in asked]
@@ -139,9 +138,9 @@ def _forget(
 
 
 def check_sources(warehouse: Warehouse, named: Collection[str]) -> None:
-    """Raise PrivacyError if there are rows of a source that the vars do not name.
+    """Raise PrivacyError if the warehouse has rows of a source that the vars do not name.
 
-    The rebuild would be without them.
+    The rebuild would lose these rows.
     """
     rows = warehouse.query(
         f"select distinct source from {warehouse.table('int_events_deduplicated')}"
@@ -149,13 +148,13 @@ def check_sources(warehouse: Warehouse, named: Collection[str]) -> None:
     if unnamed := sorted({source for (source,) in rows if source is not None} - set(named)):
         raise PrivacyError(
             f"int_events_deduplicated holds rows of {', '.join(unnamed)}, which the vars do not "
-            "name: say what your builds say (make forget VARS='{sources: ...}'), or, if it is "
-            "switched off for good, build with --full-refresh first; nothing was changed"
+            "name: pass the vars of your builds (make forget VARS='{sources: ...}'), or, if the "
+            "source is switched off for good, first build with --full-refresh; nothing was changed"
         )
 
 
 def open_requests(warehouse: Warehouse) -> list[Request]:
-    """The requests that are not finished, oldest first."""
+    """The unfinished requests, oldest first."""
     rows = warehouse.query(
         "select request_id, requested_at, needs_full_refresh, status "
         f"from {warehouse.table('forget_requests')} where status <> 'finished' "
@@ -165,10 +164,10 @@ def open_requests(warehouse: Warehouse) -> list[Request]:
 
 
 def locate(text: str, warehouse: Warehouse, marks: Marks) -> str | None:
-    """Find the person's identifiers and rows; see `person`.
+    """Find the person's identifiers and rows (see `person.py`).
 
-    Returns the id of an earlier request if that has left nothing to forget, else None. Raises
-    PrivacyError if there is no such person.
+    Returns None, or the id of an earlier request if that has already removed all rows. Raises
+    PrivacyError if nobody has the identifier.
     """
     asked = read_identifier(warehouse, text)
     find_identifiers(warehouse, asked)
@@ -185,15 +184,15 @@ def locate(text: str, warehouse: Warehouse, marks: Marks) -> str | None:
 
 
 def ask(text: str, warehouse: Warehouse, marks: Marks) -> str:
-    """Take a request in: from here on the person's rows are gone and stay out. Returns its id.
+    """Record a request and remove the person's rows, now and when they land again.
 
-    Raises PrivacyError as `locate` does.
+    Returns the id of the request. Raises PrivacyError like `locate`.
     """
     if earlier := locate(text, warehouse, marks):
         return earlier
     raw, events = (warehouse.table(name) for name in LANDED)
     requests, identifiers = (warehouse.table(name) for name in OWN[:2])
-    # As `data_clock` says it where no var sets it: what the last build made of it may be another.
+    # The data clock as `data_clock` computes it without vars; the last build may have used a var.
     as_of, updated = warehouse.query(
         "select coalesce(max(case when status <> 'quarantined' then received_at end) + "
         f"interval '1 microsecond', max(landed_at)), max(updated_at) from {events}"
@@ -201,7 +200,7 @@ def ask(text: str, warehouse: Warehouse, marks: Marks) -> str:
     now = max(wall_clock(), updated + timedelta(microseconds=1))
     needs_full_refresh = _repeated(warehouse) or is_matched_with_another(warehouse)
     request = Request(uuid.uuid4().hex, now, needs_full_refresh, "asked")
-    stored = _stored(warehouse, marks)  # before the transaction: Snowflake's `describe` ends it
+    stored = _stored(warehouse, marks)  # before the transaction, which Snowflake's `describe` ends
     others = tables_that_name(warehouse, marks.values())
     with warehouse.transaction():
         warehouse.execute(
@@ -257,14 +256,14 @@ def _hash(text: str) -> str:
 
 
 def _nothing(table: PersonalTable) -> str:
-    """The assignments that empty the marked columns of a table, as building it anew would."""
+    """SQL assignments that empty a table's marked columns as a build of forgotten rows does."""
     return ", ".join(
         f"{column} = {'false' if column.startswith('is_') else 'null'}" for column in table.columns
     )
 
 
 def _repeated(warehouse: Warehouse) -> bool:
-    """Whether a row that stays repeats an event that goes: it has to be judged anew then."""
+    """Whether a remaining row is a duplicate of a removed event; it must be validated again."""
     events = warehouse.table("int_events_deduplicated")
     return bool(
         warehouse.query(
@@ -275,9 +274,9 @@ def _repeated(warehouse: Warehouse) -> bool:
 
 
 def is_matched_with_another(warehouse: Warehouse) -> bool:
-    """Whether an identifier of theirs was matched with one of somebody else.
+    """Whether one of the person's identifiers is matched with one of somebody else.
 
-    The pair goes, and no row that goes would tell identity to look at the other again.
+    The pair is deleted, and an incremental build would not process the other identifier again.
     """
     own = "(select identifier_id from forget_ids)"
     return bool(
@@ -289,7 +288,7 @@ def is_matched_with_another(warehouse: Warehouse) -> bool:
 
 
 def _stored(warehouse: Warehouse, marks: Marks) -> dict[str, tuple[str, str]]:
-    """The tables of dbt that keep rows about people: full name, and the condition of theirs."""
+    """The dbt tables with rows about people, by model: full name, SQL condition of the person's."""
     found = {}
     for name, table in marks.items():
         if name in (*LANDED, *OWN, LEDGER, REJECTIONS) or not table.is_stored:
@@ -302,7 +301,7 @@ def _stored(warehouse: Warehouse, marks: Marks) -> dict[str, tuple[str, str]]:
 
 
 def _receipt(warehouse: Warehouse, request: Request, kind: str, name: str, rows: int) -> None:
-    """Add a row to the receipt of a request."""
+    """Add a row to the receipts of a request."""
     warehouse.execute(
         f"insert into {warehouse.table('forget_receipts')} (request_id, kind, name, row_count) "
         "select ?, ?, ?, ?",
@@ -311,17 +310,17 @@ def _receipt(warehouse: Warehouse, request: Request, kind: str, name: str, rows:
 
 
 def finish(requests: Sequence[Request], project: Project, marks: Marks, shown: Progress) -> None:
-    """Take the steps that are still to be taken.
+    """Run the remaining steps of all requests.
 
-    Raises PrivacyError if a destination could not be told; the other requests are finished.
+    Raises PrivacyError if a destination could not remove its rows; other requests are finished.
     """
     asked = [request for request in requests if request.status == "asked"]
-    shown.say("forgetting: building without them")
+    shown.say("forgetting: building the tables")
     if asked:
         rebuild(project, any(request.needs_full_refresh for request in asked))
         note(asked, "rebuilt", project)
     shown.advance()
-    shown.say("forgetting: telling the destinations")
+    shown.say("forgetting: updating the destinations")
     untold: set[str] = set()
     for request in requests:
         if request.status in ("asked", "rebuilt"):
@@ -333,19 +332,19 @@ def finish(requests: Sequence[Request], project: Project, marks: Marks, shown: P
             purge(request, project, marks)
             note([request], "purged", project)
     shown.advance()
-    shown.say("forgetting: writing the warehouse anew")
+    shown.say("forgetting: rewriting the warehouse")
     rewrite(project)
     shown.advance()
     if untold:
         raise PrivacyError(
-            "gone from the tables, but not yet from each destination; run this again when these "
-            "can be reached (or delete the exposure of one that no longer exists):\n"
+            "removed from the tables, but not yet from these destinations; run this again when "
+            "they can be reached (or delete the exposure of one that no longer exists):\n"
             + "\n".join(sorted(untold))
         )
 
 
 def note(requests: Sequence[Request], status: str, project: Project) -> None:
-    """Write down the last step done."""
+    """Record the last finished step of requests."""
     with project.open() as warehouse:
         for request in requests:
             warehouse.execute(
@@ -355,7 +354,7 @@ def note(requests: Sequence[Request], status: str, project: Project) -> None:
 
 
 def rebuild(project: Project, is_full: bool) -> None:
-    """Build what is derived from the events; all of it, if an event has to be judged anew."""
+    """Build everything derived from the events; with `is_full`, as a full refresh."""
     words = ["build", "--select", "int_events_validated", "int_events_deduplicated+"]
     for kind in ("test", "unit_test"):
         words += ["--exclude-resource-types", kind]
@@ -363,9 +362,9 @@ def rebuild(project: Project, is_full: bool) -> None:
 
 
 def tell(request: Request, project: Project) -> set[str]:
-    """Remove the person from each destination that the ledger knows to hold them.
+    """Remove the person from each destination at which the ledger lists rows of theirs.
 
-    Returns what kept a destination from being told; the ledger then still knows what to remove.
+    Returns one message per failed sync; its rows stay in the ledger for the next run.
     """
     untold = set()
     with project.open() as warehouse:
@@ -383,7 +382,7 @@ def tell(request: Request, project: Project) -> set[str]:
 
 
 def _ledger_rows(warehouse: Warehouse, request: Request) -> list[tuple[str, str]]:
-    """(sync, row key) of the rows of the ledger, sent before the request, that speak of them."""
+    """(sync, row key) of ledger rows that name the person and were sent before the request."""
     if not warehouse.exists(warehouse.schema, LEDGER):
         return []
     condition, needles = _speaks(warehouse, request, ("row_key", "payload", "sent_payload"))
@@ -397,10 +396,11 @@ def _ledger_rows(warehouse: Warehouse, request: Request) -> list[tuple[str, str]
 def _speaks(
     warehouse: Warehouse, request: Request, columns: Sequence[str]
 ) -> tuple[str, list[str]]:
-    """The condition that one of the columns names the person, and its bound parameters.
+    """The SQL condition that one of the columns names the person, and its bound parameters.
 
-    A profile, an address and the hash of any identifier are looked for anywhere, another identifier
-    as a member named like its type: `1` may be many things. What somebody shares names nobody.
+    A profile id, an email address and the hash of any identifier are searched anywhere. Another
+    identifier must be the value of a JSON member named like its type, because a value such as `1`
+    occurs in many places. Shared identifiers are not searched.
     """
     needles = []
     for (identifier_id,) in warehouse.query(
@@ -418,10 +418,10 @@ def _speaks(
 
 
 def purge(request: Request, project: Project, marks: Marks) -> None:
-    """Take what is left: the ledger's rows, the content of quarantined rows, the identifiers.
+    """Remove the rest: ledger rows, content of quarantined rows, identifiers of the request.
 
-    Also what the rebuild noted of them: that it went through these identifiers, and that what
-    nobody else's rows carry is lost.
+    Also removes the notes of the rebuild about these identifiers: which ones it processed, and
+    which ones have lost all their events.
     """
     with project.open() as warehouse:
         events, identifiers = (warehouse.table(name) for name in (LANDED[1], OWN[1]))
@@ -440,7 +440,7 @@ def purge(request: Request, project: Project, marks: Marks) -> None:
                     f"delete from {warehouse.table(LEDGER)} where sync_name = ? and row_key = ?",
                     [name, row_key],
                 )
-                warehouse.execute(  # nobody could be told
+                warehouse.execute(  # no sync of this name is declared any more
                     f"update {warehouse.table('forget_receipts')} set kind = 'undeclared sync' "
                     "where request_id = ? and kind = 'destination' and name = ?",
                     [request.request_id, name],
@@ -454,7 +454,7 @@ def purge(request: Request, project: Project, marks: Marks) -> None:
                 )
                 if emptied:
                     _receipt(warehouse, request, "emptied", REJECTIONS, emptied)
-            warehouse.execute(  # built anew, an emptied row is one part
+            warehouse.execute(  # a rebuild makes one part of an emptied row
                 f"delete from {events} where reason = 'forgotten' and landed_part > 1"
             )
             warehouse.execute(
@@ -472,9 +472,10 @@ def purge(request: Request, project: Project, marks: Marks) -> None:
 
 
 def lost(warehouse: Warehouse, request: Request) -> dict[str, str]:
-    """The condition of rows that say, by table, of which no evidence is left since the request.
+    """By table: the SQL condition of rows that have lost all their evidence since the request.
 
-    What only refused rows carried, or a machine's, was never among the person's identifiers.
+    An identifier found only in refused rows or in bot traffic is not in `identity_map`, so only
+    this condition removes it.
     """
     asked = f"timestamp '{request.requested_at.isoformat(sep=' ')}'"
     gone = f"identifier_id not in (select identifier_id from {warehouse.table('identifiers')})"
@@ -487,9 +488,9 @@ def lost(warehouse: Warehouse, request: Request) -> dict[str, str]:
 
 
 def rewrite(project: Project) -> None:
-    """Leave no bytes of deleted rows in the warehouse's file or beside it; then all is finished.
+    """Remove the bytes of deleted rows from the warehouse file, and traces in other files.
 
-    Raises PrivacyError if something beside it cannot be removed.
+    Then marks the purged requests as finished. Raises PrivacyError if a file cannot be removed.
     """
     with project.open() as warehouse:
         purged = [each for each in open_requests(warehouse) if each.status == "purged"]
@@ -499,7 +500,7 @@ def rewrite(project: Project) -> None:
             remove_traces(ROOT, project.environment)
         except OSError as error:
             raise PrivacyError(
-                f"{error.filename} cannot be removed ({error.strerror}) and may speak of them; "
+                f"{error.filename} cannot be removed ({error.strerror}) and may name them; "
                 "make it removable and run this again"
             ) from None
         warehouse.rewrite()

@@ -1,4 +1,4 @@
-"""What the manifest says: which columns hold personal data, and which sources are read."""
+"""Reads from the manifest which columns hold personal data, and which sources are used."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from tideline.text import nearest
 from tideline.warehouse.errors import DeclarationError
 
 KINDS = {
-    "identifier": "says who somebody is: an address, an account, a cookie",
-    "pseudonym": "a key of ours that stands for a person",
-    "content": "what somebody said or did; may name anybody",
+    "identifier": "identifies a person: an address, an account, a cookie",
+    "pseudonym": "a key of Tideline that stands for a person",
+    "content": "data that a person entered or caused; may name anybody",
 }
 
 
 @dataclass(frozen=True)
 class PersonalTable:
-    """A model, snapshot or table of the engine, with its marked columns and their kinds."""
+    """A model, a snapshot or a table of activation, with its marked columns and their kinds."""
 
-    schema: str | None  # None: where the engine keeps its tables
+    schema: str | None  # None: the schema of the tables of activation
     name: str
-    is_stored: bool  # whether it keeps rows of its own, or is a view
+    is_stored: bool  # whether it stores rows, in contrast to a view
     columns: dict[str, str]
 
 
 def read_marks(manifest: Path) -> dict[str, PersonalTable]:
-    """The tables with marked columns, by the name of the model.
+    """The tables with marked columns, by model name.
 
-    Raises DeclarationError if a mark is none of KINDS.
+    Raises DeclarationError if a mark is not in KINDS.
     """
     nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
     tables = {}
@@ -51,7 +51,7 @@ def read_marks(manifest: Path) -> dict[str, PersonalTable]:
 
 
 def read_sources(manifest: Path) -> set[str]:
-    """The sources that `int_events_validated` reads, as the vars name them."""
+    """The sources that `int_events_validated` reads, with the names used in the vars."""
     nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"]
     parents = nodes["model.tideline.int_events_validated"]["depends_on"]["nodes"]
     return {found[1] for each in parents if (found := re.search(r"\.stg_(\w+)__events$", each))}

@@ -1,8 +1,8 @@
-"""Who is to be forgotten, and which rows are theirs; found in the warehouse, kept in its session.
+"""Finds the identifiers and rows of the person to forget.
 
-Temporary tables of the session: `forget_ids` (the person's identifiers; one that somebody else
-shares has an interval; profile ids are of type `profile_id`) and `forget_rows` (the place of each
-landed row that goes). Values travel as bound parameters only.
+The results are temporary tables of the session: `forget_ids` (the person's identifiers; a shared
+one has an interval; profile ids have the type `profile_id`) and `forget_rows` (the place of each
+landed row to remove). Values are passed only as bound parameters.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ HOW_TO_WRITE = "write it as <type>:<value>, such as email:ann@example.org"
 
 
 class PrivacyError(ActivationError):
-    """A request that cannot be met as it is; the message names nobody."""
+    """A request cannot be fulfilled; the message contains no personal data."""
 
 
 @dataclass(frozen=True)
 class Identifier:
-    """What the request says: a type of `identifier_rules` or `profile_id`, and a value."""
+    """The identifier in a request: a type of `identifier_rules` or `profile_id`, and a value."""
 
     id_type: str
     id_value: str
 
     @property
     def text(self) -> str:
-        """As the warehouse writes it."""
+        """The identifier as the warehouse writes it: `<type>:<value>`."""
         return f"{self.id_type}:{self.id_value}"
 
 
 def read_identifier(warehouse: Warehouse, text: str) -> Identifier:
-    """Read `<type>:<value>`, written as the warehouse writes it. Raises PrivacyError."""
+    """Read `<type>:<value>` and normalize the value as the models do. Raises PrivacyError."""
     rules = warehouse.table("identifier_rules")
     types = [id_type for (id_type,) in warehouse.query(f"select id_type from {rules}")]
     types.append("profile_id")
@@ -71,9 +71,9 @@ def read_identifier(warehouse: Warehouse, text: str) -> Identifier:
 
 
 def find_identifiers(warehouse: Warehouse, asked: Identifier) -> None:
-    """Fill `forget_ids` with all identifiers of the person, former and present profile ids too.
+    """Fill `forget_ids` with all identifiers of the person, including former profile ids.
 
-    Raises PrivacyError where the identifier is nobody's or several people's.
+    Raises PrivacyError if the identifier is on the blocklist or shared by several people.
     """
     known = warehouse.table("identity_map")
     blocked = warehouse.table("identity_blocked")
@@ -81,7 +81,10 @@ def find_identifiers(warehouse: Warehouse, asked: Identifier) -> None:
         f"select 1 from {blocked} where rule = 'blocklisted' and left_type = ? and left_value = ?",
         [asked.id_type, asked.id_value],
     ):
-        raise PrivacyError("this identifier is on the blocklist: it stands for nobody, or anybody")
+        raise PrivacyError(
+            "this identifier is on the blocklist, so it belongs to no single person; name the "
+            "person by another one"
+        )
     column = "profile_id" if asked.id_type == "profile_id" else "identifier_id"
     value = asked.id_value if column == "profile_id" else asked.text
     profiles = warehouse.query(
@@ -89,7 +92,7 @@ def find_identifiers(warehouse: Warehouse, asked: Identifier) -> None:
     )
     if len(profiles) > 1:
         raise PrivacyError(
-            f"this device is shared by {len(profiles)} people; name the person by an account or an "
+            f"{len(profiles)} people share this device; name the person by an account or an email "
             "address"
         )
     _create_forget_ids(warehouse)
@@ -99,7 +102,7 @@ def find_identifiers(warehouse: Warehouse, asked: Identifier) -> None:
             f"from {known} where profile_id = ?",
             [profile_id],
         )
-        # A profile is named by the hash of one of its identifiers, so these are all it ever had.
+        # A profile id is the hash of one of its identifiers, so these include all former ids.
         warehouse.execute(
             "insert into forget_ids select distinct 'profile_id:' || name, 'profile_id', name, "
             "cast(null as timestamp), cast(null as timestamp) from ("
@@ -116,7 +119,7 @@ def find_identifiers(warehouse: Warehouse, asked: Identifier) -> None:
 
 
 def recall_identifiers(warehouse: Warehouse, request_id: str) -> None:
-    """Fill `forget_ids` with what a request that was taken in found."""
+    """Fill `forget_ids` with the identifiers of an earlier request."""
     _create_forget_ids(warehouse)
     warehouse.execute(
         "insert into forget_ids (identifier_id, valid_from, valid_to) "
@@ -134,12 +137,16 @@ def _create_forget_ids(warehouse: Warehouse) -> None:
 
 
 def find_rows(warehouse: Warehouse, landed: Sequence[PersonalTable]) -> int:
-    """Fill `forget_rows` with the places of the person's landed rows; returns how many.
+    """Fill `forget_rows` with the places of the person's landed rows; return how many.
 
-    Theirs is each row that carries an identifier of theirs, whatever became of it and whosever
-    event it is; on a shared device only rows without another account, from the time it was theirs.
-    So is a row that names an address of theirs anywhere, and one that could not be read and holds
-    an identifier as a JSON string. `landed` are the two tables with the content of rows.
+    These are the rows, of any status and profile, that
+
+    - carry one of the person's identifiers; for a shared device, only rows without an account in
+      the time when it was theirs,
+    - contain one of their email addresses anywhere,
+    - could not be read and contain one of their identifiers as a JSON string.
+
+    `landed`: the two tables with the content of rows.
     """
     carried = warehouse.table("event_identifiers")
     warehouse.execute(
@@ -183,7 +190,7 @@ def find_rows(warehouse: Warehouse, landed: Sequence[PersonalTable]) -> int:
                     _find_text(warehouse, table, needle, spelling)
         else:
             _find_unread(warehouse, id_value)
-    warehouse.execute(  # a request that is not finished has these already
+    warehouse.execute(  # an open request has removed these already
         "delete from forget_rows where (landed_file, landed_line) in (select landed_file, "
         f"landed_line from {warehouse.table('int_events_deduplicated')} where reason = 'forgotten')"
     )
@@ -191,7 +198,7 @@ def find_rows(warehouse: Warehouse, landed: Sequence[PersonalTable]) -> int:
 
 
 def _spellings(address: str, is_gmail_folded: bool) -> list[tuple[str, str]]:
-    """The ways an address may stand in a text: what to look for if dots do not count, a pattern."""
+    """The spellings of an address as pairs: a text to find when dots are ignored, and a pattern."""
     mailbox, _, domain = address.partition("@")
     if is_gmail_folded and domain == "gmail.com":
         letters = r"\.*".join(re.escape(letter) for letter in ["", *mailbox, ""])
@@ -201,7 +208,7 @@ def _spellings(address: str, is_gmail_folded: bool) -> list[tuple[str, str]]:
 
 
 def _find_text(warehouse: Warehouse, table: PersonalTable, needle: str, spelling: str) -> None:
-    """Add the rows that name an address anywhere, as a whole: not as the end of a longer one."""
+    """Add the rows that contain an address anywhere, but not as part of a longer one."""
     texts = [f"coalesce(cast({column} as varchar), '')" for column in table.columns]
     whole = re.compile(
         rf"(?:(?<![\w.+-])|(?<=%[0-9a-f]{{2}})|(?<=\\[a-z])){spelling}(?![\w-]|\.\w)"
@@ -218,7 +225,7 @@ def _find_text(warehouse: Warehouse, table: PersonalTable, needle: str, spelling
 
 
 def _find_unread(warehouse: Warehouse, value: str) -> None:
-    """Add the quarantined rows of which no identifier could be read, but which hold this one."""
+    """Add the quarantined rows without readable identifiers whose text contains this one."""
     warehouse.execute(
         "insert into forget_rows select landed_file, landed_line "
         f"from {warehouse.table('int_events_deduplicated')} where contains(original, ?) "
@@ -230,9 +237,9 @@ def _find_unread(warehouse: Warehouse, value: str) -> None:
 
 
 def theirs(table: PersonalTable, columns: Mapping[str, object]) -> str:
-    """The SQL condition that a row of a table is about the person; false if nothing says so.
+    """The SQL condition that a row of a table is about the person; false if no column can tell.
 
-    A shared identifier is not theirs alone: what hangs on it is found by the profile.
+    Shared identifiers are ignored; their rows are found by the profile.
     """
     own = "(select identifier_id from forget_ids where valid_from is null and valid_to is null)"
     conditions = []
@@ -241,7 +248,7 @@ def theirs(table: PersonalTable, columns: Mapping[str, object]) -> str:
             continue
         prefix = re.sub(r"_(value|id)$", "", column)
         id_type = f"{prefix}_type" if f"{prefix}_type" in columns else f"'{column}'"
-        if column.endswith("_profile_id"):  # of several profiles in one row
+        if column.endswith("_profile_id"):  # a row with several profiles
             id_type = "'profile_id'"
         conditions.append(f"{column} in {own} or {id_type} || ':' || {column} in {own}")
     return " or ".join(conditions) or "false"

@@ -1,7 +1,7 @@
-"""What a deployment leaves beside its tables: logs, results of runs, temporary files.
+"""Removes the files that a deployment leaves besides its tables: logs, results, temporary files.
 
-A log may quote anything that somebody typed, which no search for their identifiers finds, so all of
-it goes. None of it is needed again: the next run writes its own.
+A log may quote personal data in any form, and no search finds all of it, so the files are deleted
+as a whole. None is needed again.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from tideline.warehouse.paths import path_of, target_of
 
 SCRATCH = "tideline-raw-*"  # of `raw_messages`, in the folder for temporary files
 LANDING_SCRATCH = ".land-*"  # of `land`, in the landing folder
-REST_HOURS = 1  # who has no lock writes all the time; a folder at rest for so long is of the killed
-# What a dbt command writes into its target folder, beside what the project was parsed to.
+REST_HOURS = 1  # a scratch folder without a lock and without changes for so long is abandoned
+# The output of dbt commands in their target folder, without the parsed project.
 RESULTS = ("run_results.json", "sources.json", "compiled", "run", "dbt.log")
 
 
@@ -27,7 +27,7 @@ def traces(root: Path, environment: Mapping[str, str]) -> Iterator[Path]:
     """Files and folders to remove while nobody has the warehouse open; relative to `root`."""
     yield from (root / (environment.get("DBT_LOG_PATH") or "logs")).glob("dbt.log*")
     target = root / target_of(environment)
-    for folder in (target, *target.glob("dbt_build-*/")):  # Dagster gives each run one of its own
+    for folder in (target, *target.glob("dbt_build-*/")):  # each run of Dagster has its own
         yield from (folder / name for name in RESULTS)
     for dagster in {root / ".dagster", root / (environment.get("DAGSTER_HOME") or ".dagster")}:
         yield from dagster.rglob("compute_logs/*")
@@ -39,19 +39,19 @@ def traces(root: Path, environment: Mapping[str, str]) -> Iterator[Path]:
 
 
 def is_abandoned(folder: Path) -> bool:
-    """Whether the build that made a scratch folder has ended: it holds a lock while it lives."""
+    """Whether the build that created a scratch folder has ended; until then it holds a lock."""
     try:
         with (folder / "lock").open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return is_at_rest(folder)
-    except OSError:  # held, or of another user
+    except OSError:  # locked, or owned by another user
         return False
     return True
 
 
 def is_at_rest(folder: Path) -> bool:
-    """Whether nothing in a folder was written for some time."""
+    """Whether nothing in a folder was written in the last hour."""
     with suppress(OSError):
         newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
         return time.time() - newest > REST_HOURS * 3600
@@ -59,7 +59,7 @@ def is_at_rest(folder: Path) -> bool:
 
 
 def remove_traces(root: Path, environment: Mapping[str, str]) -> None:
-    """Remove all of them. Raises OSError if one cannot be removed."""
+    """Remove all traces. Raises OSError if one cannot be removed."""
     for path in traces(root, environment):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -1,1 +1,1 @@
-"""The warehouse: where it is, how it is opened, what its errors mean."""
+"""The warehouse: its location, its connections, its errors."""

@@ -1,8 +1,8 @@
-"""The clock of the machine, as the warehouse writes times."""
+"""The clock of this machine, in the form that the warehouse stores."""
 
 from datetime import UTC, datetime
 
 
 def wall_clock() -> datetime:
-    """Now, UTC, without zone as everywhere in the warehouse."""
+    """The current time in UTC, without a time zone, as everywhere in the warehouse."""
     return datetime.now(UTC).replace(tzinfo=None)

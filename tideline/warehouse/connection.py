@@ -1,6 +1,6 @@
-"""The warehouse as activation sees it: one small interface, on DuckDB and on Snowflake.
+"""One small interface to the warehouse, for DuckDB and Snowflake.
 
-SQL written against it is portable; the few differences of the two engines are methods here.
+SQL written against it is portable; methods here hide the few differences between the engines.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from tideline.warehouse.paths import path_of
 
 Kind = Literal["json", "timestamp", "zoned_timestamp", "date", "float", "other"]
 LEASE_SECONDS = 600
-INTERNAL = "_internal"  # after the schema's name: where dbt puts what is not public
+INTERNAL = "_internal"  # suffix of the schema with the internal tables
 
 
 class Warehouse(ABC):
-    """A connection to the warehouse. Use as a context manager; it closes at the end."""
+    """A connection to the warehouse; a context manager that closes it at the end."""
 
     schema: str
     place: Path | str  # the file, or database and schema
@@ -45,11 +45,11 @@ class Warehouse(ABC):
 
     @abstractmethod
     def insert(self, table: str, rows: Mapping[str, Sequence[Any]]) -> None:
-        """Insert rows in bulk, given as column name to values, all of one length and not empty."""
+        """Insert rows in bulk; `rows` maps each column to its values, at least one."""
 
     @abstractmethod
     def columns(self, table: str) -> dict[str, Kind]:
-        """The columns of a table, lower case, in order. Raises WarehouseError if it is missing."""
+        """The columns of a table in order, lower case. Raises WarehouseError if it is missing."""
 
     @abstractmethod
     def exists(self, schema: str, table: str) -> bool:
@@ -69,33 +69,33 @@ class Warehouse(ABC):
 
     @abstractmethod
     def json_of(self, column: str, kind: Kind) -> str:
-        """SQL text of a column's value as JSON; instants in ISO 8601, UTC; null stays null."""
+        """SQL of a column's value as JSON text; timestamps in ISO 8601, UTC; null stays null."""
 
     @abstractmethod
     def sha256(self, sql: str) -> str:
-        """SQL of the SHA-256, in hex, of a text."""
+        """SQL of the SHA-256 of a text, in hexadecimal."""
 
     @abstractmethod
     def create_table(
         self, table: str, description: str, columns: Mapping[str, tuple[str, str]]
     ) -> None:
-        """Create a table of `schema`; `columns` maps a name to its type and description."""
+        """Create a table in `schema`; `columns` maps names to type and description."""
 
     @abstractmethod
     def add_column(self, table: str, column: str, kind: str, description: str) -> None:
-        """Add a column, empty, to a table of `schema`."""
+        """Add an empty column to a table in `schema`."""
 
     @abstractmethod
     def lock(self) -> Any:
-        """Context manager: no other sync runs here meanwhile, else WarehouseError."""
+        """A context manager that keeps other syncs out. Raises WarehouseError if one is running."""
 
     @abstractmethod
     def renew_lock(self) -> None:
-        """Say that the holder of the lock is alive. Raises WarehouseError if it has lost it."""
+        """Keep the lock for longer. Raises WarehouseError if another process has taken it."""
 
     @abstractmethod
     def rewrite(self) -> None:
-        """Leave no bytes of deleted rows in what stores the tables; ends the connection."""
+        """Remove the bytes of deleted rows from the storage; closes the connection."""
 
     @abstractmethod
     def close(self) -> None:
@@ -107,17 +107,17 @@ class Warehouse(ABC):
         return self.relation(self.schema + INTERNAL if is_internal else self.schema, name)
 
     def has(self, name: str) -> bool:
-        """Whether a table of the project, public or internal, is there."""
+        """Whether a table of the project, public or internal, exists."""
         return name in self._internal_tables or self.exists(self.schema, name)
 
     @cached_property
     def _internal_tables(self) -> frozenset[str]:
-        """What the internal schema holds, looked up once: nobody else writes meanwhile."""
+        """The tables of the internal schema, read once: nobody else writes meanwhile."""
         return frozenset(self.tables(self.schema + INTERNAL))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing of the statements inside."""
+        """A context manager: commits the statements inside, or rolls them back on an error."""
         self.execute("begin")
         try:
             yield
@@ -136,7 +136,7 @@ class Warehouse(ABC):
 
 
 class DuckDBWarehouse(Warehouse):
-    """A DuckDB file. DuckDB itself lets one process write at a time."""
+    """A DuckDB file. DuckDB lets only one process write at a time."""
 
     _running: ClassVar[dict[Path, threading.Lock]] = {}  # threads of one process share the file
 
@@ -198,7 +198,7 @@ class DuckDBWarehouse(Warehouse):
         return [name for (name,) in found]
 
     def relation(self, schema: str, table: str) -> str:  # noqa: D102
-        # The database is named too: a file named like the schema would make `tideline.x` ambiguous.
+        # With the database: if the file is named like the schema, `tideline.x` is ambiguous.
         return f'"{self._database}"."{schema}"."{table}"'
 
     def identifier(self, column: str) -> str:  # noqa: D102
@@ -249,30 +249,30 @@ class DuckDBWarehouse(Warehouse):
             self._turn.release()
 
     def renew_lock(self) -> None:
-        """Nothing to do: the file stays ours until the process ends."""
+        """Nothing to do: this process keeps the file locked until it ends."""
 
     def rewrite(self) -> None:
-        """Copy what the tables hold to a new file and put it in the place of this one.
+        """Copy all tables to a new file and replace this one with it.
 
         DuckDB frees the blocks of deleted rows without clearing them. The file stays locked until
-        the new one is in its place, so that nobody writes to the old one meanwhile. Raises
-        WarehouseError if there is no room; the file is then as it was.
+        it is replaced, so that nobody writes to the old one meanwhile. Raises WarehouseError if the
+        disk is full; the file is then unchanged.
         """
         copy = self._path.with_name(f"{self._path.name}.part")
         copy.unlink(missing_ok=True)
         try:
             self.execute(f"attach {_literal(str(copy))} as rewritten")
             self.execute(f'copy from database "{self._database}" to rewritten')
-            self.execute("detach rewritten")  # writes all of it down
-            self.execute("checkpoint")  # no log of the old file is left to be taken for the new's
+            self.execute("detach rewritten")  # flushes the new file
+            self.execute("checkpoint")  # else the old file's log would be applied to the new one
             shutil.copymode(self._path, copy)
             copy.replace(self._path)
         except (duckdb.Error, OSError) as error:
             self.close()
             copy.unlink(missing_ok=True)
             raise WarehouseError(
-                f"the warehouse {self._path} cannot be written anew ({type(error).__name__}); it "
-                "needs as much room again on its disk. Run this again"
+                f"the warehouse {self._path} cannot be rewritten ({type(error).__name__}); its "
+                "disk needs free space of the size of the file. Make room and run this again"
             ) from None
         self.close()
 
@@ -281,10 +281,10 @@ class DuckDBWarehouse(Warehouse):
 
 
 class SnowflakeWarehouse(Warehouse):
-    """A Snowflake schema, or a fakesnow server's. A lease row keeps a second sync out."""
+    """A schema on Snowflake or a fakesnow server. A lease row keeps other syncs out."""
 
     def __init__(self, connection: Any, database: str, schema: str) -> None:
-        """Work through an open connection whose `paramstyle` is `qmark`."""
+        """Use an open connection with `paramstyle` `qmark`."""
         self._connection = connection
         self._database = database
         self.schema = schema
@@ -382,7 +382,8 @@ class SnowflakeWarehouse(Warehouse):
         if not self.exists(self.schema, "activation_lease"):
             self.create_table(
                 "activation_lease",
-                "One row: which sync may run. Held for ten minutes, renewed while it lives.",
+                "One row: the process that may run syncs. The lease lasts ten minutes unless "
+                "renewed.",
                 {
                     "holder": ("varchar", "Random id of the process that holds the lease."),
                     "expires_at": ("timestamp", "When the lease ends unless renewed (UTC)."),
@@ -392,7 +393,7 @@ class SnowflakeWarehouse(Warehouse):
             f"insert into {lease} (holder, expires_at) "
             f"select 'nobody', sysdate() where not exists (select 1 from {lease})"
         )
-        # An update waits for a concurrent one and then sees its result: one of two wins.
+        # An update waits for a concurrent one and then sees its result: only one succeeds.
         self.execute(
             f"update {lease} set holder = ?, expires_at = dateadd(second, {LEASE_SECONDS}, "
             "sysdate()) where expires_at <= sysdate()",
@@ -403,7 +404,7 @@ class SnowflakeWarehouse(Warehouse):
             raise WarehouseError(
                 f"another sync is running on this warehouse (its lease lasts until "
                 f"{max(until for _, until in holders)} UTC); run this again when it has ended. "
-                "A sync that was killed lets go of it by then"
+                "A killed sync loses its lease by then"
             )
         try:
             yield
@@ -425,12 +426,12 @@ class SnowflakeWarehouse(Warehouse):
         )
         if not held[0][0]:
             raise WarehouseError(
-                "this sync has lost its lease to another one (it stood still for more than "
+                "this sync has lost its lease to another one (it made no progress for more than "
                 f"{LEASE_SECONDS // 60} minutes) and stops; run it again when the other has ended"
             )
 
     def rewrite(self) -> None:
-        """Only close: Snowflake's Time Travel and Fail-safe end by themselves."""
+        """Only close: Snowflake removes deleted rows when Time Travel and Fail-safe end."""
         self.close()
 
     def close(self) -> None:  # noqa: D102
@@ -440,10 +441,10 @@ class SnowflakeWarehouse(Warehouse):
 def open_warehouse(
     environment: Mapping[str, str] = os.environ, read_only: bool = False
 ) -> Warehouse:
-    """Open the warehouse that dbt writes: `DBT_TARGET` and the variables of profiles.yml.
+    """Open the warehouse that dbt writes, as `DBT_TARGET` and the variables of profiles.yml say.
 
-    Several processes may read a DuckDB file at a time, and a file that they may not write.
-    Raises WarehouseError if it is missing, in use or refuses the connection.
+    With `read_only`, several processes can open a DuckDB file at once, also without write
+    permission. Raises WarehouseError if it is missing, in use or refuses the connection.
     """
     target = environment.get("DBT_TARGET") or "duckdb"
     match target:
@@ -473,7 +474,7 @@ def open_warehouse(
             paramstyle="qmark",
             session_parameters={"TIMEZONE": "UTC"},
             login_timeout=30,
-            network_timeout=60,  # of trying one request again; a statement may take longer
+            network_timeout=60,  # for retries of one request; a statement may take longer
         )
     except snowflake.connector.Error as error:
         raise WarehouseError(

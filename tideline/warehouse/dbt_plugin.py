@@ -1,7 +1,7 @@
-"""dbt's connection to DuckDB: closed to all that a build does not need, plain when it fails.
+"""Restricts dbt's DuckDB connection to the files that a build needs, and shortens its errors.
 
-dbt-duckdb loads this plugin as profiles.yml says. SQL of a model or of a rule can read the landing
-folder, but no other file; Python models are code of the project and can do what Python can.
+dbt-duckdb loads this plugin as profiles.yml says. SQL of models and rules can read the project's
+folders (`folders()`) and no other file. Python models are code of the project, without limits.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ INTERRUPTED = "Interrupted. Nothing is half-written: run this again."
 
 
 class Plugin(BasePlugin):
-    """Opens the file in dbt's stead and closes the connection off."""
+    """Opens the file before dbt does and restricts the connection."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
-        """There is nothing to configure; what dbt says of Ctrl-C becomes one sentence."""
+        """Make dbt report Ctrl-C in one sentence. The plugin has no configuration."""
         self._opened: duckdb.DuckDBPyConnection | None = None
         for logger in get_event_manager().loggers:
             logger.filter = plain_interrupt(logger.filter)
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
-        """Open the file before dbt does, which would show an error of DuckDB as a traceback.
+        """Open the file before dbt does, because dbt shows an error of DuckDB as a traceback.
 
-        dbt then shares what is open: within a process DuckDB opens a file once.
+        dbt then shares the open file: DuckDB opens a file only once per process.
         """
         try:
             self._opened = open_file(creds.path, config)
@@ -50,9 +50,9 @@ class Plugin(BasePlugin):
             raise DbtRuntimeError(str(error)) from None
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Close off dbt's connection, and the one that it replaces.
+        """Restrict dbt's connection, and close the one that was opened first.
 
-        What the profile attaches is attached before; dbt would do so afterwards.
+        The databases of the profile are attached here, because dbt attaches them too late.
         """
         for attachment in (self.creds and self.creds.attach) or ():
             conn.execute(attachment.to_sql())
@@ -62,9 +62,9 @@ class Plugin(BasePlugin):
 
 
 def plain_interrupt(is_told: Callable[[EventMsg], bool]) -> Callable[[EventMsg], bool]:
-    """The filter of one of dbt's logs, which of Ctrl-C tells a sentence and no traceback.
+    """Wrap the filter of a dbt logger: Ctrl-C is logged as one sentence, without a traceback.
 
-    dbt logs what has stopped it while it handles the exception; of all others it tells what it did.
+    dbt logs the traceback while it handles the exception. Other messages are not changed.
     """
 
     def is_told_plainly(message: EventMsg) -> bool:
@@ -72,41 +72,42 @@ def plain_interrupt(is_told: Callable[[EventMsg], bool]) -> Callable[[EventMsg],
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         ):
-            signal.signal(signal.SIGINT, stop)  # Python lets only the main thread say so
+            signal.signal(signal.SIGINT, stop)  # only the main thread may set a handler
         if isinstance(sys.exc_info()[1], KeyboardInterrupt):
             if message.info.name == "MainStackTrace":
                 return False
             if message.info.name == "MainEncounteredError":
                 message.info.msg = INTERRUPTED  # type: ignore[attr-defined]  # of protobuf
-                signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is said
+                signal.signal(signal.SIGINT, signal.SIG_DFL)  # the message is out
         return is_told(message)
 
     return is_told_plainly
 
 
 def stop(*_: object) -> NoReturn:
-    """At the first Ctrl-C let dbt cancel its queries and tidy up; the next one does not wait."""
+    """On the first Ctrl-C, let dbt cancel its queries and clean up; the next one exits at once."""
     signal.signal(signal.SIGINT, stop_at_once)
     raise KeyboardInterrupt
 
 
 def stop_at_once(*_: object) -> NoReturn:
-    """End like a process that is killed: DuckDB keeps what was committed, and nothing else."""
+    """Exit at once, without cleaning up: DuckDB keeps only what was committed."""
     os.write(sys.stderr.fileno(), f"{INTERRUPTED}\n".encode())
     os._exit(INTERRUPTED_CODE)
 
 
 def folders() -> list[Path]:
-    """What a build reads and writes beside the warehouse; dbt runs in the folder of the project.
+    """The folders that a build reads and writes besides the warehouse's own.
 
-    The seeds are files of the project; broken landed files are mended in the temporary folder.
+    dbt runs in the project's folder, so the seeds are a relative path. Broken landed files are
+    repaired in the temporary folder.
     """
     deployment = [path_of("TIDELINE_LANDING"), path_of("TIDELINE_DELIVERIES")]
     return [*deployment, SEEDS, Path(tempfile.gettempdir())]
 
 
 def linked_files() -> list[Path]:
-    """Files that stand in the landing folder or among the seeds as links."""
+    """The files that are symbolic links in the landing folder or among the seeds."""
     places = [
         Path(folder, name)
         for root in (path_of("TIDELINE_LANDING"), SEEDS)

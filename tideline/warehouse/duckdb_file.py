@@ -1,4 +1,4 @@
-"""A DuckDB file: opened, or one sentence on why not; and closed to all that lies outside it."""
+"""Opens a DuckDB file, explains in one sentence why it cannot, and restricts a connection."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ CLOSED = {
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
     "allow_persistent_secrets": "false",
-    # `raw_messages` reads its files in parallel and sets the order back; it opens nothing.
+    # `raw_messages` changes this setting to read files in parallel; it gives access to nothing.
     "allowed_configs": "['preserve_insertion_order']",
-    "lock_configuration": "true",  # the last one: from here on nothing can be set
+    "lock_configuration": "true",  # the last one: no setting can be changed afterwards
 }
 
 
 def open_file(
     path: Path | str, config: Mapping[str, Any] | None = None, read_only: bool = False
 ) -> duckdb.DuckDBPyConnection:
-    """Open a file, which dbt makes if it is missing. Raises WarehouseError, saying what to do."""
+    """Open a file; create it if it is missing. Raises WarehouseError that says what to do."""
     try:
         return duckdb.connect(str(path), read_only=read_only, config=dict(config or {}))
     except duckdb.Error as error:
@@ -35,7 +35,7 @@ def open_file(
 
 
 def only_row(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = ()) -> tuple:
-    """The one row of a query that always has one, such as a count."""
+    """The row of a query that always returns exactly one, such as a count."""
     (row,) = con.execute(sql, list(parameters)).fetchall()
     return row
 
@@ -60,9 +60,9 @@ def reason(path: Path | str, error: duckdb.Error) -> str:
 
 
 def holder(text: str) -> str:
-    """Who holds a lock, of DuckDB's message: process id and command, without its arguments.
+    """The process that holds a lock, read from DuckDB's message: its id and command name.
 
-    Arguments may hold what is secret or personal, so only the name of the command is told.
+    The arguments of the command are left out, as they may be secret or personal.
     """
     found = re.search(r"held in (\S+) \(PID (\d+)\)", text)
     if not found:
@@ -70,13 +70,13 @@ def holder(text: str) -> str:
     program, pid = found.groups()
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-    except OSError:  # no Linux, or it has just ended
+    except OSError:  # not Linux, or the process has just ended
         words = [program]
     return f" (PID {pid}, {command_name(words)})"
 
 
 def command_name(words: list[str]) -> str:
-    """The name of a command: `dbt` of `/usr/bin/python3 /opt/venv/bin/dbt build --vars ...`."""
+    """The name of a command: `dbt` for `/usr/bin/python3 /opt/venv/bin/dbt build --vars ...`."""
     program, *arguments = words
     if Path(program).name.startswith("python"):
         match arguments:
@@ -94,9 +94,10 @@ def command_name(words: list[str]) -> str:
 def close_off(
     connection: duckdb.DuckDBPyConnection, folders: Iterable[Path], files: Iterable[Path] = ()
 ) -> None:
-    """Leave a connection its own file, these folders and these files, for good. Times are UTC.
+    """Restrict a connection to its own file, these folders and these files; set its zone to UTC.
 
-    The connections of one process to one file share their settings: the first one decides.
+    This cannot be undone. All connections of a process to the file share these settings, so only
+    the first call has an effect.
     """
     if connection.execute("select current_setting('lock_configuration')").fetchall()[0][0]:
         return
@@ -107,10 +108,10 @@ def close_off(
 
 
 def quoted(paths: Iterable[Path]) -> str:
-    """Paths as an SQL list; DuckDB follows links before it compares.
+    """Paths as an SQL list, with links resolved, because DuckDB resolves links before it compares.
 
-    Queries name files by patterns that mean exactly them, and so do these. What is not called in
-    UTF-8 cannot be opened anyway.
+    Each path is also listed as a glob pattern with its special characters escaped, as queries
+    write it. Paths that are not UTF-8 are left out: DuckDB cannot open them.
     """
     names = [name for path in paths if "\\udc" not in ascii(name := str(path.resolve()))]
     names += [re.sub(r"([\[\]*?])", r"[\1]", name) for name in names]

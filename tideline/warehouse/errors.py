@@ -1,4 +1,4 @@
-"""What goes wrong, in words that the reader can act on."""
+"""Errors with messages that a user can act on."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ INTERRUPTED_CODE = 130  # the exit code of Ctrl-C, as a shell reports SIGINT
 
 
 class ActivationError(Exception):
-    """Something a person has to change; the message names the thing, the place and the fix."""
+    """An error that a person must fix; the message names the thing, the place and the fix."""
 
 
 def in_words(error: Exception) -> str:
-    """An error in words; of an unexpected one only kind and place, as its text may quote rows."""
+    """An error as text. Unexpected errors show only type and place: their text may quote rows."""
     if isinstance(error, ActivationError):
         return str(error)
     if isinstance(error, OSError) and error.filename:
@@ -23,12 +23,12 @@ def in_words(error: Exception) -> str:
 
 
 class DeclarationError(ActivationError):
-    """A sync is declared wrongly in an exposure."""
+    """The declaration of a sync in an exposure is wrong."""
 
 
 class WarehouseError(ActivationError):
-    """The warehouse cannot be opened or is in use."""
+    """The warehouse or one of its tables is missing, in use or cannot be opened."""
 
 
 class NotConfigured(ActivationError):
-    """A destination lacks something of the environment; its sync is skipped, not failed."""
+    """An environment variable of a destination is not set; its sync is skipped, not failed."""

@@ -1,8 +1,8 @@
-"""What a DuckDB error quotes of a row is masked before dbt writes it down.
+"""Masks the values of rows that DuckDB errors quote, before dbt writes the errors anywhere.
 
-A failing cast says which text it could not read, and that text may be anybody's: dbt writes it to
-its log, to `run_results.json` and to the screen, and Dagster to its event log. This plugin of
-dbt-duckdb (profiles.yml) stands between DuckDB and dbt, so that all of these get the masked words.
+A failing cast quotes the text that it could not read, which may be personal. dbt writes it to its
+log, to `run_results.json` and to the screen, Dagster to its event log. This plugin of dbt-duckdb
+(profiles.yml) masks the error before dbt sees it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 
-# Errors that a value of a row causes. Others (a missing column, a syntax error) quote only SQL.
+# Errors caused by values of rows. Others (a missing column, a syntax error) quote only SQL.
 OF_ROWS = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
 MASK = "(masked: it may be personal)"
 PLACE = re.compile(r"\n\nLINE \d+:[^\n]*(?:\n *\^+ *)?\Z")
@@ -30,9 +30,9 @@ UNQUOTED = re.compile(
 
 
 def masked(message: str, sql: str) -> str:
-    """An error's words without what they quote of rows; what stands in the SQL is ours to say.
+    """An error message with the quoted values of rows masked; values from the SQL are kept.
 
-    DuckDB's line of the SQL is kept where it is one.
+    DuckDB's excerpt of the SQL at the end is kept if it really is part of the SQL.
     """
     place = PLACE.search(message)
     shown = place[0].splitlines()[2].partition(": ")[2].strip(". ") if place else ""
@@ -40,7 +40,7 @@ def masked(message: str, sql: str) -> str:
         place = None
     said = message[: place.start()] if place else message
     line = place[0] if place else ""
-    if "\n" in said and not _is_of(sql, said):  # more lines than one say the value again
+    if "\n" in said and not _is_of(sql, said):  # further lines repeat the value
         return re.split("[\"'\n]", said, maxsplit=1)[0] + MASK + line
     for pattern in (QUOTED, UNQUOTED):
         said = pattern.sub(lambda found: found[0] if _is_of(sql, found[0]) else MASK, said)
@@ -48,7 +48,7 @@ def masked(message: str, sql: str) -> str:
 
 
 def _is_of(sql: str, quoted: str) -> bool:
-    """Whether every quoted word, or the whole, stands in the SQL."""
+    """Whether every quoted part, or the whole text if nothing is quoted, occurs in the SQL."""
     words = re.findall(r"\"([^\"]*)\"|'([^']*)'", quoted) or [(quoted, "")]
     return all(one + other in sql for one, other in words)
 
@@ -67,7 +67,7 @@ def _execute(execute: Callable) -> Callable:
 
 
 def _run_python_job(run: Callable) -> Callable:
-    """The run of a Python model with masked errors: its traceback ends with the words of DuckDB."""
+    """The run of a Python model with masked errors: its traceback ends with DuckDB's message."""
 
     @wraps(run)
     def wrapper(cls: type[Environment], *arguments: Any, **named: Any) -> Any:
@@ -88,7 +88,7 @@ class Plugin(BasePlugin):
     """Loaded by dbt-duckdb before it opens the warehouse."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
-        """Put the masks in place, once per process."""
+        """Wrap dbt-duckdb's methods, once per process."""
         if not hasattr(DuckDBCursorWrapper.execute, "__wrapped__"):
             cursor, environment = cast("Any", DuckDBCursorWrapper), cast("Any", Environment)
             cursor.execute = _execute(cursor.execute)

@@ -1,4 +1,4 @@
-"""Where a deployment keeps what it reads and writes, as its environment says."""
+"""The paths of a deployment, read from environment variables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-# With the defaults that dbt's part of the project has for them.
+# Variables and their defaults; profiles.yml and the models have the same defaults.
 PATHS = {
     "TIDELINE_LANDING": "landing",
     "TIDELINE_WAREHOUSE": "warehouse/warehouse.duckdb",
@@ -15,10 +15,10 @@ PATHS = {
 
 
 def path_of(variable: str, environment: Mapping[str, str] = os.environ) -> Path:
-    """The path that a variable names, else its default."""
+    """The path in a variable, or its default."""
     return Path(environment.get(variable) or PATHS[variable])
 
 
 def target_of(environment: Mapping[str, str] = os.environ) -> Path:
-    """The folder that dbt writes its manifest to."""
+    """The folder to which dbt writes its manifest."""
     return Path(environment.get("DBT_TARGET_PATH") or "target")

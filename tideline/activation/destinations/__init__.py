@@ -1,4 +1,4 @@
-"""The destinations a sync may name. `docs/how-to/add-a-destination.md` says how to add one."""
+"""The destinations that a sync may name. To add one, see docs/how-to/add-a-destination.md."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""One HTTP request that ends: with a deadline, a limit of the answer, and no redirect followed.
+"""One bounded HTTP request: it has a deadline and a size limit, and follows no redirect.
 
-What a failure means depends on one thing: whether any byte of the request was sent. The connection
-notes it just before the first byte leaves, so that a TLS error counts as "nothing sent" in the
-handshake and as "may have been applied" after it.
+The meaning of a failure depends on whether any byte of the request was sent. The connection notes
+it just before the first byte. A TLS error therefore counts as "nothing sent" during the handshake,
+and as "may have been applied" after it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 THREAD = "activation request"
-CHUNK = 65_536  # bytes of the answer, decompressed, that are read at once
+CHUNK = 65_536  # bytes of the decompressed answer that are read at once
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer; its body is cut at the limit, and then not `is_whole`."""
+    """An answer. A body longer than the limit is cut, and `is_whole` is false."""
 
     status: int
     headers: Mapping[str, str]
@@ -38,19 +38,19 @@ class Answer:
 
 
 class NoAnswerError(Exception):
-    """The request came to no answer. The text names neither the address nor what was sent."""
+    """A request got no answer. The text names neither the address nor the content."""
 
     def __init__(self, reason: str, was_sent: bool) -> None:
-        """`was_sent`: whether the request, or a part of it, may have arrived."""
+        """`was_sent`: whether the request, or part of it, may have arrived."""
         super().__init__(reason)
         self.was_sent = was_sent
 
 
 class Client:
-    """Posts to one address over connections that are kept between the requests."""
+    """Posts to one address and reuses the connections."""
 
     def __init__(self, url: str, token: str | None, timeout_seconds: float) -> None:
-        """`timeout_seconds` is for a whole request, from the connection to the last byte."""
+        """`timeout_seconds` limits a whole request, from connecting to the last byte."""
         self._url = url
         self._token = token
         self._timeout_seconds = timeout_seconds
@@ -59,8 +59,8 @@ class Client:
     def post(self, body: bytes, headers: Mapping[str, str], limit: int) -> Answer:
         """Send once and read at most `limit` bytes of the answer. Raises NoAnswerError.
 
-        A thread does the work: resolving a name, connecting and the TLS handshake have no
-        common timeout, and a server that sends a byte now and then resets the timeout of reading.
+        A thread does the work, because no timeout covers name resolution, connecting and the TLS
+        handshake together, and each byte that a slow server sends restarts the read timeout.
         """
         call = _Call()
         seconds = self._timeout_seconds
@@ -78,7 +78,7 @@ class Client:
 
 
 class _Call:
-    """One request, shared by the thread that makes it and the one that waits for it."""
+    """One request, shared by the thread that sends it and the thread that waits for it."""
 
     def __init__(self) -> None:
         self.is_done = threading.Event()
@@ -92,7 +92,7 @@ class _Call:
     def make(
         self, session: requests.Session, url: str, request: Mapping[str, Any], limit: int
     ) -> None:
-        """Send the request and read the answer; ends with `answer` or `error` set."""
+        """Send the request and read the answer; set `answer` or `error`."""
         _current.call = self
         try:
             with session.post(url, allow_redirects=False, stream=True, **request) as response:
@@ -107,7 +107,7 @@ class _Call:
                     bytes(content[:limit]),
                     len(content) <= limit,
                 )
-        except Exception as error:  # whatever a hostile answer breaks, the row's fate is open
+        except Exception as error:  # a hostile answer may raise anything; the outcome is unknown
             self.error = error
         finally:
             with self._lock:
@@ -116,7 +116,7 @@ class _Call:
             self.is_done.set()
 
     def connected(self, line: socket.socket) -> None:
-        """Note the connection, so that `abandon` can end it. Raises TimeoutError if it is late."""
+        """Note the connection for `abandon`. Raises TimeoutError if the request is abandoned."""
         with self._lock:
             if self._is_abandoned:
                 raise TimeoutError
@@ -125,12 +125,12 @@ class _Call:
             self._line = line.dup()
 
     def sending(self, line: socket.socket) -> None:
-        """Note that the request leaves now. Raises TimeoutError, before it does, if it is late."""
+        """Note that sending begins. Raises TimeoutError, and sends nothing, if abandoned."""
         self.connected(line)
         self.was_sent = True
 
     def abandon(self) -> bool:
-        """End the request wherever it is. Returns whether it may have arrived."""
+        """End the request at any stage. Returns whether it may have arrived."""
         with self._lock:
             self._is_abandoned = True
             if self._line is not None:
@@ -139,13 +139,13 @@ class _Call:
             return self.was_sent
 
 
-_current = threading.local()  # `.call`: the request that this thread makes
+_current = threading.local()  # `.call`: the request of this thread
 
 
 class _Watched(HTTPConnection):
-    """A connection that tells the call how far it is."""
+    """A connection that reports its state to the call."""
 
-    # A handle of the connection: TLS takes the socket over, and an answer may close it early.
+    # A duplicate of the socket: TLS replaces the original, and an answer may close it early.
     _line: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
@@ -167,7 +167,7 @@ class _Watched(HTTPConnection):
 
 
 class _WatchedHTTPS(_Watched, HTTPSConnection):
-    """The same with TLS."""
+    """A watched connection with TLS."""
 
 
 class _PoolHTTP(HTTPConnectionPool):
@@ -182,7 +182,7 @@ POOLS = {"http": _PoolHTTP, "https": _PoolHTTPS}
 
 
 class _Adapter(HTTPAdapter):
-    """Makes watched connections, to the address or to a proxy of the environment."""
+    """Opens watched connections, to the address or to the environment's proxy."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
@@ -197,14 +197,14 @@ class _Adapter(HTTPAdapter):
 
 
 class _Session(requests.Session):
-    """A session for which a redirect is an answer like any other."""
+    """A session that treats a redirect like any other answer."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: requests would read the whole body of a redirect, even if it is not to follow."""
+        """None; else requests would read the whole body of a redirect that it does not follow."""
 
 
 class _Bearer(requests.auth.AuthBase):
-    """Sets the token. Without one it stands in the way of requests' reading of ~/.netrc."""
+    """Sets the token. Without a token, it keeps requests from reading ~/.netrc."""
 
     def __init__(self, token: str | None) -> None:
         self._token = token
@@ -224,11 +224,11 @@ def _session(token: str | None) -> _Session:
 
 
 def _no_answer(error: Exception | None, was_sent: bool) -> NoAnswerError:
-    """An exception of the libraries in words; their own quote the address."""
+    """An exception of the HTTP libraries as text, without the address that they quote."""
     if was_sent:
         reason = f"broke the connection off ({type(error).__name__})"
     elif isinstance(error, requests.exceptions.SSLError):
-        reason = "cannot be reached: its TLS certificate is not trusted, or it speaks no TLS"
+        reason = "cannot be reached: its TLS certificate is not trusted, or it does not use TLS"
     else:
         reason = f"cannot be reached ({type(error).__name__})"
     return NoAnswerError(reason, was_sent)

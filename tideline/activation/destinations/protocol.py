@@ -1,4 +1,4 @@
-"""What the engine and a destination say to each other."""
+"""The interface between the engine and a destination."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Operation:
 
     `add` and `update` both mean "hold this row under this key", `remove` means "hold nothing under
     this key"; applying one twice changes nothing. A change that is sent again, even by another
-    run, carries the same `idempotency_key`.
+    run, has the same `idempotency_key`.
     """
 
     op: Op
@@ -31,20 +31,20 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one operation.
+    """The result of one operation.
 
     - `accepted`: the destination has applied it.
-    - `rejected`: not applied, and never will be as it is; `reason` says why.
-    - `refused`: not applied, because some row of the request is bad; the engine sends the rows
-      again in smaller requests until the bad ones stand alone and are rejected.
-    - `busy`: not applied, may be sent again; `retry_after` seconds if the destination says so.
-    - `held`: not applied, and a person has to act (`reason` says how) before anything can be.
+    - `rejected`: not applied, and sending it again will not help; `reason` says why.
+    - `refused`: not applied, because a row of the request is bad; the engine sends the rows again
+      in smaller requests until the bad rows are alone and rejected.
+    - `busy`: not applied, may be sent again, after `retry_after` seconds if given.
+    - `held`: not applied; nothing can be applied until a person acts as `reason` says.
     - `unknown`: may or may not have been applied; sent again with the same idempotency key.
 
     With `needs_person` nothing more is sent until a person has acted; `held` implies it.
 
     `reason` is stored in the warehouse; for `busy`, `held` and `unknown` it is also logged, so it
-    must name neither secrets nor people.
+    must contain neither secrets nor personal data.
     """
 
     fate: Fate
@@ -55,8 +55,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who delivers: the id of the warehouse, where it is (a file, or the name of a schema), and
-    the rows that its ledger knows, by group.
+    """The sender: the warehouse's id, its place (a file or the name of a schema), and the number
+    of rows in its ledger by group.
     """
 
     warehouse_id: str
@@ -65,30 +65,30 @@ class Origin:
 
 
 class Destination(Protocol):
-    """A place that receives rows; one instance lives for one run of one sync."""
+    """A system that receives rows; one instance serves one run of one sync."""
 
-    Options: ClassVar[type]  # dataclass: what `meta.sync` may say beyond the common keys
+    Options: ClassVar[type]  # dataclass: the keys of `meta.sync` beyond the common ones
     default_batch_rows: ClassVar[int]
 
-    where: str  # where the rows go, in words fit for a log
+    where: str  # where the rows go; it is logged, so without secrets
 
     @classmethod
     def open(cls, sync: Sync, environment: Mapping[str, str], origin: Origin) -> Destination:
-        """Make ready to send, and change nothing yet.
+        """Prepare to send, without changing anything yet.
 
-        Raises NotConfigured if the environment lacks something, another ActivationError if it is
-        wrong or if the place belongs to another warehouse.
+        Raises NotConfigured if an environment variable is not set, another ActivationError if one
+        is wrong or if the destination belongs to another warehouse.
         """
         ...
 
     def repair(self, expected: Mapping[str, int]) -> list[str]:
-        """Compare what is held with what it should hold: rows by value of `group_by`.
+        """Compare the rows at the destination with `expected`: row counts by value of `group_by`.
 
-        Returns the groups that differ. They are emptied here and sent again whole. A destination
-        that cannot look (most cannot) returns an empty list.
+        Empties the groups that differ and returns them; the engine sends them again in full. A
+        destination that cannot count its rows (most cannot) returns an empty list.
         """
         ...
 
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
-        """Try once to apply `batch`; one outcome per operation, in order. The engine retries."""
+        """Try once to apply `batch`; return one outcome per operation, in order."""
         ...

@@ -1,7 +1,7 @@
-"""Source systems: what Salesforce, HubSpot, Zendesk and Stripe know becomes landed files.
+"""Source systems: lands records of Salesforce, HubSpot, Zendesk and Stripe as files.
 
-`tideline load [SYSTEM ...]`; docs/reference/source-systems.md tells what lands.
-Importing this package is cheap: dlt is loaded by a load, not by those who only look.
+`tideline load [SYSTEM ...]`; docs/reference/source-systems.md lists the landed tables. Importing
+this package is cheap: only a load imports dlt.
 """
 
 from tideline.landing.systems.hubspot import HUBSPOT

@@ -15,7 +15,7 @@ from tideline.warehouse.paths import path_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Load the systems named, else all that have credentials; 1 if one of them failed."""
+    """Load the named systems, or all that have credentials; return 1 if one failed."""
     parser = parser_of(
         "load",
         """

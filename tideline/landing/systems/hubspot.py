@@ -1,4 +1,4 @@
-"""HubSpot: contacts, what became of each mail, and the forms that were sent."""
+"""HubSpot: contacts, email events and form submissions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tideline.landing.systems.session import Token
 from tideline.landing.systems.system import System
 
 TOKEN = "TIDELINE_HUBSPOT_TOKEN"
-# More of them, separated by commas: properties of one's own, e.g. the account id of the app.
+# Additional properties, separated by commas: custom ones such as the account id of the app.
 MORE_PROPERTIES = "TIDELINE_HUBSPOT_PROPERTIES"
 PROPERTIES = (
     "email", "hs_additional_emails", "phone", "mobilephone", "firstname", "lastname", "company",
@@ -20,19 +20,19 @@ PROPERTIES = (
 
 
 def contact(row: dict[str, Any]) -> dict[str, str | None]:
-    """A contact with its properties beside its id, as Fivetran has them."""
+    """A contact as one flat row; properties are named `property_<name>`, as Fivetran does."""
     properties = row.pop("properties", None) or {}
     return text_row(row | {f"property_{name}": value for name, value in properties.items()})
 
 
 def submission(row: dict[str, Any]) -> dict[str, str | None]:
-    """A submission with its form."""
+    """A submission with the id and name of its form."""
     form = {"form_id": row.pop("_forms_id"), "form_name": row.pop("_forms_name")}
     return text_row(row | form)
 
 
 def resources(window: Window, environment: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Contacts by search, mail events by time, submissions form by form."""
+    """The resources: contacts by search, email events by time, submissions by form."""
     from tideline.landing.systems.paging import KeysetPaginator, NewestFirstPaginator
 
     more = [name.strip() for name in environment.get(MORE_PROPERTIES, "").split(",")]
@@ -40,7 +40,7 @@ def resources(window: Window, environment: Mapping[str, str]) -> list[dict[str, 
     def having(name: str, operator: str, value: str) -> dict[str, str]:
         return {"propertyName": name, "operator": operator, "value": value}
 
-    # Up to now only: a contact that changes while its page is awaited belongs to the next load.
+    # The upper limit is the start of the load: contacts that change later belong to the next load.
     filters = [
         having("lastmodifieddate", "GTE", "{incremental.start_value}"),
         having("lastmodifieddate", "LTE", str(window.now)),
@@ -104,7 +104,7 @@ def resources(window: Window, environment: Mapping[str, str]) -> list[dict[str, 
                 "data_selector": "results",
                 "paginator": NewestFirstPaginator("submittedAt"),
                 "incremental": window.since("submittedAt", "conversionId", str),
-                # A form that was deleted since the list of forms was read.
+                # A form that was deleted after the list of forms was read.
                 "response_actions": [{"status_code": 404, "action": "ignore"}],
             },
             "processing_steps": [{"map": submission}],
@@ -116,8 +116,8 @@ HUBSPOT = System(
     name="hubspot",
     tables={
         "contacts": "One row per state of a contact.",
-        "email_events": "One row per thing that became of a mail: sent, opened, clicked, bounced.",
-        "form_submissions": "One row per form that somebody sent.",
+        "email_events": "One row per event of an email: sent, opened, clicked, bounced.",
+        "form_submissions": "One row per submitted form.",
     },
     logins=((TOKEN,),),
     auth=lambda url, environment: Token(environment[TOKEN]),

@@ -1,8 +1,8 @@
-"""Load a source system with dlt: requests, paging, memory of what is known, files.
+"""Loads a source system with dlt, which makes requests, follows pages, keeps state, writes files.
 
-Below the landing folder, `_state/<system>/` holds what dlt remembers and what it has not finished.
-Rows become visible as `<landing>/<system>/<table>/<load>.<n>.jsonl.gz` by a rename when a load is
-complete, so no reader sees half a file.
+`_state/<system>/` in the landing folder holds dlt's state and unfinished loads. The files of a
+complete load are renamed to `<landing>/<system>/<table>/<load>.<n>.jsonl.gz`, so readers never see
+incomplete files.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from dlt.extract import DltSource
 
 STATE = "_state"
-LAST_LOAD = "last_load"  # when the last complete load began, in seconds since 1970
+LAST_LOAD = "last_load"  # start of the last complete load, in seconds since 1970
 LAYOUT = "{table_name}/{load_id}.{file_id}.{ext}"
-# The names of its tables and files for its own use start like this.
+# Prefix of dlt's own tables and files.
 BOOKKEEPING = "_dlt"
 
 
 def load(system: System, landing: Path, environment: Mapping[str, str]) -> dict[str, int]:
-    """Land what is new; the rows that landed per table.
+    """Land new and changed records; return the number of landed rows per table.
 
-    What a load that was killed had fetched is landed first. Raises LoadError if the system cannot
-    be loaded, then nothing is lost: the next load asks for the same again.
+    Rows that a killed load has fetched land first. Raises LoadError if the system cannot be loaded;
+    nothing is lost, because the next load requests the same records again.
     """
     system.login(environment)
     address = system.address(environment)
@@ -78,7 +78,7 @@ def _load(
 
 
 def _counted(shown: Progress) -> Callable[[Any], Any]:
-    """A step of dlt that changes nothing and counts the rows."""
+    """A processing step of dlt that counts the rows and does not change them."""
 
     def count(row: Any) -> Any:
         shown.advance()
@@ -88,33 +88,33 @@ def _counted(shown: Progress) -> Callable[[Any], Any]:
 
 
 def _has_forgotten(system: System, state: Path) -> bool:
-    """Whether the system no longer tells of changes since the last load."""
+    """Whether the system's change log no longer reaches back to the last load."""
     last = state / LAST_LOAD
     if system.change_log is None or not last.exists():
         return False
     try:
         age = time.time() - float(last.read_text())
-    except ValueError:  # a load was killed while it wrote this
+    except ValueError:  # a load was killed while it wrote the file
         return True
     return age > system.change_log.total_seconds()
 
 
 def _quiet(folder: Path) -> None:
-    """Tell dlt, which reads it from the environment, to keep to this folder and to itself."""
+    """Configure dlt through the environment: only this folder, no telemetry, no log."""
     os.environ |= {
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "RUNTIME__LOG_LEVEL": "CRITICAL",  # its messages may quote rows; errors are raised as well
         "LOAD__DELETE_COMPLETED_JOBS": "true",  # else it keeps a copy of everything
-        "RESTORE_FROM_DESTINATION": "false",  # what it remembers stands beside what it landed
+        "RESTORE_FROM_DESTINATION": "false",  # the local state is the only one
         "DLT_DATA_DIR": str(folder),
         "DLT_PROJECT_DIR": str(folder),
     }
 
 
 def _tidy(working: Path) -> None:
-    """Remove what dlt leaves in its working folder: rows of broken loads, traces of complete ones.
+    """Remove dlt's leftovers in its working folder: rows of broken loads, traces of complete ones.
 
-    `normalize/extracted` holds the loads that were fetched whole and wait to be landed.
+    `normalize/extracted` is kept: it holds completely fetched loads that have not landed yet.
     """
     for folder in [*working.glob("normalize/*/"), *working.glob("load/loaded/*/")]:
         if folder.name != "extracted":
@@ -123,7 +123,7 @@ def _tidy(working: Path) -> None:
 
 @contextmanager
 def _alone(system: System, folder: Path) -> Iterator[None]:
-    """Hold the lock of a system; it ends with the process, however that ends."""
+    """Hold the lock of a system; the operating system releases it when the process ends."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{system.name}.lock"
     with path.open("a") as lock:
@@ -131,7 +131,7 @@ def _alone(system: System, folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LoadError(
-                f"{system.name}: another load of it is running ({path}); wait until it has ended"
+                f"{system.name}: another load is running ({path}); wait until it has ended"
             ) from None
         yield
 
@@ -141,7 +141,7 @@ def _pipeline(system: System, state: Path) -> Pipeline:
     from dlt.destinations import filesystem
     from dlt.pipeline import trace
 
-    trace.TRACKING_MODULES = []  # even without telemetry they write an id to the home folder
+    trace.TRACKING_MODULES = []  # these write an id to the home folder even without telemetry
     return dlt.pipeline(
         pipeline_name=system.name,
         pipelines_dir=str(state),
@@ -156,7 +156,7 @@ def _source(
     from dlt.sources.rest_api import rest_api_source
 
     session = http_session(address)
-    # Not given to dlt, which might show it.
+    # Set on the session, because dlt might show credentials in its configuration.
     session.auth = system.auth(address, environment)
     source = rest_api_source(
         {
@@ -166,19 +166,19 @@ def _source(
                 "session": session,
             },
             "resource_defaults": {"write_disposition": "append"},
-            # Its own type of them is a TypedDict, which no function of plain dictionaries gives.
+            # dlt's type is a TypedDict, the resources are plain dictionaries.
             "resources": cast("list[Any]", system.resources(window, environment)),
         },
         name=system.name,
         max_table_nesting=0,
     )
-    # Text stays as it was sent: dlt would make timestamps of what looks like one.
+    # Else dlt converts text that looks like a timestamp.
     source.schema.remove_type_detection("iso_timestamp")
     return source
 
 
 def _publish(system: System, state: Path, landing: Path) -> Counter[str]:
-    """Move the files of complete loads to where they are read; rows per table."""
+    """Move the files of complete loads to the landing folder; return the rows per table."""
     rows: Counter[str] = Counter()
     for file in sorted((state / "loaded").glob("*/*.jsonl.gz")):
         table = file.parent.name
@@ -193,9 +193,9 @@ def _publish(system: System, state: Path, landing: Path) -> Counter[str]:
 
 
 def _in_words(error: BaseException, system: System, environment: Mapping[str, str]) -> str:
-    """What went wrong and what to do, in words that name no person and no secret.
+    """The error and its fix as text, without secrets and personal data.
 
-    The texts of dlt's and the system's own errors quote rows and requests, so they are not used.
+    Error messages of dlt and the system are not used, because they quote rows and requests.
     """
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) and cause not in chain:
@@ -207,11 +207,11 @@ def _in_words(error: BaseException, system: System, environment: Mapping[str, st
             return _refused(each.response, system, environment)
     for each in reversed(chain):
         if isinstance(each, requests.JSONDecodeError):
-            return f"its answer is no JSON; check {system.url_variable}"
+            return f"its answer is not valid JSON; check {system.url_variable}"
         if isinstance(each, requests.RequestException):
             host = urlsplit(system.address(environment)).hostname
             return (
-                f"{host} could not be reached or broke off {ATTEMPTS} times "
+                f"{host} could not be reached or closed the connection {ATTEMPTS} times "
                 f"({type(each).__name__}); load again later"
             )
         if isinstance(each, OSError) and each.filename:
@@ -226,7 +226,7 @@ def _refused(answer: requests.Response, system: System, environment: Mapping[str
     if status == 401:
         return f"{said}; renew the credentials in {variables}"
     if status == 403:
-        return f"{said}; allow those of {variables} to read it, or wait if a limit is used up"
+        return f"{said}; give {variables} permission to read it, or wait if a limit is exceeded"
     if status == 404:
         return f"{said}; check the address in {system.url_variable}"
     if status == 429 or status >= 500:

@@ -1,4 +1,4 @@
-"""Rows as they land, and the window of time that a load asks for."""
+"""Landed rows, and the time window that a load requests."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-# Changes show up late: an index lags, a transaction commits after others that began later, clocks
-# differ. What happened this close to the start of a load is asked for again by the next one.
+# Changes may become visible late: an index lags, a transaction commits after later ones, clocks
+# differ. Therefore the next load requests the changes of these last minutes again.
 OVERLAP_MS = 10 * 60 * 1000
 
 
 def as_text(value: object) -> str | None:
-    """A value as text, the way JSON writes it.
+    """A value as text, written as in JSON; None stays None.
 
-    All fields being text, one whose type changes keeps its name; dlt would else put the values of
-    the second type into a column of another name (`amount__v_text`).
+    With all fields as text, a field whose type changes keeps its name. Otherwise dlt writes values
+    of a second type to another column (`amount__v_text`).
     """
     if value is None:
         return None
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text.encode("utf-8", "replace").decode()  # half a surrogate pair is no Unicode
+    return text.encode("utf-8", "replace").decode()  # replaces lone surrogates
 
 
 def text_row(row: Mapping[str, Any]) -> dict[str, str | None]:
     """A record with every value as text.
 
-    dlt makes the names snake_case, but keeps double underscores: they mean a path to it.
+    Names get single underscores, because dlt reads a double underscore as a path.
     """
     return {re.sub("__+", "_", name): as_text(value) for name, value in row.items()}
 
 
 def instant(value: object) -> int | None:
-    """Milliseconds since 1970 of ISO 8601 text, or of a number in seconds or milliseconds."""
+    """Milliseconds since 1970 of ISO 8601 text or a number (seconds or ms); None if neither."""
     try:
         number = float(str(value))
         return round(number if abs(number) >= 1e11 else number * 1000)
@@ -50,14 +50,14 @@ def instant(value: object) -> int | None:
 
 
 def iso(milliseconds: int) -> str:
-    """An instant in ISO 8601, UTC."""
+    """Milliseconds since 1970 as ISO 8601 text in UTC."""
     at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True)
 class Window:
-    """The time that a load covers: from where the last one may have missed something, to `now`.
+    """The time that a load covers: from the settled time of the last load to `now`.
 
     `now`: start of the load, in milliseconds since 1970.
     """
@@ -66,23 +66,23 @@ class Window:
 
     @property
     def settled(self) -> int:
-        """Up to this instant (ms) all that happened can be seen by now."""
+        """All changes up to this time (milliseconds since 1970) are visible by now."""
         return self.now - OVERLAP_MS
 
     def since(
         self, field: str, key: str | list[str], convert: Callable[[int], Any], **more: Any
     ) -> dict[str, Any]:
-        """The `incremental` of a resource: go on at the latest `field` seen, or where it settled.
+        """The `incremental` of a resource: start at the latest `field` seen, at most `settled`.
 
-        `key` tells which rows of that very instant have landed. `convert` makes of the instant (ms)
-        what the system calls one.
+        `key` identifies the rows at exactly that time that have landed already. `convert` turns
+        milliseconds since 1970 into the system's format.
 
-        A record that changes while a load runs may be passed over by it, though a later one is
-        seen. It is not lost, as no load begins after the instant at which the last one settled.
+        A load may miss a record that changes while it runs, even if it sees a later one. The record
+        is not lost, because the next load starts at the settled time of this one.
         """
 
         def latest(values: Sequence[object]) -> int:
-            """The latest of some instants, at most the settled one; what is none counts as that."""
+            """The latest time, at most `settled`; an invalid time counts as `settled`."""
             instants = [instant(value) for value in values]
             return min(max(self.settled if at is None else at for at in instants), self.settled)
 

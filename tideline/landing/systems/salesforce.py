@@ -1,4 +1,4 @@
-"""Salesforce: the people, firms and deals of the CRM, with the REST query API (SOQL)."""
+"""Salesforce: contacts, leads, accounts and opportunities, with the REST query API (SOQL)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ OBJECTS = {
     "accounts": "Account",
     "opportunities": "Opportunity",
 }
-# Made of other fields, which land themselves, or too large for a query.
+# Types of fields that are composed of other landed fields, or too large for a query.
 LEFT_OUT = {"address", "location", "base64"}
 PREFIX = "TIDELINE_SALESFORCE_"
 
 
 def login(url: str, environment: Mapping[str, str]) -> Token:
-    """An access token, or OAuth: by a refresh token if there is one, else client credentials."""
+    """An access token, or OAuth with a refresh token if there is one, else client credentials."""
     given = {
         name.lower(): environment.get(PREFIX + name)
         for name in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")
@@ -47,20 +47,20 @@ def login(url: str, environment: Mapping[str, str]) -> Token:
 
 
 def field_names(description: dict[str, Any]) -> dict[str, str]:
-    """The fields of an object that a query can ask for; a field that is gone would fail it."""
+    """The names of an object's fields for a query, which fails if a field does not exist."""
     names = [each["name"] for each in description["fields"] if each["type"] not in LEFT_OUT]
     return {"names": ",".join(names)}
 
 
 def record(row: dict[str, Any]) -> dict[str, str | None]:
-    """A record without the note of its type and address."""
+    """A record as text, without its `attributes` (type and URL)."""
     return text_row({name: value for name, value in row.items() if name != "attributes"})
 
 
 def resources(window: Window, environment: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Two requests per object: which fields it has, then the records that changed.
+    """Two requests per object: one for its fields, one for the changed records.
 
-    `queryAll` shows deleted and merged records too.
+    `queryAll` also returns deleted and merged records.
     """
     out: list[dict[str, Any]] = []
     for table, name in OBJECTS.items():
@@ -98,9 +98,9 @@ SALESFORCE = System(
     name="salesforce",
     tables={
         "contacts": "One row per state of a contact of the CRM.",
-        "leads": "One row per state of a lead: somebody who is no contact yet.",
-        "accounts": "One row per state of an account: a firm.",
-        "opportunities": "One row per state of an opportunity: a deal in the making.",
+        "leads": "One row per state of a lead: a person who is not yet a contact.",
+        "accounts": "One row per state of an account: a company.",
+        "opportunities": "One row per state of an opportunity: a possible deal.",
     },
     logins=(
         (f"{PREFIX}CLIENT_ID", f"{PREFIX}CLIENT_SECRET"),

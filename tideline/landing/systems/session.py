@@ -1,4 +1,4 @@
-"""HTTP: sessions that try again, codes of errors, tokens that are renewed when they expire."""
+"""HTTP sessions with retries, error codes, and tokens that are renewed when they expire."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from requests.auth import AuthBase
 
 from tideline.landing.systems.system import LoadError
 
-ATTEMPTS = 5  # of one request; the waits between them grow: 1, 2, 4, 8 s
-LONGEST_WAIT = 120  # seconds, also when the system asks for more
-TIMEOUT = 60  # seconds without a byte
+ATTEMPTS = 5  # per request; the waits between them are 1, 2, 4 and 8 s
+LONGEST_WAIT = 120  # seconds, even if the system asks for more
+TIMEOUT = 60  # seconds without a received byte
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class Elsewhere(BaseAdapter):
-    """Refuses every request: it is mounted for all addresses but the system's own."""
+    """Refuses every request; mounted for all addresses except the system's own."""
 
     def __init__(self, home: str) -> None:
         """`home` is the address of the system."""
@@ -38,17 +38,17 @@ class Elsewhere(BaseAdapter):
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of an address; the port is always written."""
+    """Scheme, host and port of an address; the port is always included."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{parts.scheme}://{host}:{parts.port or DEFAULT_PORTS[parts.scheme]}"
 
 
 def http_session(url: str) -> Session:
-    """A session with the system at `url`, which tries again when it is busy, broken or away.
+    """A session for the system at `url` that retries if the system is busy, failing or down.
 
-    It waits as `Retry-After` says. Pages and redirects are followed only to the same scheme, host
-    and port: credentials and the form of a login go nowhere else.
+    It respects `Retry-After`. It follows pages and redirects only to the same scheme, host and
+    port, so that credentials are sent nowhere else.
     """
     from dlt.sources.helpers.requests import Client
 
@@ -68,7 +68,7 @@ def http_session(url: str) -> Session:
 
 
 def error_code(answer: Response) -> str:
-    """The system's own code of an error, a word, e.g. ` (INVALID_SESSION_ID)`."""
+    """The system's error code as a suffix, such as ` (INVALID_SESSION_ID)`; empty if none."""
     try:
         body = answer.json()
     except ValueError:
@@ -85,15 +85,15 @@ def error_code(answer: Response) -> str:
 
 
 class Token(AuthBase):
-    """A bearer token; `renew` gives another one when it is refused, at most once per request."""
+    """A bearer token; if it is refused, it is renewed, at most once per request."""
 
     def __init__(self, token: str | None, renew: Callable[[], str] | None = None) -> None:
-        """`token` may be absent where it can be renewed."""
+        """`renew` returns a new token; with it, `token` may be None."""
         self._token = token
         self._renew = renew
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Set the header."""
+        """Set the `Authorization` header."""
         renew = self._renew
         if renew is None:
             return self._sign(request)
@@ -111,7 +111,7 @@ class Token(AuthBase):
         return request
 
     def _again(self, response: Response, renew: Callable[[], str], how: dict[str, Any]) -> Response:
-        """Send a request again that was refused for its token."""
+        """Send a request again if its token was refused."""
         if response.status_code != 401:
             return response
         response.close()

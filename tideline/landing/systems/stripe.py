@@ -1,7 +1,7 @@
 """Stripe: customers, charges, subscriptions and invoices.
 
-The lists tell by their creation which objects are new, nothing tells which ones changed but the log
-of events: each event holds its object as it was then. So a load reads both.
+The lists show new objects by their creation time. Only the event log shows changes: each event
+holds its object as it was then. A load therefore reads both.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TABLES = {
     "subscription": "subscriptions",
     "invoice": "invoices",
 }
-# Without `status` the list of subscriptions leaves out those that were canceled.
+# Without `status`, the list of subscriptions omits canceled ones.
 FILTERS = {"subscriptions": {"status": "all"}}
 CHANGES = (
     "customer.updated", "customer.deleted",
@@ -36,11 +36,11 @@ CHANGES = (
 
 
 def resources(window: Window, environment: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The four lists, and the log of events as more states of the same objects."""
+    """The four lists, and the event log as further states of the same objects."""
     from tideline.landing.systems.paging import LastRowPaginator
 
     def new_object(row: dict[str, Any]) -> dict[str, str | None]:
-        # Not the very instant of the answer: a state that an event tells of must not look older.
+        # Not the time of the answer: a state from an event must not look older than this one.
         updated = max(window.settled // 1000, row.get("created") or 0)
         return text_row(row | {"updated": updated, "is_deleted": False})
 
@@ -94,7 +94,7 @@ STRIPE = System(
     auth=lambda url, environment: Token(environment[API_KEY]),
     url="https://api.stripe.com",
     path="/v1/",
-    headers={"Stripe-Version": "2024-06-20"},  # the shapes that the models read
+    headers={"Stripe-Version": "2024-06-20"},  # the version that the models expect
     resources=resources,
-    change_log=timedelta(days=29),  # the log of events reaches back 30 days
+    change_log=timedelta(days=29),  # the event log reaches back 30 days
 )

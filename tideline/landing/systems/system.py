@@ -1,4 +1,4 @@
-"""What there is to say about a source system, and what goes wrong with one."""
+"""The description of a source system, and its errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 class LoadError(Exception):
-    """Something a person has to change; the message names the thing and the fix, no person."""
+    """An error that a person must fix; the message has the fix and no personal data."""
 
 
 class NotConfigured(LoadError):
@@ -26,13 +26,15 @@ class NotConfigured(LoadError):
 
 @dataclass(frozen=True)
 class System:
-    """A source system: where it is, how to log in, which tables it has.
+    """A source system: its address, its logins and its tables.
 
-    `tables` has their descriptions. `logins` are alternatives, each the variables that must be set
-    together; the first that is complete is taken. `url` is the address; the variable `url_variable`
-    overrides it, and is needed where there is none. `auth` makes the login out of the address and
-    the environment, `resources` what dlt's `rest_api` source calls resources. `change_log` is how
-    long the system tells of changes: after a longer pause everything is fetched anew.
+    - `tables`: description by table.
+    - `logins`: alternatives, each a set of variables; the first that is fully set is used.
+    - `url`: the address; the variable `url_variable` overrides it and is required without it.
+    - `auth`: makes the login from the address and the environment.
+    - `resources`: makes the resources of dlt's `rest_api` source.
+    - `change_log`: how far back the system reports changes; after a longer pause, everything is
+      fetched again.
     """
 
     name: str
@@ -47,11 +49,11 @@ class System:
 
     @property
     def url_variable(self) -> str:
-        """Name of the variable that holds the address."""
+        """Name of the environment variable with the address."""
         return f"TIDELINE_{self.name.upper()}_URL"
 
     def login(self, environment: Mapping[str, str]) -> tuple[str, ...]:
-        """The variables that log in. Raises NotConfigured, saying which ones to set."""
+        """The variables of the first complete login. Raises NotConfigured if there is none."""
         ways = self.logins if self.url else [(self.url_variable, *way) for way in self.logins]
         for way in ways:
             if all(environment.get(variable) for variable in way):
@@ -69,7 +71,7 @@ class System:
             return False
 
     def address(self, environment: Mapping[str, str]) -> str:
-        """The address without a path. Raises LoadError if a token would travel in the clear."""
+        """The address without a path. Raises LoadError unless it is https or this machine."""
         url = (environment.get(self.url_variable) or self.url or "").rstrip("/")
         parts = urlsplit(url)
         is_safe = parts.scheme == "https" or parts.hostname in LOCAL_HOSTS

@@ -1,4 +1,4 @@
-"""Zendesk: users and tickets of the support desk, with its incremental exports."""
+"""Zendesk: users and tickets of the support desk, with the incremental exports API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def login(url: str, environment: Mapping[str, str]) -> AuthBase:
 
 
 def resources(window: Window, environment: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The system itself remembers the place: no window is needed."""
+    """The two exports; their cursor replaces the time window."""
     from tideline.landing.systems.paging import StreamPaginator
 
     return [

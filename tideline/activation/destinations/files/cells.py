@@ -1,4 +1,4 @@
-"""Cells of CSV files: values as text that no spreadsheet takes for a formula."""
+"""Cells of CSV files: values as text that a spreadsheet does not run as a formula."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 import re
 from typing import Any
 
-# What makes a spreadsheet run a cell, or trim it until it does: the signs, their full-width forms,
-# white space that is not a blank, and a sign behind what a spreadsheet may drop: such white space,
-# control characters, marks without width.
+# A spreadsheet may run a cell that begins with one of the signs, with its full-width form, or with
+# white space other than a blank. It may drop such white space, control characters and zero-width
+# characters before a sign, so these may come first.
 _DROPPED = r"(?:[^\S ]|[\x00-\x1f\x7f\u200b-\u200f\u2060\ufeff])"
 _RUNS = rf"(?:{_DROPPED}*[=+\-@＝＋－＠]|[\t\r\n])"
 _FORMULA = re.compile(f"'*{_RUNS}")
@@ -17,7 +17,7 @@ _NEGATIVE = re.compile(r"-\d+(\.\d+)?([eE][+-]?\d+)?")
 
 
 def cell(value: Any) -> str:
-    """A value as a cell. What would run gets an apostrophe in front; a negative number stays."""
+    """A value as a cell; a formula gets an apostrophe in front, a negative number does not."""
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

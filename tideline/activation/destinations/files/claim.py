@@ -1,9 +1,9 @@
-"""Whose a delivery folder is: a marker with the id and place of the warehouse and its files.
+"""The owner of a delivery folder: a marker file with the warehouse's id, its place and the files.
 
-Two warehouses that deliver into one folder would empty each other's files, as each makes a file
-hold what its own ledger says; so the second is refused. A copy of a warehouse has the same id, so
-the place counts as well: of a file as seen from the folder, which stays when a whole deployment
-moves. Files that the marker does not list are somebody else's and are neither changed nor deleted.
+Each warehouse makes the files hold what its own ledger says, so two warehouses in one folder would
+empty each other's files. The second one is refused. A copy of a warehouse has the same id, so the
+marker also holds the place: for a DuckDB file, its path relative to the folder, which stays the
+same if the whole deployment moves. Files that the marker does not list are never changed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Claim:
             self._place = os.path.relpath(place.resolve(), folder.resolve())
         self._files: set[str] = set()
         self.is_new = True
-        self._is_told = False  # whether the marker names the place
+        self._is_told = False  # whether the marker on disk names the place
         try:
             content = json.loads(self._path.read_text(encoding="utf-8"))
             owner, files = content["warehouse_id"], set(content["files"])
@@ -47,7 +47,7 @@ class Claim:
                 "TIDELINE_DELIVERIES to another folder, or, if that warehouse no longer exists, "
                 "remove the folder and run again"
             )
-        known = content.get("place")  # markers of an earlier release have none
+        known = content.get("place")  # markers of earlier releases have no place
         if known not in (None, self._place):
             raise ActivationError(
                 f"the warehouse at {known} (as seen from {folder}) delivers into that folder, and "
@@ -60,11 +60,11 @@ class Claim:
         self.is_new = False
 
     def owns(self, path: Path) -> bool:
-        """Whether a file of the folder was written by this warehouse."""
+        """Whether this warehouse wrote a file of the folder."""
         return path.name in self._files
 
     def adopt(self, paths: Iterable[Path]) -> None:
-        """Take files for ours that were written before there were markers."""
+        """List files that an earlier release wrote without a marker."""
         self._files |= {path.name for path in paths}
 
     def add(self, paths: Iterable[Path]) -> None:
@@ -74,7 +74,7 @@ class Claim:
             self._save(files)
 
     def drop(self, path: Path) -> None:
-        """List a file no more, after it was deleted."""
+        """Remove a deleted file from the list."""
         self._save(self._files - {path.name})
 
     def _save(self, files: set[str]) -> None:
@@ -83,7 +83,7 @@ class Claim:
             {"warehouse_id": self._warehouse_id, "place": self._place, "files": sorted(files)}
         )
         part = self._path.with_name(f"{MARKER}.part")
-        # Of two warehouses that begin at once, one creates the marker.
+        # If two warehouses begin at the same time, only one can create the marker.
         path, mode = (self._path, "x") if self.is_new else (part, "w")
         try:
             with open(path, mode, encoding="utf-8", opener=private) as target:
@@ -91,10 +91,10 @@ class Claim:
                 target.flush()
                 os.fsync(target.fileno())
         except FileExistsError:
-            Claim(self._path.parent, self._warehouse_id, self._place)  # says whose it is
+            Claim(self._path.parent, self._warehouse_id, self._place)  # raises, naming the owner
             raise
         except OSError:
-            path.unlink(missing_ok=True)  # a marker cut short could not be read
+            path.unlink(missing_ok=True)  # an incomplete marker could not be read
             raise
         if not self.is_new:
             part.replace(self._path)
@@ -102,5 +102,5 @@ class Claim:
 
 
 def private(path: str, flags: int) -> int:
-    """Open a file that only its owner reads: it may hold addresses."""
+    """Open a file with mode 0600, as it may hold addresses; an opener for `open`."""
     return os.open(path, flags, 0o600)

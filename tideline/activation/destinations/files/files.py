@@ -1,8 +1,8 @@
-"""Files: one per group (segment), each holding exactly the current members.
+"""Files: one per group (segment), each with exactly the current members.
 
-A file is rewritten whole beside its old self and put in its place by one rename, so that a reader
-sees the old members or the new, and a full disk or a crash leaves the old file as it was. A marker
-says whose the folder is and which of its files are ours (`claim.py`).
+A changed file is written completely beside the old one and replaces it by one rename. Readers see
+the old or the new members; a full disk or a crash leaves the old file unchanged. A marker names the
+owner of the folder and its files (`claim.py`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FilesOptions:
-    """`group_by`: the key column that names the file; none given means one file for all rows.
+    """`group_by`: the key column that names the file; without it, one file has all rows.
 
     `format`: `jsonl` (one JSON object per line) or `csv` (RFC 4180 with a header; text that a
     spreadsheet would run as a formula begins with an apostrophe).
@@ -57,7 +57,7 @@ class Files:
         options: FilesOptions,
         origin: Origin,
     ) -> None:
-        """`columns` orders the columns after the key; None takes them as they come.
+        """`columns`: the order of the columns after the key; None keeps the order of the rows.
 
         Raises ActivationError if the folder belongs to another warehouse.
         """
@@ -74,7 +74,7 @@ class Files:
 
     @classmethod
     def open(cls, sync: Sync, environment: Mapping[str, str], origin: Origin) -> Files:
-        """The folder of this sync; made when the first file is written.
+        """The folder of this sync. It is created with the first file.
 
         Raises ActivationError if it belongs to another warehouse.
         """
@@ -88,15 +88,14 @@ class Files:
         return self.folder / f"{file_stem(group or self._name)}.{self._format}"
 
     def repair(self, expected: Mapping[str, int]) -> list[str]:
-        """Find the groups whose file is missing or holds another number of rows; empty those.
+        """Return the groups whose file is missing or has a wrong number of rows; empty these files.
 
-        Of the files we wrote, also clears away what is nobody's: those that a crash left
-        half-written, those of a group that the ledger does not know (they become empty), those of
-        the format used before.
+        Also deletes files that a crash left incomplete or that have the former format, and empties
+        files of groups that the ledger does not know. Files of other owners are not changed.
         """
         if not self.folder.is_dir():
             return [group for group, rows in expected.items() if rows]
-        with contextlib.suppress(OSError):  # told by `send`
+        with contextlib.suppress(OSError):  # `send` reports it
             self._claim.add([])
         paths = {self.path(group): group for group in expected}
         for path in list(self.folder.iterdir()):
@@ -119,9 +118,10 @@ class Files:
         return lost
 
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
-        """Rewrite the files that the batch touches.
+        """Rewrite the files of the groups in the batch.
 
-        A file that cannot be written is `busy`; one that somebody else put there is `held`.
+        The rows of a file that cannot be written are `busy`; if another program wrote the file,
+        they are `held`.
         """
         groups: dict[str, dict[str, Operation]] = defaultdict(dict)
         for operation in batch:
@@ -145,7 +145,7 @@ class Files:
                 problems[group] = Outcome(
                     "busy",
                     f"{path} cannot be written ({error.strerror or type(error).__name__}); the old "
-                    "file is as it was. Make room or give leave to write, then run again",
+                    "file is unchanged. Make room or give write permission, then run again",
                 )
         accepted = Outcome("accepted")
         return [problems.get(self._group_of(operation), accepted) for operation in batch]
@@ -154,7 +154,7 @@ class Files:
         return str(operation.key[self._group_by]) if self._group_by else ""
 
     def _identity(self, key: Mapping[str, Any]) -> str:
-        """A key as text, equal for a key as sent and as read back from a file."""
+        """A key as text; the same for a key to be sent and a key read back from a file."""
         values = [key.get(column) for column in self._key]
         if self._format == "csv":
             values = [plain(cell(value)) for value in values]
@@ -163,7 +163,7 @@ class Files:
     def _write(
         self, path: Path, operations: Mapping[str, Operation], keep_members: bool = True
     ) -> None:
-        """Put a file with `operations` applied in the place of `path`. Raises OSError."""
+        """Replace the file at `path` by one with `operations` applied. Raises OSError."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.part")
         try:
@@ -188,7 +188,7 @@ class Files:
             try:
                 known = self._identity(json.loads(line)) in operations
             except (ValueError, AttributeError):
-                continue  # not written by us; `repair` sends the file whole if rows are missing
+                continue  # not our line; if rows are missing, `repair` sends the whole file again
             if not known:
                 target.write(line + "\n")
         for operation in operations.values():
@@ -215,7 +215,7 @@ class Files:
                 writer.writerow({column: cell(value) for column, value in row.items()})
 
     def _header(self, operations: Iterable[Operation]) -> list[str]:
-        """The columns of a file: key first, then as declared; empty if no operation tells."""
+        """The columns of a file: key first, then as declared; empty if all are removals."""
         row = next((each.row for each in operations if each.op != "remove"), None)
         if row is None:
             return []
@@ -223,7 +223,7 @@ class Files:
         return [*self._key, *(column for column in rest if column not in self._key)]
 
     def _count(self, path: Path) -> int:
-        """The rows of a file; -1 if it is missing or not of the format."""
+        """The number of rows in a file; -1 if it is missing or has another format."""
         if not path.is_file():
             return -1
         if self._format == "jsonl":
@@ -235,9 +235,9 @@ class Files:
             return -1
 
     def _without_marker(self, groups: Mapping[str, int]) -> list[Path]:
-        """The files of a folder from before there were markers.
+        """The files that an earlier release wrote without a marker.
 
-        Those that hold as many rows as the ledger knows of their group, and those we have emptied.
+        They have as many rows as the ledger says, or are empty because the group has no rows.
         """
         if not groups or not self.folder.is_dir():
             return []
@@ -251,7 +251,7 @@ class Files:
         ]
 
     def _is_empty(self, path: Path) -> bool:
-        """Whether a file without rows looks as we leave it."""
+        """Whether a file without rows is one that this class has emptied."""
         if self._format == "jsonl":
             return not path.stat().st_size
         with _text(path) as source:
@@ -259,10 +259,10 @@ class Files:
 
 
 def file_stem(name: str) -> str:
-    """A file name, without its ending, that is safe on every system and differs for each name.
+    """A file name, without extension, that is safe on every system and unique for each name.
 
-    A name of lower-case letters, digits, `_` and `-` is kept; any other is cleaned and told apart
-    from its likes by a short hash, also where the file system ignores case.
+    A name of lower-case letters, digits, `_` and `-` is kept. Any other name is cleaned and gets a
+    short hash, so that names stay different where the file system ignores case.
     """
     clean = re.sub(r"[^a-z0-9_-]+", "_", name.lower())[:80].strip("_-") or "group"
     if clean == name:
@@ -271,12 +271,12 @@ def file_stem(name: str) -> str:
 
 
 def _text(path: Path) -> TextIO:
-    """A file to read; what is no UTF-8 was changed by others and is told by the rows it lacks."""
+    """Open a file to read. Invalid UTF-8 does not raise: a damaged file has wrong row counts."""
     return path.open(encoding="utf-8", errors="replace", newline="")
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """The lines of a file that are not empty; none if there is no file."""
+    """The lines of a file that are not empty; none if the file is missing."""
     if path.is_file():
         with path.open(encoding="utf-8", errors="replace", newline="\n") as source:
             for line in source:
@@ -285,7 +285,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut."""
+    """Make the rename durable against a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

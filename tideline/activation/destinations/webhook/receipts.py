@@ -1,4 +1,4 @@
-"""Receipts: what the answer of a webhook says of each row. What it does not say is unknown."""
+"""Receipts: the outcome of each row in the answer of a webhook; `unknown` if it says nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NO_RECEIPT = Outcome(
     "answered without the receipt that `receipt` in meta.sync expects (see "
     "docs/reference/syncs.md)",
 )
-SILENT = Outcome("unknown", "answered without saying what became of the row")
+SILENT = Outcome("unknown", "answered without an outcome of the row")
 
 
 def check_receipt(receipt: str | dict) -> None:
@@ -22,8 +22,8 @@ def check_receipt(receipt: str | dict) -> None:
     if isinstance(receipt, str):
         if receipt not in RECEIPTS:
             raise ValueError(
-                f"`receipt` is `{receipt}`; known are: {', '.join(RECEIPTS)}, or the members that "
-                "the answer must have, such as {ok: true}"
+                f"`receipt` is `{receipt}`; write one of {', '.join(RECEIPTS)}, or the members "
+                "that the answer must have, such as {ok: true}"
             )
         return
     if not receipt:
@@ -37,7 +37,7 @@ def check_receipt(receipt: str | dict) -> None:
 
 
 def read_receipt(receipt: str | dict, body: bytes, batch: Sequence[Operation]) -> list[Outcome]:
-    """The outcome of each operation, from the body of an answer with a 2xx status."""
+    """The outcome of each operation, read from the body of an answer with a 2xx status."""
     if receipt == "status":
         return [Outcome("accepted")] * len(batch)
     content = _json_object(body)
@@ -64,13 +64,13 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
-    """An object with a name twice says two things, and so nothing."""
+    """The members of an object; None if a name occurs twice, which is ambiguous."""
     members = dict(pairs)
     return members if len(members) == len(pairs) else None
 
 
 def _told(results: Sequence[Any]) -> dict[str, Outcome]:
-    """What `results` says, by idempotency key; of a row with two different fates nothing."""
+    """The outcomes in `results` by idempotency key; SILENT for a key with two different ones."""
     told: dict[str, Outcome] = {}
     for result in results:
         if not isinstance(result, Mapping):

@@ -1,4 +1,4 @@
-"""Webhook: POST batches of operations as JSON to an address of the environment."""
+"""Webhook: POSTs batches of operations as JSON to an address from the environment."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 SIGNATURE_HEADER = "X-Tideline-Signature"
 BUSY = {425, 429}
 NEEDS_PERSON = {401, 403, 404, 405, 407, 410}
-LONGEST_TIMEOUT = 300.0  # seconds; half of the time for which Snowflake's lease is held
+LONGEST_TIMEOUT = 300.0  # seconds; half the length of the lease on Snowflake
 ANSWER_BYTES, ANSWER_BYTES_PER_ROW = 1_000_000, 4_000  # the longest answer that is read
-A_YEAR = 31_536_000.0  # seconds; whoever says later says never
+A_YEAR = 31_536_000.0  # seconds; upper limit of `Retry-After`
 
 
 @dataclass(frozen=True)
 class WebhookOptions:
-    """Names of environment variables, never the values themselves.
+    """The keys that end in `_env` are names of environment variables, never the values themselves.
 
     `url_env`: the address. `token_env`: a bearer token. `secret_env`: the secret of an HMAC-SHA256
-    of the body, sent as `X-Tideline-Signature: sha256=<hex>`. `timeout_seconds`: for a whole
-    request, from the connection to the last byte of the answer. `receipt`: what an answer with a
-    2xx status must be to accept rows: `results` (a JSON object whose `results` name the fate of
-    each row), members and values that the JSON object must have (they accept the whole batch), or
-    `status` (the status alone accepts the whole batch).
+    of the body, sent as `X-Tideline-Signature: sha256=<hex>`. `timeout_seconds`: limit of a whole
+    request, from connecting to the last byte of the answer. `receipt`: how an answer with a 2xx
+    status accepts rows: `results` (a JSON object; its `results` give the outcome of each row),
+    members and values that the JSON object must have (they accept the whole batch), or `status`
+    (the status alone accepts the whole batch).
     """
 
     url_env: str
@@ -60,7 +60,7 @@ class WebhookOptions:
 
 
 class Webhook:
-    """An HTTP endpoint that applies operations and remembers their idempotency keys."""
+    """An HTTP endpoint that applies operations and recognizes repeated idempotency keys."""
 
     Options: ClassVar[type] = WebhookOptions
     default_batch_rows: ClassVar[int] = 500
@@ -73,7 +73,7 @@ class Webhook:
         token: str | None = None,
         secret: str | None = None,
     ) -> None:
-        """`token` and `secret` are the values, not the names of variables."""
+        """`token` and `secret` are the values themselves."""
         self._sync_name = sync_name
         self._options = options
         self._secret = secret
@@ -82,9 +82,10 @@ class Webhook:
 
     @classmethod
     def open(cls, sync: Sync, environment: Mapping[str, str], origin: Origin) -> Webhook:
-        """Read the address, token and secret.
+        """Read the address, token and secret from the environment.
 
-        Raises NotConfigured if one is named but not set, DeclarationError if one cannot be used.
+        Raises NotConfigured if a named variable is not set, DeclarationError if a value is
+        unusable.
         """
         options: WebhookOptions = sync.options
         named = {
@@ -109,11 +110,11 @@ class Webhook:
         return cls(sync.name, url, options, token, secret)
 
     def repair(self, expected: Mapping[str, int]) -> list[str]:
-        """A webhook cannot be looked into."""
+        """An empty list: the rows behind a webhook cannot be counted."""
         return []
 
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
-        """POST a batch once."""
+        """POST a batch once; return one outcome per operation."""
         body = json.dumps(
             {
                 "sync": self._sync_name,
@@ -153,7 +154,7 @@ class Webhook:
             outcome = Outcome("busy", f"answered HTTP {status}", retry_after)
         elif status == 408 or status >= 500:
             outcome = Outcome("unknown", f"answered HTTP {status}", retry_after)
-        elif status < 400:  # a redirect after the rows were applied is usual in forms
+        elif status < 400:  # some endpoints redirect after they have applied the rows
             outcome = Outcome("unknown", self._advice(status), needs_person=True)
         elif status in NEEDS_PERSON:
             outcome = Outcome("held", self._advice(status))
@@ -173,7 +174,7 @@ class Webhook:
 
 
 def _problem_of_address(url: str) -> str | None:
-    """What is wrong with an address, without quoting it."""
+    """The problem of an address, which is not quoted; None if there is none."""
     if re.search(r"[\x00-\x20\x7f]", url):
         return "contains a space, a line break or another control character; remove it"
     try:
@@ -192,7 +193,7 @@ def _problem_of_address(url: str) -> str | None:
 
 
 def _problem_of_token(token: str | None) -> str | None:
-    """What no HTTP header can carry; the token is not quoted."""
+    """The problem of a token in an HTTP header, without quoting it; None if there is none."""
     if token is None or re.fullmatch(r"[\x21-\x7e]+", token):
         return None
     return "contains a space, a line break or a non-ASCII character, which no token has; remove it"
@@ -205,7 +206,7 @@ def _problem_of_secret(secret: str | None) -> str | None:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from seconds or an HTTP date; a year at most."""
+    """The seconds to wait, at most a year; the header gives seconds or an HTTP date."""
     if not value:
         return None
     try:
