@@ -1,5 +1,6 @@
 """What a landing says of itself: counts, doubts, and events for the tracking plan."""
 
+import re
 import shutil
 
 import pytest
@@ -156,10 +157,13 @@ def test_a_name_that_is_none_of_the_plans_is_shown_with_one_that_is(land, what, 
 
 
 def test_segments_that_a_landing_brings_nobody_are_said_with_the_event_they_need(land):
-    lacks = "No `purchase` event is in this landing, which brings these segments no members: "
-    assert f"{lacks}churn_risk, loyal_customer; map an event to it" in land(visits(50))[0]
+    lacks = re.compile(
+        r"No .*`purchase`.* event is in this landing, which brings these segments no members: "
+        r".*churn_risk.*loyal_customer.*; map an event to it"
+    )
+    assert lacks.search(land(visits(50))[0])
     # Without the revenue that the plan requires it is not accepted.
-    assert lacks in land(visits(50, what="purchase"), "--replace")[0]
+    assert lacks.search(land(visits(50, what="purchase"), "--replace")[0])
 
 
 def test_the_plan_keeps_its_line_breaks(land, seeds):
