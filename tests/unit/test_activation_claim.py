@@ -1,4 +1,4 @@
-"""A delivery folder belongs to one warehouse, and what others put there stays as it is."""
+"""A delivery folder belongs to one warehouse; files of others are not changed."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ pytest_plugins = ["tests.support.activation_fixtures"]
 
 @pytest.fixture
 def two(tmp_path):
-    """Two warehouses with the same sync, which deliver into the same folder."""
+    """Two warehouses with the same sync and the same delivery folder."""
     rigs = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -48,7 +48,7 @@ def test_the_second_warehouse_is_refused_and_changes_nothing(two):
 
 
 def test_a_copy_of_the_warehouse_is_refused_and_changes_nothing(two):
-    """It has the id of the other."""
+    """The copy has the same id."""
     one, other = two
     one.desire(members(3))
     one.sync()
@@ -108,7 +108,7 @@ def test_a_marker_of_before_there_were_places_gets_one(two):
 
 
 def test_of_two_that_begin_at_once_one_is_refused(two, monkeypatch):
-    """Both have looked before either has claimed the folder."""
+    """Both have read the folder before either has claimed it."""
     from tideline.activation import engine
 
     one, other = two

@@ -1,4 +1,4 @@
-"""A sync that asks for consent holds whom the people themselves let it hold."""
+"""A sync that requires consent sends only people who have agreed."""
 
 import json
 
@@ -85,7 +85,7 @@ def test_without_the_table_of_consents_nothing_is_sent(tmp_path):
 
 @pytest.fixture
 def killed(tmp_path, server):
-    """A webhook sync that was killed when three adds had been sent and their answer not heard."""
+    """A webhook sync that was killed after it had sent three adds, before the answer."""
     rig = ConsentRig(tmp_path)
     rig.environment["TIDELINE_WEBHOOK_URL"] = server.url
     rig.manifest.write_text(json.dumps(asking(WEBHOOK, consent="marketing")))
@@ -120,7 +120,7 @@ def test_who_withdraws_between_a_kill_and_the_next_run_is_never_added_again(
 
 
 def test_a_removal_sent_again_in_vain_stays_a_removal(killed, server):
-    """Killed again while the removal is on its way: it is not taken for one of its own."""
+    """The process is killed again while the removal is sent; the removal is not a new operation."""
     withdraws(killed)
     process = killed.command(prelude=KILLED_AFTER_SENDING)
     process.communicate(timeout=60)
@@ -132,7 +132,7 @@ def test_a_removal_sent_again_in_vain_stays_a_removal(killed, server):
 
 
 def test_an_attempt_that_is_applied_after_the_removal_is_ignored(killed, server):
-    """The destination was slow: what the killed process had sent arrives last."""
+    """The destination is slow: the request of the killed process arrives last."""
     [late] = server.state["requests"]
     server.reset()
     withdraws(killed)
@@ -154,7 +154,7 @@ def test_an_update_of_unknown_fate_is_taken_back_too(killed, server):
 
 
 def test_who_is_forgotten_between_a_kill_and_the_next_run_is_never_added_again(killed, server):
-    """As `make forget` does it: the tables are without them, and only they are removed."""
+    """As in `make forget`: the tables no longer have their rows, and only these are removed."""
     killed.desire(members(3)[1:])
     [(key,)] = killed.sql(
         "select row_key from warehouse.tideline.activation_ledger where row_key like '%p000%'"
@@ -168,7 +168,7 @@ def test_who_is_forgotten_between_a_kill_and_the_next_run_is_never_added_again(k
 
 
 def test_who_asked_to_be_forgotten_is_not_added_by_a_sync_that_comes_first(killed, server):
-    """The request stands, the destination is not told yet, the schedule runs the sync."""
+    """The request is open, the destination is not updated yet, and the schedule runs the sync."""
     killed.manifest.write_text(json.dumps(manifest(s=WEBHOOK)))  # a sync without consent
     killed.desire(members(3)[1:])
     before = len(server.state["requests"])
@@ -178,7 +178,7 @@ def test_who_asked_to_be_forgotten_is_not_added_by_a_sync_that_comes_first(kille
 
 
 def test_a_removal_does_not_hide_when_the_row_was_sent(killed, server):
-    """`make forget` looks for rows that were sent before the request; here it comes between."""
+    """`make forget` finds rows sent before the request; here it is between send and removal."""
     sent_at = "select sent_at from warehouse.tideline.activation_ledger where row_key like '%p000%'"
     [before] = killed.sql(sent_at)
     killed.desire(members(3)[1:])

@@ -1,4 +1,4 @@
-"""What a broken exchange means: not applied only if nothing was sent; and every exchange ends."""
+"""A broken exchange is "not applied" only if nothing was sent; and every exchange ends."""
 
 import gzip
 import socket
@@ -28,7 +28,7 @@ def answer(status="200 OK", body=b"", *headers):
 
 
 def send_to(rig, port, scheme="http", **sync):
-    """One run of two rows; returns its result."""
+    """Run a sync of two rows; return its result."""
     rig.environment["TIDELINE_WEBHOOK_URL"] = f"{scheme}://127.0.0.1:{port}/hook"
     rig.declare(s=ONCE | sync)
     rig.desire(members(2))
@@ -36,7 +36,7 @@ def send_to(rig, port, scheme="http", **sync):
 
 
 def drip(connection, data):
-    """Send a byte now and then, for ever as far as a test can tell."""
+    """Send a byte from time to time, without an end."""
     for byte in data:
         connection.sendall(bytes([byte]))
         time.sleep(0.2)
@@ -117,16 +117,16 @@ def test_once_the_request_was_sent_its_fate_is_unknown_and_soon(rig, speak):
     with serving(speak) as port:
         began = time.monotonic()
         result = send_to(rig, port, timeout_seconds=1.0)
-        assert time.monotonic() - began < 10  # of which one is of the request
+        assert time.monotonic() - began < 10  # one of them for the request
         while any(thread.name == THREAD for thread in threading.enumerate()):
-            assert time.monotonic() - began < 20  # nothing goes on behind the run
+            assert time.monotonic() - began < 20  # no thread is left running
             time.sleep(0.05)
     assert numbers(result) == some(add=2, unknown=2)
     assert result.failed and result.exit_code == 1
 
 
 def test_a_tls_error_after_the_request_is_unknown(rig, certificate, monkeypatch):
-    """The leaver that the destination has removed, or not, is removed again."""
+    """A removal that may or may not have been applied is sent again."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "certificate.pem"))
 
     def breaks(connection):
@@ -140,7 +140,7 @@ def test_a_tls_error_after_the_request_is_unknown(rig, certificate, monkeypatch)
 
 
 def test_over_tls_a_receipt_is_read(rig, certificate, monkeypatch):
-    """The certificate of these tests is good; what they find broken is what they break."""
+    """The certificate of these tests works, so the other tests fail for their own reason."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "certificate.pem"))
 
     def good(connection):
@@ -232,7 +232,7 @@ def test_a_leaver_whose_removal_was_answered_by_a_redirect_is_removed_again(hook
     hooked.desire(members(2))
     hooked.sync()
     hooked.desire(members(1))
-    server.script({"do": "say", "status": 303})  # not applied, as it happens
+    server.script({"do": "say", "status": 303})  # not applied
     assert numbers(hooked.sync()) == some(remove=1, unknown=1)
     hooked.sync()
     assert server.rows == wanted(members(1))

@@ -1,4 +1,4 @@
-"""Activation into files: exactly the current members, whole or not at all."""
+"""Activation into files: exactly the current members, in complete files."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ def filed(rig, request):
 
 
 def delivered(rig, name="s"):
-    """file -> profiles, in the order of the file."""
+    """The profiles by file, in the order of the file."""
     found = {}
     for path in map((rig.deliveries / name).joinpath, rig.files(name)):
         with path.open(newline="", encoding="utf-8") as source:
@@ -165,7 +165,7 @@ def test_a_disk_full_from_the_start_leaves_a_folder_that_can_be_used(rig):
     assert rig.sync().run.accepted == 3
 
 
-# A real limit of the operating system: writing beyond it fails as a full disk does.
+# A limit of the operating system: writing beyond it fails like on a full disk.
 FULL_DISK = (
     "import resource, signal\n"
     "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"

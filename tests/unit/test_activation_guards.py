@@ -1,4 +1,4 @@
-"""What a guard holds and lets through; a run that was held or rejected is no success."""
+"""Plans that guards hold or accept; a held or rejected run is not a success."""
 
 import pytest
 
@@ -16,7 +16,7 @@ pytest_plugins = ["tests.support.activation_fixtures"]
 
 @pytest.fixture
 def filed(rig):
-    """A rig with one files sync `s`, with the limits that nobody has set."""
+    """A rig with one files sync `s`, with the default limits."""
     rig.declare(s={key: value for key, value in FILES.items() if key != "guard_min_rows"})
     return rig
 

@@ -1,4 +1,4 @@
-"""The past and the future are not the present: only what is older is delivered if so said."""
+"""Past and future states are held; an older state is delivered only with `--allow-older`."""
 
 import json
 
@@ -44,7 +44,7 @@ def test_the_command_refuses_and_overrides(hooked, server):
 
 
 def test_what_was_overridden_once_is_the_present_from_then_on(hooked, server):
-    """A landing that was removed lets the clock go back for good."""
+    """A removed landing sets the clock back permanently."""
     desire(hooked, 3, JULY)
     hooked.sync()
     desire(hooked, 2, MAY)
@@ -157,7 +157,7 @@ JUST_AFTER = "2099-01-01 00:00:00.000001"
 
 
 def received(rig, *events):
-    """All events that have landed: when they were received, and their status."""
+    """Write the landed events: time received and status."""
     rig.sql("delete from warehouse.tideline_internal.int_events_deduplicated")
     for event in events:
         rig.sql(
@@ -194,14 +194,14 @@ def test_the_command_holds_a_state_of_the_future(hooked, server):
 
 
 def test_a_state_later_than_all_events_that_has_come_is_delivered(hooked):
-    """Quiet days: nothing lands, and somebody builds as of now."""
+    """Nothing has landed for days, and a build uses the present time as `as_of`."""
     desire(hooked, 3, "2020-01-02 00:00:00")
     received(hooked, ("2020-01-01 00:00:00", "valid"))
     assert hooked.sync().run.status == "succeeded"
 
 
 def test_a_log_that_is_dated_ahead_of_the_machine_is_delivered(hooked):
-    """Its clock is just after the newest event, also once that is forgotten."""
+    """Its clock is just after the newest event, also after that event is forgotten."""
     desire(hooked, 3, JUST_AFTER)
     received(hooked, (FUTURE, "valid"))
     assert hooked.sync().run.status == "succeeded"
@@ -230,7 +230,7 @@ def test_who_is_forgotten_is_removed_in_the_future_too(hooked, server):
 
 @pytest.fixture
 def of_before(hooked):
-    """A rig whose tables are those of the release before."""
+    """A rig with the tables of an earlier release."""
     desire(hooked, 3, JUNE)
     hooked.sync()
     for column in ("acknowledged_as_of", "desired_rows", "consent_statements"):

@@ -1,4 +1,4 @@
-"""A 2xx answer accepts what its receipt says, and nothing if it has none."""
+"""A 2xx answer accepts the rows in its receipt, and none without a receipt."""
 
 import json
 

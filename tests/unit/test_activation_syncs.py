@@ -1,4 +1,4 @@
-"""Declared syncs are read as declared; a wrong one is told with exposure, key and fix."""
+"""Declared syncs are read; the error of a wrong one names exposure, key and fix."""
 
 import json
 
@@ -83,7 +83,7 @@ def test_a_missing_or_broken_manifest_is_told_with_the_fix(tmp_path):
 
 
 def test_the_manifest_is_that_of_the_build_in_this_environment(tmp_path, monkeypatch, capsys):
-    """Another folder's manifest may declare other syncs, and they would be run."""
+    """The manifest of another folder may declare other syncs, which must not run."""
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
     assert main([]) == 1
     assert f"there is no manifest at {tmp_path / 'manifest.json'}" in capsys.readouterr().err

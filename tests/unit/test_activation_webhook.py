@@ -1,4 +1,4 @@
-"""Activation against a webhook server process: mirroring, failing, guarding, keeping secrets."""
+"""Activation with a webhook server process: delivery, failures, guards, secrets."""
 
 import hashlib
 import hmac
@@ -308,7 +308,7 @@ def test_logs_name_neither_people_nor_secrets(hooked, server, caplog):
     hooked.declare(s=WEBHOOK | {"token_env": "T", "secret_env": "S", "max_attempts": 2})
     hooked.environment |= {"T": "token-0", "S": "secret-0"}
     hooked.environment["TIDELINE_WEBHOOK_URL"] += "?code=url-0"
-    # A name that no random hexadecimal run id can spell.
+    # A name that no random hexadecimal run id can contain.
     hooked.desire(members(10, email="someone@example.com"))
     server.refuse("p001", how="batch")
     for steps in (["drop_after"] * 9, ["busy", "error"], ["status"]):

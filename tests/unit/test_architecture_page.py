@@ -1,4 +1,4 @@
-"""The architecture page draws the folders and layers that are there."""
+"""The architecture page lists the existing folders and layers."""
 
 import fnmatch
 import re
@@ -7,24 +7,24 @@ from tests.support.deployment import REPOSITORY
 from tests.support.layers import LAYERS
 
 PAGE = REPOSITORY / "docs" / "reference" / "architecture.md"
-DEEP = ("models", "tideline")  # of these the page lists the folders below as well
+DEEP = ("models", "tideline")  # the page also lists the folders in these
 PLACEHOLDER = re.compile(r"<\w+>")
 
 
 def drawn(block):
-    """The lines of a block of the page, as (what stands at the left, what it is)."""
+    """The lines of a block of the page as (name, description)."""
     lines = PAGE.read_text().split(f"```{block}\n")[1].split("```")[0].splitlines()
     return [tuple(re.split(r"\s{2,}|(?<=>/)\s", line, maxsplit=1)) for line in lines]
 
 
 def ignored():
-    """Names and paths that git leaves out, as patterns."""
+    """Patterns of names and paths that git ignores."""
     lines = (REPOSITORY / ".gitignore").read_text().splitlines()
     return [line.strip("/") for line in lines if line.endswith("/")]
 
 
 def folders(parent):
-    """The folders in a folder, those of Python, git and of single runs left out."""
+    """The folders in a folder, without those of Python, git and single runs."""
     for path in sorted(parent.iterdir()):
         left_out = any(fnmatch.fnmatch(path.name, pattern) for pattern in (".*", "_*", *ignored()))
         if path.is_dir() and not left_out:
@@ -60,7 +60,7 @@ def test_each_folder_and_layer_says_what_it_is():
     assert not [line for line in lines if len(line) < 2 or not line[1].strip()]
 
 
-# How a table or file is read or written behind the back of dbt's graph.
+# Ways to read or write a table or file that dbt's graph does not show.
 HIDDEN = re.compile(r"graph\.nodes|\.incorporate\(|^(from|import) jinja2\b", re.M)
 UPDATES = re.compile(r"\bupdate \{\{")
 

@@ -1,4 +1,4 @@
-"""A newcomer learns each command from its help."""
+"""The help of each command describes it fully."""
 
 import argparse
 import re
@@ -9,12 +9,12 @@ from tideline import cli
 
 
 class Parsed(Exception):
-    """The arguments were understood; the command has not begun."""
+    """The arguments are valid; the command has not started."""
 
 
 @pytest.mark.parametrize("name", [name for group in cli.COMMANDS.values() for name in group])
 def test_a_command_is_learned_from_its_help(name, monkeypatch, capsys):
-    """Each argument is described, and each example is understood."""
+    """Each argument is described, and each example is valid."""
     understand = argparse.ArgumentParser.parse_args
 
     def parse_args(parser, arguments=None):

@@ -1,4 +1,4 @@
-"""The JSON Schema of the syncs says what the reader of the declarations does."""
+"""The JSON Schema of the syncs agrees with the reader of the declarations."""
 
 import copy
 import json

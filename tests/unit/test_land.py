@@ -1,4 +1,4 @@
-"""Landing somebody's own log: nothing lost, right times, the same file twice, speaking errors."""
+"""Landing a log: no row is lost, times are right, a file can land twice, errors are clear."""
 
 import gzip
 import json
@@ -22,7 +22,7 @@ PLAIN = {"time": "at", "user_id": "who", "event": "what"}
 
 
 def landed(tmp_path, text, mapping, name="log.csv"):
-    """Land a small log; the result and its messages."""
+    """Land a small log; return the result and its messages."""
     path = tmp_path / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     result = land(path, parse_mapping(mapping), tmp_path / "landing")
@@ -143,7 +143,7 @@ def test_a_value_that_breaks_its_declared_type_keeps_the_row(tmp_path):
 
 def test_an_unreadable_filter_column_names_the_filter_and_the_fix(tmp_path):
     text = "at,who,what,n\n2024-01-01,a,x,2\n2024-01-01,b,x,two\n"
-    for condition in ["n > 1", "n::int > 1"]:  # refused at once, and on meeting the row
+    for condition in ["n > 1", "n::int > 1"]:  # refused at once, and while reading the row
         message = re.escape(f"filters[1]: {condition!r}") + r".*types: \{column: double\}"
         with pytest.raises(MappingError, match=message):
             landed(tmp_path, text, {**PLAIN, "filters": [condition]})
@@ -165,10 +165,10 @@ def test_filters_count_what_they_leave_out(tmp_path):
     [
         ("2024-07-01 12:00:00", {"timezone": "Europe/London"}, "2024-07-01T11:00:00.000000Z"),
         ("2024-01-01 12:00:00.000001", {}, "2024-01-01T12:00:00.000001Z"),
-        # What names its zone is not moved by the mapping's.
+        # A time with a zone ignores the zone of the mapping.
         ("2024-07-01T12:00:00+02:00", {"timezone": "Asia/Tokyo"}, "2024-07-01T10:00:00.000000Z"),
         ("2024-07-01T12:00:00Z", {"timezone": "Asia/Tokyo"}, "2024-07-01T12:00:00.000000Z"),
-        # Clock times that summer time skips or repeats.
+        # Local times that daylight saving time skips or repeats.
         ("2024-03-31 01:30:00", {"timezone": "Europe/London"}, "2024-03-31T01:30:00.000000Z"),
         ("2024-10-27 01:30:00", {"timezone": "Europe/London"}, "2024-10-27T01:30:00.000000Z"),
         ("12/1/2010 8:26", {"format": "%m/%d/%Y %H:%M"}, "2010-12-01T08:26:00.000000Z"),
@@ -177,7 +177,7 @@ def test_filters_count_what_they_leave_out(tmp_path):
         ("1541105830796", {"unit": "ms"}, "2018-11-01T20:57:10.796000Z"),
         ("1541105830.5", {"unit": "s"}, "2018-11-01T20:57:10.500000Z"),
         ("1541105830796001", {"unit": "us"}, "2018-11-01T20:57:10.796001Z"),
-        # Unreadable: as it stands.
+        # Unreadable: unchanged.
         ("yesterday", {}, "yesterday"),
         ("infinity", {}, "infinity"),
         ("2024-13-01", {}, "2024-13-01"),
@@ -194,7 +194,7 @@ def test_times(tmp_path, text, how, expected):
     )
     assert message["timestamp"] == expected
     is_readable = expected.endswith("Z")
-    # Arrival must not stand in for an unreadable time: the graph has to see that there is none.
+    # The arrival must not replace an unreadable time: the graph must see that the time is missing.
     assert message["receivedAt"] == (expected if is_readable else None)
     assert result.untimed_rows == (not is_readable)
 
@@ -223,7 +223,7 @@ def test_parquet_types(tmp_path):
 @pytest.mark.parametrize(
     ("ids", "expected"),
     [
-        (["17850.0", "1"], ["17850", "1"]),  # what pandas makes of a column with gaps
+        (["17850.0", "1"], ["17850", "1"]),  # as pandas writes a column with gaps
         (["007", "12"], ["007", "12"]),
         (["1.10", "2"], ["1.10", "2"]),
         (["", " "], [None, None]),
@@ -333,7 +333,7 @@ def test_mapping_errors_name_the_key_and_the_fix(tmp_path, change, message):
 
 @pytest.mark.parametrize("call", ["read_text('{}')", "read_csv('{}')", "glob('{}')"])
 def test_a_mapping_reads_no_other_file(tmp_path, call):
-    """It may be somebody else's, and what it reads would land with the log."""
+    """A mapping may come from somebody else, and the content of other files would land."""
     other = tmp_path / "other.csv"
     other.write_text("a\nb\n")
     sql = f"(select count(*) from {call.format(other)})"
@@ -363,7 +363,7 @@ def test_command_line(tmp_path, capsys):
     assert "1 rows are of 1 events that are not in the tracking plan" in said.err
     assert "Land again with --accept-plan" in said.err
     assert "page_veiw: did you mean `page_view`" in said.err
-    # A file that is not there stops neither the others nor passes as success.
+    # A missing file does not stop the others, but the command fails.
     assert main([str(tmp_path / "no.csv"), str(log), "--mapping", str(mapping), *where]) == 1
     assert "no.csv: there is no such file" in capsys.readouterr().err
     assert main([str(log), str(log), "--mapping", str(mapping), *where]) == 1
@@ -382,7 +382,7 @@ def test_a_proposal_lands_as_it_is(tmp_path, capsys, header):
     assert main([str(log), "--propose", str(mapping)]) == 1  # never over an edited one
     result = land(log, load_mapping(mapping), tmp_path / "landing")
     found = messages(result.output)
-    # `view_item` wants a product_id, which the log does not have: that is said.
+    # `view_item` requires a product_id, which the log does not have; a message says so.
     assert [m["event"] for m in found] == ["view_item_logged", "login", "yes_no"]
     assert "product_view needs product_id" in mapping.read_text()
     assert [m["properties"]["title"] for m in found] == events

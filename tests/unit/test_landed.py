@@ -1,4 +1,4 @@
-"""What a landing says of itself: counts, doubts, and events for the tracking plan."""
+"""Messages of a landing: counts, warnings, and events for the tracking plan."""
 
 import re
 import shutil
@@ -29,7 +29,7 @@ def seeds(tmp_path):
 
 @pytest.fixture
 def land(tmp_path, seeds, capsys):
-    """Land rows of (id, at, who, what, minutes); what is said of it, and the warnings."""
+    """Land rows of (id, at, who, what, minutes); return the messages and the warnings."""
 
     def run(rows, *words, code=0):
         log, mapping = tmp_path / "gym.csv", tmp_path / "gym.yml"
@@ -77,7 +77,7 @@ def test_the_counts_are_those_of_the_landed_rows(land):
         assert said in out, said
     counted = [each.split() for each in out.splitlines()]
     assert ["login", "99"] in [words[:2] for words in counted]
-    # An alias is counted as the event that the graph makes of it.
+    # An alias is counted as its event of the tracking plan.
     purchase = " ".join(next(words for words in counted if words[:1] == ["purchase"]))
     assert purchase == "purchase 4 4 lack order_id, 4 lack revenue: will be quarantined"
     assert "(no name) 1 no event name" in " ".join(out.split())
@@ -162,7 +162,7 @@ def test_segments_that_a_landing_brings_nobody_are_said_with_the_event_they_need
         r".*churn_risk.*loyal_customer.*; map an event to it"
     )
     assert lacks.search(land(visits(50))[0])
-    # Without the revenue that the plan requires it is not accepted.
+    # Without the required revenue, the event is not accepted.
     assert lacks.search(land(visits(50, what="purchase"), "--replace")[0])
 
 
@@ -194,7 +194,7 @@ def test_rows_that_would_break_the_plan_are_not_added(seeds):
 
 
 def test_an_accepted_plan_refuses_no_row_that_has_landed(land, seeds, monkeypatch):
-    kinds = ["bike", "row", *["run"] * 18]  # and one that is rare
+    kinds = ["bike", "row", *["run"] * 18]  # and a rare one
     rows = [
         (f"e{n}", f"2024-03-{1 + n % 28:02}", f"u{n % 9}", event, value)
         for event, values in {
@@ -209,7 +209,7 @@ def test_an_accepted_plan_refuses_no_row_that_has_landed(land, seeds, monkeypatc
     assert "workout_done,minutes,text,false,,," in plan
     assert "class_joined,minutes,text,false,,," in plan
     assert "locker_opened,minutes,integer,false,,," in plan
-    # Of more rows some are read, and rules on what was seen of them might not hold for all.
+    # Of a larger log only some rows are read, and rules from these may not hold for all rows.
     monkeypatch.setattr("tideline.landing.plan_infer.MOST_LANDED_ROWS", 200)
     rows = [(f"e{n}", *row[1:3], "towel_taken", "a") for n, row in enumerate(rows)]
     out, _ = land(rows, "--accept-plan", "--replace")

@@ -1,4 +1,4 @@
-"""Correcting a landing: what replaces what, what is refused, and what is taken back."""
+"""Correcting a landing: replacements, refusals and removals."""
 
 import gzip
 import json
@@ -47,7 +47,7 @@ def test_a_corrected_mapping_replaces_and_says_so(tmp_path):
     assert "the next one trains personas and models anew" in second.summary()
     assert landing_id(second.output) == before
     assert [path.name for path in second.output.parent.iterdir()] == ["log.parquet"]
-    # The same again changes nothing, and does not claim to.
+    # Landing the same again changes nothing and reports no change.
     assert landed(tmp_path, log, PLAIN | {"user_id": "what"}).replaced is None
 
 
@@ -97,18 +97,18 @@ def test_another_log_of_the_same_name_is_refused(tmp_path):
     with pytest.raises(LandError, match=r"another log.*--as NAME.*--replace"):
         landed(tmp_path, july)
     assert june.output.read_bytes() == before
-    # Under a name of its own it stands beside the first, and shares no ids with it.
+    # Under another name, it is a second landing without common ids.
     second = landed(tmp_path, july, name="july")
     assert ids(june.output) == ["log.csv:2", "log.csv:3"] and ids(second.output) == ["july:2"]
     assert landing_id(second.output) != landing_id(june.output)
-    # Or it is said to be a new version.
+    # Or it is declared as a new version.
     forced = landed(tmp_path, july, is_forced=True)
     assert forced.replaced == ("log.csv", "log.yml", 2)
     assert forced.other_names == ["july"] and "--remove july" in forced.summary()
 
 
 def test_two_logs_of_one_name_are_two_landings_without_the_file_between(tmp_path):
-    """A landed file may be moved away; what lands under its name then must not replace its rows."""
+    """A landed file may be moved away; a new log under its name must not replace its rows."""
     found = []
     for folder, text in (("june", JUNE), ("july", JULY)):
         result = landed(tmp_path, write(tmp_path / folder / "log.csv", text))
@@ -144,13 +144,13 @@ def test_a_landing_is_taken_back_and_landed_again(tmp_path, capsys):
     before, columns = landing_id(output), pq.read_schema(output).names
     assert main(["--remove", str(log), *where]) == 0
     assert "log.parquet: taken back; the next build takes its 2 rows out" in capsys.readouterr().out
-    # An empty file of the same landing is what tells a build.
+    # An empty file of the same landing tells the build.
     assert ids(output) == [] and landing_id(output) == before
     assert pq.read_schema(output).names == columns
     assert [path.name for path in (tmp_path / "landing").iterdir()] == ["events"]
     assert main(["--remove", "log", *where]) == 1
     assert "log: there is no such landing" in capsys.readouterr().err
-    # The name is free, also for another log; its landing goes on, for the next build to see.
+    # The name is free, also for another log, but the landing stays for the next build.
     write(log, JULY)
     result = landed(tmp_path, log)
     assert landing_id(result.output) == before and result.replaced is None

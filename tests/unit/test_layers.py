@@ -1,4 +1,4 @@
-"""The product's own code imports downwards only, and destinations do not know the engine."""
+"""The code imports only downwards, and destinations do not import the engine."""
 
 import ast
 from pathlib import Path

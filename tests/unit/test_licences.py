@@ -9,7 +9,7 @@ from tideline import licences
 
 @pytest.fixture
 def packages(tmp_path, monkeypatch):
-    """Declares packages as if they were installed, and pins them."""
+    """Declare packages as if they were installed, and pin them."""
     monkeypatch.setattr(licences, "PINS", tmp_path / "requirements.txt")
     monkeypatch.setattr(
         licences,

@@ -1,4 +1,4 @@
-"""SQL is as wide as the Python beside it; sqlfluff sees neither macros nor comments of Jinja."""
+"""SQL has the line length of the Python code; sqlfluff ignores macros and Jinja comments."""
 
 from pathlib import Path
 

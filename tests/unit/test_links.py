@@ -1,5 +1,5 @@
-"""The pages: every link and anchor leads somewhere, every file they name is there, each opens with
-whom it is for, and the index lists all of them."""
+"""The pages: links, anchors and named files exist, each page begins with its readers, and the index
+lists all pages."""
 
 import re
 from functools import cache
@@ -17,7 +17,7 @@ SHELVES = ("tutorials", "how-to", "reference")
 LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)$", re.M)
 FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)+/?")
 SUFFIXES = (".py", ".sql", ".yml", ".md", ".csv", ".toml", ".txt", ".sh")
-# Folders that git does not hold.
+# Folders that are not in git.
 OF_A_RUN = ("landing", "warehouse", "deliveries", "target", "logs", ".venv", ".dagster")
 
 
@@ -27,13 +27,13 @@ def page_id(page):
 
 @cache
 def prose(page):
-    """The text of a page without its blocks of code."""
+    """The text of a page without its code blocks."""
     return re.sub(r"^( *)```.*?^\1```$", "", page.read_text(), flags=re.M | re.S)
 
 
 @cache
 def anchors(page):
-    """What a link may name on a page, as GitHub makes it of the headings."""
+    """The anchors of a page, as GitHub derives them from the headings."""
     found = []
     for heading in re.findall(r"^#+ (.+)$", prose(page), re.M):
         words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
@@ -125,7 +125,7 @@ def test_the_page_of_commands_lists_each_command():
 
 
 def tables_by_folder():
-    """Each table of dbt, by the folder it stands in; activation's are those of a source."""
+    """The tables of dbt by folder; those of activation are declared as a source."""
     files = [
         *(REPOSITORY / "models").rglob("*.sql"),
         *(REPOSITORY / "models").rglob("*.py"),
@@ -139,7 +139,7 @@ def tables_by_folder():
 
 
 def is_public(folder):
-    """As dbt_project.yml has it: what is at the top of a folder of models."""
+    """Whether a model is at the top of a folder, as in dbt_project.yml."""
     return folder.count("/") == 1 and folder not in ("models/raw", "models/staging")
 
 
@@ -175,7 +175,7 @@ TEXTS = (".py", ".sql", ".yml", ".yaml", ".toml", ".md", ".csv", "Makefile", ".t
 
 
 def test_no_file_names_a_page_that_is_not_there():
-    """Messages, comments and descriptions name pages by their path."""
+    """Pages named by path in messages, comments and descriptions exist."""
     folders = ["models", "macros", "tideline", "orchestration", "seeds", "tests", "python_models"]
     paths = [path for folder in folders for path in (REPOSITORY / folder).rglob("*")]
     paths += [path for path in REPOSITORY.iterdir() if path.is_file()]

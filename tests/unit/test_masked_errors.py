@@ -1,4 +1,4 @@
-"""What an error quotes of a row does not get into logs, results and pages."""
+"""Values of rows that an error quotes do not get into logs, results and pages."""
 
 import duckdb
 import pytest
@@ -12,7 +12,7 @@ from tideline.warehouse.masked_errors import MASK, _run_python_job, masked
 SAID = 'it\'s "qzx" at zoe@example.net, 0176 7654321'
 MANY_LINES = SAID.replace(", ", "\n\nLINE 1: ")  # looks like the end of an error
 WORDS = ("zoe@example.net", "7654321", "qzx")
-# Casts and functions that fail on a text, and what is still told.
+# Casts and functions that fail on a text, and the part of the message that stays.
 FAILING = {
     "cast(said as integer)": "to INT32 when casting from source column said",
     "cast(said as decimal(9, 2))": "DECIMAL",
@@ -28,7 +28,7 @@ FAILING = {
 
 
 def failure(expression, said):
-    """What DuckDB says of an expression that fails on a text, and the SQL."""
+    """DuckDB's message for an expression that fails on a text, and the SQL."""
     sql = f"select {expression} from rows"
     with duckdb.connect() as connection:
         connection.execute("create table rows as select ? as said", [said])
@@ -45,7 +45,7 @@ def test_an_error_is_told_without_the_row(expression):
     assert not any(word in told for word in WORDS), told
     assert MASK in told and FAILING[expression] in told
     if "LINE 1: select" in message:
-        assert sql[:30] in told  # the place is still told
+        assert sql[:30] in told  # the place is still shown
     told = masked(*failure(expression, MANY_LINES))
     assert not any(word in told for word in WORDS), told
 
@@ -85,7 +85,7 @@ def test_a_python_model_is_told_without_the_row():
 
 @pytest.mark.slow
 def test_dbt_writes_it_nowhere(deployment):
-    """Neither to the screen nor to its log, whoever starts it."""
+    """Neither to the screen nor to its log, whichever program starts it."""
     with duckdb.connect(str(deployment.warehouse)) as connection:
         connection.execute("create schema tideline")
         connection.execute("create table tideline.rows as select ? as said", [MANY_LINES])

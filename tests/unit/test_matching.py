@@ -1,4 +1,4 @@
-"""Fuzzy matching: the command on a small warehouse, and what Splink finds that keys do not."""
+"""Fuzzy matching: the command on a small warehouse, and Splink compared with exact keys."""
 
 import duckdb
 import pytest
@@ -42,7 +42,7 @@ CAROL = {"name": "Carol Stein", "email": "carol@example.org", "phone": "0815"}
 
 
 class Books:
-    """A warehouse with what is said of identifiers."""
+    """A warehouse with attributes of identifiers."""
 
     def __init__(self, path):
         self.path = path
@@ -131,7 +131,7 @@ def test_two_contacts_of_one_system_are_matched_and_two_accounts_never(empty, ca
 
 
 def test_a_family_is_not_one_person(empty):
-    """They share a last name, a home, a telephone and an address for mail."""
+    """They share a last name, a home, a telephone and an email address."""
     home = {"last_name": "Petersen", "phone": "+49301234567", "email": "petersens@example.org"}
     home |= {"street": "Harbour Street 5", "postcode": "20095", "city": "Hamburg"}
     family = {
@@ -199,7 +199,7 @@ def test_a_record_is_compared_without_its_spelling():
 
 @pytest.mark.slow
 def test_splink_finds_what_keys_do_not():
-    """Measured: see docs/reference/matching.md."""
+    """The measured values are in docs/reference/matching.md."""
     measures = {way: found for way, *found in measure(2000, 0.95)}
     *keys, (_, precision, recall), (_, crm_precision, crm_recall) = measures.values()
     assert precision >= 0.98

@@ -1,4 +1,4 @@
-"""The personas, found in synthetic behavior whose groups are known."""
+"""The personas in synthetic behavior with known groups."""
 
 import importlib.util
 import logging
@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 ROOT = Path(__file__).parents[2]
-NEVER = pd.Timestamp(0)  # what `last_removal` says where nothing was removed
+NEVER = pd.Timestamp(0)  # the value of `last_removal` without removals
 CLOCK = pd.Timestamp("2026-06-01")
 BEHAVIORS = ["app_share", "coupon_share", "searches_per_visit", "visits_per_week"]
 GROUPS = np.array([[6, 0, 0, 1], [0, 6, 0, 1], [0, 0, 6, 1], [0, 0, 0, 4]], dtype=float)
@@ -30,7 +30,7 @@ BOOK = centroids.Names.read(pd.read_csv(NAMES))
 
 
 class Dbt:
-    """What dbt-duckdb hands to a Python model."""
+    """The `dbt` object that dbt-duckdb passes to a Python model."""
 
     def __init__(self, session, is_incremental=False, retrain=False):
         self.session, self.is_incremental, self.this = session, is_incremental, "persona_centroids"
@@ -99,7 +99,7 @@ def test_the_order_of_rows_and_columns_decides_nothing():
 
 
 def test_a_persona_found_again_keeps_its_id_and_name():
-    """Sizes and scales change, and so would the order; a new group gets a new number."""
+    """Sizes and scales change, which changes the order; a new group gets a new number."""
     first = run(profiles())
     grown = pd.concat(
         [
@@ -148,7 +148,7 @@ def test_a_command_finds_them_now_and_names_stay():
 
 
 def weeks(count=6):
-    """The same groups week by week with other noise: two of them are hardly apart."""
+    """The same groups each week with different noise; two of them are very close."""
     groups = np.array([[6, 0, 0, 1], [0, 6, 0, 1], [0, 0, 6, 1], [0, 0, 0.4, 1]], dtype=float)
     for week in range(count):
         frame = profiles(groups, 30, seed=week)
@@ -158,7 +158,7 @@ def weeks(count=6):
 
 @pytest.mark.slow
 def test_the_number_of_personas_does_not_follow_the_noise():
-    """Found anew each week there are now more and now fewer of them; handed on, they stay."""
+    """Without a former version the number varies by week; with it, the number stays."""
     anew = {len(names(run(frame, clock))) for clock, frame in weeks()}
     assert len(anew) > 1
     history, found = None, []
@@ -173,7 +173,7 @@ REMOVED = pd.Timestamp("2026-07-20 09:00:00")
 
 
 def test_after_a_removal_they_are_found_at_once_and_their_number_is_chosen_afresh():
-    """Handed on, the number would stay: see the test above. Personas found again keep their ids."""
+    """A former version would keep the number (test above). Personas found again keep their ids."""
     history, changed = None, 0
     for clock, frame in weeks():
         afresh = run(frame, clock)
@@ -193,7 +193,7 @@ def test_after_a_removal_they_are_found_at_once_and_their_number_is_chosen_afres
 
 
 def test_what_was_found_before_a_removal_hands_on_nothing_later():
-    """Its clock may have been ahead; the version that counts hands on its ids and its number."""
+    """Its clock may have been ahead; ids and number come from the valid version."""
     wrong = run(profiles(GROUPS[:3]), CLOCK + pd.Timedelta(days=7))
     history = pd.concat([wrong, run(profiles(), CLOCK, wrong, removed_at=REMOVED)])
     rows = run(profiles(seed=1), CLOCK + pd.Timedelta(days=14), history, removed_at=REMOVED)
@@ -252,7 +252,7 @@ def test_every_name_is_unique_and_phrases_cover_the_behaviors():
 
 
 def shoppers(orders, views, value=50.0, count=100, seed=0):
-    """Profiles who order and look at products at these rates."""
+    """Profiles with these rates of orders and product views."""
     rng = np.random.default_rng(seed)
     jitter = rng.uniform(0.95, 1.05, (count, 3))
     frame = pd.DataFrame(
@@ -264,7 +264,7 @@ def shoppers(orders, views, value=50.0, count=100, seed=0):
 
 
 def test_who_buys_less_than_others_is_no_window_shopper():
-    """All buy; what sets the largest group apart is that the others buy more often."""
+    """All buy; the largest group only differs because the others buy more often."""
     bought = pd.concat([shoppers(0.5, 1), shoppers(0.9, 5, seed=1), shoppers(2, 9, seed=2)])
     assert "Window shoppers" not in names(run(bought)).values()
     looked = pd.concat([shoppers(0, 6), shoppers(0.9, 5, seed=1), shoppers(2, 9, seed=2)])

@@ -1,4 +1,4 @@
-"""The propensity models, trained on synthetic examples whose truth is known."""
+"""The propensity models, trained on synthetic examples with known labels."""
 
 import importlib.util
 import logging
@@ -11,9 +11,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 ROOT = Path(__file__).parents[2]
-NEVER = pd.Timestamp(0)  # what `last_removal` says where nothing was removed
+NEVER = pd.Timestamp(0)  # the value of `last_removal` without removals
 CLOCK = pd.Timestamp("2026-06-01 12:00:00")
-# Baselines that say nothing here.
+# Baselines that do not predict anything here.
 LITTLE = [
     "active_days_ever", "days_since_last_order", "frequency_30d", "minutes_since_last_event",
     "orders_ever",
@@ -31,7 +31,7 @@ model_parameters = load("model_parameters")
 
 
 class Dbt:
-    """What dbt-duckdb hands to a Python model."""
+    """The `dbt` object that dbt-duckdb passes to a Python model."""
 
     def __init__(self, session, is_incremental=False, retrain=False):
         self.session, self.is_incremental, self.this = session, is_incremental, "model_parameters"
@@ -49,7 +49,7 @@ class Dbt:
 
 
 def examples(count=600, seed=0, model_name="churn", **columns):
-    """Examples of one model: `recency` decides the label, `noise` and the others do not."""
+    """Examples of one model: the label depends on `recency`, not on `noise` and the others."""
     rng = np.random.default_rng(seed)
     recency = rng.integers(0, 30, count).astype(float)
     help_ = rng.exponential(2, count)
@@ -72,7 +72,7 @@ def examples(count=600, seed=0, model_name="churn", **columns):
 
 
 def requirements(frame, **unmet):
-    """What `model_requirements` says of the models; `unmet` gives what one of them lacks."""
+    """Rows of `model_requirements`; `unmet` gives an unmet requirement of one model."""
     names = ["churn", "bundle_purchase"]
     rows = [(name, 1, "10 examples needed, 10 found", True) for name in names]
     rows += [(name, number, text, False) for name, texts in unmet.items()
@@ -128,7 +128,7 @@ def test_a_model_learns_what_decides_and_beats_its_baseline():
 
 
 def test_the_rows_say_all_that_scoring_needs():
-    """The formula of profile_scores.sql over the rows gives probabilities that come true."""
+    """The formula of profile_scores.sql on the rows gives calibrated probabilities."""
     frame = examples(6000)
     terms = run(frame).query("kind == 'coefficient'").set_index("term")
     test = frame[frame["slice"] == "test"]
@@ -185,7 +185,7 @@ def test_nothing_declared_and_nothing_there_is_survived():
 
 
 def test_of_features_that_put_everybody_in_one_order_one_is_used():
-    """Recency in days and minutes is one feature: it is no two reasons and has no two shapes."""
+    """Recency in days and in minutes is the same feature, so only one of them is used."""
     frame = examples(minutes=lambda f: 1440 * f["recency"])
     terms = set(run(frame).query("kind == 'coefficient'")["term"])
     assert len(terms & {"recency", "minutes", "open_cart_value"}) == 1
@@ -198,7 +198,7 @@ def test_of_features_that_put_everybody_in_one_order_one_is_used():
     [("0h", 0), ("6D", 0), ("6D 11h", 0), ("6D 22h", 2), ("7D", 2), ("7D 2h", 2), ("-1D", 2)],
 )
 def test_models_are_trained_again_when_old_by_days_of_the_calendar(later, trained):
-    """A clock that is two hours early on the seventh day does not put it off to the eighth."""
+    """A clock two hours earlier on the seventh day does not postpone training to the eighth."""
     former = run(both(examples()))
     rows = run(both(examples()), CLOCK + pd.Timedelta(later), former)
     assert rows["model_version"].nunique() == trained
@@ -212,7 +212,7 @@ def test_a_changed_declaration_is_a_new_version_at_once():
         "bundle_purchase@2026-06-01T12:00:00#changed",
     }
     both_ways = pd.concat([former, rows], ignore_index=True)
-    assert run(both(examples()), CLOCK, both_ways).empty  # back again: the former one is young
+    assert run(both(examples()), CLOCK, both_ways).empty  # changed back: the former is valid
 
 
 def test_versions_from_before_declarations_are_trained_anew():
@@ -227,7 +227,7 @@ def test_a_command_trains_now():
 
 def test_after_a_removal_models_are_trained_at_once():
     removed_at = pd.Timestamp("2026-07-20 09:00:00")
-    former = run(both(examples())).drop(columns="last_removal_at")  # as tables were before
+    former = run(both(examples())).drop(columns="last_removal_at")  # as in former tables
     rows = run(both(examples()), CLOCK, former, removed_at=removed_at)
     assert rows["model_version"].nunique() == 2
     assert (rows["last_removal_at"] == removed_at).all()
@@ -238,7 +238,7 @@ def test_after_a_removal_models_are_trained_at_once():
 
 
 def test_the_baseline_is_the_best_of_all_and_named():
-    """Recency is the strongest rule here; where it is blurred, the lifetime count is."""
+    """Recency is the best baseline here; with noise on it, the lifetime count is."""
     frame = examples(3000)
     blurred = frame.assign(
         recency=np.random.default_rng(1).normal(size=len(frame)), orders_ever=-frame["recency"]
@@ -251,7 +251,7 @@ def test_the_baseline_is_the_best_of_all_and_named():
 
 
 def test_a_gain_that_chance_can_explain_has_an_interval_around_nothing():
-    """Nothing but recency decides, so the model cannot be better than recency."""
+    """The label depends only on recency, so the model cannot be better than recency."""
     frame = examples(1500)
     chance = 1 / (1 + np.exp(-0.15 * (frame["recency"] - 15)))
     rng = np.random.default_rng(2)
@@ -261,7 +261,7 @@ def test_a_gain_that_chance_can_explain_has_an_interval_around_nothing():
 
 
 def test_the_interval_covers_what_a_judge_finds():
-    """The resamples' AUC is scikit-learn's, ties included, and the gain lies in its interval."""
+    """The AUC of resamples equals scikit-learn's, also for ties; the interval contains the gain."""
     rng = np.random.default_rng(3)
     truth = rng.integers(0, 2, 200)
     score = np.round(truth + rng.normal(size=200), 1)
@@ -276,7 +276,7 @@ def test_the_interval_covers_what_a_judge_finds():
 
 
 def test_rows_of_one_person_are_no_independent_evidence():
-    """The same people ten times over: an interval as wide as that of the people, not narrower."""
+    """Ten copies of the same people give the same width of the interval, not a narrower one."""
     rng = np.random.default_rng(4)
     truth = rng.integers(0, 2, 200)
     score, alone = truth + rng.normal(size=200), truth + 2 * rng.normal(size=200)

@@ -1,4 +1,4 @@
-"""The plan's own check finds what is wrong in it; a plan is proposed from landed data."""
+"""The check of the tracking plan finds problems; a plan is proposed from landed data."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ PLAN = [
 ]
 EVENTS = ["Order Completed,purchase,Segment", "Signed In,login,Segment"]
 PROPERTIES = ["*,*,orderId,order_id,1", "*,purchase,total,revenue,1"]
-# (seed, row added to it, what is then said of it)
+# (seed, added row, expected message)
 WRONG = [
     (
         "tracking_plan",
@@ -75,7 +75,7 @@ WRONG = [
 
 
 def seeds_at(folder, **added):
-    """The three seeds in a folder, with more rows."""
+    """The three seeds in a folder, with additional rows."""
     folder.mkdir(exist_ok=True)
     for (file, columns), rows in zip(COLUMNS.items(), (PLAN, EVENTS, PROPERTIES), strict=True):
         rows = [",".join(columns), *rows, *added.get(file.removesuffix(".csv"), [])]
@@ -114,7 +114,7 @@ def message(event, properties, number):
 
 @pytest.fixture
 def landing(tmp_path):
-    """A landing folder of a shop that nobody has described yet."""
+    """A landing folder of a shop without a tracking plan."""
     folder = tmp_path / "landing" / "events"
     folder.mkdir(parents=True)
     rows = [
@@ -210,7 +210,7 @@ def test_names_of_others_are_proposed_as_ours(landing, capsys):
     purchase = {name: row for (event, name), row in rows.items() if event == "purchase"}
     assert set(purchase) == {"order_id", "revenue"}
     assert purchase["revenue"]["property_type"] == "number"
-    assert purchase["revenue"]["is_required"] == "false"  # 50 rows are not enough to say so
+    assert purchase["revenue"]["is_required"] == "false"  # 50 rows are not enough to require it
     assert rows["identify", ""]["property_type"] == ""
 
 

@@ -1,4 +1,4 @@
-"""Progress is shown to a person at a terminal, to nobody else, and never on standard output."""
+"""Progress is shown only on a terminal, and never on standard output."""
 
 import io
 import os
@@ -29,7 +29,7 @@ event: {constant: login}
 
 
 def run(words, folder, with_terminal):
-    """Run the command; what it wrote to standard output and to standard error."""
+    """Run the command; return its standard output and standard error."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as file:
         screen, error = pty.openpty() if with_terminal else (None, file.fileno())
         if with_terminal:
@@ -42,7 +42,7 @@ def run(words, folder, with_terminal):
             stderr=error,
         )
         said = b""
-        if with_terminal:  # its other end stays open here, so that nothing is lost when it ends
+        if with_terminal:  # the other end stays open here, so that no output is lost
             while process.poll() is None or select.select([screen], [], [], 0)[0]:
                 if select.select([screen], [], [], 0.05)[0]:
                     said += os.read(screen, 65536)
@@ -51,7 +51,7 @@ def run(words, folder, with_terminal):
         assert process.wait(60) == 0, said
         output.seek(0)
         file.seek(0)
-        # How long it took is another time each time.
+        # The duration differs each time.
         return re.sub(rb"[\d.]+ s", b"_ s", output.read()), said or file.read()
 
 
@@ -81,7 +81,7 @@ def test_a_terminal_sees_progress_and_a_pipe_does_not(tmp_path, command, shown):
     assert again == output and output
     for each in shown:
         assert each in screen, screen
-    assert re.search(rb"\r +\r(?!.*%)", screen)  # the bar is taken away
+    assert re.search(rb"\r +\r(?!.*%)", screen)  # the bar is erased
 
 
 class Screen(io.StringIO):
@@ -94,7 +94,7 @@ class Screen(io.StringIO):
 @pytest.fixture
 def screen(monkeypatch):
     screen = Screen()
-    monkeypatch.setattr(progress, "sys", SimpleNamespace(stderr=screen))  # pytest sets its own
+    monkeypatch.setattr(progress, "sys", SimpleNamespace(stderr=screen))  # pytest replaces it
     monkeypatch.setattr(progress, "_is_shown", False)
     return screen
 
@@ -108,7 +108,7 @@ def test_a_sync_counts_the_rows_it_sends(rig, screen):
 
 
 def test_without_the_command_nothing_is_shown(rig, screen):
-    """Dagster runs syncs too, with a terminal that is not its own."""
+    """Dagster also runs syncs, possibly on a terminal."""
     rig.declare(s=FILES)
     rig.desire(members(7))
     rig.sync()

@@ -1,4 +1,4 @@
-"""A proposed mapping holds on the log it was made from, and says what could not be guessed."""
+"""A proposed mapping fits its log, and names what could not be guessed."""
 
 import gzip
 import json
@@ -30,7 +30,7 @@ def proposed(folder, rows, name="log.csv", encoding="utf-8"):
 
 
 def landed(folder, name="log.csv"):
-    """What the proposal lands as it stands."""
+    """The messages that the unchanged proposal lands."""
     result = land(folder / name, load_mapping(folder / "proposal.yml"), folder / "landing")
     rows = duckdb.sql(f"select to_json(t)::varchar from read_parquet('{result.output}') as t")
     return [json.loads(row) for (row,) in rows.fetchall()]
@@ -46,7 +46,7 @@ def table(head, rows):
 
 
 def line(text, start):
-    """The one line of a proposal that starts so."""
+    """The one line of a proposal that starts with this text."""
     (found,) = [each for each in text.splitlines() if each.startswith(start)]
     return found
 
@@ -110,7 +110,7 @@ def test_what_names_nobody_is_not_mapped_to_a_person(tmp_path, ids, why):
 
 
 def test_an_object_is_neither_a_person_nor_a_page(tmp_path):
-    """As text it would be another person whenever anything else in it changes."""
+    """As text, an object would be a new person whenever one of its members changes."""
     rows = [
         {"at": f"{START + timedelta(minutes=n)}Z", "user": {"id": n % 6, "plan": n % 2}}
         | {"request": {"route": "/v1", "n": n % 3}}
@@ -169,7 +169,7 @@ def test_numbers_since_1970_are_read_in_their_unit(tmp_path, unit, per_second):
 
 
 def test_numbers_since_1970_may_be_text(tmp_path):
-    """As JSON has them by habit; one that cannot be read is landed and told, as any other."""
+    """JSON often has them as text; an unreadable one is landed and reported like any other."""
     start = START.replace(tzinfo=UTC).timestamp()
     times = [*(f"{start + 60 * n:.3f}" for n in range(59)), "soon"]
     rows = [
@@ -232,7 +232,7 @@ def test_a_number_is_no_time_unless_it_follows_the_rows(tmp_path):
 def test_an_arrival_is_never_before_the_event(tmp_path):
     rows = [f"2024-03-01 {9 + n % 3:02}:00:00,u{n % 6},x" for n in range(60)]
     _, mapping = proposed(tmp_path, table("received_at,user_id,action", rows))
-    assert "received_at" not in mapping  # some arrive an hour before they happen
+    assert "received_at" not in mapping  # some arrive an hour before they occur
     later = [f"2024-03-02 {n % 9:02}:00:00,u{n % 6},x" for n in range(60)]
     _, mapping = proposed(tmp_path, table("received_at,user_id,action", later))
     assert mapping["received_at"]["column"] == "received_at"
@@ -308,7 +308,7 @@ def test_decimal_commas_blanks_and_other_encodings(tmp_path):
     found = landed(tmp_path)
     assert [m["properties"]["betrag"] for m in found[:2]] == [1100.5, 1101.5]
     assert found[-1]["userId"] == "kö"
-    # 1,250 is a thousand or one and a quarter: it stays text, and that is said.
+    # 1,250 may be 1250 or 1.25: it stays text, and a message says so.
     assert found[0]["properties"]["menge"] == "1,250"
     assert "may be decimal or thousands" in (tmp_path / "proposal.yml").read_text()
 

@@ -1,4 +1,4 @@
-"""The sample business: deterministic, valid where clean, dirty as declared, its truth complete."""
+"""The sample business: deterministic, valid if clean, dirty as declared, with complete truth."""
 
 import csv
 import gzip
@@ -20,7 +20,7 @@ CALLS = {"page": "page_view", "screen": "page_view", "identify": "identify"}
 
 
 def land(folder: Path, *arguments: str) -> Path:
-    """Run the command with its output below `folder`; returns the folder of the events."""
+    """Run the command with its output in `folder`; return the folder of the events."""
     small = ["--people", "150", "--days", "12", "--seed", "7"]
     places = ["--landing", str(folder / "landing"), "--truth", str(folder / "truth")]
     assert main([*small, *places, *arguments]) == 0
@@ -67,7 +67,7 @@ def aliases() -> dict[str, str]:
 
 
 def is_valid(message: dict, plan: dict, aliases: dict[str, str]) -> bool:
-    """Whether a message keeps to the tracking plan."""
+    """Whether a message conforms to the tracking plan."""
     name = CALLS.get(message["type"]) or aliases.get(message["event"], message["event"])
     if name not in plan:
         return False
@@ -125,7 +125,7 @@ def test_every_clean_message_keeps_to_the_tracking_plan(tmp_path, plan, aliases)
     assert len({m["messageId"] for m in messages}) == len(messages)
     names = {
         CALLS.get(m["type"]) or aliases.get(m["event"], m["event"]) for m in messages
-    }  # all that the shop and its app can tell; other trackers and systems tell the rest
+    }  # the events of the shop and its app; other trackers and systems have the rest
     others = {"group", "alias", "page_ping", "link_click", "scroll", "session_start", "first_visit"}
     others |= {"user_engagement", "payment_failed", "order_refund", "email_delivery"}
     assert names == set(plan) - others - {"consent_change"}
@@ -222,7 +222,7 @@ def test_truth_knows_every_landed_identifier_and_no_other(tmp_path):
 
 
 def test_ties_between_people_stand_in_the_events_and_in_the_truth():
-    """An inbox has two accounts, a tablet three, a phone first one person and then another."""
+    """An inbox has two accounts, a tablet three, and a sold phone two people in turn."""
     dirt = replace(Dirt.none(), shared_inboxes=0.1, family_tablets=0.1, sold_phones=0.1)
     business = generate(600, 60, 5, END, dirt)
     people, truth = business.people.set_index("person_id"), business.identifiers

@@ -1,4 +1,4 @@
-"""Which segments cannot have members without an event, told from what is declared."""
+"""Segments that cannot have members without an event are found from the declarations."""
 
 import duckdb
 import pytest
@@ -34,7 +34,7 @@ models:
 
 @pytest.fixture
 def library(tmp_path):
-    """Declarations of a business that is no shop."""
+    """Declarations of a business that is not a shop."""
     (tmp_path / "models" / "any").mkdir(parents=True)
     (tmp_path / "models" / "any" / "names.yml").write_text(TRAITS)
     return tmp_path
