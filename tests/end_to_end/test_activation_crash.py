@@ -1,4 +1,4 @@
-"""The command is killed (SIGKILL) in the middle of a sync; the next run puts everything right."""
+"""The command is killed (SIGKILL) during a sync; the next run repairs everything."""
 
 import json
 import time
@@ -16,7 +16,7 @@ AFTER = [
     *(member(f"q{index}") for index in range(6)),
 ]
 
-# Where the process dies: a function, whether before or after its work, and at which call of it.
+# Where the process dies: a function, before or after its work, and the number of the call.
 POINTS = {
     "nothing planned": ("engine.plan_changes", "before", 1),
     "planned": ("engine.plan_changes", "after", 1),
@@ -72,7 +72,7 @@ def test_webhook(hooked, server, point):
     assert result.run.status == "succeeded"
     assert server.rows == wanted(AFTER)
     times_sent = server.state["times_sent"].values()
-    assert len(times_sent) == 12 + 3 + 4 + 6  # each operation under one key
+    assert len(times_sent) == 12 + 3 + 4 + 6  # each operation has one key
     assert sum(times > 1 for times in times_sent) <= 5  # at most the batch whose answer was lost
     assert hooked.sync().run.planned == 0
 

@@ -1,4 +1,4 @@
-"""Who has refused or is to be forgotten is removed, also in a run that a guard holds."""
+"""People who have refused or must be forgotten are removed, also in a run that a guard holds."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ def refused(*profiles):
 
 @pytest.fixture
 def asked(tmp_path, server):
-    """A webhook sync that asks for consent and has delivered ten profiles that have agreed."""
+    """A webhook sync that requires consent and has delivered ten profiles that have agreed."""
     rig = ConsentRig(tmp_path)
     rig.environment["TIDELINE_WEBHOOK_URL"] = server.url
     rig.manifest.write_text(json.dumps(asking(WEBHOOK, consent="marketing")))
@@ -93,7 +93,7 @@ def test_the_command_says_so_and_its_exit_code_stays(asked, server):
 
 @pytest.mark.parametrize("statements", [[], refused("p000")])
 def test_absence_is_no_refusal(asked, server, statements):
-    """The table of consents was emptied; of nobody but who stands in it a removal is due."""
+    """The table of consents is emptied; only profiles with a refusal are removed in any case."""
     asked.state(*statements)
     assert held(asked.sync())
     assert server.rows == wanted(members(10)[len(statements) :])
@@ -113,7 +113,7 @@ def test_a_refusal_of_something_else_is_not_due(asked, server):
 
 
 def test_many_refusals_do_not_make_other_changes_pass_or_fail(tmp_path):
-    """The guards look at what is left: of 100 rows 90 are refused, of the other ten one leaves."""
+    """Guards check only the rest: of 100 rows 90 are refused, and one of the other ten leaves."""
     rig = ConsentRig(tmp_path)
     limits = {"guard_min_fall": 0, "max_fall_share": 0.5, "guard_min_rows": 0}
     rig.manifest.write_text(json.dumps(asking(FILES | limits, consent="marketing")))
@@ -174,7 +174,7 @@ def test_a_destination_that_is_down_is_told_by_the_next_run(asked, server):
 
 
 def asks_to_be_forgotten(rig, profile, when="2099-01-01 00:00:00"):
-    """What `make forget` has written down, and not yet told the destinations."""
+    """Write the request of `make forget`, before destinations are updated."""
     table = "warehouse.tideline_internal.forgotten_identifiers"
     rig.sql(
         f"create table if not exists {table} "
@@ -187,7 +187,7 @@ def asks_to_be_forgotten(rig, profile, when="2099-01-01 00:00:00"):
 
 
 def test_who_is_to_be_forgotten_is_removed_in_a_run_that_a_guard_holds(hooked, server):
-    """The schedule runs the sync before `make forget` has told the destination."""
+    """The schedule runs the sync before `make forget` has updated the destination."""
     hooked.desire(members(10))
     hooked.sync()
     asks_to_be_forgotten(hooked, "p000")
@@ -216,7 +216,7 @@ def test_who_came_back_after_the_request_is_guarded_like_others(hooked, server):
 
 
 def test_of_who_is_to_be_forgotten_nothing_more_is_sent(hooked, server):
-    """The request stands, the tables are not built yet; of the others all goes its way."""
+    """The request is open and the tables are not built yet; other rows are sent as usual."""
     hooked.desire(members(2))
     hooked.sync()
     asks_to_be_forgotten(hooked, "p000")
@@ -228,7 +228,7 @@ def test_of_who_is_to_be_forgotten_nothing_more_is_sent(hooked, server):
 
 
 def test_one_sync_does_not_remove_what_another_holds(rig):
-    """Both know the key; only one asks for consent."""
+    """Both have the key; only one requires consent."""
     rig = ConsentRig(rig.folder)
     content = asking(FILES, consent="marketing")
     content["exposures"] |= manifest(t=FILES)["exposures"]

@@ -1,4 +1,4 @@
-"""The same syncs on Snowflake SQL, against a fakesnow server; and the lease that is its lock."""
+"""The syncs with Snowflake SQL on a fakesnow server, and the lease that replaces the lock."""
 
 import json
 
@@ -111,7 +111,7 @@ def test_what_is_no_longer_wanted_comes_again_as_a_removal(environment, tmp_path
     with open_warehouse(environment) as warehouse:
         desire(warehouse, [("p1", "vip", 1), ("p2", "vip", 1), ("p3", "vip", 1)])
         run_sync(sync, warehouse, environment=settings)
-        warehouse.execute(  # as a killed process leaves it
+        warehouse.execute(  # as left by a killed process
             f"update {warehouse.table('activation_ledger')} set state = 'unknown', "
             "sent_op = 'add', sent_payload = payload, sent_hash = payload_hash, payload = null, "
             "payload_hash = null where sync_name = 'taken'"

@@ -1,4 +1,4 @@
-"""Bad input is normal input: the good rows load, the rest says where and why, a typo stops."""
+"""Bad input is normal: good rows load, bad ones have a place and a reason, a typo is an error."""
 
 import gzip
 import json
@@ -71,7 +71,7 @@ def test_broken_files_lose_nothing(deployment):
 
 
 def test_a_file_that_changed_is_taken_again_without_loss(deployment):
-    """Of one that was added to only what was added; in a warehouse of a former version too."""
+    """If lines were added, only these are read; also in a warehouse of an earlier release."""
     grown = deployment.landing / "events" / "grown.jsonl"
     other = deployment.landing / "events" / "other.jsonl"
     grown.write_text(good(1) + "\n")
@@ -96,7 +96,7 @@ def test_a_file_that_changed_is_taken_again_without_loss(deployment):
 
 
 def test_a_file_that_was_gone_and_is_back_is_read(deployment):
-    """It vanished between being listed and being read; nothing of it has changed since."""
+    """The file was missing between listing and reading, and has not changed since."""
     path = deployment.landing / "events" / "a.jsonl"
     path.write_text(good(1))
     path.with_name("b.jsonl").write_text(good(2))
@@ -131,7 +131,7 @@ def test_what_is_no_file_is_named_and_costs_no_build(deployment):
 
 
 def test_a_run_on_an_empty_file_spoils_nothing(deployment):
-    """Also what a Snowflake warehouse does that is built before its first load."""
+    """The same happens in a Snowflake warehouse that is built before its first load."""
     events = deployment.landing / "events"
     (events / "empty.jsonl").touch()
     for number in (1, 2):
@@ -144,7 +144,7 @@ def test_a_run_on_an_empty_file_spoils_nothing(deployment):
 
 
 def test_a_full_refresh_keeps_what_landed(deployment):
-    """The files may be gone by then: the landed rows are the archive."""
+    """The files may be deleted by then: the landed rows are the archive."""
     for number in (1, 2):
         path = deployment.landing / "events" / f"{number}.jsonl"
         path.write_text(good(number))
@@ -181,7 +181,7 @@ def test_a_load_after_the_clock_was_set_back_is_not_missed(deployment):
 
 @pytest.fixture(scope="module")
 def empty_build(shared_deployment):
-    """All tables up to the segments, without rows."""
+    """All tables up to the segments, empty."""
     (shared_deployment.landing / "events" / "one.jsonl").write_text(good(1))
     shared_deployment.dbt("build", "--exclude", "profile_segments+", "--empty")
     return shared_deployment

@@ -1,4 +1,4 @@
-"""`make bench` on little data: every stage and every graph is there, with its ratios."""
+"""`make bench` on little data shows every stage and every graph with its ratios."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ from benchmarks.components import is_agreed
 
 
 def test_the_page_names_every_stage(deployment):
-    deployment.env["DBT_EXCLUDE_RESOURCE_TYPES"] = "test unit_test"  # time, and no stage of these
+    deployment.env["DBT_EXCLUDE_RESOURCE_TYPES"] = "test unit_test"  # slow, and not a stage
     page = deployment.run("benchmarks.whole_graph", "--events", 5000)
     loads = re.findall(
         r"(First load|One more day): ([0-9,]+) rows landed; floor of the first load", page

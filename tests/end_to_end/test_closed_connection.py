@@ -1,4 +1,4 @@
-"""The connection of a build is closed: no SQL of a declaration or model reaches beyond it."""
+"""A build's connection is restricted: SQL of declarations and models cannot access other files."""
 
 import json
 import os
@@ -18,7 +18,7 @@ OUTSIDE = next(Path(sklearn.__file__).parent.rglob("iris.csv")).resolve()
 
 @pytest.fixture(scope="module")
 def built(shared_deployment):
-    """Raw rows: of a file, of a broken one, and of one that stands in the landing as a link."""
+    """Raw rows of a file, a broken file and a linked file."""
     events = shared_deployment.landing / "events"
     row = json.dumps({**GOOD, "messageId": "m1"})
     (events / "rows.jsonl").write_text(row + "\n{broken\n")
@@ -46,7 +46,7 @@ def test_the_connection_of_dbt_is_closed(built):
 
 @pytest.fixture
 def closed(tmp_path):
-    """A connection that is left the folder `inside`."""
+    """A connection restricted to the folder `inside`."""
     for name in ("inside", "inside_not", "warehouse"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file.csv").write_text("number\n1\n")
@@ -102,7 +102,7 @@ def test_what_is_inside_is_read_and_the_warehouse_written(closed, tmp_path):
 
 
 def test_a_rule_that_reads_a_file_stops_the_build(built, tmp_path):
-    """Its words are all allowed; the file is what DuckDB refuses."""
+    """All words of the rule are allowed; DuckDB refuses the file."""
     built.dbt("build", "--exclude", "profile_segments+", "--empty", *NO_TESTS)
     rule = "bundle_purchase_score >= 0.35 and open_cart_value >= 100"
     project = edited_project(

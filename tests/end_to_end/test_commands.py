@@ -1,4 +1,4 @@
-"""What the commands say when they cannot do their work: one sentence, and no traceback."""
+"""Commands that cannot do their work print one sentence and no traceback."""
 
 import ctypes
 import os
@@ -42,11 +42,11 @@ COMMANDS = [
     ["tideline", "summary"],
     ["dbt", "seed", "--select", "key_features"],
 ]
-READERS = COMMANDS[1:3]  # they may read beside another reader
+READERS = COMMANDS[1:3]  # they can run together with another reader
 
 
 def failed(deployment, words):
-    """What a command says that has to fail."""
+    """The output of a command that must fail."""
     if words[0] == "dbt":
         return deployment.dbt(*words[1:], fails=True)
     return deployment.run(*words, fails=True)
@@ -61,7 +61,7 @@ def warehouse(deployment):
 
 @pytest.fixture(params=["reads", "writes"])
 def holder(warehouse, tmp_path, request):
-    """A process that reads or writes the warehouse, and how it is called."""
+    """A process that reads or writes the warehouse, and its name."""
     script = tmp_path / "my_notebook"
     script.write_text(HOLD)
     words = [sys.executable, script, warehouse.warehouse, request.param, "password=secret"]
@@ -113,11 +113,11 @@ def test_a_command_is_named_without_its_arguments():
 
 
 def bound_by_permissions(*words):
-    """Run a module, and let even root keep to the permissions of files."""
+    """Run a module so that file permissions apply even to root."""
     libc = ctypes.CDLL(None)
     version, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
     libc.capget(version, sets)
-    sets[0] &= ~0b110  # of the effective ones: CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    sets[0] &= ~0b110  # removes CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH from the effective ones
     libc.capset(version, sets)
     processes.module(*words)
 
@@ -152,7 +152,7 @@ def test_what_is_no_warehouse_or_not_there_is_told_in_one_sentence(deployment):
 )
 def test_an_interrupted_command_says_so(work):
     work = work.replace("fetchone", "max('range').fetchone")
-    # A shell may have told its children to ignore the signal; a terminal does not.
+    # A shell may start its children with the signal ignored; a terminal does not.
     with subprocess.Popen(
         [sys.executable, "-c", WAIT.format(work)],
         cwd=REPOSITORY,
@@ -171,7 +171,7 @@ def test_an_interrupted_command_says_so(work):
 
 
 def interrupted_build(deployment, interrupts, *, whole_group):
-    """What `dbt build` says, and its exit code, when Ctrl-C comes in the middle of a model."""
+    """The output of `dbt build` and its exit code, if Ctrl-C comes during a model."""
     dbt, end = Path(sys.executable).with_name("dbt"), os.killpg if whole_group else os.kill
     words = [
         dbt,
@@ -207,7 +207,7 @@ def interrupted_build(deployment, interrupts, *, whole_group):
 
 
 def test_an_interrupted_build_says_so_and_the_next_one_is_right(deployment):
-    """To the process, as `kill -INT` does; to its group, as a terminal does; and impatiently."""
+    """The signal goes to the process (`kill -INT`), to its group (a terminal), or comes twice."""
     deployment.sample("--people", "300", "--days", "60", "--seed", "3")
     deployment.dbt("parse")
     for interrupts, whole_group in ((1, False), (1, True), (2, True)):
@@ -222,7 +222,7 @@ def test_an_interrupted_build_says_so_and_the_next_one_is_right(deployment):
 
 
 def test_only_of_ctrl_c_dbt_says_something_else():
-    """It logs what has stopped it while it handles that."""
+    """dbt logs the error while it handles the exception."""
     before, told = signal.getsignal(signal.SIGINT), plain_interrupt(lambda message: True)
     try:
         for error, words in ((KeyboardInterrupt(), [INTERRUPTED]), (ValueError(), ["a", "b"])):
@@ -255,7 +255,7 @@ def test_a_closed_pipe_and_an_unexpected_error_leave_no_traceback():
 
 
 def test_every_command_is_one_of_tideline(deployment):
-    """Each ends as `tideline.cli.run` ends it, and says what it is for."""
+    """Each ends through `tideline.cli.run` and has a description."""
     overview = deployment.run("tideline", "--help")
     for title, commands in cli.COMMANDS.items():
         assert f"{title}:" in overview
@@ -303,7 +303,7 @@ def test_dagster_keeps_its_runs_where_the_repository_says(monkeypatch):
 
 
 def test_make_demo_hands_vars_to_the_build_as_they_are(tmp_path):
-    """In one piece, whatever a shell would make of it; `{}` unless something is said."""
+    """The vars arrive unchanged by the shell; the default is `{}`."""
     for name in ("dbt", "tideline"):
         stub = tmp_path / name
         stub.write_text(f"#!/bin/sh\nprintf '%s|' \"$@\" >> {tmp_path / name}.said\n")

@@ -1,4 +1,4 @@
-"""What was learned from a wrongly landed log is unlearned by the build that takes its rows out."""
+"""Models trained on a wrongly landed log are replaced in the build that removes its rows."""
 
 import json
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ import numpy as np
 from tests.support.deployment import NO_TESTS, Deployment
 
 BEGIN, DAYS, PEOPLE = datetime(2026, 1, 1), 70, 240
-# Wrongly landed, all that anybody does is to look at pages.
+# In the wrong landing, all events are page views.
 NAMES = {"look": "product_view", "seek": "product_search", "use": "feature_use"}
 NAMES["mail"] = "page_view"
 RIGHT = {"time": "at", "user_id": "who", "event": {"column": "what", "names": NAMES}}
@@ -21,7 +21,7 @@ IN_USE = "last_removal_at = (select removed_at from last_removal)"
 
 
 def log():
-    """Rows of people of four kinds, of whom some come for a while only."""
+    """Rows of four kinds of people; some of them stop coming."""
     rng = np.random.default_rng(0)
     yield "at,who,what"
     for number in range(PEOPLE):
@@ -34,10 +34,10 @@ def log():
 
 
 def land(deployment, *mappings):
-    """Land the log with each mapping in turn, and build after each."""
+    """Land the log with each mapping in turn; build after each."""
     (deployment.folder / "log.csv").write_text("".join(f"{line}\n" for line in log()))
     for mapping in mappings:
-        (deployment.folder / "log.yml").write_text(json.dumps(mapping))  # JSON is YAML
+        (deployment.folder / "log.yml").write_text(json.dumps(mapping))  # JSON is valid YAML
         words = [deployment.folder / "log.csv", "--mapping", deployment.folder / "log.yml"]
         said = deployment.land(*words)
         deployment.dbt("build", *NO_TESTS, "--select", *LEARNED)
@@ -45,7 +45,7 @@ def land(deployment, *mappings):
 
 
 def learned(deployment):
-    """What the personas and models in use say, but for ids and names handed on."""
+    """The personas and models in use, without the ids and names kept from earlier versions."""
     return {
         query: sorted(deployment.query(f"{query} where {IN_USE}"), key=repr)
         for query in (CENTROIDS, TERMS)
@@ -62,7 +62,7 @@ def test_a_corrected_landing_is_learned_as_in_a_new_warehouse(tmp_path):
     assert corrected.value(count) == rebuilt.value(count) >= 3
     assert learned(corrected) == learned(rebuilt) != was
     assert all(learned(rebuilt).values())
-    # A build after it finds nothing more to unlearn.
+    # The next build does not train again.
     trained = "select count(*), max(last_removal_at) from persona_centroids"
     before = corrected.query(trained)
     corrected.dbt("build", *NO_TESTS, "--select", *LEARNED)

@@ -1,4 +1,4 @@
-"""A log is landed wrongly, landed again and taken back; each time nothing of the former is left."""
+"""A log is landed wrongly, landed again and removed; each time no former row is left."""
 
 import json
 from pathlib import Path
@@ -21,9 +21,9 @@ TABLES = [
 TABLES += ["int_event_counts", "int_busy_minutes", "int_sessions", "fct_sessions", "data_clock"]
 TABLES += ["identifier_sets", "identifiers", "int_neighbourhoods", "identity_edges", "identity_map"]
 TABLES += ["identity_blocked", "dim_profiles", "profile_timeline", "golden_profiles"]
-ALLOWED = 1000  # events of a stream in one minute, by seeds/traffic_rules.csv
+ALLOWED = 1000  # events of a stream per minute, from seeds/traffic_rules.csv
 LOGGED = 60 + ALLOWED - 20 + 1
-# Whose cookie is whose account, and what a play is, is wrong in the first.
+# In the first one, cookie and account are swapped, and the event of a play is wrong.
 WRONG = {"event": {"column": "what", "names": {"play": "login"}}, "user_id": "cookie"}
 WRONG |= {"time": "at", "anonymous_id": "who", "event_id": "id"}
 RIGHT = {"event": {"column": "what", "names": {"play": "page_view"}}, "user_id": "who"}
@@ -31,7 +31,7 @@ RIGHT |= {"time": "at", "anonymous_id": "cookie", "event_id": "id", "email": "ma
 
 
 def log():
-    """Rows of a few people, two of whom share a cookie, of a busy one, and the newest of all."""
+    """Rows of a few people, two of them with one cookie, of a busy person, and the newest row."""
     yield "id,at,who,cookie,what,mail"
     for number in range(60):
         person = number % 6
@@ -43,7 +43,7 @@ def log():
 
 
 def others():
-    """What a collector sent: of the log one event once more, but later, and the rest of a burst."""
+    """Events of a collector: an event of the log again, but later, and the rest of a burst."""
     message = {"type": "page", "anonymousId": "c9", "timestamp": "2024-03-05T10:00:30Z"}
     yield message | {"messageId": "e7", "userId": "p9"}
     busy = {"type": "page", "anonymousId": "busy-cookie", "timestamp": "2024-03-20T10:00:30Z"}
@@ -54,7 +54,7 @@ def others():
 
 @pytest.fixture(scope="module")
 def landed(shared_deployment):
-    """A deployment with the log landed wrongly, and built."""
+    """A deployment with the wrongly landed log, built."""
     one = shared_deployment
     (one.folder / "log.csv").write_text("".join(f"{line}\n" for line in log()))
     for name, mapping in (("wrong", WRONG), ("right", RIGHT)):
@@ -90,14 +90,14 @@ def counts(deployment):
 def test_the_log_is_landed_wrongly(landed):
     assert counts(landed) == {"login": LOGGED, "page_view": 41}
     assert landed.value("select count(*) from identity_map where id_value = 'c3'") == 1
-    # Those of the cookie are no burst: the wrong mapping has them under another one.
+    # The events of the cookie are no burst, because the wrong mapping has them under another one.
     assert not landed.query("from traffic_bursts")
 
 
 def test_a_corrected_mapping_leaves_nothing_of_the_former(landed):
     said = land(landed, "right")
     assert f"replaces the {LOGGED:,} rows of log.csv that were landed with wrong.yml" in said
-    # The first run goes no further than the archive, the second is whole.
+    # The first run only builds the archive, the second one everything.
     landed.dbt("run", "--select", "landed_files", "raw_messages")
     landed.dbt(*RUN)
     assert counts(landed) == {"page_view": LOGGED + 41}
@@ -110,7 +110,7 @@ def test_a_corrected_mapping_leaves_nothing_of_the_former(landed):
 
 
 def test_a_landing_that_is_taken_back_leaves_what_repeated_it(landed):
-    """The burst is none without it, and the clock goes back to the latest of what is left."""
+    """The burst ends without it, and the clock goes back to the latest remaining event."""
     assert "taken back" in landed.land("--remove", "log.csv")
     landed.dbt(*RUN)
     assert counts(landed) == {"page_view": 42}
@@ -124,12 +124,12 @@ def test_a_landing_that_is_taken_back_leaves_what_repeated_it(landed):
 
 
 def test_it_can_be_landed_again(landed):
-    """As before, byte by byte: a file that was removed is not known any more."""
+    """The bytes are the same as before: a removed file counts as new."""
     land(landed, "right")
     landed.dbt(*RUN)
     assert landed.value("select count(*) from fct_events") == LOGGED + 41
     assert landed.value("select count(*) from raw_messages") == LOGGED + 42
-    # What all have read of the removals is not kept, since it names people.
+    # Removals that all models have read are deleted, because they name people.
     landed.dbt("run", "--select", "int_pending_removals")
     assert landed.value("select count(*) from int_pending_removals") == 0
 

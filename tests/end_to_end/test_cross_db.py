@@ -1,4 +1,4 @@
-"""The macros of `macros/cross_db` mean the same in DuckDB's and in Snowflake's SQL."""
+"""The macros of `macros/cross_db` have the same results on DuckDB and Snowflake."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from tests.support.fakesnow_server import FakesnowServer
 PAGE = '\'{"page": {"url": "/a", "n": 1.5, "no": null, "tags": [1]}, "is_on": true}\''
 JSON = {"duckdb": f"cast({PAGE} as json)", "snowflake": f"parse_json({PAGE})"}
 AT = "2026-01-01 00:00:00.123456"
-# A table whose columns have the types of instants; every case is selected from its one row.
+# A table with columns of the timestamp types; every case is selected from its one row.
 SENT = {
     "duckdb": f"""
         create table sent as
@@ -32,7 +32,7 @@ UNZONED = "{'duckdb': 'TIMESTAMP', 'snowflake': 'TIMESTAMP_NTZ'}[target.type]"
 
 
 def parsed(value):
-    """A macro call that gives JSON of a value."""
+    """A macro call that parses a value as JSON."""
     literal = "'" + json.dumps(value, separators=(",", ":")) + "'"
     return f"parse_json_text({json.dumps(literal)})"
 
@@ -51,7 +51,7 @@ VERSIONS = parsed({"e_3": {"a": 3}, "e_2": {"a": 2}, "e_1": None, "f": {"a": 0}}
 WRITTEN = f'json_starting({parsed({"e_1": "[1]"})}, "e_")'
 SOME = parsed({"id": 1, "kept": {"a": 2}, "nothing": None, "context_ip": "::1", "zero": 0})
 
-# (macro call, what it gives as text); `JSON` stands for the object above.
+# (macro call, its result as text); `JSON` is a placeholder of the object above.
 CASES = [
     (f'json_entry({FIELDS}, "email")', "a@b.c"),
     (f'json_entry({FIELDS}, "name")', None),
@@ -155,7 +155,7 @@ CASES = [
 
 
 def compiled(deployment, dialect, **environment):
-    """One select of all cases in a dialect."""
+    """One select with all cases in a dialect."""
     selects = [
         f"select {number} as number, cast({{{{ {call} }}}} as varchar) as result from sent"
         for number, (call, _) in enumerate(CASES)
@@ -169,7 +169,7 @@ def compiled(deployment, dialect, **environment):
 
 
 def unequal(rows):
-    """Cases whose result is another than the expected one."""
+    """The cases with unexpected results."""
     results = dict(rows)
     return {
         call: results[number]
@@ -180,7 +180,7 @@ def unequal(rows):
 
 def test_on_duckdb(deployment):
     select = compiled(deployment, "duckdb")
-    # The zone of the connection has no say in what a text without a zone means.
+    # The zone of the connection does not change the meaning of a text without a zone.
     for zone in ("UTC", "America/New_York"):
         with duckdb.connect() as connection:
             connection.execute(f"set TimeZone = '{zone}'")
@@ -192,5 +192,5 @@ def test_on_snowflake(deployment, tmp_path):
     with FakesnowServer(tmp_path / "fakesnow.log") as server:
         select = compiled(deployment, "snowflake", DBT_TARGET="fakesnow", **server.environment)
         server.execute(SENT["snowflake"])
-        # fakesnow leaves its quotes to a text that `get` takes out of an object.
+        # fakesnow keeps the quotes of a text that `get` extracts from an object.
         assert not unequal(server.execute(select)).keys() - {WRITTEN}

@@ -1,4 +1,4 @@
-"""What Dagster knows of the project: one lineage from the landed files to the destinations."""
+"""The project in Dagster: one lineage from the landed files to the destinations."""
 
 import graphlib
 import importlib
@@ -27,7 +27,7 @@ POOL = "duckdb_writer"
 
 @pytest.fixture(scope="module")
 def location(tmp_path_factory):
-    """The module of the code location, its dbt artifacts in a temporary folder."""
+    """The module of the code location, with dbt artifacts in a temporary folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DBT_TARGET_PATH", str(tmp_path_factory.mktemp("target")))
         patch.delenv("DBT_TARGET", raising=False)
@@ -93,7 +93,7 @@ def test_groups_follow_the_folders_in_one_direction(graph):
         before.setdefault(node.group_name, set()).update(
             {graph.get(parent).group_name for parent in node.parent_keys} - {node.group_name}
         )
-    order = list(graphlib.TopologicalSorter(before).static_order())  # raises on a circle
+    order = list(graphlib.TopologicalSorter(before).static_order())  # raises on a cycle
     flow = ["landing", "raw", "staging", "events", "identity", "features", "predictions"]
     flow += ["segments", "activation", "destinations"]
     assert [group for group in order if group in flow] == flow
@@ -232,7 +232,7 @@ def test_the_launcher_knows_whether_a_process_is_there():
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert is_alive(child.pid) and is_alive(os.getpid())
     child.kill()
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it is dead, and not collected
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it is dead, but still a zombie
     assert not is_alive(child.pid)
     child.communicate()
     assert not is_alive(child.pid)

@@ -1,4 +1,4 @@
-"""The graph as people run it: a `dagster dev` server, a run launched as its pages do."""
+"""The graph as users run it: a `dagster dev` server, and runs launched like in its UI."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ import requests
 
 from tests.support.deployment import REPOSITORY, Deployment
 
-SECONDS = 400  # until the server is up, and until the run has ended; both take well below 100
+SECONDS = 400  # limit for the server's start and for a run; both take well below 100
 
 LAUNCH = """
 mutation ($run: ExecutionParams!) {
@@ -41,12 +41,12 @@ ASSETS = """
 
 
 class Server:
-    """What `make dev` starts, on a free port."""
+    """The server of `make dev`, on a free port."""
 
     def __init__(self, deployment):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        # Runs are kept in the folder of the deployment, not in that of the repository.
+        # Runs are kept in the folder of the deployment, not in the repository.
         settings = (REPOSITORY / "dagster.yaml").read_text()
         own = settings.replace("base_dir: .dagster", f"base_dir: {deployment.folder}/.dagster")
         own = own.replace("poll_interval_seconds: 30", "poll_interval_seconds: 5")
@@ -73,7 +73,7 @@ class Server:
         return answer["data"]
 
     def wait_for(self, what):
-        """The first true answer of a function that is asked again and again."""
+        """Call a function repeatedly until it returns a true value; return that value."""
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
@@ -85,7 +85,7 @@ class Server:
         pytest.fail(self.log.read_text()[-5000:])
 
     def stop(self):
-        """End the server and whatever it has started."""
+        """Stop the server and all its child processes."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -127,7 +127,7 @@ query ($key: AssetKeyInput!) {
 
 
 def launch(server, assets=()):
-    """Materialize these assets, or all that there are; the id of the run."""
+    """Materialize these assets, or all; return the id of the run."""
     where = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
     [repository] = server.wait_for(lambda: server.ask(where)["repositoriesOrError"].get("nodes"))
     keys = [a["assetKey"] for a in server.ask(ASSETS)["assetNodes"]]
@@ -148,13 +148,13 @@ def status(server, run):
 
 
 def end(server, run):
-    """How a run has ended, once it has."""
+    """Wait for the end of a run; return its status."""
     ended = server.wait_for(lambda: {status(server, run)} & {"SUCCESS", "FAILURE", "CANCELED"})
     return ended.pop()
 
 
 def test_a_killed_run_gives_the_writer_back(deployment: Deployment, server):
-    """Killed with all of Dagster, as by a power cut; the next run waits for nothing but a look."""
+    """A run is killed with all of Dagster, as by a power cut; the next run waits for one check."""
     killed = launch(server, {"key_features"})
     server.wait_for(
         lambda: "ExecutionStepStartEvent" in str(server.ask(LOGS, id=killed)["logsForRun"])
@@ -173,7 +173,7 @@ def test_a_killed_run_gives_the_writer_back(deployment: Deployment, server):
 
 
 def test_one_run_of_all_assets_takes_landed_files_to_the_destinations(deployment, server):
-    """In a fresh install, where no source system and no webhook is known."""
+    """In a fresh install, without configured source systems and webhook."""
     run = launch(server)
     assert end(server, run) == "SUCCESS", server.log.read_text()[-5000:]
     assert "temporary directory" not in server.log.read_text()
@@ -182,7 +182,7 @@ def test_one_run_of_all_assets_takes_landed_files_to_the_destinations(deployment
 
     assets = {"/".join(a["assetKey"]["path"]): a for a in server.ask(ASSETS)["assetNodes"]}
     bare = {name for name, asset in assets.items() if not asset["assetMaterializations"]}
-    assert bare == {"segments_to_webhook"}  # nobody has said where to
+    assert bare == {"segments_to_webhook"}  # not configured
     seen = {e["label"]: e.get("text") for e in metadata(assets, "segments_to_webhook", "Observ")}
     assert seen["status"] == "skipped" and "TIDELINE_WEBHOOK_URL" in seen["message"]
     assert "FAILED" not in str(server.ask(CHECKS, key={"path": ["segments_to_webhook"]}))
@@ -205,6 +205,6 @@ def test_one_run_of_all_assets_takes_landed_files_to_the_destinations(deployment
 
 
 def metadata(assets, name, kind="Materializ"):
-    """The entries of the last materialization (or observation) of an asset."""
+    """The metadata of the last materialization (or observation) of an asset."""
     [event] = assets[name][f"asset{kind}ations"]
     return event["metadataEntries"]

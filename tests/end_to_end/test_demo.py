@@ -1,4 +1,4 @@
-"""What `make demo` does, and does again, and does with one more day."""
+"""The steps of `make demo`, repeated, and with one more day."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ def last_run(deployment):
 
 
 def delivered(deployment):
-    """Profiles and segments that the delivered files hold."""
+    """Profiles and segments in the delivered files."""
     return {
         (row["profile_id"], row["segment_name"])
         for path in deployment.deliveries.rglob("*.jsonl")
@@ -69,12 +69,12 @@ def demo(shared_deployment):
 
 
 def test_what_dbt_says_of_each_node(demo, subtests):
-    """dbt's own results, data tests and unit tests among them, in pytest's summary."""
+    """The results of dbt's nodes, including data tests and unit tests, as pytest results."""
     results = json.loads((demo.folder / "target" / "run_results.json").read_text())["results"]
     assert {"test", "unit_test", "model"} <= {r["unique_id"].split(".")[0] for r in results}
     fine = {"pass", "success", "no-op"}
     for result in results:
-        # Of 300 people a model may be better by chance; the page then says so.
+        # With 300 people, a model may be better by chance; the page then says so.
         may_warn = result["unique_id"].endswith(".assert_models_beat_their_baseline")
         with subtests.test(result["unique_id"]):
             assert result["status"] in (fine | {"warn"} if may_warn else fine), result["message"]
@@ -152,7 +152,7 @@ def test_the_demo_twice_and_one_day_later(demo):
     ]
     before = {table: demo.frame(table) for table in tables}
     with open_warehouse(demo.env, read_only=True) as warehouse:
-        # The guard of the future and that of who is to be forgotten read internal tables.
+        # The guard against future states and the removal of forgotten people read internal tables.
         newest = (
             "select max(received_at) from int_events_deduplicated where status <> 'quarantined'"
         )

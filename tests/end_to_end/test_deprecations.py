@@ -1,4 +1,4 @@
-"""Nothing in the project is deprecated: what dbt warns of today is an error of its next version."""
+"""The project uses nothing deprecated: today's warning of dbt is an error in its next version."""
 
 import json
 
@@ -8,7 +8,7 @@ from tests.support.deployment import REPOSITORY
 STRICT = json.dumps({"error": ["Deprecations"]})
 
 
-# dbt judges the keys of YAML files by their schema for Snowflake only. Parsing connects to nothing.
+# dbt checks the keys of YAML files only for Snowflake. Parsing needs no connection.
 TARGET = {"DBT_TARGET": "snowflake", "SNOWFLAKE_ACCOUNT": "none", "SNOWFLAKE_USER": "nobody"}
 
 

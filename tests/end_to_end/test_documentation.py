@@ -1,4 +1,4 @@
-"""Every model, column, seed, snapshot and macro says what it is; the whole graph builds empty."""
+"""Every model, column, seed, snapshot and macro is documented; the whole graph builds empty."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import pytest
 from tests.support.deployment import REPOSITORY
 from tideline.activation.ledger import PERSONAL, TABLES
 
-# What the name of a column promises, its description says in words.
+# The description of a column says what its name implies, such as the unit.
 UNITS = {
     r"(_at|^as_of|_as_of|valid_from|valid_to)$": "UTC",
     r"seconds": "second",
@@ -17,7 +17,7 @@ UNITS = {
     r"(price|revenue|cart_value|order_value|monetary_value|bundle_value)": "currency",
     r"bytes$": "bytes",
 }
-AS_SENT = {("raw_messages", "sent_at"), ("raw_messages", "received_at")}  # texts in any zone
+AS_SENT = {("raw_messages", "sent_at"), ("raw_messages", "received_at")}  # text in any time zone
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +25,9 @@ def built(shared_deployment):
     message = {"messageId": "m", "type": "page", "anonymousId": "a", "timestamp": "2026-01-01"}
     (shared_deployment.landing / "events" / "one.jsonl").write_text(json.dumps(message))
     sources = {folder.name: "landing" for folder in (REPOSITORY / "models/staging").iterdir()}
-    sources.pop("collector")  # it is never off
+    sources.pop("collector")  # it is always on
     shared_deployment.dbt("build", "--empty", variables=json.dumps({"sources": sources}))
-    shared_deployment.activate()  # makes the tables of the engine
+    shared_deployment.activate()  # creates the tables of activation
     return shared_deployment
 
 
@@ -48,7 +48,7 @@ def test_every_macro_is_documented(manifest):
 
 @pytest.fixture(scope="module")
 def tables(manifest):
-    """What dbt builds, and what the engine of activation writes, by name."""
+    """The tables of dbt and of activation, by name."""
     built = [
         node
         for node in manifest["nodes"].values()
@@ -72,7 +72,7 @@ def described(tables):
 
 
 def described_where_declared(tables):
-    """The columns that a trait of one's own adds to other tables: one block declares it."""
+    """The columns that a declared trait adds to other tables; one block declares them all."""
     metas = {
         column["name"]: column["config"]["meta"]
         for column in tables["profile_traits"]["columns"].values()
@@ -85,7 +85,7 @@ def described_where_declared(tables):
 
 
 def test_every_table_and_column_is_documented(built, tables, described):
-    """In both directions: what is built is described, and what is described is built."""
+    """In both directions: everything built is described, and everything described is built."""
     comments = {
         (table, column): comment and " ".join(comment.split())
         for table, column, comment in built.query(
@@ -127,7 +127,7 @@ def test_descriptions_say_the_unit(tables, described, pattern):
 
 
 def test_the_engine_and_the_documentation_mark_the_same_columns_as_personal(tables):
-    """`make forget` walks the marks of the engine; the documentation repeats them."""
+    """`make forget` uses the marks of the engine; the documentation repeats them."""
     marks = {
         (name, column["name"]): column["config"]["meta"]["personal"]
         for name in TABLES

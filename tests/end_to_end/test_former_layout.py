@@ -1,4 +1,4 @@
-"""A warehouse that was built when all tables stood in one schema is brought over by one command."""
+"""One command migrates a warehouse of an earlier release, which had all tables in one schema."""
 
 import json
 
@@ -25,13 +25,13 @@ FORMER = {
     "model_parameters": "model_terms",
 }
 COMMAND = "dbt run-operation move_former_tables"
-# What tells when this build was and not what is in it.
+# Columns with the time of the build, not its content.
 OF_THE_RUN = {"landed_at", "judged_at", "updated_at", "lost_at", "removed_at", "changed_ns"}
 LAST_RUN = ("int_touched", "int_reached", "segment_membership_history", "identity_progress")
 
 
 def put_back(deployment):
-    """Lay the tables out as they were: all in `tideline`, some under another name."""
+    """Restore the former layout: all tables in `tideline`, some under another name."""
     with duckdb.connect(str(deployment.warehouse)) as connection:
         found = connection.execute(
             "select table_name, table_type from information_schema.tables "
@@ -48,7 +48,7 @@ def put_back(deployment):
 
 
 def rows_of(deployment):
-    """The rows of each table and view, by name, but for what tells when they were written."""
+    """The rows of each table and view by name, without the columns with the time of the build."""
     manifest = json.loads((deployment.folder / "target" / "manifest.json").read_text())
     rows = {}
     for node in manifest["nodes"].values():
@@ -94,7 +94,7 @@ def test_what_was_built_is_kept(deployment):
 
 
 def test_a_table_is_not_put_on_another(deployment):
-    """As where somebody has made the table that a load fills before the old one was moved."""
+    """This happens if the table for a load is created before the old one is moved."""
     with duckdb.connect(str(deployment.warehouse)) as connection:
         connection.execute("create schema tideline; create schema tideline_internal")
         connection.execute("create table tideline.raw_messages as select 1 as number")

@@ -1,4 +1,4 @@
-"""A row of `attribute_rules` that nothing can be read by stops the build and says what to write."""
+"""A wrong row of `attribute_rules` stops the build; the error says what to write."""
 
 import csv
 import re
@@ -49,7 +49,7 @@ def _select(*rows):
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory):
-    """What dbt says of a seed for each wrong row, beside a good one; and of the seed as it is."""
+    """The output of dbt for a seed with each wrong row and a good one, and for the real seed."""
     with (REPO / "seeds" / "attribute_rules.csv").open() as file:
         shipped = [{name: row[name] for name in RULE} for row in csv.DictReader(file)]
     seeds = [[RULE, RULE | wrong] for wrong, _ in WRONG] + [shipped]
@@ -87,7 +87,7 @@ def test_the_seed_is_right(output):
 
 
 def test_every_source_may_be_named():
-    """Those that are off as well, whose models dbt does not know then."""
+    """Including sources that are off, which have no models in dbt."""
     macro = (REPO / "macros" / "identity" / "attribute_rules.sql").read_text()
     sources = {folder.name for folder in (REPO / "models" / "staging").iterdir()}
     assert sources <= set(re.findall(r"'(\w+)'", macro))

@@ -1,4 +1,4 @@
-"""`why_linked`, and how a wrongly merged family is taken apart."""
+"""`why_linked`, and how to separate a wrongly merged family."""
 
 import hashlib
 import json
@@ -61,7 +61,7 @@ def _asked(a, b):
 
 @pytest.fixture(scope="module")
 def family(tmp_path_factory):
-    """What was said before and after the exclusion, each by the question."""
+    """The output before and after the exclusion, by question."""
     models = {name: sql for name, sql in MODELS.items() if name != "identity_exclusions"}
     project = ScratchProject(tmp_path_factory.mktemp("family") / "project", models, True)
     load(project, FAMILY, [], MATCHES)
@@ -171,6 +171,6 @@ def test_an_exclusion_takes_a_family_apart_on_the_next_run(family):
         "email:gran@home.org user_id:gran",
         "anonymous_id:old-phone anonymous_id:uncles-phone email:us@home.org user_id:uncle",
     }
-    # What hangs between the two stays with the one it was first received with.
+    # Identifiers between the two stay with the one they were first received with.
     assert "Not one profile" in after[0]
     assert f"{MUM} | {KIT}\n    excluded: Two people; 2 events of collector, stripe" in after[1]

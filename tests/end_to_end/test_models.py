@@ -1,4 +1,4 @@
-"""The models on logs with known answers: a cohort of buyers, mails to everybody, subscriptions."""
+"""The models on logs with known answers: a cohort of buyers, emails to all, subscriptions."""
 
 import itertools
 import json
@@ -34,13 +34,13 @@ def cdnow(shared_deployment):
 
 
 def rescore(deployment, **variables):
-    """Build what follows from the data clock anew."""
+    """Build everything that depends on the data clock again."""
     variables = json.dumps(COHORT | variables)
     deployment.dbt("build", *NO_TESTS, "--select", *SCORED, variables=variables)
 
 
 def newest(deployment):
-    """The newest version of the churn model: a dict of its row and its metrics."""
+    """The row and the metrics of the newest version of the churn model, as a dict."""
     version, baseline, is_current, judgement = deployment.query(
         """
         select model_version, baseline, is_current, judgement
@@ -59,7 +59,7 @@ def newest(deployment):
 
 
 def page(deployment):
-    """What the summary says of the models."""
+    """The models in the summary."""
     with open_warehouse(deployment.env) as warehouse:
         return "\n".join(models(warehouse))
 
@@ -72,7 +72,7 @@ def page(deployment):
     ],
 )
 def test_who_of_cdnow_buys_no_more(cdnow, as_of, auc, brier, baseline, baseline_auc):
-    """Two later slices of 90 days, over all 23,570 customers."""
+    """Two later slices of 90 days, with all 23,570 customers."""
     rescore(cdnow, as_of=as_of)
     churn = newest(cdnow)
     assert (churn["n_train"], churn["n_test"]) == (70_710, 23_570)
@@ -123,7 +123,7 @@ def message(who, at, event):
 
 
 def subscribers(count=400):
-    """A log of a service: who listens less ends the subscription soon, and then looks in rarely."""
+    """A log of a service: people who listen less soon cancel, and then visit rarely."""
     rng = np.random.default_rng(0)
     for number in range(count):
         who, day = f"u{number:03d}", rng.uniform(0, 90)
@@ -165,7 +165,7 @@ def service(tmp_path_factory):
 
 
 def test_our_own_mails_are_no_activity(service):
-    """A weekly mail to everybody changes neither who is an example, nor labels, nor features."""
+    """A weekly email to everybody changes neither the examples nor their labels and features."""
     was = service.query(EXAMPLES)
     rate = service.value("select avg(label) from training_examples where model_name = 'churn'")
     assert 0.1 < rate < 0.9
@@ -176,10 +176,10 @@ def test_our_own_mails_are_no_activity(service):
 
 
 def test_who_has_ended_a_subscription_is_neither_trained_on_nor_scored(service):
-    """Scored is who was active in 30 days and has not ended; the label is what happened."""
+    """Only people active in 30 days without a cancellation are scored; labels are the outcomes."""
     variables = json.dumps({"churn_presence_of": ["subscription_cancel"]})
     service.dbt("build", *NO_TESTS, "--select", *SCORED, variables=variables)
-    with duckdb.connect(str(service.warehouse)) as connection:  # so few promote no model
+    with duckdb.connect(str(service.warehouse)) as connection:  # so few promote none
         connection.execute(
             "update tideline_internal.model_parameters set value = 0.001 "
             "where term = 'auc_gain_low'"
@@ -214,7 +214,7 @@ def test_who_has_ended_a_subscription_is_neither_trained_on_nor_scored(service):
 
 
 def persona_weeks(deployment, weeks):
-    """Ids and names of the personas, and who is in which, as of each week."""
+    """Ids and names of the personas, and their members, as of each week."""
     words = ["build", *NO_TESTS, "--select"]
     again = ["data_clock", "feature_spine", "profile_features", "persona_behaviors",
              "persona_centroids", "profile_personas", "personas"]  # fmt: skip

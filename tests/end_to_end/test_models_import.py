@@ -1,4 +1,4 @@
-"""dbt's threads load the Python models at the same time; each gets all of scikit-learn."""
+"""dbt loads the Python models in parallel threads; each gets the complete scikit-learn."""
 
 import subprocess
 import sys
@@ -8,8 +8,8 @@ import pytest
 
 MODELS = sorted((Path(__file__).parents[2] / "python_models").glob("*.py"))
 
-# The second thread begins when the first one is in the middle of scikit-learn, and the first goes
-# on once the second is where the two would wait for each other.
+# The second thread starts while the first imports scikit-learn; the first continues when the second
+# is at the point where the two would wait for each other.
 TOGETHER = """
 import sys, threading
 import numpy, pandas, scipy.optimize, scipy.spatial.distance, threadpoolctl

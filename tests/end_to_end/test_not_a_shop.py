@@ -1,4 +1,4 @@
-"""With the var `shop` at false a log that is no shop is built, tested and delivered without one."""
+"""With the var `shop` set to false, a log of another business is built, tested and delivered."""
 
 import json
 import random
@@ -13,7 +13,7 @@ from tests.support.deployment import NO_TESTS, REPOSITORY
 from tests.support.edited_project import edited_project
 
 NO_SHOP = "{shop: false}"
-SWITCHED = ("--select", "key_features+", "feature_spine+", "profile_traits+")  # reads the var
+SWITCHED = ("--select", "key_features+", "feature_spine+", "profile_traits+")  # read the var
 FIRST_DAY = datetime(2026, 3, 1)
 OWN_SEGMENT = """\
       - name: keen_reader
@@ -26,11 +26,11 @@ OWN_SEGMENT = """\
               owner: Editors
               priority: 1
 """
-NEXT = "      - name: primary_segment\n"  # the column before which a block is put
+NEXT = "      - name: primary_segment\n"  # a block is inserted before this column
 
 
 def declared(folder, table):
-    """What the columns of a model say under `meta`, by column."""
+    """The `meta` of a model's columns, by column."""
     models = yaml.safe_load((REPOSITORY / "models" / folder / f"{table}.yml").read_text())["models"]
     columns = models[0]["columns"]
     return {each["name"]: each.get("config", {}).get("meta", {}) for each in columns}
@@ -49,7 +49,7 @@ def of_shop(table):
 
 
 def reading_club(people=60, days=60):
-    """Messages of a newspaper's readers: visits, articles, subscriptions and complaints."""
+    """Messages of readers of a newspaper: visits, articles, subscriptions and complaints."""
     chance = random.Random(7)
     for person in range(people):
         quits = chance.choice([days, chance.randrange(10, days)])
@@ -88,7 +88,7 @@ def columns(deployment, table):
 
 
 def deliver(deployment, *words):
-    """Run the syncs, whatever they exit with: status and message of the run to the files."""
+    """Run the syncs with any exit code; return status and message of the run to the files."""
     manifest = deployment.folder / "target" / "manifest.json"
     words = ["tideline", "activate", *words, "--manifest", str(manifest)]
     processes.run(processes.module, *words, folder=REPOSITORY, env=deployment.env)
@@ -99,7 +99,7 @@ def deliver(deployment, *words):
 
 
 def delivered(deployment):
-    """Names of the files that hold somebody, each of a segment."""
+    """Names of the files with members, each of a segment."""
     folder = deployment.deliveries / "segments_to_files"
     return {path.stem for path in folder.rglob("*.jsonl") if path.read_text()}
 
@@ -113,7 +113,7 @@ def club(shared_deployment):
 
 
 def test_the_shop_is_turned_off_on_again_and_off(club):
-    """One walk, since each step begins where the one before has ended."""
+    """One test, because each step starts with the result of the one before."""
     assert club.value("select count(*) from events_quarantined") == 0
     assert deliver(club)[0] == "succeeded"
     page = club.run("tideline", "summary")
@@ -126,7 +126,7 @@ def test_the_shop_is_turned_off_on_again_and_off(club):
     assert club.value("select count(feature_adoption_rate) from profile_features") == 0
     assert club.query("select distinct model_name from model_versions") == [("churn",)]
 
-    # Turned on, the shop's segments are there, and readers who complained are in one of them.
+    # With the shop on, its segments exist, and readers who complained are in one of them.
     club.dbt("build", *NO_TESTS, *SWITCHED, variables="{shop: true}")
     for table in DECLARED:
         assert columns(club, table) == DECLARED[table].keys()
@@ -138,7 +138,7 @@ def test_the_shop_is_turned_off_on_again_and_off(club):
     assert (status, adds) == ("succeeded", strained) and strained > 0
     assert delivered(club) == {"strained_by_support"}
 
-    # Turned off, everybody leaves. A sync that would empty a destination asks first.
+    # With the shop off, everybody leaves. A sync that would empty a destination is held.
     club.dbt("build", *SWITCHED, variables=NO_SHOP)
     status, message, *_ = deliver(club)
     assert status == "held"
@@ -154,7 +154,7 @@ def test_the_shop_is_turned_off_on_again_and_off(club):
 
 
 def test_one_block_is_a_segment_of_ones_own(club, tmp_path):
-    """Its members are delivered; an error about a trait of the shop says that the shop is off."""
+    """Its members are delivered; the error for a trait of the shop says that the shop is off."""
     project = edited_project(tmp_path, "profile_segments.yml", NEXT, OWN_SEGMENT + NEXT)
     club.dbt("build", "--select", "profile_segments+", "--project-dir", project, variables=NO_SHOP)
     readers = {

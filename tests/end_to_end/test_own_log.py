@@ -1,4 +1,4 @@
-"""A log that is no shop, from its proposal to sessions: the numbers a person would count."""
+"""A log of another business, from its proposal to sessions, with the numbers counted by hand."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ TIMEOUT = timedelta(minutes=30)
 
 
 def lessons():
-    """Rows of a school's log: a cookie that repeats, its pages, no user."""
+    """Rows of a school's log: a repeated cookie, its pages, no user."""
     chance = random.Random(5)
     at = datetime(2024, 3, 1, 8)
     for n in range(600):
@@ -34,7 +34,7 @@ def lessons():
 
 
 def sessions_of(rows):
-    """(cookie, start, landing path, events) of each session, counted in a plain loop."""
+    """(cookie, start, landing path, events) of each session, counted in a simple loop."""
     found = []
     last = {}
     for row in rows:
@@ -82,7 +82,7 @@ def test_a_school_becomes_people_and_sessions(deployment, tmp_path):
     sessions = deployment.query(
         "select stream_id, started_at, landing_path, event_count from fct_sessions"
     )
-    # Within a minute the order of the log is not known to the graph, so which page came first.
+    # The graph does not know the order of events within a minute, so not which page came first.
     expected = sessions_of(rows)
     assert sorted((who, at, n) for who, at, _, n in sessions) == sorted(
         (who, at, n) for who, at, _, n in expected

@@ -1,7 +1,7 @@
-"""A person is forgotten on the whole graph: in every table, at each destination, byte by byte.
+"""A person is forgotten in the whole graph: in every table and destination, and in all bytes.
 
-Ann has two devices of her own, shares a tablet with Bob, and is a member of a segment that files
-and a webhook have heard of. Carl's request is cut off again and again.
+Ann has two devices, shares a tablet with Bob, and is a member of a segment that was delivered to
+files and a webhook. Carl's request is interrupted again and again.
 """
 
 import fcntl
@@ -36,15 +36,15 @@ from tideline.warehouse.connection import DuckDBWarehouse
 
 pytest_plugins = ["tests.support.activation_fixtures"]
 
-EMAIL, ACCOUNT = "ann.o'hara+$(shop)$h@example.org", "ann-4711"  # make would take `$` for its own
+EMAIL, ACCOUNT = "ann.o'hara+$(shop)$h@example.org", "ann-4711"  # make would expand `$`
 LAPTOP, PHONE, TABLET = "a-laptop-of-ann", "a-phone-of-ann", "kitchen-tablet"
 FORMER = hashlib.md5(f"anonymous_id:{PHONE}".encode()).hexdigest()
 CRAWLER = "a-crawler-of-ann"
 HERS = (EMAIL, quote(EMAIL).lower(), ACCOUNT, LAPTOP, PHONE, CRAWLER, FORMER)
-# What the whole log says of somebody, and what speaks of runs, differs by right.
+# Tables about the whole log or about runs are expected to differ.
 NOT_COMPARED = {"segments", "personas", "activation_runs", "int_event_counts", "quality_alerts"}
 NOT_COMPARED |= {"event_quality", "event_quality_reasons", "property_quality", "model_requirements"}
-# What they hold of a run is the identifiers that it reached.
+# These tables hold the identifiers that the last run processed.
 NOT_COMPARED |= {
     "int_touched_identifiers",
     "int_reached_identifiers",
@@ -63,12 +63,12 @@ NOT_COMPARED |= {
     "int_reached_edges_over_limit",
     "int_reached_device_intervals",
 }
-NOT_COMPARED |= {"int_neighbourhoods"}  # Bob's was hers, for the tablet's sake
+NOT_COMPARED |= {"int_neighbourhoods"}  # Bob was in her neighbourhood because of the tablet
 BOOKKEEPING = {"updated_at"}
 
 
 class Log:
-    """Messages in the Segment format, a minute apart, later than those of the sample."""
+    """Messages in the Segment format, one per minute, later than those of the sample."""
 
     def __init__(self, deployment):
         self.folder = deployment.landing / "events"
@@ -100,7 +100,7 @@ class Log:
 def told_of_ann(log):
     for device in (LAPTOP, PHONE, TABLET):
         log.say(userId=ACCOUNT, anonymousId=device, email=EMAIL)
-    log.say(anonymousId=TABLET)  # her interval
+    log.say(anonymousId=TABLET)  # in her interval
     log.say(
         anonymousId=LAPTOP,
         event="consent_change",
@@ -110,10 +110,10 @@ def told_of_ann(log):
         },
     )
     log.lines.append(log.lines[0])  # landed twice
-    # An event that nobody planned, alone on its day.
+    # An unknown event, the only one on its day.
     log.say(userId=ACCOUNT, event=f"never heard of {EMAIL}", at=log.now + timedelta(days=2))
-    log.say(anonymousId=TABLET, timestamp="2036-01-01T00:00:00Z")  # counts from its arrival
-    # No evidence, so that nobody knows whose it is.
+    log.say(anonymousId=TABLET, timestamp="2036-01-01T00:00:00Z")  # its arrival counts
+    # No evidence, so that the person is unknown.
     log.say(userId=ACCOUNT, anonymousId=CRAWLER, context={"userAgent": "Googlebot/2.1"})
     log.say(context={"page": {"url": f"https://x.example/?email={quote(EMAIL)}&a=1"}})
     log.lines.append('{"userId": "ann-4711", "cut off')
@@ -124,7 +124,7 @@ def told_of_others(log):
         log.say(userId="bob-0815", anonymousId="a-phone-of-bob", email="bob@example.org")
     log.say(userId="bob-0815", anonymousId=TABLET)
     log.say(anonymousId=TABLET, message_id="bobs-evening")
-    log.say(userId="bob-0815", anonymousId="a-phone-of-bob")  # what he is reached by, then as now
+    log.say(userId="bob-0815", anonymousId="a-phone-of-bob")  # names his profile
     for device in ("d-one", "d-two", "d-three"):
         log.say(userId="carl-1", anonymousId=device, email="carl@example.org")
     log.say(anonymousId="joe-1", context={"page": {"title": "jocarl@example.org"}})
@@ -133,7 +133,7 @@ def told_of_others(log):
 
 
 def rows_of(path):
-    """Every table and view of any schema as sorted rows of (column, text), without bookkeeping."""
+    """All tables and views of all schemas as sorted rows of (column, text), without run times."""
     with duckdb.connect(str(path), read_only=True) as connection:
         connection.execute("set search_path = 'tideline,tideline_internal'")
         names = connection.execute(
@@ -155,7 +155,7 @@ def rows_of(path):
 
 
 def catalog_of(path):
-    """What the catalog says: names, comments, definitions, defaults."""
+    """The texts of the catalog: names, comments, definitions, defaults."""
     with duckdb.connect(str(path), read_only=True) as connection:
         return [
             tuple(enumerate(map(str, row)))
@@ -177,9 +177,9 @@ def files_with(folder, word):
 
 
 def make_forget(deployment, *words, said=""):
-    """Run `make forget`; its environment is not installed anew.
+    """Run `make forget` without installing the environment again.
 
-    It is no part of the make that may have started the tests, which would add lines of its own.
+    It is not a part of the make that may have started the tests, which would print more lines.
     """
     made = {name: value for name, value in deployment.env.items() if not name.startswith("MAKE")}
     return subprocess.run(
@@ -203,7 +203,7 @@ def members(deployment):
 
 @pytest.fixture(scope="module")
 def known(shared_deployment, server_process):
-    """A business that knows everybody, and whose destinations do."""
+    """A business with all people in the tables and at the destinations."""
     deployment = shared_deployment
     (deployment.folder / "temporary").mkdir()
     deployment.env["TMPDIR"] = str(deployment.folder / "temporary")
@@ -214,13 +214,13 @@ def known(shared_deployment, server_process):
     log = Log(deployment)
     told_of_others(log)
     log.land("others.jsonl")
-    deployment.dbt("run", "--select", "landed_files", "raw_messages")  # so that hers come later
-    told_of_ann(log)  # hers are the latest, so the data clock stands where she left it
+    deployment.dbt("run", "--select", "landed_files", "raw_messages")  # so that her rows land later
+    told_of_ann(log)  # her events are the latest, so they set the data clock
     log.land("ann.jsonl")
     deployment.dbt(
         "build", "--exclude-resource-types", "test", "--exclude-resource-types", "unit_test"
     )
-    with duckdb.connect(str(deployment.warehouse)) as connection:  # her phone was known first
+    with duckdb.connect(str(deployment.warehouse)) as connection:  # her phone was seen first
         connection.execute("set search_path = 'tideline,tideline_internal'")
         connection.execute(
             "insert into profile_identifiers values (?, ?)", [FORMER, f"anonymous_id:{PHONE}"]
@@ -248,7 +248,7 @@ def known(shared_deployment, server_process):
 
 @pytest.fixture(scope="module")
 def before(known, server_process):
-    """The warehouse as it was."""
+    """The warehouse before forgetting."""
     ann = profile_of(known, ACCOUNT)
     assert EMAIL in members(known)
     assert ann in {profile for profile, _ in server_process.rows}
@@ -260,7 +260,7 @@ def before(known, server_process):
 
 
 def leave_traces(deployment):
-    """What earlier, killed and other runs may have left, and what is not to be touched."""
+    """Write files as left by earlier, killed and other runs, and files that must stay."""
     folder = deployment.folder
     with duckdb.connect(str(deployment.warehouse)) as connection:
         for name in (
@@ -300,7 +300,7 @@ def leave_traces(deployment):
 
 @pytest.fixture(scope="module")
 def forgotten(known, before):
-    """The same after Ann was forgotten; with what the command said."""
+    """The warehouse after Ann was forgotten, and the output of the command."""
     leave_traces(known)
     people = known.folder / "people.txt"
     people.write_text(f"email:{EMAIL.upper()}\n", encoding="utf-8")
@@ -343,7 +343,7 @@ def test_every_column_with_personal_data_is_marked(known, before):
 
 
 def test_columns_of_the_event_schema_are_marked_alike():
-    """In the staging of sources that are off too."""
+    """Also in the staging of sources that are off."""
     schema = ("event_id", "event_name", "anonymous_id", "user_id", "context", "properties")
     schema += ("identifiers", "original")
     tables = {}
@@ -354,7 +354,7 @@ def test_columns_of_the_event_schema_are_marked_alike():
                     column["name"]: column.get("config", {}).get("meta", {}).get("personal")
                     for column in model["columns"]
                 }
-    del tables["property_quality"]  # its names are the plan's
+    del tables["property_quality"]  # its names are from the plan
     assert len(tables) > 30
     wrong = [
         (table, column)
@@ -366,7 +366,7 @@ def test_columns_of_the_event_schema_are_marked_alike():
 
 
 def test_no_table_no_log_and_no_byte_knows_her(forgotten, before):
-    """But the landed files and a loader's table, which the receipt names."""
+    """Except for the landed files and a loader's table, which the receipt names."""
     deployment, _ = forgotten
     words = (*HERS, before[1])
     tables = rows_of(deployment.warehouse)
@@ -398,7 +398,7 @@ def test_nothing_else_is_removed(forgotten):
 
 
 def test_no_set_with_an_identifier_of_hers_is_left(forgotten, before):
-    """Not even its hash, on the row of the tablet."""
+    """Not even its hash in the row of the tablet."""
     with duckdb.connect(str(before[0]), read_only=True) as connection:
         sets = connection.execute(
             "select distinct set_id from tideline_internal.identifier_sets where identifier_id = ?",
@@ -421,7 +421,7 @@ def test_everybody_else_is_as_before(forgotten, before):
         if kept != now:
             differing[table] = set(kept) ^ set(now)
     assert not differing
-    # On the shared tablet only her time is gone.
+    # On the shared tablet, only the events of her time are gone.
     bobs = deployment.query(
         f"select event_id from profile_timeline where anonymous_id = '{TABLET}'"
     )
@@ -451,13 +451,13 @@ def test_destinations_and_ledger_have_let_her_go(forgotten, before, server_proce
     deployment, _ = forgotten
     assert before[1] not in {profile for profile, _ in server_process.rows}
     assert "bob@example.org" in members(deployment)
-    assert deployment.activate().count("succeeded") == 2  # and there is nothing more to send
+    assert deployment.activate().count("succeeded") == 2  # there is nothing more to send
     last = "select adds, updates, removes from activation_runs order by started_at desc limit 2"
     assert deployment.query(last) == [(0, 0, 0)] * 2
 
 
 def test_make_takes_no_identifier_and_runs_nothing_in_it(deployment):
-    """Make expands what stands on its command line before anything could look at it."""
+    """Make expands its command line before any check is possible."""
     proof = deployment.folder / "proof"
     for words, env in [
         ([f"ID=email:$(shell touch {proof})a$b@example.org"], {}),
@@ -471,7 +471,7 @@ def test_make_takes_no_identifier_and_runs_nothing_in_it(deployment):
 
 
 def test_make_forget_reads_its_input_as_it_is(deployment):
-    """A `$` is a `$`, and a file that is missing is an error, not an empty list."""
+    """A `$` stays a `$`, and a missing file is an error, not an empty list."""
     missing = make_forget(deployment, f"FILE={deployment.folder}/nobody.txt")
     assert missing.returncode == 2 and "nobody.txt" in missing.stderr
     read = io.BytesIO("\ufeffemail:a$b@example.org\r\n\n anonymous_id:`$(x)`\u2028y \n".encode())
@@ -656,7 +656,7 @@ def test_what_a_request_leaves_without_evidence_goes_and_nothing_else(tmp_path):
 
 
 def test_a_source_that_the_vars_do_not_name_is_refused(tmp_path, known):
-    """Else the tables would be built anew without its rows."""
+    """Otherwise the tables would be rebuilt without its rows."""
     assert read_sources(known.folder / "target" / "manifest.json") == {"collector"}
     path = tmp_path / "warehouse.duckdb"
     with duckdb.connect(str(path)) as connection:
@@ -688,7 +688,7 @@ def test_what_lands_again_stays_out_and_what_is_new_comes_in(forgotten, before):
         deployment.landing / "events" / "ann.jsonl", deployment.landing / "events" / "r.jsonl"
     )
     with (deployment.landing / "events" / "r.jsonl").open("a") as file:
-        file.write("\n")  # a copy alone would not be read again
+        file.write("\n")  # an identical copy would not be read again
     log = Log(deployment)
     log.say("anew", userId=ACCOUNT, anonymousId=LAPTOP, email=EMAIL, at=datetime.now(UTC))
     log.land("zz-new.jsonl")
@@ -716,7 +716,7 @@ def test_what_lands_again_stays_out_and_what_is_new_comes_in(forgotten, before):
 
 
 def cut_off(deployment, step, *words):
-    """Run the command and kill it where a step begins."""
+    """Run the command and kill it at the start of a step."""
     code = (
         "import os, sys, tideline.privacy.forget as steps\n"
         f"steps.{step} = lambda *_: os._exit(9)\n"
@@ -729,7 +729,7 @@ def cut_off(deployment, step, *words):
 
 
 def test_a_request_that_was_cut_off_is_finished(forgotten):
-    """Killed before each step; the event that Dora repeats after Carl becomes hers."""
+    """The command is killed before each step; Dora's duplicate of Carl's event becomes an event."""
     deployment, _ = forgotten
     carl = profile_of(deployment, "carl-1")
     status = "select status from forget_requests order by requested_at desc limit 1"

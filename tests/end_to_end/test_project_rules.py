@@ -1,7 +1,7 @@
-"""Rules of the house over dbt's manifest: folders, the public face, keys, nothing unused.
+"""Rules of the project, checked on dbt's manifest: folders, public models, keys, nothing unused.
 
-Each rule is a function that lists what breaks it. It finds nothing in the project, and what is
-wrong in a copy of the manifest in which one thing is broken.
+Each rule is a function that lists violations. It finds none in the project, and finds the mistake
+in a copy of the manifest with one broken thing.
 """
 
 import copy
@@ -14,7 +14,7 @@ import yaml
 
 from tests.support.deployment import REPOSITORY
 
-# Each reads only from those before it; what says who is to be forgotten is read by the events.
+# Each folder reads only from those before it; `events` also reads `privacy`.
 FOLDERS = (
     "raw",
     "staging",
@@ -151,7 +151,7 @@ def without_key(manifest):
         has_key = bool(columns["unique"] & columns["not_null"]) or any(
             test["test_metadata"]["name"] == "unique_combination" for test in own
         )
-        is_staging = folder_of(node) == "staging"  # their rows are `int_events_deduplicated`'s
+        is_staging = folder_of(node) == "staging"  # rows of `int_events_deduplicated`
         if not is_staging and has_key == (node["name"] in WITHOUT_KEY):
             yield node["name"]
 
@@ -180,7 +180,7 @@ RULES = (
 @pytest.fixture(scope="module")
 def manifest(shared_deployment):
     sources = {folder.name: "landing" for folder in (REPOSITORY / "models/staging").iterdir()}
-    sources.pop("collector")  # it is never off
+    sources.pop("collector")  # it is always on
     shared_deployment.dbt("parse", variables=json.dumps({"sources": sources}))
     return json.loads((shared_deployment.folder / "target" / "manifest.json").read_text())
 
@@ -288,7 +288,7 @@ def test_a_broken_rule_is_noticed(manifest, rule, breaks):
 
 
 def texts():
-    """What dbt reads, by path, but for the descriptions of macros."""
+    """The files that dbt reads, by path, without the descriptions of macros."""
     folders = ("models", "python_models", "macros", "snapshots", "tests/dbt")
     paths = [path for folder in folders for path in (REPOSITORY / folder).rglob("*.*")]
     found = [path for path in [*paths, REPOSITORY / "dbt_project.yml"] if path.is_file()]

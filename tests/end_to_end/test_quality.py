@@ -1,4 +1,4 @@
-"""The plan judges each property, aliases fill ours, and the tables of quality show what changed."""
+"""The plan checks each property, aliases fill ours, and the quality tables show changes."""
 
 import json
 import random
@@ -17,7 +17,7 @@ START = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 BUILT = ("event_quality_reasons", "quality_alerts")
 TABLES = ("int_event_counts", "event_quality", "event_quality_reasons", "property_quality")
 
-# (event, its properties, what the plan says of them); None: nothing is wrong.
+# (event, its properties, the reason of the plan); None: the event is valid.
 PLAN_CASES = [
     ("purchase", {"order_id": "1", "revenue": "12.5"}, None),
     ("purchase", {"order_id": 1, "revenue": -2}, None),
@@ -67,7 +67,7 @@ PLAN_CASES = [
     ("nonsense", {}, "unknown event"),
     (None, {}, "no event name"),
 ]
-# (source, event, its properties, what they are after aliases)
+# (source, event, its properties, the properties after aliases)
 ALIAS_CASES = [
     ("s", "purchase", {"orderId": "1", "total": 5}, {"order_id": "1", "revenue": 5}),
     ("s", "purchase", {"order_id": "1", "orderId": "2", "revenue": 0, "total": 5}, {}),
@@ -162,7 +162,7 @@ def assert_judged(execute, judged, marked, filled):
 
 PLAN = "event_name, property, property_type, is_required, allowed_values, pattern"
 ALIASES = "source, event_name, alias, property, priority"
-# A row of the plan or of the aliases that SQL cannot hold, and what is said of it.
+# A row of the plan or of the aliases with text that SQL cannot hold, and the error.
 UNSAFE = [
     (PLAN, ("buy", 'a"b', "text", False, None, None), 'buy.a"b: the property "a"b" contains'),
     (
@@ -234,7 +234,7 @@ def message(event, number, day, properties, **more):
 
 
 def usual_day(day):
-    """200 logins, 120 purchases, 1 of them broken, an error and a few of an unknown event."""
+    """200 logins, 120 purchases (1 broken), an error and a few unknown events."""
     rows = [message("login", n, day, {"method": "sso"} if n % 2 else {}) for n in range(200)]
     for n in range(120):
         revenue = "?" if n == 0 else n
@@ -256,13 +256,13 @@ def alerts(deployment):
 
 
 def warnings(output):
-    """What the build says of quality, a line each."""
+    """The build's warnings about quality, by line."""
     return sorted(re.findall(r"(20\S+ collector .*? from [0-9.]+)[.] Look at", output))
 
 
 @pytest.fixture(scope="module")
 def shop(shared_deployment):
-    """Three usual weeks, and one day after them."""
+    """Three usual weeks and one more day."""
     for day in range(22):
         land(shared_deployment, f"day-{day:02}", usual_day(day))
     output = shared_deployment.build_up_to(*BUILT)
@@ -293,7 +293,7 @@ def test_usual_days_are_quiet(shop):
 
 
 def test_a_broken_day_is_loud(shop, tmp_path):
-    """The volume of a day is judged once it has ended, so the clock stands at the next."""
+    """The volume of a day is checked after its end, so the clock is on the next day."""
     usual, _ = shop
     broken = Deployment(tmp_path)
     shutil.copy(usual.warehouse, broken.warehouse)
@@ -326,7 +326,7 @@ def test_a_broken_day_is_loud(shop, tmp_path):
 
 
 def test_runs_in_any_order_end_as_a_rebuild(tmp_path):
-    """Late days, repetitions of other days, rows without a time; then a changed plan."""
+    """Late days, duplicates from other days, rows without a time; then a changed plan."""
     chance = random.Random(5)
     rows = []
     for day in range(6):
@@ -336,7 +336,7 @@ def test_runs_in_any_order_end_as_a_rebuild(tmp_path):
                 [{}, {"orderId": "1", "total": 2}, {"url": [1]}, {"url": "/"}]
             )
             rows.append(message(event, n, day, properties))
-    # The first to arrive of the same event takes the place of a row that was valid on another day.
+    # A copy received earlier becomes the event instead of a row that was valid on another day.
     rows += [
         {
             **row,
@@ -358,7 +358,7 @@ def test_runs_in_any_order_end_as_a_rebuild(tmp_path):
     landed = deployment.value("select count(*) from int_events_deduplicated")
     assert deployment.value("select sum(landed) from int_event_counts") == landed == len(rows)
 
-    # Another plan than the one under which the days were counted, as after an edit of the seed.
+    # A plan that differs from the one used for the counts, as after an edit of the seed.
     with duckdb.connect(str(deployment.warehouse)) as connection:
         connection.execute(
             "update tideline_internal.int_event_counts set rules_version = 'another', marks = '+'"

@@ -1,4 +1,4 @@
-"""Real logs with known answers: landed, built, and compared with what is known of them."""
+"""Real logs with known answers are landed, built and compared with these."""
 
 import csv
 import gzip
@@ -39,7 +39,7 @@ def test_retail_customers_who_all_have_bought_are_no_window_shoppers(retail):
 
 @pytest.mark.parametrize("cutoff", ["2011-09-10", "2011-12-10"])
 def test_retail_features_as_of_a_cutoff(retail, cutoff):
-    """Later rows are there and must not be seen."""
+    """Later rows exist and must not be used."""
     expected = {
         str(int(float(row["CustomerID"]))): (
             int(row["recency_days"]),
@@ -93,8 +93,8 @@ def test_sparkify_accounts_for_everybody(deployment):
     assert deployment.value("select count(*) from dim_profiles") == 97
     assert deployment.value("select count(*) from fct_sessions") == 911
 
-    # The tracker's own sessions last over 15 pauses of more than half an hour, and 15 times a new
-    # one begins sooner: of 814 boundaries on either side 799 are the same.
+    # The tracker's own sessions continue over 15 pauses of more than half an hour, and 15 times a
+    # new one begins earlier: 799 of the 814 boundaries are the same.
     theirs, ours, both = deployment.query(
         """
         with followed as (

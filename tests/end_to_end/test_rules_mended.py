@@ -1,6 +1,6 @@
-"""What the plan refused is taken in by the next ordinary run once the plan or an alias is mended.
+"""After the plan or an alias is corrected, the next ordinary run accepts the refused rows.
 
-The seeds are mended in the warehouse, as `dbt seed` would mend them, and the models run without it.
+The seeds are corrected in the warehouse, like with `dbt seed`, and the models run without it.
 """
 
 import json
@@ -8,7 +8,7 @@ import json
 import duckdb
 import pytest
 
-# A row that was an event before stays one: it keeps the version of the rules that made it one.
+# A row that was an event before stays one, with the version of the rules that accepted it.
 BOOKKEEPING = {
     "landed_file", "landed_line", "landed_at", "judged_at", "updated_at", "rules_version",
 }  # fmt: skip
@@ -32,7 +32,7 @@ def message(number, received, event="Went Shopping", **fields):
 
 
 class Warehouse:
-    """A deployment whose seeds are mended by hand."""
+    """A deployment with seeds that are corrected by hand."""
 
     def __init__(self, deployment):
         self.deployment = deployment
@@ -62,7 +62,7 @@ class Warehouse:
 
 @pytest.fixture(scope="module")
 def warehouse(shared_deployment):
-    """Four rows are refused in the first load; then an alias and the plan are mended."""
+    """Four rows are refused in the first load; then an alias and the plan are corrected."""
     warehouse = Warehouse(shared_deployment)
     sold = {"event": "purchase", "properties": {"order_id": "o"}}
     warehouse.load(
@@ -102,7 +102,7 @@ def test_what_was_refused_is_taken_in(warehouse):
 
 
 def test_repeats_follow_and_a_full_refresh_agrees(warehouse):
-    """A repeat that was received before, one that was received after, and a new event."""
+    """A duplicate received before, a duplicate received after, and a new event."""
     warehouse.load("second", [message(1, 2, userId="v1"), message(2, 9, "login"), message(4, 9)])
     warehouse.run()
     assert warehouse.column("select event_id from fct_events order by 1") == [

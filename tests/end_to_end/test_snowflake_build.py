@@ -1,8 +1,8 @@
-"""The whole graph in Snowflake's SQL gives the rows that it gives on DuckDB.
+"""The whole graph gives the same rows in Snowflake's SQL and on DuckDB.
 
-Both warehouses take in the same landed rows in two loads and build after each: DuckDB with dbt
-alone, Snowflake on a fakesnow server, where the Python models are run beside dbt (see
-`fakesnow_server`) and `raw_messages` is loaded, as it is there. What fakesnow cannot do stays out:
+Both warehouses get the same landed rows in two loads and build after each: DuckDB with dbt alone,
+Snowflake on a fakesnow server, with Python models run outside dbt (see `fakesnow_server`) and
+`raw_messages` filled by a load, as on Snowflake. Not covered, because fakesnow cannot run them:
 unit tests, which need temporary tables, and the second run of snapshots.
 """
 
@@ -20,17 +20,17 @@ from tests.support.deployment import NO_TESTS, REPOSITORY
 from tests.support.fakesnow_server import FakesnowServer
 
 LOADED = "raw_messages"
-ON_ONE_MACHINE = {LOADED, "landed_files"}  # the raw layer, in whose place a load stands
+ON_ONE_MACHINE = {LOADED, "landed_files"}  # the raw layer, replaced by a load
 JSON_COLUMNS = ("context", "properties", "traits", "record")
-SAMPLE = ("--people", "60", "--days", "100")  # the least from which a model is trained
-# So few people promote no model; that scores are the same is to be seen nevertheless.
+SAMPLE = ("--people", "60", "--days", "100")  # the smallest sample on which a model is trained
+# So few people do not promote a model, but the scores must be compared.
 PROMOTE = "update {} set value = 0.001 where term = 'auc_gain_low'"
 LOADS = (("--to-day", "95"), ("--from-day", "95"))
 MUST_HAVE_ROWS = {"fct_sessions", "identity_map", "profile_scores", "segment_memberships"}
 
 
 def built_nodes(manifest):
-    """What dbt writes to the warehouse, by unique id."""
+    """The nodes that dbt writes to the warehouse, by unique id."""
     return {
         key: node
         for key, node in manifest["nodes"].items()
@@ -42,7 +42,7 @@ def built_nodes(manifest):
 def stages(manifest):
     """Yield pairs in the order of the graph: nodes for dbt to build, then Python models to run.
 
-    A node's stage is the number of Python models on the longest way to it.
+    A node's stage is the number of Python models on the longest path to it.
     """
     nodes = built_nodes(manifest)
     parents = {key: [p for p in manifest["parent_map"][key] if p in nodes] for key in nodes}
@@ -72,7 +72,7 @@ def manifest_of(deployment):
 
 
 def build_on_snowflake(deployment, server, is_first):
-    """Build every node, as `dbt build` would."""
+    """Build every node, like `dbt build`."""
     for sql, python in stages(manifest_of(deployment)):
         names = [node["name"] for node in sql if is_first or node["resource_type"] != "snapshot"]
         if names:
@@ -83,7 +83,7 @@ def build_on_snowflake(deployment, server, is_first):
 
 @pytest.fixture(scope="module")
 def warehouses(shared_deployment):
-    """The deployment on DuckDB, the server and the manifest, after two loads into both."""
+    """The DuckDB deployment, the server and the manifest, after two loads into both."""
     deployment, taken = shared_deployment, 0
     with FakesnowServer(deployment.folder / "fakesnow.log") as server:
         dbt_on_snowflake(deployment, server, "run-operation", "create_raw_messages")
@@ -102,7 +102,7 @@ def warehouses(shared_deployment):
 
 
 def columns_of(deployment, table):
-    """Columns and their DuckDB types, floats last: rows are told apart by the others."""
+    """Columns and their DuckDB types, floats last, because rows are sorted by the others."""
     return deployment.query(
         "select column_name, data_type from information_schema.columns where table_schema like "
         f"'tideline%' and table_name = '{table}' order by data_type = 'DOUBLE', column_name"
@@ -110,7 +110,7 @@ def columns_of(deployment, table):
 
 
 def sorted_rows(query, table, columns):
-    """The rows of a table in an order of their own, JSON with its keys in order."""
+    """The sorted rows of a table, with sorted keys in JSON."""
     selected = ", ".join(
         f"cast({name} as varchar)" if kind in ("TIMESTAMP", "DATE", "JSON") else name
         for name, kind in columns
@@ -127,7 +127,7 @@ def sorted_rows(query, table, columns):
 
 
 def is_same(ours, theirs):
-    """Whether two rows are equal, but for the last digits of floats."""
+    """Whether two rows are equal, except for the last digits of floats."""
     return all(
         math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
         if isinstance(a, float) and b is not None
@@ -171,9 +171,9 @@ def test_the_default_selection_leaves_the_loaded_table_alone(warehouses):
 
 
 def test_the_models_read_well_in_snowflakes_dialect(tmp_path):
-    """On an empty warehouse, as `make lint` does for DuckDB: a model's first run is judged.
+    """Lints each model's first run on an empty warehouse, as `make lint` does for DuckDB.
 
-    The layout is that of the same text, which `make lint` has judged.
+    The layout is not linted again, because the source text is the same.
     """
     words = ["lint", "models", "tests/dbt", "--dialect", "snowflake", "--disable-progress-bar"]
     words += ["--rules", "aliasing,ambiguous,capitalisation,convention,jinja,references,structure"]

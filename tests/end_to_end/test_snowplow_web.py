@@ -1,8 +1,8 @@
-"""Snowplow's own test events, whose edge cases are named in `user_id`: what each comes to here.
+"""The result of each edge case in Snowplow's own test events; `user_id` names the case.
 
-Snowplow's web model takes the sessions that the tracker counted (`domain_sessionid`). Ours are runs
-of events of a cookie without a gap of more than half an hour, so some cases end otherwise; the
-comment beside each says why that is right here.
+Snowplow's web model uses the sessions of the tracker (`domain_sessionid`). Tideline's sessions are
+events of a cookie without a gap of more than half an hour, so some results differ. The comment
+above each case explains its result.
 """
 
 import shutil
@@ -13,7 +13,7 @@ import pytest
 from tests.support.deployment import shared_data
 from tests.support.messages import good
 
-# Events of that company's own, which a deployment names in its tracking plan.
+# Custom events of that company, which a deployment adds to its tracking plan.
 OWN_EVENTS = [
     "cmp_visible",
     "consent_preferences",
@@ -22,36 +22,36 @@ OWN_EVENTS = [
     "snplow_cookies",
 ]
 
-# Case: (rows that landed, events, sessions).
+# Case: (landed rows, events, sessions).
 CASES = {
-    # Seven page pings: five of the visit, which make it no longer, and two hours and days
-    # later, which the tracker counts as sessions of their own.
+    # Seven page pings: five in the visit, which do not extend it, and two hours and days later,
+    # which the tracker counts as separate sessions.
     "No edge cases": (13, 13, 1),
-    # A ping two days after the visit is no visit: nobody did anything.
+    # A ping two days after the visit is not a visit, as nobody did anything.
     "stray page ping": (3, 3, 1),
-    # The tracker sent it twice within one request: which is the event is decided by their content.
+    # Sent twice in one request: their content decides which row is the event.
     "dupe: event_id same collector_tstamp": (14, 12, 1),
     # Sent again three seconds later: the row received first is the event.
     "dupe: event_id different collector_tstamp": (7, 6, 1),
-    # Two views of one page are two events; an event is told by its event_id alone.
+    # Two views of one page are two events; only the event_id identifies an event.
     "dupe: page_view_id different derived_tstamp": (11, 11, 1),
-    # Sent four days late: it belongs to the day on which it happened, whenever it was received.
+    # Sent four days late: it belongs to the day of the event, not of its arrival.
     "late arriving: device created/sent >3 days": (2, 2, 1),
     # One session of the tracker over ten days with an event on each: eleven visits.
     "long session": (11, 11, 11),
     # Eight months between two events of one session of the tracker: two visits.
     "Unexpired session": (2, 2, 2),
-    # A cookie of its own for each of three days: three streams, each with one visit.
+    # A new cookie on each of three days: three streams, each with one visit.
     "Rotating domain_userid per session": (5, 5, 3),
-    # Two first sessions of the tracker within the same seconds: one visit.
+    # Two first sessions of the tracker in the same seconds: one visit.
     "Multiple first sessions per user": (7, 7, 1),
     # And two last ones.
     "Multiple last sessions per user": (6, 6, 1),
-    # The tracker counted no session: ours needs no such id.
+    # Without the tracker's session id: our sessions do not need it.
     "NULL domain_sessionid": (1, 1, 1),
     # Without a cookie the account is the stream.
     "NULL domain_userid": (1, 1, 1),
-    # The id of a page view is not needed for it to be one.
+    # A page view does not need its id.
     "NULL page_view_id": (2, 2, 1),
     # 26 cookies of one person who answers consent banners.
     "consent_accel": (65, 65, 26),
@@ -135,8 +135,8 @@ def test_a_ping_prolongs_no_visit(built):
 
 
 def test_ten_accounts_on_a_cookie_are_ten_people(built):
-    """Snowplow's stitching gives all that a cookie did to the account seen last. An account is
-    one person here, so a shared cookie merges nobody, and each event is its account's."""
+    """Snowplow's stitching gives all events of a cookie to its last account. Here an account is
+    one person: a shared cookie merges nobody, and each event belongs to its account."""
     profiles = "select count(distinct profile_id) from identity_map where id_type = 'user_id' "
     assert built.value(profiles + "and id_value like 'user stitch%'") == 10
 

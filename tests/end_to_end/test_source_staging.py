@@ -1,4 +1,4 @@
-"""Records of source systems become events of the person they speak of, whoever loads them."""
+"""Records of source systems become events of the person in them, with any loader."""
 
 import json
 import re
@@ -58,7 +58,7 @@ BROKEN = {
 
 
 def land(deployment, load, tables):
-    """Land rows as dlt does."""
+    """Land rows like dlt."""
     for (system, table), rows in tables.items():
         path = deployment.landing / system / table / f"{load}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,13 +66,13 @@ def land(deployment, load, tables):
 
 
 def visit(deployment):
-    """Ada's visit to the shop, so that the collector has landed something too."""
+    """Ada's visit to the shop, so that the collector has landed an event too."""
     message = json.loads(good(1)) | {"type": "identify", "traits": {"email": ada.EMAIL}}
     (deployment.landing / "events" / "visit.jsonl").write_text(json.dumps(message) + "\n")
 
 
 def stored_events(deployment):
-    """Event id (of a customer without the hash of what is known) to name, instant, identifiers."""
+    """Event id (for customers without the hash of their state) to name, time, identifiers."""
     rows = deployment.query(
         "select event_id, event_name, occurred_at, identifiers::varchar from fct_events "
         "where source <> 'collector'"
@@ -84,7 +84,7 @@ def stored_events(deployment):
 
 
 def stored_homes(deployment):
-    """What the events of each source say of home and birth."""
+    """Address and birth date in the events of each source."""
     names = ("birth_date", "street", "postcode", "city")
     said = ", ".join(f"properties ->> '{name}' as {name}" for name in names)
     return deployment.query(
@@ -94,7 +94,7 @@ def stored_homes(deployment):
 
 
 def expected_events(more=None):
-    """The same as it should be."""
+    """The expected events, in the same form."""
     return {
         event_id: (name, ada.instant(day), identifiers)
         for event_id, (name, day, identifiers) in (ada.EVENTS | (more or {})).items()
@@ -103,7 +103,7 @@ def expected_events(more=None):
 
 @pytest.fixture(scope="module")
 def built(shared_deployment):
-    """All records landed, then the same again with earlier and later states of some."""
+    """All records land, then the same again with earlier and later states of some."""
     visit(shared_deployment)
     land(shared_deployment, "first", ada.API)
     land(shared_deployment, "broken", BROKEN)
@@ -127,7 +127,7 @@ def built(shared_deployment):
 
 
 def test_landed_records_become_events_once(built):
-    """Whatever lands again, and in whatever order: what is new is another event."""
+    """Rows that land again, in any order, are no new events; a new state is another event."""
     later = {
         f"salesforce:contact:003A:identify:{ada.seconds(9) * ada.US}": (
             "identify",
@@ -188,7 +188,7 @@ def test_broken_records_are_accounted_for_with_reasons(built):
     )
     assert {reason.split(":")[0] for (reason,) in built.query(hidden)} == {
         "no identifier",
-        "support_ticket",  # the plan's refusals show the properties
+        "support_ticket",  # the reasons of the plan show the properties
         "email_delivery",
     }
 
@@ -241,7 +241,7 @@ def test_the_golden_profile_knows_where_each_value_is_from(built):
 
 
 def test_a_company_is_nobody(built):
-    """Else all who work there would be one person."""
+    """Otherwise all its employees would be one person."""
     assert not built.query("select * from identity_map where id_value = '001X'")
     account = "select count(*) from profile_timeline where event_id like 'salesforce:account:%'"
     assert built.value(account) == 0
@@ -257,13 +257,13 @@ def test_money_is_counted_where_it_moved(built):
     assert {revenue for (revenue,) in built.query(other)} == {None}
 
 
-DELETED = {"is_deleted", "isdeleted", "archived", "_fivetran_deleted"}  # looked for everywhere
-# What only some loaders hand on.
+DELETED = {"is_deleted", "isdeleted", "archived", "_fivetran_deleted"}  # read from every table
+# Fields that only some loaders have.
 NOT_LANDED = {("hubspot", "form_submissions"): {"contact_id", "email"}}
 
 
 def test_the_page_lists_the_fields_that_are_read(built):
-    """docs/reference/source-systems.md: each field has one of its names there, no other does."""
+    """docs/reference/source-systems.md names each field that is read, and no other."""
     page = (REPOSITORY / "docs/reference/source-systems.md").read_text()
     lines = page.split("| fields |\n")[1].split("\n\n")[0].splitlines()[1:]
     models = built.folder / "target" / "compiled" / "tideline" / "models" / "staging"
@@ -331,11 +331,11 @@ def test_loaders_in_the_warehouse_say_the_same(deployment, loader):
     assert "Its columns are: id." in words
 
 
-PARTS = ("events_duplicated", "events_quarantined")  # with these `assert_nothing_is_lost` runs
+PARTS = ("events_duplicated", "events_quarantined")  # `assert_nothing_is_lost` reads these
 
 
 def test_a_row_that_a_loader_overwrites_is_counted_once(deployment):
-    """The rows of its load move up, within the time that a run looks at again."""
+    """The other rows of its load get new numbers, within the time that a run reads again."""
     with duckdb.connect(str(deployment.warehouse)) as connection:
         connection.execute("create schema ft")
         connection.execute(
@@ -367,7 +367,7 @@ def test_a_row_that_a_loader_overwrites_is_counted_once(deployment):
 
 
 def test_a_forgotten_row_that_says_several_things_is_one_part(built):
-    """And what landed for a source that is switched off is nobody's to account for."""
+    """Rows of a source that is switched off are not counted."""
     with duckdb.connect(str(built.warehouse)) as connection:
         connection.execute("""
             insert into tideline_internal.forgotten_identifiers

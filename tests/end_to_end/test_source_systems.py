@@ -1,4 +1,4 @@
-"""Loads of source systems, by the real command against a process that speaks their APIs."""
+"""Loads of source systems: the real command with a process that implements their APIs."""
 
 import gzip
 import json
@@ -41,7 +41,7 @@ SECRETS = {
     },
     "stripe": {"TIDELINE_STRIPE_API_KEY": "rk_test_1"},
 }
-# The path that pages through a table with five rows.
+# The path that is requested for each page of a table with five rows.
 PAGED = {
     "salesforce": "/services/data/v62.0/query/",
     "hubspot": "/crm/v3/objects/contacts/search",
@@ -87,7 +87,7 @@ class Vendors:
 
 
 class Loads:
-    """A deployment whose systems are the vendors' process."""
+    """A deployment that loads from the vendors' process."""
 
     def __init__(self, deployment, vendors):
         self.deployment, self.vendors = deployment, vendors
@@ -100,7 +100,7 @@ class Loads:
         deployment.env["HOME"] = str(self.home)
 
     def load(self, *systems, fails=False, **env):
-        """Run the command; what it printed, never a person and never a secret."""
+        """Run the command; return its output, which must not contain a person or a secret."""
         secrets = {k: v for name in systems for k, v in self.vendors.secrets[name].items()}
         output = self.deployment.run(*COMMAND, *systems, fails=fails, **{**secrets, **env})
         assert "@" not in output and "Traceback" not in output
@@ -122,7 +122,7 @@ class Loads:
         return sorted((self.landing / system).rglob("*.jsonl.gz"))
 
     def rows(self, system, table, but=()):
-        """The landed rows of a table, without those of the files `but`."""
+        """The landed rows of a table, without those in the files `but`."""
         files = [file for file in self.files(system) if file.parent.name == table]
         rows = []
         for file in files:
@@ -148,7 +148,7 @@ def loads(deployment, vendors):
 
 
 def keys(rows):
-    """How often each record is there."""
+    """How often each record has landed."""
     return Counter(row.get("id") or row["conversion_id"] for row in rows)
 
 
@@ -158,7 +158,7 @@ def assert_all_landed_once(loads, system):
         assert len(found) == 5 and set(found.values()) == {1}, table
 
 
-# What changes after the first load, and what the second one must land of it, table by table.
+# Changes after the first load, and the rows that the second load must land, by table.
 def changes(system):
     match system:
         case "salesforce":
@@ -224,7 +224,7 @@ def test_a_second_load_lands_only_what_is_new_or_changed(system, loads, vendors)
 
 
 def assert_asked_from_where_it_was(system, requests):
-    """The second load must name the place up to which the first one knew everything."""
+    """The second load must start where the first one was complete."""
     last = records.milliseconds(5)
     match system:
         case "salesforce":
@@ -237,7 +237,7 @@ def assert_asked_from_where_it_was(system, requests):
             assert group["filters"][0]["value"] == str(last)
             [events] = [r["query"] for r in requests if r["path"].startswith("/email/")]
             assert events["startTimestamp"] == [str(last)]
-            # The first of two pages of this form reaches what is known.
+            # The first of two pages of this form already reaches known rows.
             assert len([r for r in requests if r["path"].endswith("/forms/f1")]) == 1
         case "zendesk":
             assert all("start_time" not in r["query"] for r in requests)
@@ -249,7 +249,7 @@ def assert_asked_from_where_it_was(system, requests):
 
 
 def assert_changed_fields_keep_their_names(system, loads, before):
-    """Numbers became words, text became a list, fields came and went."""
+    """Numbers became text, text became a list, fields were added and removed."""
     tables = SYSTEMS[system].tables
     fields = {name for table in tables for row in loads.rows(system, table) for name in row}
     assert not [name for name in fields if "__" in name]
@@ -285,7 +285,7 @@ def test_a_killed_load_loses_nothing(system, loads, vendors):
     assert not loads.files(system)
     loads.load(system)
     assert_all_landed_once(loads, system)
-    # Nor does it leave rows where nobody looks.
+    # It also leaves no rows in dlt's folder.
     working = loads.landing / "_state" / system / system
     assert not [file for file in working.rglob("*.gz")]
     assert [folder.name for folder in working.glob("normalize/*/")] == ["extracted"]
@@ -427,7 +427,7 @@ def test_missing_and_unsafe_settings_are_told(loads):
 
 
 class Elsewhere:
-    """A server of somebody else's that notes what it is sent and asks for credentials."""
+    """Another server, which records its requests and asks for credentials."""
 
     def __init__(self):
         self.requests = requests = []
@@ -471,7 +471,7 @@ LEADING_AWAY = {
 
 @pytest.mark.parametrize("away", list(LEADING_AWAY))
 def test_credentials_go_to_no_other_host(away, loads, vendors, elsewhere):
-    """Neither the token nor the secret it is asked for with; the other server asks for both."""
+    """Neither the token nor the secret to get one; the other server asks for both."""
     path, status = LEADING_AWAY[away]
     page = {"done": False, "records": [], "nextRecordsUrl": f"{elsewhere.url}/next"}
     headers = {} if status == 200 else {"Location": f"{elsewhere.url}/login"}
@@ -480,7 +480,7 @@ def test_credentials_go_to_no_other_host(away, loads, vendors, elsewhere):
     assert f"error: salesforce: a next page or redirect leads from {vendors.url}" in output
     assert f"to {elsewhere.url}; nothing was sent there" in output
     assert not elsewhere.requests
-    loads.load("salesforce")  # and the next load has it all
+    loads.load("salesforce")  # the next load has all rows
     assert_all_landed_once(loads, "salesforce")
 
 
@@ -522,7 +522,7 @@ def redirecting_to(url):
 
 
 def certificate_for(host, folder):
-    """A certificate of this host that signs itself, and its key."""
+    """A self-signed certificate of this host, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
@@ -557,12 +557,12 @@ def test_a_second_load_at_a_time_is_refused(loads, vendors):
     assert "error: stripe: another load is running" in output
     process.kill()
     process.wait()
-    loads.load("stripe")  # the lock has ended with its holder
+    loads.load("stripe")  # the lock was released when its holder ended
 
 
 @pytest.mark.parametrize("system", ["salesforce", "hubspot", "stripe"])
 def test_what_shows_up_late_is_not_passed_over(system, loads, vendors):
-    """A change that becomes visible after a later one was seen, while minutes pass."""
+    """A change becomes visible minutes after a later change was seen."""
     now = datetime.now(UTC)
     early, late = now - timedelta(minutes=5), now - timedelta(minutes=1)
 
@@ -628,7 +628,7 @@ def test_nothing_is_left_elsewhere_and_nobody_else_is_told(loads, vendors):
     status = subprocess.run(
         ["git", "status", "--porcelain"], cwd=REPOSITORY, capture_output=True, text=True
     )
-    homes = [loads.home, Path("/var/dlt")]  # the second one is dlt's for the user root
+    homes = [loads.home, Path("/var/dlt")]  # the second one is dlt's default for root
     before = [sorted(home.glob("*")) for home in homes]
     loads.load(*SYSTEMS, HTTPS_PROXY=vendors.url)
     assert "CONNECT" not in {each["method"] for each in vendors.requests("")}
@@ -694,12 +694,12 @@ def test_a_system_is_an_asset(loads, vendors, monkeypatch):
     reader = dg.asset(name="reader", deps=list(stripe.keys))(lambda: None)
     with dg.DagsterInstance.ephemeral() as instance:
         bare = dg.materialize([stripe, reader], instance=instance)
-        assert bare.asset_materializations_for_node("reader")  # what is downstream goes on
+        assert bare.asset_materializations_for_node("reader")  # downstream assets still run
         for event in bare.asset_materializations_for_node("load_stripe"):
             assert event.metadata["status"].value == "skipped"
             assert "set TIDELINE_STRIPE_API_KEY" in event.metadata["message"].value
         with monkeypatch.context() as patch:
-            # dlt is told what to do by the environment of its process.
+            # dlt is configured by the environment of its process.
             patch.setattr(os, "environ", os.environ | vendors.secrets["stripe"])
             done = dg.materialize([stripe], instance=instance)
     landed = {

@@ -1,7 +1,7 @@
 """The story of the product, on the whole graph, event by event.
 
-`anon_123xyz` comes from a social ad, looks for trail shoes, leaves an expensive pair in the cart
-for some jackets, is expected to buy both, and does. At each step the right tool hears of it.
+`anon_123xyz` comes from a social ad, searches for trail shoes, leaves an expensive pair in the
+cart, views jackets, is predicted to buy both, and does. Each step is delivered to the right tool.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ JACKETS = [
 
 
 class Story:
-    """What has landed so far, on top of a sample business."""
+    """The messages landed so far, in addition to a sample business."""
 
     def __init__(self, deployment, server):
         self.deployment = deployment
@@ -33,7 +33,7 @@ class Story:
         self.now = deployment.value("select as_of from data_clock") + timedelta(hours=1)
 
     def message(self, seconds, /, **message):
-        """One message of the visitor, so many seconds after the one before."""
+        """One message of the visitor, some seconds after the one before."""
         self.now += timedelta(seconds=seconds)
         at = self.now.isoformat(timespec="milliseconds") + "Z"
         return {
@@ -60,7 +60,7 @@ class Story:
         return self.message(seconds, type="page", properties={"title": title, **properties})
 
     def lands(self, *messages):
-        """The messages land, then somebody else's an hour later; the graph and the syncs run."""
+        """Land the messages, and another person's an hour later; run the graph and the syncs."""
         self.now += timedelta(hours=1)
         passer_by = {**self.page(0, "Home"), "anonymousId": f"passer-by-{self.files}"}
         self.files += 1
@@ -91,7 +91,7 @@ class Story:
 
     @property
     def last_session(self):
-        """Of her last session: is_cart_abandoned, is_converted, campaign_source."""
+        """Her last session: is_cart_abandoned, is_converted, campaign_source."""
         return self.deployment.query(
             f"""
             select is_cart_abandoned, is_converted, campaign_source
@@ -100,12 +100,12 @@ class Story:
         )[0]
 
     def told_the_webhook(self):
-        """What the webhook's server holds of her: segment to row."""
+        """Her rows at the webhook's server: segment to row."""
         rows = [{**json.loads(key), **row} for key, row in self.server.state["rows"].items()]
         return {row["segment_name"]: row for row in rows if row["anonymous_id"] == VISITOR}
 
     def written_to_files(self):
-        """What the delivered files hold of her: segment to row."""
+        """Her rows in the delivered files: segment to row."""
         found = {}
         for path in self.deployment.deliveries.rglob("*.jsonl"):
             for line in path.read_text().splitlines():
@@ -117,7 +117,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def shop(shared_deployment):
-    """The sample business that the models learn from."""
+    """The sample business on which the models are trained."""
     shared_deployment.sample("--people", 1000, "--days", 90, "--seed", 11)
     shared_deployment.dbt("build")
     return shared_deployment
@@ -129,7 +129,7 @@ def story(shop, server):
 
 
 def test_the_truth_of_the_sample_is_found(shop):
-    """Reported by the summary, not tuned on: the floors are far below what is usually reached."""
+    """Quality against the truth, which is not used for tuning; the limits are far below normal."""
     page = shop.run("tideline", "sample", "--compare", "--truth", shop.folder / "truth")
     assert float(re.search(r"adjusted Rand index ([0-9.]+)", page)[1]) > 0.5
     precision, recall = re.search(r"  with the guards +([0-9.]+) +([0-9.]+)\n", page).groups()

@@ -1,4 +1,4 @@
-"""What a company's own trackers have collected becomes events, landed as files or in a schema."""
+"""Rows of existing trackers become events, landed as files or read from a schema."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ UP_TO = ["fct_events", "events_duplicated", "events_quarantined"]
 
 
 def visit(deployment):
-    """A message of the collector, without which nothing is built."""
+    """A message of the collector, because a build needs one."""
     (deployment.landing / "events" / "one.jsonl").write_text(good(1))
 
 
@@ -30,7 +30,7 @@ def write_lines(path, rows):
 
 
 def write_csv(path, rows):
-    """All text, what is null empty."""
+    """Write a CSV file; null is empty."""
     names = dict.fromkeys(name for row in rows for name in row)
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, names)
@@ -63,7 +63,7 @@ def land(deployment, source, tables, name="1"):
 
 
 def load(deployment, schema, tables, database=None, **columns):
-    """Fill a schema of the warehouse as a loader does, with columns of its own."""
+    """Fill a schema of the warehouse like a loader, with additional columns."""
     with duckdb.connect(str(database or deployment.warehouse)) as connection:
         connection.execute(f"create schema if not exists {schema}")
         for table, rows in tables.items():
@@ -73,12 +73,12 @@ def load(deployment, schema, tables, database=None, **columns):
 
 
 def with_texts(value):
-    """Numbers as the text that a CSV has them as."""
+    """The rows with numbers as text, as in a CSV file."""
     return {key: str(v) for key, v in value.items()} if value else value
 
 
 def found_events(deployment, source):
-    """The events of a source, JSON as values."""
+    """The events of a source, with parsed JSON."""
     rows = deployment.query(
         f"select {COLUMNS} from fct_events "
         f"where source = '{source}' and landed_file not like 'blog.%'"
@@ -102,7 +102,7 @@ def assert_all_events_are_there(deployment, source, adapted=lambda value: value)
 
 @pytest.fixture(scope="module")
 def landed(shared_deployment):
-    """Everything that the four trackers have, landed as files."""
+    """All rows of the four trackers, landed as files."""
     visit(shared_deployment)
     for source, tables in ada.TABLES.items():
         land(shared_deployment, source, tables | ada.SUMMARIES.get(source, {}))
@@ -122,7 +122,7 @@ def test_landed_files_become_events(landed, source):
 
 
 def test_a_tracked_event_counts_once_and_has_its_properties(landed):
-    """Its row in `tracks` is the duplicate, whatever the plan requires of it."""
+    """Its row in `tracks` is the duplicate, also if the plan requires a property."""
     repeated = landed.query("select landed_file, event_id from events_duplicated order by 1, 2")
     assert repeated == [
         ("rudderstack/tracks/1.csv", "rs-2"),
@@ -166,7 +166,7 @@ def test_pings_make_no_visit(landed):
 
 
 def test_a_schema_of_the_warehouse_says_the_same(deployment):
-    """Tables that are not calls, and columns that nobody knows, do no harm there."""
+    """Tables without calls and unknown columns are ignored."""
     for source, tables in ada.TABLES.items():
         column = {"_fivetran_synced": "2026-01-05 15:00:00"} if source == "ga4" else {}
         load(deployment, f"own_{source}", tables | ada.SUMMARIES.get(source, {}), **column)
@@ -174,7 +174,7 @@ def test_a_schema_of_the_warehouse_says_the_same(deployment):
         connection.execute(
             "create view own_segment.order_completed_view as from own_segment.order_completed"
         )
-    # A second site that has no more than a table of pages, in a schema of the same name.
+    # A second site with only a table of pages, in a schema of the same name.
     profile = yaml.safe_load((REPOSITORY / "profiles.yml").read_text())
     with_blog = {"path": str(deployment.folder / "blog.duckdb"), "alias": "blog"}
     profile["tideline"]["outputs"]["duckdb"]["attach"] = [with_blog]
@@ -238,7 +238,7 @@ def test_the_order_of_the_tables_decides_nothing(deployment, tmp_path_factory):
 
 
 def test_rows_of_ga4_have_an_id_of_their_own(deployment):
-    """A row that is exported again is the same event; another of the same instant is another."""
+    """A row that is exported again is the same event; another row at the same time is another."""
     first = ada.ga4_row("scroll", "14:00:00", {"percent": ("int", "50")}, "1")
     in_parts = ada.ga4_row("scroll", "14:00:00", {"percent": ("int", "50")}, "2")
     old = ada.ga4_row("scroll", "14:00:00", {"percent": ("int", "50")})
@@ -249,7 +249,7 @@ def test_rows_of_ga4_have_an_id_of_their_own(deployment):
     visit(deployment)
     land(deployment, "ga4", {"events": [first, in_parts, old, old_other, swapped]})
     broken = {"event_name": "scroll", "event_timestamp": "soon", "event_params": "none"}
-    # Numbers as numbers, as Parquet has them, and arrays as text, as some loaders write them.
+    # Numbers as numbers, as in Parquet, and arrays as text, as written by some loaders.
     numbers = {key: int(first[key]) for key in ("event_timestamp", "event_bundle_sequence_id")}
     texts = {"event_params": json.dumps(first["event_params"])}
     land(deployment, "ga4", {"events": [again, twice, first | numbers | texts, broken]}, "2")
@@ -265,7 +265,7 @@ def test_rows_of_ga4_have_an_id_of_their_own(deployment):
 
 
 def test_the_worked_example_of_the_page_works(deployment):
-    """A tracker of one's own, from docs/how-to/add-a-source.md, run in a copy of the project."""
+    """The custom tracker of docs/how-to/add-a-source.md, run in a copy of the project."""
     page = (REPOSITORY / "docs/how-to/add-a-source.md").read_text()
     hit = page.split("```json\n")[1].split("```")[0]
     select = page.split("```sql\n")[1].split("```")[0]

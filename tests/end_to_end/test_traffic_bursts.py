@@ -1,7 +1,7 @@
-"""Bots and internal traffic through the graph: what is flagged follows every arrival.
+"""Bots and internal traffic in the graph: flags are updated with every arrival.
 
-Many small random logs are one build, their identifiers kept apart by a prefix. Three events a
-minute are the most that is allowed here, so that bursts come and go often.
+One build takes many small random logs, each with its own prefix of identifiers. Only three events
+per minute are allowed here, so that bursts come and go often.
 """
 
 import json
@@ -25,7 +25,7 @@ RULES = [
     ("bot", "events_per_minute", "1000"),
     ("internal", "ip_range", "192.0.2.0/24"),
 ]
-# What tells when a row came to this warehouse differs by design between one load and several.
+# Columns with the time of arrival, which differ between one load and several.
 BOOKKEEPING = {"landed_file", "landed_line", "landed_at", "judged_at", "updated_at"}
 BUILT = ["events_duplicated", "traffic_bursts", "fct_sessions", "profile_timeline", "dim_profiles"]
 TABLES = ["fct_events", "int_busy_minutes", "traffic_bursts", "int_sessions", "fct_sessions"]
@@ -33,9 +33,9 @@ TABLES += ["identifiers", "identity_edges", "identity_map", "profile_timeline", 
 
 
 def random_log(chance, prefix):
-    """Messages of a few people in two minutes; some repeat another with another time and device.
+    """Messages of a few people in two minutes; some are duplicates with another time and device.
 
-    Of the rows of an event no two are received at the same instant.
+    No two rows of an event are received at the same time.
     """
     count = chance.randint(1, 14)
     moments = chance.sample(range(1000, 5000), count)
@@ -64,7 +64,7 @@ def random_log(chance, prefix):
 
 
 def verdicts(messages):
-    """Of each event whether it is a bot's and whether it is internal, as the page says it."""
+    """Whether each event is from a bot and whether it is internal, as documented."""
     events = {}
     for message in sorted(messages, key=lambda message: message["receivedAt"]):
         events.setdefault(message["messageId"], message)
@@ -88,7 +88,7 @@ def write(deployment, name, messages):
 
 
 def deployed(folder):
-    """A deployment whose seed is the rules of this module."""
+    """A deployment with the rules of this module as its seed."""
     deployment = Deployment(folder)
     with duckdb.connect(str(deployment.warehouse)) as connection:
         connection.execute("create schema tideline_internal")
@@ -108,7 +108,7 @@ def build(deployment, *models):
 
 
 def rows(deployment, table):
-    """A table without its bookkeeping, in an order of its own."""
+    """The sorted rows of a table, without the columns with the time of arrival."""
     columns = [
         name for name, *_ in deployment.query(f"describe {table}") if name not in BOOKKEEPING
     ]
@@ -126,7 +126,7 @@ def flags(deployment):
 
 @pytest.fixture(scope="module")
 def landed(tmp_path_factory):
-    """The messages, a deployment of batches, what it said after each, and one of all at once."""
+    """The messages, a deployment with batches, its flags after each, and one with all at once."""
     chance = random.Random(20260301)
     messages = [m for log in range(LOGS) for m in random_log(chance, f"log{log}")]
     batches = deployed(tmp_path_factory.mktemp("batches"))
@@ -144,14 +144,14 @@ def landed(tmp_path_factory):
 
 
 def test_a_burst_ends_when_an_event_of_it_is_forgotten(tmp_path):
-    """Somebody else's event that named the person: the minute has fewer events then."""
+    """Another person's event that named the person is removed, so the minute has fewer events."""
     deployment = deployed(tmp_path)
     message = {"type": "track", "event": "login", "anonymousId": "bob"}
     message |= {"timestamp": START.isoformat(), "receivedAt": START.isoformat()}
     write(deployment, "a", [{**message, "messageId": f"m{i}"} for i in range(ALLOWED + 1)])
     build(deployment, "fct_events")
     assert set(flags(deployment).values()) == {(True, False)}
-    with duckdb.connect(str(deployment.warehouse)) as connection:  # as `make forget` begins
+    with duckdb.connect(str(deployment.warehouse)) as connection:  # like `make forget`
         connection.execute(
             "update tideline_internal.int_events_deduplicated set status = 'quarantined', "
             "reason = 'forgotten', event_name = null, "
@@ -170,7 +170,7 @@ def test_what_is_flagged_follows_the_rules_after_every_batch(landed):
 
 
 def test_the_logs_are_worth_testing(landed):
-    """Bursts come with a later batch, and go again once their events turn out to be repeats."""
+    """Bursts appear with a later batch, and end if their events turn out to be duplicates."""
     _, batches, said, _ = landed
     changes = Counter(
         (before[event][0], after[event][0])
@@ -203,7 +203,7 @@ def test_batches_end_as_one_full_refresh(landed, table):
 
 
 def test_an_arrival_counts_only_its_own_minutes(landed):
-    """Runs last: it spoils a count by hand and finds it as it was after an arrival elsewhere."""
+    """Runs last: it changes a count by hand, and the count stays after an arrival elsewhere."""
     messages, batches, *_ = landed
     with duckdb.connect(str(batches.warehouse)) as connection:
         connection.execute(

@@ -1,4 +1,4 @@
-"""The row rules of `seeds/traffic_rules.csv` against Python's own `ipaddress` and `re`."""
+"""The row rules of `seeds/traffic_rules.csv`, compared with Python's `ipaddress` and `re`."""
 
 import ipaddress
 import json
@@ -16,7 +16,7 @@ RANGES = ["10.0.0.0/8", "10.1.16.0/20", "192.168.1.128/25", "172.16.0.0/12", "19
 RANGES += ["128.0.0.0/1", "0.0.0.0/0", "203.0.113.8/29", "2001:db8::/32", "2001:DB8:0:8000::/49"]
 RANGES += ["fe80::/10", "::/0", "::1/128", "::/128", "fc00::/7", "2001:db8:1:2:3:4:5:6/128"]
 RANGES += ["2001:db8::a0/123", "1::/16", "0:0:2::/47"]
-# No addresses, whatever they look like; and a mapped one, which is the IPv4 address it maps.
+# Texts that are not addresses; and a mapped address, which counts as its IPv4 address.
 TEXTS = ["10.0.0", "10.0.0.0.0", "10.0.0.256", "010.0.0.1", "10.0.0.1/8", "10.0.0.1:80"]
 TEXTS += ["10.0.0.-1", "a.b.c.d", "1:2:3", ":::", "1:2:3:4:5:6:7:8:9", "1::2::3"]
 TEXTS += ["1:2:3:4::5:6:7:8", "12345::1", "g::1", "2001:db8::1%eth0", ":", "10.1.16.9,10.1.16.8"]
@@ -30,7 +30,7 @@ AGENTS = {
 }
 PATTERNS = [*AGENTS, "(^|[^u])bot"]
 
-# Rules that cannot be, and what the error says.
+# Invalid rules and their errors.
 WRONG = [
     ("ip_range", "10.0.0.1/24", "has bits set after its prefix of 24 bits. Write the first"),
     ("ip_range", "10.0.0.1", '"10.0.0.1" is not a valid address range. Write 203.0.113.0/24'),
@@ -42,7 +42,7 @@ WRONG = [
 
 
 def addresses(cidr, chance):
-    """The first and last addresses of a range, those just outside, and some anywhere near."""
+    """The first and last address of a range, those just outside, and some nearby."""
     network = ipaddress.ip_network(cidr)
     kind = type(network.network_address)
     first, last = int(network.network_address), int(network.broadcast_address)
@@ -60,7 +60,7 @@ def spellings(address):
 
 
 def as_address(text):
-    """What the rules take a text for; None for no address."""
+    """The address that the rules read from a text; None if it is not an address."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -72,7 +72,7 @@ def as_address(text):
 
 @pytest.fixture(scope="module")
 def seen():
-    """Rows of user agent and address, and the pairs of rule and row that belong together."""
+    """Rows of user agent and address, and the matching pairs of rule and row."""
     chance = random.Random(7)
     texts = {text for cidr in RANGES for a in addresses(cidr, chance) for text in spellings(a)}
     texts = sorted({*texts, *TEXTS, ""})
@@ -94,7 +94,7 @@ def seen():
 
 
 def rules():
-    """Each rule as a kind of traffic of its own, so that one select can ask for each."""
+    """Each rule as a separate kind of traffic, so that one select can check them all."""
     ranges = [(str(n), "ip_range", cidr, "") for n, cidr in enumerate(RANGES)]
     agents = [
         (str(n), "user_agent", pattern, "") for n, pattern in enumerate(PATTERNS, start=len(RANGES))
@@ -107,7 +107,7 @@ def rules():
 
 @pytest.fixture(scope="module")
 def deployment(shared_deployment):
-    """A warehouse that holds nothing but these rules."""
+    """A warehouse with only these rules."""
     with duckdb.connect(str(shared_deployment.warehouse)) as connection:
         connection.execute("create schema tideline_internal")
         connection.register("frame", rules())
@@ -116,7 +116,7 @@ def deployment(shared_deployment):
 
 
 def compiled(deployment, **environment):
-    """One select of rule, user agent and address, of the rows that belong to the rule."""
+    """One select of rule, user agent and address for the rows that match the rule."""
     sql = """
         {% for rule in range(COUNT) %}
         select '{{ rule }}' as rule, user_agent, ip
@@ -147,7 +147,7 @@ def test_on_snowflake(deployment, tmp_path, seen):
     with FakesnowServer(tmp_path / "fakesnow.log") as server:
         server.append("traffic_rules", rules())
         frame = pd.DataFrame(rows, columns=["user_agent", "ip"])
-        server.append("seen", frame, schema="TIDELINE")  # where a session looks
+        server.append("seen", frame, schema="TIDELINE")  # the schema of the session
         select = compiled(deployment, DBT_TARGET="fakesnow", **server.environment)
         assert found(server.execute(select)) == expected
 

@@ -1,6 +1,6 @@
-"""Traits, on the whole way from landed messages: a trait is a step function of time.
+"""Traits from landed messages to values: a trait is a step function of time.
 
-(dbt's unit tests cannot see the declarations that the traits are compiled from.)
+(dbt's unit tests cannot read the declarations from which the traits are compiled.)
 """
 
 import json
@@ -21,7 +21,7 @@ INSTANTS = {
 
 
 def test_an_event_counts_until_its_window_has_passed(deployment):
-    """To the microsecond; a tie goes to the value met last; without any event a count is 0."""
+    """To the microsecond; the last value wins a tie; without events a count is 0."""
     messages = [
         {
             "messageId": f"{event}-{number}",

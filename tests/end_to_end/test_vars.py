@@ -1,4 +1,4 @@
-"""Every var is checked at the start of every command, by one table of rules."""
+"""Every command first checks every var with one table of rules."""
 
 import json
 import re
@@ -70,7 +70,7 @@ WRONG = [
 
 @pytest.fixture(scope="module")
 def rules(shared_deployment):
-    """A small project with the macros of vars and the vars of the whole, which parses at once."""
+    """A small project with the macros for vars and all vars of the project; it parses fast."""
     project = shared_deployment.folder / "rules"
     macros = project / "macros"
     macros.mkdir(parents=True)
@@ -122,7 +122,7 @@ def test_each_kind_of_var_takes_what_it_should_and_nothing_else(rules):
     ],
 )
 def test_an_edit_of_dbt_project_yml_is_checked_by_each_command(rules, change, said):
-    """Also by those without hooks, and where dbt has parsed the project before."""
+    """Also by commands without hooks, and if dbt has parsed the project before."""
     command(rules, "list", variables=DEFAULTS)
     assert said in command(rules, "list", variables={**DEFAULTS, **change}, fails=True)
 
@@ -159,6 +159,6 @@ def test_each_var_of_the_project_has_a_rule():
     ],
 )
 def test_the_project_checks_its_vars_whatever_is_selected(deployment, words, variables, said):
-    """What a model counts with while it is parsed is met there, before the hook."""
+    """A var that a model uses while it is parsed is checked there, before the hook."""
     output = deployment.dbt(*words, variables=json.dumps(variables), fails=True)
     assert said in re.sub(r"\s+", " ", output)
