@@ -1,1 +1,1 @@
-"""The laws of the project on random data, each against a second judge."""
+"""The laws of the project on random data, each checked by a second implementation."""

@@ -1,5 +1,5 @@
-"""The laws of activation on random histories: whatever happens on the way, a healthy run mirrors,
-and nobody is added or changed without consent.
+"""The laws of activation on random histories: after any failures, a healthy run brings the
+destination up to date, and nobody is added or changed without consent.
 """
 
 import json
@@ -64,12 +64,12 @@ def test_after_a_healthy_run_the_destination_is_the_desired_state_of_who_has_agr
         rig.manifest.write_text(json.dumps(asking(SYNC)))
 
         def sync(desired, agreed):
-            """One run; none of its requests, sent again or not, adds who has not agreed."""
+            """One run; no request, sent again or not, adds a person without consent."""
             rows = [member(*key, label=label) for key, label in desired.items()]
             rig.desire(rows)
             rig.state(*((profile, "marketing", profile in agreed) for profile in "abcde"))
             before = len(server.state["requests"])
-            result = rig.sync(allow_large_change=True)  # checks the sums of every record
+            result = rig.sync(allow_large_change=True)  # it checks the sums of the record
             sent = sent_since(server, before)
             assert {profile for op, profile in sent if op != "remove"} <= agreed
             return result, [row for row in rows if row[0] in agreed]

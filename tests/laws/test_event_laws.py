@@ -1,7 +1,7 @@
-"""Laws 1 and 2 for the event layer on thousands of random logs, and that broken SQL breaks them.
+"""Laws 1 and 2 for the event layer on thousands of random logs; broken SQL breaks the laws.
 
-What dbt compiled runs in this process (see `event_layer`). A case is eighty small logs side by
-side, each with identifiers and days of its own, so that none hides what another touches.
+The compiled SQL runs in this process (see `event_layer`). A case is eighty small logs together,
+each with its own identifiers and days, so that no log hides the effects of another.
 """
 
 import random
@@ -43,7 +43,7 @@ from tests.support.random_logs import (
 
 @pytest.fixture(scope="module", autouse=True)
 def some_were_forgotten(compiled):
-    """Before anything of theirs lands, as when an archive is replayed."""
+    """Forget people before their rows land, as when an archive is replayed."""
     warehouse, _ = compiled
     with duckdb.connect(str(warehouse)) as connection:
         connection.executemany(
@@ -98,7 +98,7 @@ def test_a_removal_that_leaves_out_whom_it_touches_is_noticed(compiled, broken):
 
 
 def test_who_was_forgotten_stays_forgotten_in_a_corrected_landing(layer):
-    """Their rows were emptied in the file that is replaced; the new one brings them again."""
+    """Their rows were emptied in the replaced file; the new file has them again."""
     row = {
         **{"log": "p0", "source": "collector", "type": "track", "event": "login"},
         **{"message_id": "m", "user_id": "p0-u", "received_at": instant(0)},
@@ -126,7 +126,7 @@ def test_loads_that_commit_late_are_taken_in_within_the_overlap(compiled):
 
 
 def test_a_load_later_than_the_overlap_waits_for_a_full_refresh(compiled):
-    """And the data test `assert_nothing_is_lost` says that it is missing."""
+    """Until then, the data test `assert_nothing_is_lost` reports the missing rows."""
     layer = EventLayer(*compiled, overlap=OVERLAP)
     place = {"landed_file": "events/a.jsonl", "landed_line": 1, "landed_at": LANDED}
     row = random_row(random.Random(1), "p", 1, 0) | place
@@ -142,7 +142,7 @@ def test_a_load_later_than_the_overlap_waits_for_a_full_refresh(compiled):
 
 
 def test_a_day_whose_rows_are_all_forgotten_is_counted_no_more(layer):
-    """What is left of them counts on the day they landed."""
+    """The emptied rows count on the day they landed."""
     place = {"landed_file": "events/a.jsonl", "landed_line": 1, "landed_at": LANDED}
     layer.clear()
     layer.land([random_row(random.Random(1), "p", 1, 0) | place])
@@ -157,7 +157,7 @@ def test_a_day_whose_rows_are_all_forgotten_is_counted_no_more(layer):
 
 
 def test_rows_without_a_load_time_are_judged_once(layer):
-    """They lie at the epoch, behind what was taken in before."""
+    """Their load time is 1970-01-01, before all rows taken in earlier."""
     rows = [
         random_row(random.Random(n), "p", n, 0) | {"landed_file": file, "landed_line": n}
         for n, file in enumerate(["events/a.jsonl", *["ft.users/unknown"] * 3], start=1)

@@ -1,7 +1,7 @@
-"""The raw and the event layer against whatever a file may hold: nothing crashes, nothing is lost.
+"""The raw and the event layer with any content of files: nothing crashes, nothing is lost.
 
-Every line that is not blank is one row under its number, sound lines stay sound whatever stands
-beside them, and the event layer accounts for each row once.
+Every line that is not blank is one row with its line number, valid lines stay valid next to any
+others, and the event layer counts each row once.
 """
 
 import gzip
@@ -21,13 +21,13 @@ from tests.support.event_layer import EventLayer
 from tests.support.raw_layer import RawLayer
 
 BOM = b"\xef\xbb\xbf"
-FILES = 40  # in one case
+FILES = 40  # per case
 MIB = 1 << 20
 NOT_A_FILE = "not a regular file: a pipe, a device, or a link to a folder or to itself"
 
 
 def sound(number, **fields):
-    """A message that becomes an event, as a line."""
+    """A line with a message that becomes an event."""
     message = {
         "messageId": f"m{number}",
         "type": "page",
@@ -38,7 +38,7 @@ def sound(number, **fields):
 
 
 def lines_of(content):
-    """What a JSONL file holds, as its rows are numbered."""
+    """The lines of a JSONL file that become rows, in order."""
     lines = content.removeprefix(BOM).split(b"\n")
     return [line for line in lines if line and not line.isspace()]
 
@@ -49,7 +49,7 @@ def layer(compiled):
 
 
 class Landing:
-    """A landing folder and the layers over it."""
+    """A landing folder with its layers."""
 
     def __init__(self, folder, layer, edits=None):
         self.events = folder / "events"
@@ -58,7 +58,7 @@ class Landing:
         self.raw = RawLayer(layer, folder, sources=["shop"], edits=edits)
 
     def take(self):
-        """Take in what is new; the rows by file, each of which is accounted for once."""
+        """Read new files; return the rows by file. Checks that each row is counted once."""
         self.raw.run()
         self.layer.run()
         places = "select landed_file, landed_line from"
@@ -71,7 +71,7 @@ class Landing:
         return self.rows()
 
     def rows(self):
-        """(id, record, problem, original) of the rows by file, in the order of their numbers."""
+        """(id, record, problem, original) of the rows by file, sorted by number."""
         rows, numbers = defaultdict(list), defaultdict(list)
         for file, line, *row in self.layer.query(
             "select landed_file, landed_line, message_id, record, problem, original "
@@ -91,7 +91,7 @@ def landing(tmp_path, layer):
 
 
 def assert_each_line_is_a_row(content, rows):
-    """Sound lines have their id; of any other stands what it held, or an id that is in it."""
+    """Valid lines have their id; any other row has the original text, or an id found in it."""
     lines = lines_of(content)
     assert len(rows) == len(lines), content
     for line, (message_id, _, problem, original) in zip(lines, rows, strict=True):
@@ -113,7 +113,7 @@ PIECES += [b"1e999", b"//", b'"messageId":""', b'"messageId":[1],', b"\xe2\x80\x
 
 
 def mutated(chance, line):
-    """A line with a byte flipped, cut out or put in, or cut short; or told twice."""
+    """A line with a changed, removed or added byte, a truncated line, or the line twice."""
     kind = chance.randrange(6)
     begin = chance.randrange(len(line))
     end = min(len(line), begin + chance.choice([1, 1, 2, 9]))
@@ -129,7 +129,7 @@ def mutated(chance, line):
 
 
 def random_file(chance, number):
-    """Sound lines, between them mutated ones; its name and its bytes."""
+    """Valid lines mixed with mutated ones: the file's name and bytes."""
     lines = []
     for line in range(chance.randint(1, 6)):
         lines.append(sound(f"{number}x{line}"))
@@ -161,7 +161,7 @@ def test_mutated_lines(layer, tmp_path_factory, seed):
 
 NOT_JSON, NOT_UTF8 = "not a JSON object", "not valid UTF-8"
 UTF16 = (sound(1) + b"\n" + sound(2) + b"\n").decode()
-# Content of a file, and of each row the id or the problem.
+# Content of a file, and the id or problem of each row.
 CONTENTS = {
     "one byte": (b"x", [NOT_JSON]),
     "one bracket": (b"{", [NOT_JSON]),
@@ -200,7 +200,7 @@ CONTENTS = {
 }
 ONE, TWO = gzip.compress(sound(1) + b"\n"), gzip.compress(sound(2) + b"\n")
 CUT, DAMAGED = "file ends early", "file is damaged from here on"
-# The same of files that are packed.
+# The same for compressed files.
 PACKED = {
     "whole": (ONE, ["m1"]),
     "one after another": (ONE + gzip.compress(b"") + TWO, ["m1", "m2"]),
@@ -236,7 +236,7 @@ def test_what_a_file_may_hold(landing, subtests):
                 assert one.startswith(other), found
 
 
-# Fields beside an id, and why that is no event, if it is none.
+# Fields besides an id, and the reason why they are not an event, if so.
 FIELDS = [
     ({"context": [1], "properties": "text", "traits": 7}, None),
     ({"context": "{", "properties": '{"a":1}'}, None),
@@ -344,7 +344,7 @@ NOTES = {
 
 
 def test_a_note_that_land_would_not_write_is_none(landing):
-    """Anybody can put one into a file: it costs no build and replaces nothing."""
+    """Any program can write one: it does not fail a build and replaces nothing."""
     for version in (1, 2):
         for number, (name, note) in enumerate(NOTES.items()):
             row = json.loads(sound(10 * version + number))
@@ -358,7 +358,7 @@ def test_a_note_that_land_would_not_write_is_none(landing):
 
 
 def test_a_name_that_is_not_utf8(landing):
-    """It has no name in a warehouse: the row says so, and the others are read."""
+    """The warehouse cannot store the name: a row says so, and other files are read."""
     (landing.events / "a.jsonl").write_bytes(sound(1))
     with open(os.path.join(os.fsencode(landing.events), b"\xff.jsonl"), "wb") as file:  # noqa: PTH118, PTH123
         file.write(sound(2))
@@ -369,7 +369,7 @@ def test_a_name_that_is_not_utf8(landing):
 
 
 def test_a_file_that_is_gone_before_it_is_read(landing):
-    """Between the two models: it must not stop each run from then on."""
+    """It is deleted between the two models; this must not stop all later runs."""
     (landing.events / "a.jsonl").write_bytes(sound(1))
     (landing.events / "b.jsonl").write_bytes(sound(2))
     listing, reading = landing.raw.modules
@@ -385,7 +385,7 @@ def test_a_file_that_is_gone_before_it_is_read(landing):
 
 
 def test_words_of_a_message_are_no_reason(landing):
-    """A message without an id may have a `problem` of its own, which may name anybody."""
+    """A message without an id may have a field `problem`, which may be personal."""
     told = {"problem": "I am ann@example.org", "original": "my card", "line": 1, "file": "f"}
     line = sound(0, messageId=None, type="track", event="login", properties=told)
     (landing.events / "a.jsonl").write_bytes(line)
@@ -398,7 +398,7 @@ def test_words_of_a_message_are_no_reason(landing):
 
 
 def test_a_file_that_changes_before_it_is_read(landing):
-    """Between the two models, in a run that fails there: it is listed twice and read once."""
+    """It changes between the two models, in a run that fails; it is listed twice, read once."""
     path = landing.events / "a.jsonl"
     path.write_bytes(b"\n".join([sound(1), b"broken"]))
     listing, reading = landing.raw.modules
@@ -412,7 +412,7 @@ def test_a_file_that_changes_before_it_is_read(landing):
     assert landing.take() == rows
 
 
-# What each load finds a file to hold, and the ids that are landed of it in the end.
+# The content of a file at each load, and the ids that have landed at the end.
 CHANGES = [
     ([[1], [1], [1]], [["m1"]]),
     ([[1], [1, 2], [1, 2]], [["m1"], ["m2"]]),
@@ -570,7 +570,7 @@ def test_what_a_table_may_hold(landing, subtests):
 
 
 def nested(depth, fields):
-    """A table whose last column is a list in a list, as often as `depth` says."""
+    """A table with lists nested `depth` times in its last column."""
     kind, value = pa.int64(), 1
     for _ in range(depth):
         kind, value = pa.list_(kind), [value]
@@ -579,7 +579,7 @@ def nested(depth, fields):
 
 
 def test_what_is_nested_too_deep_costs_its_file_alone(landing):
-    """DuckDB takes twice as long for each level, and at 200 the connection breaks down."""
+    """Each level doubles DuckDB's time, and at 200 levels the connection fails."""
     fields = {"messageId": "m", "type": "page", "anonymousId": "v", "timestamp": "2020-01-01"}
     for depth in (8, 13, 50, 200, 400):
         pq.write_table(nested(depth, fields), landing.events / f"{depth}.parquet")
@@ -596,7 +596,7 @@ def test_what_is_nested_too_deep_costs_its_file_alone(landing):
 
 
 def numbered(landing, file):
-    """(number, id or problem) of the rows of a file."""
+    """(number, id or problem) of each row of a file."""
     return landing.layer.query(
         "select landed_line, coalesce(problem, message_id) from raw_messages "
         f"where landed_file = '{file}' order by 1"
@@ -604,7 +604,7 @@ def numbered(landing, file):
 
 
 def test_empty_objects_are_counted_beyond_a_limit(landing):
-    """They are a row each up to 1,000 of a file; all others are one row, at its place."""
+    """Up to 1,000 per file they are a row each; all others are one row at its place."""
     head, tail = [sound(1), b"broken", b"{}"], [sound(2), b"{ }", b"[]", sound(3)]
     few = [*head, *[b"{}"] * 998, *tail, b""]
     many = [*head, *[b" { } "] * 999, *[b"{}"] * 400_000, *tail, b"\xff", b""]
@@ -634,16 +634,16 @@ def test_empty_objects_are_counted_beyond_a_limit(landing):
 
 LINES = [b"sound", b"{}", b" ", b"", b"\r", b"\xff", b'{"a": 1}', b"null"]
 STATE = st.tuples(
-    st.booleans(),  # whether the file is written anew, or added to
+    st.booleans(),  # whether the file is replaced or extended
     st.lists(st.sampled_from(LINES), max_size=4),
-    st.integers(0, 9),  # bytes of the last line that are not written yet
+    st.integers(0, 9),  # missing bytes of the last line
 )
 
 
 @settings(max_examples=60, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
 @given(states=st.lists(STATE, min_size=2, max_size=5))
 def test_a_file_that_grows_is_read_from_where_it_grew(layer, tmp_path_factory, states):
-    """However it is written: what was read last of each of its lines is what stands there."""
+    """In any way of writing, the last rows read of the file equal its lines."""
     landing = Landing(tmp_path_factory.mktemp("grown") / "landing", layer)
     path = landing.events / "a.jsonl"
     content, seen, number = b"", set(), 0
@@ -656,7 +656,7 @@ def test_a_file_that_grows_is_read_from_where_it_grew(layer, tmp_path_factory, s
         content = content[: max(len(content) - cut, len(former))]
         path.write_bytes(content)
         landing.raw.run()
-        if content in seen:  # taken already, whatever it held between
+        if content in seen:  # read before, whatever came in between
             continue
         seen.add(content)
         read = {}

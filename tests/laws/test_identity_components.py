@@ -50,7 +50,7 @@ def _graphs() -> dict[str, nx.Graph]:
 
 
 def _write_edges(path, graph: nx.Graph) -> None:
-    """Edges both ways round, some twice, lone nodes as loops or with one end missing."""
+    """Write edges in both directions, some twice, and single nodes as loops or half edges."""
     chance = random.Random(7)
     rows = [tuple(chance.sample(edge, 2)) for edge in graph.edges]
     rows += chance.sample(rows, len(rows) // 5)
@@ -76,7 +76,7 @@ def built(tmp_path_factory):
     )
     graph = nx.union_all(_graphs().values())
     _write_edges(project.folder / "edges.csv", graph)
-    # The second run meets tables that exist.
+    # In the second run, the tables exist.
     run = project.dbt(
         ({}, ["run"]),
         ({}, ["run", "--select", "again"]),
@@ -96,7 +96,7 @@ def test_every_node_gets_the_least_node_of_its_component(built):
     assert set(found) == expected
 
 
-# Texts of the steps, and what stands in their place.
+# Texts of the steps and their wrong replacements.
 WRONG_STEPS = {
     "edges_one_way_only": ("left_roots.root <> right_roots", "left_roots.root < right_roots"),
     "named_by_any_node": ("min(node) over", "max(node) over"),
@@ -195,7 +195,7 @@ MUTANTS = {
 
 
 def _batches() -> list[list[tuple[str, str, datetime]]]:
-    """Edges of a sparse random graph by arrival: some again, lone nodes, ends missing."""
+    """Edges of a sparse random graph by arrival: some repeated, single nodes, half edges."""
     chance = random.Random(11)
     nodes = [f"node:{number:03}" for number in range(NODES)]
     batches = []
@@ -222,7 +222,7 @@ def _expected(batches) -> set[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory):
-    """Runs by batch of `growing` and its mutants, a run whose hook fails, and a full refresh."""
+    """Runs by batch of `growing` and its mutants, a run with a failing hook, a full refresh."""
     models = {
         "growing": GROWING,
         "growing_runs": "{{ config(materialized='incremental') }} "

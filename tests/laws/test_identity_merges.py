@@ -1,7 +1,7 @@
-"""What became of every profile id ever published, run by run, and that broken SQL is found out.
+"""The history of every published profile id, run by run; the laws detect broken SQL.
 
-Each run writes down what it published. Beside the models stand copies with one thing broken; the
-laws have to fail for each of them.
+Each run records the ids that it published. Copies of the models have one mistake each, and the laws
+must fail for each of them.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from tests.support.identity_reference import MODELS, load, random_exclusions, ra
 
 LOGS = 120
 HISTORY = ["profile_identifiers", "profile_aliases", "identity_merges"]
-# (load, are exclusions on, is it a look into the past)
+# (load, whether exclusions are on, whether `as_of` is in the past)
 RUNS = [(1, True, False), (2, False, False), (2, True, True), (3, False, False), (3, True, False)]
 RECORDED = ["identity_map", *HISTORY]
 RECORDER = """
@@ -25,7 +25,7 @@ select
     {{{{ env_var('RUN') }}}} as run
 from {{{{ ref('{table}') }}}}
 """
-# (model, text, what stands in its place)
+# (model, text, wrong replacement)
 BREAKS = {
     "named_by_nobody": (
         "profile_aliases",
@@ -56,7 +56,7 @@ BREAKS = {
 
 
 def _models() -> dict[str, str]:
-    """The models that the tests add: recorders, broken copies and recorders of these."""
+    """The additional models: recorders, broken copies, and recorders of these."""
     models = dict(MODELS)
     for table in RECORDED:
         models[f"recorded_{table}"] = RECORDER.format(table=table)
@@ -70,14 +70,14 @@ def _models() -> dict[str, str]:
 
 @dataclass
 class History:
-    """The history as it should be, kept run by run in the plainest way."""
+    """The expected history, computed run by run in the simplest way."""
 
     members: dict[str, set[str]] = field(default_factory=dict)
     merges: dict[str, tuple[str, int]] = field(default_factory=dict)
     came_back: int = 0
 
     def follow(self, owners: list[tuple], number: int, is_past: bool) -> dict[str, str | None]:
-        """Takes in `identity_map` of a run; returns what each id ever issued is today."""
+        """Add the `identity_map` of a run; return the present id for each id ever issued."""
         current = {}
         held = {}
         for identifier_id, rank, profile_id, is_always in owners:
@@ -96,7 +96,7 @@ class History:
         return aliases
 
     def _alias(self, profile: str, current: dict) -> str | None:
-        """Who holds the identifier that named the profile, else the first of what it held."""
+        """The profile with the identifier that named a former profile, else with its first one."""
         left = [identifier for identifier in self.members[profile] if identifier in current]
         naming = [each for each in left if hashlib.md5(each.encode()).hexdigest() == profile]
         if naming:
@@ -130,9 +130,9 @@ def _recorded(project, table, columns, number):
 
 
 def _broken_laws(project, broken="", name=""):
-    """The first run and law that do not hold, or None; and the history as it should be.
+    """The first run and law that fail, or None; and the expected history.
 
-    `broken` is the model in whose place its copy of this name is looked at.
+    `broken`: the broken copy that replaces its model.
     """
     tables = {table: f"{table}_{name}" if table == broken else table for table in HISTORY}
     history = History()
@@ -208,8 +208,8 @@ def test_a_merge_tells_its_evidence(project):
     rows = project.rows("select reason, count(*) from tideline.identity_merges group by reason")
     reasons = dict(rows)
     assert all(reasons[reason] > 3 for reason in ("joined", "renamed", "shared_device"))
-    # The edge is one that joins: it was not refused, and one end alone was the former profile's.
-    # (What led to a merge of an earlier run may be gone since.)
+    # The edge joins: it was not refused, and only one end belonged to the former profile. (The
+    # evidence of a merge in an earlier run may be gone.)
     last = len(RUNS) - 1
     merges = f"""
         select * exclude (run) from tideline.recorded_identity_merges where run = {last}

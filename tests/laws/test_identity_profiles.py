@@ -1,6 +1,5 @@
-"""The identity models against a second, plain implementation of their rules, on random logs.
-
-What the golden profile says is among them.
+"""The identity models and the golden profile, compared with a second implementation of their rules
+on random logs.
 """
 
 import random
@@ -51,7 +50,7 @@ STREAMS = """
         {{ usable_id('anonymous_id', 'anonymous_id', ref('identifier_blocklist')) }} as usable_id
     from {{ ref('fct_events') }}
 """
-# (model, text, what stands in its place): broken copies, whose rows have to be others.
+# (model, text, wrong replacement): broken copies, which must give other rows.
 BREAKS = {
     "any_end_of_a_limb": (
         "int_reached_edges_joining_excluded",
@@ -164,7 +163,7 @@ def _broken_models() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def log() -> tuple[list[Row], list[Minute], list[tuple[Row, int]]]:
-    """Rows, minutes that become bursts or cease to be, and rows that are removed again."""
+    """Rows, minutes that become or stop being bursts, and rows that are removed again."""
     chance = random.Random(20260101)
     logs = [random_log(f"log{n}", chance) for n in range(LOGS)]
     chance = random.Random(20260105)
@@ -198,7 +197,7 @@ def matches(rows) -> list[Match]:
 
 @pytest.fixture(scope="module")
 def rebuilt(tmp_path_factory, log, exclusions, matches):
-    """All loads in one run, its tests included."""
+    """All loads in one run, including its tests."""
     project = ScratchProject(
         tmp_path_factory.mktemp("full") / "project",
         MODELS | _broken_models() | {"streams": STREAMS},
@@ -212,10 +211,10 @@ def rebuilt(tmp_path_factory, log, exclusions, matches):
 
 
 def run_by_run(folder, log, exclusions, matches, mistake=None) -> ScratchProject:
-    """One run per load, rows in another order; the second does not come to its end.
+    """One run per load, with rows in another order; the second run is interrupted.
 
-    Before the last one comes one that does not look at the minutes of its arrivals.
-    `mistake` is a model, a text of it and what stands in its place; then what shows it is enough.
+    The run before the last one does not read the minutes of its arrivals. `mistake`: a model, a
+    text in it and its wrong replacement; then only the models that show the mistake are built.
     """
     words = ["--select", "+identity_progress"] if mistake else []
     unlooked = [] if mistake else [({"LOAD": "3"}, ["run", "--exclude", "int_busy_minutes"])]
@@ -240,7 +239,7 @@ def run_by_run(folder, log, exclusions, matches, mistake=None) -> ScratchProject
 
 @pytest.fixture(scope="module")
 def batched(tmp_path_factory, log, exclusions, matches):
-    """After the last load a run that finds nothing new."""
+    """The loads run by run, and a last run without new rows."""
     folder = tmp_path_factory.mktemp("batched")
     project = run_by_run(folder, log, exclusions, matches)
     run = project.dbt(({"LOAD": str(LOADS)}, ["run"]))
@@ -263,7 +262,7 @@ def test_map_blocked_and_timeline_follow_the_rules(rebuilt, rows, exclusions, ma
         "select id_type, id_value, profile_id from tideline.identity_map"
         " where valid_from is null and valid_to is null"
     )
-    # A shared device that one account alone signed in to at the deciding instants has one interval.
+    # A shared device has one interval if only one account signed in at the deciding times.
     devices = {
         ("anonymous_id", device) for rule, _, device, *_ in blocked if rule == "shared_device"
     }
@@ -362,7 +361,7 @@ def test_a_blocklisted_identifier_is_no_stream(rebuilt):
 
 @pytest.mark.parametrize("name", BREAKS)
 def test_broken_exclusions_are_found_out(rebuilt, name):
-    """The rules' second implementation agrees with the models, so it does not with these."""
+    """The second implementation agrees with the models, so it must not agree with these."""
     model = BREAKS[name][0]
     query = "select * from tideline.{} order by all"
     assert rebuilt.rows(query.format(model)) != rebuilt.rows(query.format(f"{model}_{name}"))
@@ -377,7 +376,7 @@ def test_batches_in_any_order_end_as_one_rebuild(rebuilt, batched):
     assert [table for table in TABLES if _is_unlike(rebuilt, batched, table)] == []
 
 
-# What an incremental run may forget, and where that is seen.
+# Mistakes of an incremental run, and the models that show them.
 MISTAKES = {
     "whom_they_are_with": (
         ("int_reached_identifiers", "where component in", "where false and component in"),

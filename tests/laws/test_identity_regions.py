@@ -1,4 +1,4 @@
-"""Regions of accounts: the materialization, the edges between them, and how few these are."""
+"""Regions of accounts: the materialization, the edges between them, and their number."""
 
 import csv
 import random
@@ -25,7 +25,7 @@ GRAPHS = """
         edge_rank
     from read_csv('graphs.csv', types = {'edge_rank': 'bigint'}, all_varchar = false)
 """
-# What stands before the regions, as files say it. `hubspot_id` is a second type of account here.
+# The inputs of the regions, read from files. `hubspot_id` is a second type of account here.
 GUARDS = {
     "identifier_rules": """
         select
@@ -56,7 +56,7 @@ GUARDS = {
             on split_part(nodes.identifier_id, ':', 1) = identifier_rules.id_type
     """,
 }
-# By what it shows: edges as (left, right, events or probability, day), and the pairs refused.
+# By scenario: edges as (left, right, events or probability, day), and the refused pairs.
 SCENARIOS = {
     "a chain between two accounts is cut once, at its weakest edge": (
         [("a", "user_id:1", 9, 1), ("a", "email:x", 2, 1), ("b", "email:x", 1, 1),
@@ -115,7 +115,7 @@ SCENARIOS = {
 
 
 def scenario_edges() -> list[tuple]:
-    """All edges, the identifiers of each scenario with a suffix of their own."""
+    """The edges of all scenarios; identifiers have the suffix of their scenario."""
     rows = []
     for number, (edges, _) in enumerate(SCENARIOS.values()):
         for left, right, weight, day in edges:
@@ -127,14 +127,14 @@ def scenario_edges() -> list[tuple]:
 
 
 def scenario_id(name: str, number: int) -> str:
-    """An identifier of a scenario; one without a type is a cookie."""
+    """An identifier of a scenario; without a type it is a cookie."""
     return f"{name if ':' in name else f'anonymous_id:{name}'}-{number:02}"
 
 
 def random_graph(chance: random.Random, accounts: int, nodes: int, extra: int) -> tuple:
-    """A tree and some edges more, of any rank but that those to accounts come first; its roots.
+    """A tree with some more edges, and its roots. Edges to accounts have the lowest ranks.
 
-    No node touches two accounts: such an edge is refused before.
+    No node is next to two accounts, because such an edge is refused earlier.
     """
     roots = [f"account:{number}" for number in range(accounts)]
     others = [f"node:{number:02}" for number in range(nodes)]
@@ -147,7 +147,7 @@ def random_graph(chance: random.Random, accounts: int, nodes: int, extra: int) -
 
 
 def materialized_graphs() -> tuple[dict, list]:
-    """Many random graphs and two long chains, as one; its ranks and roots."""
+    """Many random graphs and two long chains as one graph: its ranks and roots."""
     chance = random.Random(3)
     graphs = [
         random_graph(chance, chance.randint(1, 6), chance.randint(6, 40), chance.randint(0, 30))
@@ -246,7 +246,7 @@ def test_a_refusal_says_what_it_keeps_apart(built):
 
 
 def test_each_refused_edge_alone_would_join_two_accounts():
-    """No cut that is part of it would do, so no limb that hangs on one account is ever cut off."""
+    """No part of the cut is sufficient, so a branch of a single account is never cut off."""
     chance = random.Random(5)
     refused_in_all = 0
     for _ in range(300):
@@ -269,13 +269,13 @@ def test_what_comes_later_and_weaker_changes_no_region():
         assert {node: after[node] for node in before} == before
 
 
-# Accounts, other nodes, edges beyond a tree: how many times the least cut is refused, at most.
+# Accounts, other nodes, additional edges: maximum ratio of refused edges to the minimum cut.
 SMALL = {(2, 7, 0): 1.0, (3, 6, 0): 1.0, (2, 7, 3): 1.3, (2, 8, 6): 1.45, (3, 7, 4): 1.25}
 
 
 @pytest.mark.parametrize(("shape", "most"), SMALL.items(), ids=str)
 def test_how_far_from_the_least_cut(shape, most, record_property):
-    """The ratio over 200 random graphs whose strengths say nothing of their shape."""
+    """The ratio over 200 random graphs with edge strengths independent of their shape."""
     chance = random.Random(7)
     refused_count = least_count = former_count = 0
     for _ in range(200):

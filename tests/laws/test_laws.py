@@ -1,8 +1,8 @@
-"""The laws that hold whatever arrives, in whatever order: random logs through the whole graph.
+"""The laws that hold for any arrivals in any order: random logs through the whole graph.
 
-One build costs seconds, so each example is a few hundred small random logs side by side, their
-identifiers kept apart by a prefix, and the seeds are named: hypothesis would spend its time on
-shrinking, each attempt several builds.
+A build takes seconds, so each example is a few hundred small random logs together, each with its
+own prefix of identifiers. Seeds are fixed, because Hypothesis would spend its time on shrinking,
+with several builds per attempt.
 """
 
 import json
@@ -15,7 +15,7 @@ from tests.support.deployment import Deployment
 
 LOGS = 150
 START = datetime(2026, 3, 1, tzinfo=UTC)
-# What tells when a row came to this warehouse differs by design between one load and several.
+# Columns with the time of arrival, which differ between one load and several.
 BOOKKEEPING = {"landed_file", "landed_line", "landed_at", "judged_at", "updated_at"}
 BUILT = ["events_duplicated", "events_quarantined", "profile_features", "profile_traits"]
 BUILT += ["identity_blocked", "int_event_counts", "golden_profiles"]
@@ -66,7 +66,7 @@ def write(deployment, name, messages):
 
 
 def rows(deployment, table):
-    """A table without its bookkeeping, in an order of its own."""
+    """The sorted rows of a table, without the columns with the time of arrival."""
     columns = [
         name for name, *_ in deployment.query(f"describe {table}") if name not in BOOKKEEPING
     ]
@@ -75,7 +75,7 @@ def rows(deployment, table):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_order_and_batches_do_not_matter(tmp_path_factory, seed):
-    """Laws 1 and 2: three runs over arrivals in any order end as one full refresh over all."""
+    """Laws 1 and 2: three runs with arrivals in any order equal one full refresh of all."""
     chance = random.Random(seed)
     messages = [m for log in range(LOGS) for m in random_log(chance, f"{seed % 997}x{log}")]
     messages += chance.sample(messages, len(messages) // 10)
@@ -103,7 +103,7 @@ def test_order_and_batches_do_not_matter(tmp_path_factory, seed):
 
 @pytest.mark.parametrize("seed", [3])
 def test_no_look_ahead(tmp_path_factory, seed):
-    """Law 3: features as of an instant are the same whether or not later events exist."""
+    """Law 3: features as of a time are the same with and without later events."""
     chance = random.Random(seed)
     messages = []
     for log in range(LOGS):

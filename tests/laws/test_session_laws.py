@@ -1,7 +1,7 @@
-"""Sessions on hundreds of random logs: as a plain loop finds them, whatever the order of arrival.
+"""Sessions on hundreds of random logs equal those of a simple loop, in any order of arrival.
 
-What dbt compiled runs in this process (see `event_layer`), with campaigns that break a session and
-a longest session of two hours, so that all rules meet. A case is forty streams side by side.
+The compiled SQL runs in this process (see `event_layer`), with campaigns that break sessions and a
+maximum session of two hours, so that all rules apply. A case is forty streams together.
 """
 
 import json
@@ -31,7 +31,7 @@ VARIABLES = (
     "session_timeout_minutes: 30, session_longest_hours: 2, session_breaks_on_campaign: true"
 )
 START = datetime(2001, 1, 1)
-# Seconds from one event to the next: none, within the timeout, it to the microsecond, beyond it.
+# Seconds from one event to the next: none, within the timeout, exactly the timeout, beyond it.
 STEPS = [0, 0, 1, 600, 600, 1799.999999, 1800, 1800.000001, 3601, 90_000]
 EVENTS = {
     "page": {},
@@ -49,10 +49,10 @@ def instant(at):
 
 
 def random_acts(chance):
-    """Names and steps of what a device sends."""
+    """Event names and time steps of a device."""
     for _ in range(chance.randint(1, 14)):
         yield chance.choice(LIKELY), chance.choice(STEPS)
-    if chance.random() < 0.2:  # a last ping, in the minute of what may be a burst
+    if chance.random() < 0.2:  # a last ping, in the minute of a possible burst
         yield "page", 90_000
         yield "page_ping", 1800
         for _ in range(chance.randint(2, 5)):
@@ -60,7 +60,7 @@ def random_acts(chance):
 
 
 def random_stream(seed, number):
-    """Rows of one device, some of them repeats that say another time."""
+    """Rows of one device; some are duplicates with another time."""
     chance = random.Random(seed)
     rows, at = [], START + timedelta(days=number)
     for order, (name, step) in enumerate(random_acts(chance)):
@@ -94,7 +94,7 @@ def case(seeds):
 
 
 def replaced_case(seeds):
-    """Loads that replace or take back files of earlier ones, what is left, and the files."""
+    """Loads that replace or remove files of earlier ones, the remaining rows, and the files."""
     rows = [row for number, seed in enumerate(seeds) for row in random_stream(seed, number)]
     chance = random.Random(repr(seeds))
     loads, removals = with_removals(chance, spread(chance, rows, chance.choice([2, 3])))
@@ -102,7 +102,7 @@ def replaced_case(seeds):
 
 
 def sessions_of(events):
-    """Sessions of (event id, name, instant, is idle, campaign) of one stream, event by event."""
+    """Sessions of one stream, event by event: (event id, name, time, is idle, campaign)."""
     found = defaultdict(list)
     run, runs = None, {}
     for event_id, name, at, is_idle, campaign in sorted(events, key=lambda e: (e[2], e[3], e[0])):
@@ -158,9 +158,9 @@ def assert_sessions_are_right(layer):
 
 
 def assert_laws(layer, loads, again, removals=None):
-    """Loads one after another end as one full refresh of them, and of the same rows elsewhere.
+    """Loads one after another give the same result as a full refresh, in any order and files.
 
-    `removals` holds the files whose rows leave with each load.
+    `removals`: the files removed with each load.
     """
     layer.clear()
     for number, load in enumerate(loads):
@@ -182,7 +182,7 @@ def assert_laws(layer, loads, again, removals=None):
 
 @pytest.fixture(scope="module")
 def sessions(tmp_path_factory):
-    """A warehouse, and the models up to the sessions as dbt compiled them."""
+    """A warehouse, and the models up to the sessions as compiled by dbt."""
     return compile_layer(tmp_path_factory.mktemp("sessions"), SESSION_WATERMARKS, VARIABLES)
 
 
@@ -215,7 +215,7 @@ def test_the_law_notices_that_removals_are_not_heard_of(sessions):
             assert_laws(layer, *case_)
 
 
-# What a careless hand might write: (text, other text). Each must break a law.
+# Plausible mistakes: (text, wrong text). Each must break a law.
 BREAKS = {
     "the run before an arrival is not reached": (
         "known.run_ended_at + interval '30 minutes'",
