@@ -78,7 +78,7 @@ def test_webhook(hooked, server, point):
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_webhook_killed_and_the_world_moved_on(hooked, server, point):
+def test_webhook_killed_and_desired_rows_changed(hooked, server, point):
     hooked.desire(BEFORE)
     hooked.sync()
     hooked.desire(AFTER)

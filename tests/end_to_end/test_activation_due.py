@@ -53,7 +53,7 @@ def held(result, *words):
 
 
 @pytest.mark.parametrize("silence_is_consent", [False, True])
-def test_a_small_audience_that_refuses_as_one_is_emptied(asked, server, silence_is_consent):
+def test_a_small_audience_that_all_refuses_is_emptied(asked, server, silence_is_consent):
     sync = WEBHOOK | {"consent": "marketing", "silence_is_consent": silence_is_consent}
     asked.manifest.write_text(json.dumps(asking(sync)))
     asked.state(*refused(*(profile for profile, *_ in agreed(10))))
@@ -66,7 +66,7 @@ def test_a_small_audience_that_refuses_as_one_is_emptied(asked, server, silence_
     assert asked.sync().run.planned == 0
 
 
-def test_a_refusal_is_heard_in_a_run_that_a_guard_holds(asked, server):
+def test_a_refusal_is_applied_in_a_run_that_a_guard_holds(asked, server):
     """A build has emptied the table, and p000 has refused."""
     asked.state(*refused("p000"), *agreed(10)[1:])
     asked.desire([])
@@ -92,20 +92,20 @@ def test_the_command_says_so_and_its_exit_code_stays(asked, server):
 
 
 @pytest.mark.parametrize("statements", [[], refused("p000")])
-def test_absence_is_no_refusal(asked, server, statements):
+def test_a_missing_statement_is_not_a_refusal(asked, server, statements):
     """The table of consents is emptied; only profiles with a refusal are removed in any case."""
     asked.state(*statements)
     assert held(asked.sync())
     assert server.rows == wanted(members(10)[len(statements) :])
 
 
-def test_a_table_of_consents_that_is_gone_removes_nobody(asked, server):
+def test_a_missing_table_of_consents_removes_nobody(asked, server):
     asked.sql("drop table warehouse.tideline.profile_consents")
     assert asked.sync().failed
     assert server.rows == wanted(members(10))
 
 
-def test_a_refusal_of_something_else_is_not_due(asked, server):
+def test_a_refusal_of_another_purpose_removes_nobody(asked, server):
     asked.state(("p000", "analytics", False), *agreed(10))
     asked.desire([])
     assert held(asked.sync())
@@ -144,7 +144,7 @@ def test_a_key_that_does_not_show_the_profile_is_looked_up_in_the_table(tmp_path
     assert held(result, REFUSED) and numbers(result) == some(remove=10, accepted=1, held=9)
 
 
-def test_what_is_of_unknown_fate_is_taken_back_in_a_held_run_too(tmp_path, server):
+def test_unknown_operations_are_taken_back_in_a_held_run_too(tmp_path, server):
     rig = ConsentRig(tmp_path)
     rig.environment["TIDELINE_WEBHOOK_URL"] = server.url
     rig.manifest.write_text(json.dumps(asking(WEBHOOK | {"batch_rows": 9}, consent="marketing")))
@@ -162,7 +162,7 @@ def test_what_is_of_unknown_fate_is_taken_back_in_a_held_run_too(tmp_path, serve
     assert server.rows == wanted(members(3)[1:])
 
 
-def test_a_destination_that_is_down_is_told_by_the_next_run(asked, server):
+def test_the_next_run_updates_a_destination_that_was_down(asked, server):
     asked.state(*refused("p000"), *agreed(10)[1:])
     asked.desire(members(9))
     server.script({"do": "status", "status": 401})
@@ -186,7 +186,7 @@ def asks_to_be_forgotten(rig, profile, when="2099-01-01 00:00:00"):
     )
 
 
-def test_who_is_to_be_forgotten_is_removed_in_a_run_that_a_guard_holds(hooked, server):
+def test_people_to_be_forgotten_are_removed_in_a_run_that_a_guard_holds(hooked, server):
     """The schedule runs the sync before `make forget` has updated the destination."""
     hooked.desire(members(10))
     hooked.sync()
@@ -197,7 +197,7 @@ def test_who_is_to_be_forgotten_is_removed_in_a_run_that_a_guard_holds(hooked, s
     assert server.rows == wanted(members(10)[1:])
 
 
-def test_an_audience_of_whom_all_are_to_be_forgotten_is_emptied(hooked, server):
+def test_an_audience_that_is_all_to_be_forgotten_is_emptied(hooked, server):
     hooked.desire(members(2))
     hooked.sync()
     for profile in ("p000", "p001"):
@@ -207,7 +207,7 @@ def test_an_audience_of_whom_all_are_to_be_forgotten_is_emptied(hooked, server):
     assert server.rows == {}
 
 
-def test_who_came_back_after_the_request_is_guarded_like_others(hooked, server):
+def test_people_who_returned_after_the_request_are_guarded_like_others(hooked, server):
     hooked.desire(members(2))
     hooked.sync()
     asks_to_be_forgotten(hooked, "p000", when="2000-01-01 00:00:00")
@@ -215,7 +215,7 @@ def test_who_came_back_after_the_request_is_guarded_like_others(hooked, server):
     assert held(hooked.sync()) and len(server.rows) == 2
 
 
-def test_of_who_is_to_be_forgotten_nothing_more_is_sent(hooked, server):
+def test_rows_of_people_to_be_forgotten_are_not_sent(hooked, server):
     """The request is open and the tables are not built yet; other rows are sent as usual."""
     hooked.desire(members(2))
     hooked.sync()

@@ -103,7 +103,7 @@ def test_an_older_state_is_held_also_by_a_ledger_of_an_earlier_release(environme
         assert run_sync(sync, warehouse, environment=settings).run.accepted == 1
 
 
-def test_what_is_no_longer_wanted_comes_again_as_a_removal(environment, tmp_path):
+def test_undesired_unknown_rows_are_sent_again_as_removals(environment, tmp_path):
     path = tmp_path / "manifest.json"
     path.write_text(json.dumps(manifest(taken=FILES)))
     [sync] = read_syncs(path, DESTINATIONS)
@@ -129,7 +129,7 @@ def test_what_is_no_longer_wanted_comes_again_as_a_removal(environment, tmp_path
         assert run_sync(sync, warehouse, environment=settings).run.planned == 0
 
 
-def test_a_refusal_and_a_request_are_heard_in_a_held_run(environment, tmp_path):
+def test_a_refusal_and_a_request_are_applied_in_a_held_run(environment, tmp_path):
     path = tmp_path / "manifest.json"
     content = asking(FILES, consent="marketing")
     content["exposures"]["exposure.tideline.s"]["name"] = "due"

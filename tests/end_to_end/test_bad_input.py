@@ -70,7 +70,7 @@ def test_broken_files_lose_nothing(deployment):
     assert originals[2] == "{not json"
 
 
-def test_a_file_that_changed_is_taken_again_without_loss(deployment):
+def test_a_changed_file_is_read_again_without_loss(deployment):
     """If lines were added, only these are read; also in a warehouse of an earlier release."""
     grown = deployment.landing / "events" / "grown.jsonl"
     other = deployment.landing / "events" / "other.jsonl"
@@ -95,7 +95,7 @@ def test_a_file_that_changed_is_taken_again_without_loss(deployment):
     ) == [(1, "m1"), (2, "m2")]
 
 
-def test_a_file_that_was_gone_and_is_back_is_read(deployment):
+def test_a_file_that_was_missing_and_is_back_is_read(deployment):
     """The file was missing between listing and reading, and has not changed since."""
     path = deployment.landing / "events" / "a.jsonl"
     path.write_text(good(1))
@@ -116,7 +116,7 @@ def test_a_file_that_was_gone_and_is_back_is_read(deployment):
         ) == [("events/a.jsonl#2", "m1"), ("events/b.jsonl", "m2")]
 
 
-def test_what_is_no_file_is_named_and_costs_no_build(deployment):
+def test_a_path_that_is_not_a_file_is_named_and_does_not_fail_the_build(deployment):
     events = deployment.landing / "events"
     (events / "good.jsonl").write_text(good(1))
     (events / "loop.jsonl").symlink_to("loop.jsonl")
@@ -130,7 +130,7 @@ def test_what_is_no_file_is_named_and_costs_no_build(deployment):
     ]
 
 
-def test_a_run_on_an_empty_file_spoils_nothing(deployment):
+def test_a_run_on_an_empty_file_changes_nothing(deployment):
     """The same happens in a Snowflake warehouse that is built before its first load."""
     events = deployment.landing / "events"
     (events / "empty.jsonl").touch()
@@ -222,7 +222,7 @@ def empty_build(shared_deployment):
         ),
     ],
 )
-def test_a_misspelling_stops_the_build_with_the_nearest_word(
+def test_a_misspelling_stops_the_build_with_a_suggestion(
     empty_build, tmp_path, file, right, wrong, named
 ):
     project = edited_project(tmp_path, file, right, wrong)

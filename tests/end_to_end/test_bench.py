@@ -35,7 +35,7 @@ def test_components_are_those_of_splink_and_scipy(deployment):
     assert all(1 <= rounds <= 7 for _, _, rounds in (people, chain, arrival))
 
 
-def test_components_that_are_others_stop_the_measurement(tmp_path):
+def test_wrong_components_stop_the_measurement(tmp_path):
     warehouse = tmp_path / "bench.duckdb"
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("""

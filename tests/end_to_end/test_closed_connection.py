@@ -77,13 +77,13 @@ def closed(tmp_path):
         "reset lock_configuration",
     ],
 )
-def test_nothing_outside_is_reached_and_nothing_set(closed, tmp_path, sql):
+def test_no_outside_file_is_accessible_and_no_setting_changes(closed, tmp_path, sql):
     with pytest.raises(duckdb.Error, match=r"Permission Error|locked|disabled"):
         closed.execute(sql.replace("{here}", str(tmp_path))).fetchall()
     assert not list(tmp_path.glob("other*"))
 
 
-def test_a_folder_of_any_name_can_be_left_open(tmp_path):
+def test_a_folder_with_any_name_can_be_allowed(tmp_path):
     odd = tmp_path / "it's [here] ünï"
     odd.mkdir()
     (odd / "file.csv").write_text("number\n1\n")
@@ -94,7 +94,7 @@ def test_a_folder_of_any_name_can_be_left_open(tmp_path):
             assert connection.execute("from read_text(?)", [pattern]).fetchall()
 
 
-def test_what_is_inside_is_read_and_the_warehouse_written(closed, tmp_path):
+def test_allowed_files_are_read_and_the_warehouse_is_written(closed, tmp_path):
     closed.execute("create table numbers as select range as number from range(1000)")
     assert closed.execute(f"from '{tmp_path}/inside/file.csv'").fetchall() == [(1,)]
     closed.execute("set preserve_insertion_order = false")  # as raw_messages does

@@ -71,7 +71,7 @@ def holder(warehouse, tmp_path, request):
         process.kill()
 
 
-def test_a_warehouse_in_use_is_told_in_one_sentence(warehouse, holder):
+def test_a_warehouse_in_use_is_reported_in_one_sentence(warehouse, holder):
     how, pid = holder
     for words in COMMANDS:
         if how == "reads" and words in READERS:
@@ -122,7 +122,7 @@ def bound_by_permissions(*words):
     processes.module(*words)
 
 
-def test_a_read_only_warehouse_is_told_in_one_sentence(warehouse):
+def test_a_read_only_warehouse_is_reported_in_one_sentence(warehouse):
     warehouse.dbt("parse")
     warehouse.warehouse.chmod(0o444)
     warehouse.warehouse.parent.chmod(0o555)
@@ -137,7 +137,7 @@ def test_a_read_only_warehouse_is_told_in_one_sentence(warehouse):
         warehouse.warehouse.parent.chmod(0o755)
 
 
-def test_what_is_no_warehouse_or_not_there_is_told_in_one_sentence(deployment):
+def test_an_invalid_or_missing_warehouse_is_reported_in_one_sentence(deployment):
     for words in COMMANDS[:3]:
         output = deployment.run(*words, fails=True)
         assert output.count("\n") == 1 and output.startswith("error: "), output
@@ -221,7 +221,7 @@ def test_an_interrupted_build_says_so_and_the_next_one_is_right(deployment):
     assert deployment.value("select count(*) from int_events_deduplicated") == landed > 0
 
 
-def test_only_of_ctrl_c_dbt_says_something_else():
+def test_only_the_message_of_ctrl_c_is_changed():
     """dbt logs the error while it handles the exception."""
     before, told = signal.getsignal(signal.SIGINT), plain_interrupt(lambda message: True)
     try:
@@ -268,12 +268,12 @@ def test_every_command_is_one_of_tideline(deployment):
             assert "__main__" not in path.read_text(), f"{path} is a command of its own"
 
 
-def test_a_command_that_is_none_is_told_with_the_nearest(capsys):
+def test_an_unknown_command_is_an_error_with_a_suggestion(capsys):
     assert cli.main(["activat"]) == 2
     assert "there is no command `activat`; did you mean `activate`?" in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_is_told_with_the_way_to_another(deployment):
+def test_a_port_in_use_is_an_error_with_the_fix(deployment):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         output = deployment.run("tideline", "dev", "--port", port, fails=True)
@@ -282,7 +282,7 @@ def test_a_port_that_is_taken_is_told_with_the_way_to_another(deployment):
 
 
 @pytest.mark.parametrize("port", [-1, 0, 65536])
-def test_a_port_that_cannot_be_is_told(port, capsys):
+def test_an_invalid_port_is_an_error(port, capsys):
     with pytest.raises(SystemExit):
         dev.main(["--port", str(port)])
     assert "write a whole number from 1 to 65535" in capsys.readouterr().err
@@ -302,7 +302,7 @@ def test_dagster_keeps_its_runs_where_the_repository_says(monkeypatch):
     assert (REPOSITORY / "dagster.yaml").exists()
 
 
-def test_make_demo_hands_vars_to_the_build_as_they_are(tmp_path):
+def test_make_demo_passes_vars_unchanged_to_the_build(tmp_path):
     """The vars arrive unchanged by the shell; the default is `{}`."""
     for name in ("dbt", "tideline"):
         stub = tmp_path / name

@@ -94,7 +94,7 @@ def test_the_log_is_landed_wrongly(landed):
     assert not landed.query("from traffic_bursts")
 
 
-def test_a_corrected_mapping_leaves_nothing_of_the_former(landed):
+def test_a_corrected_mapping_leaves_no_former_row(landed):
     said = land(landed, "right")
     assert f"replaces the {LOGGED:,} rows of log.csv that were landed with wrong.yml" in said
     # The first run only builds the archive, the second one everything.
@@ -109,7 +109,7 @@ def test_a_corrected_mapping_leaves_nothing_of_the_former(landed):
     assert_as_rebuilt(landed)
 
 
-def test_a_landing_that_is_taken_back_leaves_what_repeated_it(landed):
+def test_a_removed_landing_leaves_its_duplicates(landed):
     """The burst ends without it, and the clock goes back to the latest remaining event."""
     assert "taken back" in landed.land("--remove", "log.csv")
     landed.dbt(*RUN)
@@ -134,7 +134,7 @@ def test_it_can_be_landed_again(landed):
     assert landed.value("select count(*) from int_pending_removals") == 0
 
 
-def test_a_file_that_another_program_writes_anew_keeps_both(landed):
+def test_a_file_rewritten_by_another_program_keeps_both(landed):
     path = Path(landed.landing / "events" / "theirs.parquet")
     for number, name in enumerate(("x", "y"), start=1):
         duckdb.sql(

@@ -100,7 +100,7 @@ def test_groups_follow_the_folders_in_one_direction(graph):
     assert set(order) - set(flow) == {"declarations", "sessions", "history", "privacy"}
 
 
-def test_assets_say_who_answers_for_them_and_what_they_are(graph):
+def test_assets_have_owners_and_kinds(graph):
     assert graph.get(dg.AssetKey("segments_to_webhook")).owners == ["team:marketing"]
     assert "team:merchandising" in graph.get(dg.AssetKey("profile_segments")).owners
     assert graph.get(dg.AssetKey("segments_to_webhook")).kinds == {"webhook"}
@@ -112,7 +112,7 @@ def test_assets_say_who_answers_for_them_and_what_they_are(graph):
     assert not undescribed
 
 
-def test_all_that_opens_the_warehouse_takes_turns(graph, syncs):
+def test_all_assets_that_open_the_warehouse_take_turns(graph, syncs):
     for key in graph.materializable_asset_keys - {LANDED, *SYSTEM_TABLES}:
         assert graph.get(key).pools == {POOL}, key
     settings = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
@@ -155,7 +155,7 @@ def test_an_empty_landing_fails_and_says_what_to_put_where(location, landing):
     assert str(landing) in message and "tideline sample" in message
 
 
-def test_the_landing_reports_what_is_there(location, landing):
+def test_the_landing_reports_its_files(location, landing):
     (landing / "2026-11-01.jsonl").write_text("{}\n")
     (landing / "2026-11-02.jsonl.gz").write_bytes(b"12345")
     os.utime(landing / "2026-11-01.jsonl", (1, 1))
@@ -202,7 +202,7 @@ def sync_run(status, message="", **counts):
     return SyncResult(run, Counts())
 
 
-def test_a_sync_tells_what_it_did(location):
+def test_a_sync_reports_its_result(location):
     from orchestration.sync_assets import events
 
     key = dg.AssetKey("s")
@@ -226,7 +226,7 @@ def test_a_sync_tells_what_it_did(location):
         events(key, sync_run("failed", "destination is down"))
 
 
-def test_the_launcher_knows_whether_a_process_is_there():
+def test_the_launcher_knows_whether_a_process_is_running():
     from orchestration.run_launcher import is_alive
 
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
@@ -238,7 +238,7 @@ def test_the_launcher_knows_whether_a_process_is_there():
     assert not is_alive(child.pid)
 
 
-def test_a_run_ends_some_day_and_the_launcher_is_ours():
+def test_a_run_has_a_time_limit_and_our_launcher():
     settings = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
     launcher = settings["run_launcher"]
     assert hasattr(importlib.import_module(launcher["module"]), launcher["class"])

@@ -153,7 +153,7 @@ def end(server, run):
     return ended.pop()
 
 
-def test_a_killed_run_gives_the_writer_back(deployment: Deployment, server):
+def test_a_killed_run_releases_the_writer(deployment: Deployment, server):
     """A run is killed with all of Dagster, as by a power cut; the next run waits for one check."""
     killed = launch(server, {"key_features"})
     server.wait_for(

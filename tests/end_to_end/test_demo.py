@@ -68,7 +68,7 @@ def demo(shared_deployment):
     return shared_deployment
 
 
-def test_what_dbt_says_of_each_node(demo, subtests):
+def test_the_results_of_dbt(demo, subtests):
     """The results of dbt's nodes, including data tests and unit tests, as pytest results."""
     results = json.loads((demo.folder / "target" / "run_results.json").read_text())["results"]
     assert {"test", "unit_test", "model"} <= {r["unique_id"].split(".")[0] for r in results}
@@ -82,7 +82,7 @@ def test_what_dbt_says_of_each_node(demo, subtests):
             assert "is not promoted: AUC" in demo.page
 
 
-def test_a_feature_is_nothing_without_the_event_that_it_is_declared_of(demo):
+def test_a_feature_is_zero_or_null_without_its_declared_event(demo):
     attributes = declared_attributes()
     filled = set()
     for name, meta in columns_of("profile_features"):

@@ -64,7 +64,7 @@ def schemas(deployment):
     return dict(deployment.query("select table_name, table_schema from information_schema.tables"))
 
 
-def test_what_was_built_is_kept(deployment):
+def test_built_tables_are_kept(deployment):
     deployment.sample(*SAMPLE, "--to-day", "38")
     deployment.dbt("build", *NO_TESTS)
     landed = deployment.value("select max(landed_at) from raw_messages")
@@ -93,7 +93,7 @@ def test_what_was_built_is_kept(deployment):
     assert {name for name in after if after[name] != rebuilt[name]} == set()
 
 
-def test_a_table_is_not_put_on_another(deployment):
+def test_a_table_does_not_replace_another(deployment):
     """This happens if the table for a load is created before the old one is moved."""
     with duckdb.connect(str(deployment.warehouse)) as connection:
         connection.execute("create schema tideline; create schema tideline_internal")

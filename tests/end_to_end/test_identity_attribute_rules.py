@@ -86,7 +86,7 @@ def test_the_seed_is_right(output):
     assert f"PASS={len(WRONG) + 1 + 1 + 2} " in output
 
 
-def test_every_source_may_be_named():
+def test_every_source_is_allowed():
     """Including sources that are off, which have no models in dbt."""
     macro = (REPO / "macros" / "identity" / "attribute_rules.sql").read_text()
     sources = {folder.name for folder in (REPO / "models" / "staging").iterdir()}

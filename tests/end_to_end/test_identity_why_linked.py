@@ -112,7 +112,7 @@ def test_the_shortest_path_is_printed(family):
     assert "Both are user_id:dad" in before[DAD, DADS_PROFILE]
 
 
-def test_what_was_refused_between_two_is_printed(family):
+def test_refused_edges_between_two_are_printed(family):
     _, before, _ = family
     said = before[DAD, "user_id:aunt"]
     assert "Not one profile" in said and "Refused between them" in said
@@ -157,7 +157,7 @@ def test_errors_say_what_is_wrong(family, asked, said):
     assert said in before[DAD, asked]
 
 
-def test_an_exclusion_takes_a_family_apart_on_the_next_run(family):
+def test_an_exclusion_separates_a_family_in_the_next_run(family):
     project, _, after = family
     profiles = project.rows(
         "select string_agg(identifier_id, ' ' order by identifier_id) from tideline.identity_map"

@@ -71,7 +71,7 @@ def page(deployment):
         (None, 0.839, 0.090, "days_since_last_order", 0.828),
     ],
 )
-def test_who_of_cdnow_buys_no_more(cdnow, as_of, auc, brier, baseline, baseline_auc):
+def test_churn_of_the_cdnow_customers(cdnow, as_of, auc, brier, baseline, baseline_auc):
     """Two later slices of 90 days, with all 23,570 customers."""
     rescore(cdnow, as_of=as_of)
     churn = newest(cdnow)
@@ -99,7 +99,7 @@ def test_a_changed_horizon_is_a_new_version_and_the_old_scores_go(cdnow):
     assert cdnow.query(is_current) == [(False,)]
 
 
-def test_a_horizon_that_is_too_long_is_said_in_numbers_and_scores_nobody(cdnow):
+def test_a_horizon_that_is_too_long_is_reported_and_scores_nobody(cdnow):
     rescore(cdnow, churn_horizon_days=280)
     assert cdnow.value("select count(*) from profile_scores") == 0
     assert "churn cannot be trained: 561 days of history needed, 545 found" in page(cdnow)
@@ -164,7 +164,7 @@ def service(tmp_path_factory):
     return deployment
 
 
-def test_our_own_mails_are_no_activity(service):
+def test_emails_are_not_activity(service):
     """A weekly email to everybody changes neither the examples nor their labels and features."""
     was = service.query(EXAMPLES)
     rate = service.value("select avg(label) from training_examples where model_name = 'churn'")
@@ -175,7 +175,7 @@ def test_our_own_mails_are_no_activity(service):
     assert service.query(EXAMPLES) == was
 
 
-def test_who_has_ended_a_subscription_is_neither_trained_on_nor_scored(service):
+def test_people_without_a_subscription_are_neither_trained_on_nor_scored(service):
     """Only people active in 30 days without a cancellation are scored; labels are the outcomes."""
     variables = json.dumps({"churn_presence_of": ["subscription_cancel"]})
     service.dbt("build", *NO_TESTS, "--select", *SCORED, variables=variables)
@@ -244,7 +244,7 @@ def deployment_end(deployment):
     return datetime.fromisoformat(names[-1].split(".")[0][-10:])
 
 
-def test_personas_of_a_log_that_is_no_shop_are_not_named_like_one(deployment):
+def test_personas_of_another_business_have_no_shop_names(deployment):
     log = shared_data("sparkify_log", "events.json.gz")
     deployment.land(log, "--mapping", "examples/mappings/sparkify_log.yml")
     found = list(persona_weeks(deployment, ["2018-11-24", "2018-12-01"]))

@@ -153,7 +153,7 @@ def test_the_shop_is_turned_off_on_again_and_off(club):
     ) == [("strained_by_support", strained, strained)]
 
 
-def test_one_block_is_a_segment_of_ones_own(club, tmp_path):
+def test_one_block_declares_a_segment(club, tmp_path):
     """Its members are delivered; the error for a trait of the shop says that the shop is off."""
     project = edited_project(tmp_path, "profile_segments.yml", NEXT, OWN_SEGMENT + NEXT)
     club.dbt("build", "--select", "profile_segments+", "--project-dir", project, variables=NO_SHOP)

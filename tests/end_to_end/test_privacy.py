@@ -365,7 +365,7 @@ def test_columns_of_the_event_schema_are_marked_alike():
     assert not wrong
 
 
-def test_no_table_no_log_and_no_byte_knows_her(forgotten, before):
+def test_no_table_log_or_byte_contains_her(forgotten, before):
     """Except for the landed files and a loader's table, which the receipt names."""
     deployment, _ = forgotten
     words = (*HERS, before[1])
@@ -447,7 +447,7 @@ def test_counts_stay_true(forgotten, before):
         assert connection.execute(clocks).fetchall() == deployment.query(clocks)
 
 
-def test_destinations_and_ledger_have_let_her_go(forgotten, before, server_process):
+def test_destinations_and_ledger_no_longer_hold_her(forgotten, before, server_process):
     deployment, _ = forgotten
     assert before[1] not in {profile for profile, _ in server_process.rows}
     assert "bob@example.org" in members(deployment)
@@ -456,7 +456,7 @@ def test_destinations_and_ledger_have_let_her_go(forgotten, before, server_proce
     assert deployment.query(last) == [(0, 0, 0)] * 2
 
 
-def test_make_takes_no_identifier_and_runs_nothing_in_it(deployment):
+def test_make_refuses_identifiers_on_its_command_line(deployment):
     """Make expands its command line before any check is possible."""
     proof = deployment.folder / "proof"
     for words, env in [
@@ -470,7 +470,7 @@ def test_make_takes_no_identifier_and_runs_nothing_in_it(deployment):
         assert not proof.exists() and "example.org" not in done.stderr
 
 
-def test_make_forget_reads_its_input_as_it_is(deployment):
+def test_make_forget_reads_its_input_unchanged(deployment):
     """A `$` stays a `$`, and a missing file is an error, not an empty list."""
     missing = make_forget(deployment, f"FILE={deployment.folder}/nobody.txt")
     assert missing.returncode == 2 and "nobody.txt" in missing.stderr
@@ -492,7 +492,7 @@ def test_receipt(forgotten):
     assert (
         receipt["destination segments_to_files"] == receipt["destination segments_to_webhook"] == 1
     )
-    assert "yours to remove" in output
+    assert "remove them by hand" in output
     assert not any(word in output for word in HERS)
     states = "select distinct status, finished_at is not null from forget_requests"
     assert deployment.query(states) == [("finished", True)]
@@ -514,7 +514,7 @@ def test_once_more_there_is_nothing_to_do(forgotten):
         ("e_mail:bob@example.org", "did you mean `email`"),
         ("user_id:", "this is not an identifier"),
         ("anonymous_id:'; drop table dim_profiles; --", "no profile has this identifier"),
-        ("anonymous_id:shared-till", "shared by 2 people"),
+        ("anonymous_id:shared-till", "2 people share this device"),
     ],
 )
 def test_a_wrong_request_says_what_is_wrong(tmp_path, text, message):
@@ -612,7 +612,7 @@ def test_an_address_is_found_as_anybody_writes_it(tmp_path, is_gmail_folded):
         ("email:his", "user_id:his", False),
     ],
 )
-def test_whom_she_was_matched_with_is_resolved_anew(tmp_path, left_id, right_id, is_matched):
+def test_a_person_matched_with_her_is_resolved_again(tmp_path, left_id, right_id, is_matched):
     path = tmp_path / "warehouse.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("create schema tideline")
@@ -628,7 +628,7 @@ def test_whom_she_was_matched_with_is_resolved_anew(tmp_path, left_id, right_id,
         assert is_matched_with_another(warehouse) == is_matched
 
 
-def test_what_a_request_leaves_without_evidence_goes_and_nothing_else(tmp_path):
+def test_only_rows_without_remaining_evidence_are_removed(tmp_path):
     path = tmp_path / "warehouse.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("""
@@ -682,7 +682,7 @@ def test_one_run_at_a_time(forgotten):
     assert "another `tideline forget` is running" in output
 
 
-def test_what_lands_again_stays_out_and_what_is_new_comes_in(forgotten, before):
+def test_rows_that_land_again_stay_out_and_new_rows_are_kept(forgotten, before):
     deployment, _ = forgotten
     shutil.copy(
         deployment.landing / "events" / "ann.jsonl", deployment.landing / "events" / "r.jsonl"
@@ -728,7 +728,7 @@ def cut_off(deployment, step, *words):
     assert done.returncode == 9
 
 
-def test_a_request_that_was_cut_off_is_finished(forgotten):
+def test_an_interrupted_request_is_finished(forgotten):
     """The command is killed before each step; Dora's duplicate of Carl's event becomes an event."""
     deployment, _ = forgotten
     carl = profile_of(deployment, "carl-1")

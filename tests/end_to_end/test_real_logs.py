@@ -31,7 +31,7 @@ def test_retail_totals(retail):
     assert retail.value("select count(*) from fct_sessions") == 17_040
 
 
-def test_retail_customers_who_all_have_bought_are_no_window_shoppers(retail):
+def test_retail_customers_are_not_window_shoppers(retail):
     names = {name for (name,) in retail.query("select persona_name from personas")}
     assert len(names) >= 3
     assert not [name for name in names if "shopper" in name.lower()]

@@ -89,7 +89,7 @@ def warehouse(shared_deployment):
     return warehouse
 
 
-def test_what_was_refused_is_taken_in(warehouse):
+def test_refused_rows_are_accepted(warehouse):
     assert warehouse.column("select event_id from fct_events order by 1") == ["m0", "m1", "m2"]
     assert warehouse.column("select event_id from events_duplicated") == ["m1"]
     assert warehouse.column("select event_id from events_quarantined") == ["m3"]

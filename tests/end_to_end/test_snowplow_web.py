@@ -83,7 +83,7 @@ def built(shared_deployment):
     return deployment
 
 
-def test_every_case_comes_to_what_it_should(built):
+def test_every_case_has_its_expected_result(built):
     log = built.landing / "snowplow" / "events" / "events.csv"
     landed = f"select {CASE}, count(*) from read_csv('{log}', all_varchar = true) group by 1"
     events = f"select {CASE}, count(*) from fct_events where source = 'snowplow' group by 1"
@@ -99,7 +99,7 @@ def test_every_case_comes_to_what_it_should(built):
     assert built.value("select count(*) from events_quarantined") == 0
 
 
-def test_of_two_rows_of_an_event_the_one_received_first_is_it(built):
+def test_the_first_received_of_two_rows_is_the_event(built):
     rows = built.query(
         """
         select events.received_at::varchar, repeats.received_at::varchar
@@ -116,14 +116,14 @@ def test_of_two_rows_of_an_event_the_one_received_first_is_it(built):
     ]
 
 
-def test_what_came_late_stands_where_it_happened(built):
+def test_late_events_count_at_their_own_time(built):
     late = "select started_at::varchar from fct_sessions inner join fct_events using (stream_id) "
     assert built.query(late + "where user_id like 'late arriving%' limit 1") == [
         ("2021-02-26 09:42:56.128",)
     ]
 
 
-def test_a_ping_prolongs_no_visit(built):
+def test_a_ping_does_not_extend_a_visit(built):
     ended = built.query(
         """
         select distinct ended_at::varchar

@@ -142,7 +142,7 @@ def test_landed_records_become_events_once(built):
     assert built.value(count) == len(ada.EVENTS | later)
 
 
-def test_of_several_states_the_earliest_known_is_the_event(built):
+def test_the_earliest_of_several_states_is_the_event(built):
     ticket = "select properties ->> 'priority' from fct_events where event_name = 'support_ticket'"
     assert built.query(ticket) == [("low",)]
 
@@ -193,14 +193,14 @@ def test_broken_records_are_accounted_for_with_reasons(built):
     }
 
 
-def test_what_hubspot_filters_out_is_quarantined(built):
+def test_events_filtered_by_hubspot_are_quarantined(built):
     reason = "select reason from events_quarantined where landed_file like '%/first.jsonl'"
     assert built.query(reason) == [
         ("email_events: filtered out by HubSpot, for example as bot activity",)
     ]
 
 
-def test_all_that_a_person_left_behind_is_one_profile(built):
+def test_all_records_of_a_person_are_one_profile(built):
     identifiers = dict(
         built.query("select id_type || ':' || id_value, profile_id from identity_map")
     )
@@ -221,7 +221,7 @@ def test_all_that_a_person_left_behind_is_one_profile(built):
     assert built.query(tickets) == [(identifiers[f"email:{ada.EMAIL}"],)]
 
 
-def test_the_golden_profile_knows_where_each_value_is_from(built):
+def test_the_golden_profile_names_the_source_of_each_value(built):
     values = built.query(
         "select attribute, value, source, other_value_count from profile_attribute_values"
     )
@@ -240,7 +240,7 @@ def test_the_golden_profile_knows_where_each_value_is_from(built):
     }
 
 
-def test_a_company_is_nobody(built):
+def test_a_company_is_not_a_person(built):
     """Otherwise all its employees would be one person."""
     assert not built.query("select * from identity_map where id_value = '001X'")
     account = "select count(*) from profile_timeline where event_id like 'salesforce:account:%'"
@@ -287,7 +287,7 @@ def test_the_page_lists_the_fields_that_are_read(built):
 
 
 @pytest.mark.parametrize("loader", ada.LOADERS)
-def test_loaders_in_the_warehouse_say_the_same(deployment, loader):
+def test_loaders_in_the_warehouse_give_the_same_events(deployment, loader):
     shape, load_column, table_name = ada.LOADERS[loader]
     with duckdb.connect(str(deployment.warehouse)) as connection:
         for (system, table), rows in ada.API.items():
@@ -366,7 +366,7 @@ def test_a_row_that_a_loader_overwrites_is_counted_once(deployment):
     ]
 
 
-def test_a_forgotten_row_that_says_several_things_is_one_part(built):
+def test_a_forgotten_row_with_several_facts_is_one_part(built):
     """Rows of a source that is switched off are not counted."""
     with duckdb.connect(str(built.warehouse)) as connection:
         connection.execute("""

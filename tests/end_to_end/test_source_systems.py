@@ -309,7 +309,7 @@ command.main(["stripe"])
 
 
 @pytest.mark.parametrize("step", ["normalize", "load", "publish"])
-def test_a_load_that_is_killed_after_fetching_lands_what_it_fetched(step, loads, vendors):
+def test_the_rows_of_a_load_killed_after_fetching_land(step, loads, vendors):
     done = subprocess.run(
         [sys.executable, "-c", KILLED, step],
         cwd=REPOSITORY,
@@ -328,7 +328,7 @@ def test_a_load_that_is_killed_after_fetching_lands_what_it_fetched(step, loads,
 
 
 @every_system
-def test_a_busy_system_is_asked_again_when_it_says(system, loads, vendors):
+def test_a_busy_system_is_retried_after_its_wait(system, loads, vendors):
     vendors.fault(PAGED[system], "busy", retry_after=2)
     loads.load(system)
     assert_all_landed_once(loads, system)
@@ -405,7 +405,7 @@ def test_refused_credentials_are_named(system, loads):
     assert "renew" in line and "wrong-secret" not in output
 
 
-def test_a_refusal_is_told_without_quoting_it(loads, vendors):
+def test_a_refusal_is_reported_without_quoting_it(loads, vendors):
     body = {"error": {"code": "more_permissions_required", "message": "person1@mail.example"}}
     vendors.fault("/v1/invoices", "status", status=403, body=body)
     output = loads.load("stripe", fails=True)
@@ -417,7 +417,7 @@ def test_a_refusal_is_told_without_quoting_it(loads, vendors):
     assert "salesforce: no access token, HTTP 400; renew TIDELINE_SALESFORCE_CLIENT_ID" in output
 
 
-def test_missing_and_unsafe_settings_are_told(loads):
+def test_missing_and_unsafe_settings_are_errors(loads):
     output = loads.deployment.run(*COMMAND, "zendesk", fails=True)
     assert "zendesk: no credentials; set TIDELINE_ZENDESK_URL and TIDELINE_ZENDESK_EMAIL" in output
     assert "no system has credentials" in loads.deployment.run(*COMMAND, fails=True)
@@ -561,7 +561,7 @@ def test_a_second_load_at_a_time_is_refused(loads, vendors):
 
 
 @pytest.mark.parametrize("system", ["salesforce", "hubspot", "stripe"])
-def test_what_shows_up_late_is_not_passed_over(system, loads, vendors):
+def test_late_changes_are_not_missed(system, loads, vendors):
     """A change becomes visible minutes after a later change was seen."""
     now = datetime.now(UTC)
     early, late = now - timedelta(minutes=5), now - timedelta(minutes=1)
@@ -586,7 +586,7 @@ def test_what_shows_up_late_is_not_passed_over(system, loads, vendors):
         assert len(keys(loads.rows(system, table))) == 7, table
 
 
-def test_stripe_tells_of_canceled_subscriptions_and_deleted_customers(loads, vendors):
+def test_stripe_loads_canceled_subscriptions_and_deleted_customers(loads, vendors):
     canceled = records.stripe("subscription", 6, 6, status="canceled", canceled_at=1709400000)
     vendors.put("records", {"stripe": {"subscriptions": [canceled]}})
     loads.load("stripe")
@@ -612,7 +612,7 @@ def test_stripe_tells_of_canceled_subscriptions_and_deleted_customers(loads, ven
     assert row["id"] == "cus_2" and row["is_deleted"] == "true"
 
 
-def test_after_a_pause_longer_than_stripes_log_everything_is_fetched_anew(loads, vendors):
+def test_after_a_pause_longer_than_stripes_log_everything_is_fetched_again(loads, vendors):
     loads.load("stripe")
     before = loads.files("stripe")
     last = loads.landing / "_state" / "stripe" / "last_load"
@@ -624,7 +624,7 @@ def test_after_a_pause_longer_than_stripes_log_everything_is_fetched_anew(loads,
         before = loads.files("stripe")
 
 
-def test_nothing_is_left_elsewhere_and_nobody_else_is_told(loads, vendors):
+def test_nothing_is_written_elsewhere_and_no_telemetry_is_sent(loads, vendors):
     status = subprocess.run(
         ["git", "status", "--porcelain"], cwd=REPOSITORY, capture_output=True, text=True
     )
@@ -644,7 +644,7 @@ def test_nothing_is_left_elsewhere_and_nobody_else_is_told(loads, vendors):
     assert again.stdout == status.stdout
 
 
-def test_the_graph_makes_events_of_what_has_landed(loads, vendors):
+def test_the_graph_makes_events_of_landed_records(loads, vendors):
     ended = records.stripe("subscription", 1, 1, status="canceled", canceled_at=1709500000)
     event = records.stripe_event("customer.subscription.deleted", 40, ended)
     vendors.put("records", {"stripe": {"events": [event]}})
@@ -666,7 +666,7 @@ def test_the_graph_makes_events_of_what_has_landed(loads, vendors):
     }
 
 
-def test_the_search_of_hubspot_keeps_to_its_specification(loads, vendors):
+def test_the_search_of_hubspot_conforms_to_its_specification(loads, vendors):
     path = SHARED / "specs" / "hubspot_contacts.json"
     if not path.exists():
         pytest.skip(f"{path.name} is not here")
@@ -731,7 +731,7 @@ def test_values_become_text_as_json_writes_them():
     ]  # fmt: skip
 
 
-def test_instants_are_read_whatever_their_form():
+def test_timestamps_are_read_in_any_format():
     moment = datetime(2024, 3, 1, 12, tzinfo=UTC)
     milliseconds = int(moment.timestamp() * 1000)
     forms = [
@@ -743,7 +743,7 @@ def test_instants_are_read_whatever_their_form():
     assert instant("yesterday") is None and instant(None) is None and instant({}) is None
 
 
-def test_the_next_load_begins_where_the_last_one_knew_all():
+def test_the_next_load_starts_where_the_last_one_was_complete():
     window = Window(now=1_800_000_000_000)
     latest = window.since("updated", "id", str)["last_value_func"]
     old = window.settled - 1

@@ -131,7 +131,7 @@ def test_a_tracked_event_counts_once_and_has_its_properties(landed):
     ]
 
 
-def test_what_is_no_call_is_quarantined(landed):
+def test_rows_that_are_not_calls_are_quarantined(landed):
     refused = "select landed_file, reason from events_quarantined order by 1"
     assert landed.query(refused) == [
         ("ga4/loose.jsonl", "not in the folder of a table"),
@@ -142,7 +142,7 @@ def test_what_is_no_call_is_quarantined(landed):
     ]
 
 
-def test_what_surrounded_an_event_is_in_its_context(landed):
+def test_the_context_of_an_event_is_kept(landed):
     paths = ["userAgent", "page.path", "campaign.source", "device.type"]
     selected = ", ".join(f"context ->> '$.{path}'" for path in paths)
     rows = landed.query(
@@ -158,14 +158,14 @@ def test_what_surrounded_an_event_is_in_its_context(landed):
     ]
 
 
-def test_pings_make_no_visit(landed):
+def test_pings_do_not_make_a_visit(landed):
     landed.dbt("run", "--select", "session_events")
     names = landed.query("select distinct event_name from session_events where not is_idle")
     idle = landed.query("select distinct event_name from session_events where is_idle")
     assert ("page_view",) in names and idle == [("page_ping",)]
 
 
-def test_a_schema_of_the_warehouse_says_the_same(deployment):
+def test_a_schema_of_the_warehouse_gives_the_same_events(deployment):
     """Tables without calls and unknown columns are ignored."""
     for source, tables in ada.TABLES.items():
         column = {"_fivetran_synced": "2026-01-05 15:00:00"} if source == "ga4" else {}
@@ -211,7 +211,7 @@ def test_a_schema_of_the_warehouse_says_the_same(deployment):
     assert deployment.value("select count(*) from events_quarantined") == 0
 
 
-def test_the_order_of_the_tables_decides_nothing(deployment, tmp_path_factory):
+def test_the_order_of_the_tables_does_not_matter(deployment, tmp_path_factory):
     """`tracks` may land before the table of an event, or after it."""
     variables = json.dumps({"sources": {"segment": "landing"}})
     outcomes = []
@@ -237,7 +237,7 @@ def test_the_order_of_the_tables_decides_nothing(deployment, tmp_path_factory):
     assert outcomes[0] == outcomes[1] == outcomes[2]
 
 
-def test_rows_of_ga4_have_an_id_of_their_own(deployment):
+def test_rows_of_ga4_get_a_unique_id(deployment):
     """A row that is exported again is the same event; another row at the same time is another."""
     first = ada.ga4_row("scroll", "14:00:00", {"percent": ("int", "50")}, "1")
     in_parts = ada.ga4_row("scroll", "14:00:00", {"percent": ("int", "50")}, "2")

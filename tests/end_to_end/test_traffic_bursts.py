@@ -162,7 +162,7 @@ def test_a_burst_ends_when_an_event_of_it_is_forgotten(tmp_path):
     assert not deployment.value("select count_if(is_burst) from int_busy_minutes")
 
 
-def test_what_is_flagged_follows_the_rules_after_every_batch(landed):
+def test_flags_follow_the_rules_after_every_batch(landed):
     messages, _, said, whole = landed
     for batch in range(BATCHES):
         assert said[batch] == verdicts([m for m in messages if m["batch"] <= batch])

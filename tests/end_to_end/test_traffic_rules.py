@@ -152,7 +152,7 @@ def test_on_snowflake(deployment, tmp_path, seen):
         assert found(server.execute(select)) == expected
 
 
-def test_a_rule_that_cannot_be_stops_the_build_with_the_fix(deployment, subtests):
+def test_an_invalid_rule_stops_the_build_with_the_fix(deployment, subtests):
     select = "select {{ traffic_by_row('wrong %s', ref('traffic_rules'), 'a', 'b') }}"
     runs = [(select % n, "{}") for n in range(len(WRONG) - 1)]
     runs.append(("select {{ events_per_minute(ref('traffic_rules')) }}", "{}"))

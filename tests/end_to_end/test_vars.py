@@ -92,7 +92,7 @@ def command(deployment, *words, variables, fails=False):
     return re.sub(r"\s+", " ", output)
 
 
-def test_each_kind_of_var_takes_what_it_should_and_nothing_else(rules):
+def test_each_kind_of_var_accepts_only_valid_values(rules):
     cases = [case[:2] for case in (*RIGHT, *WRONG)]
     words = "run-operation", "judge", "--args", json.dumps({"cases": cases})
     output = command(rules, *words, variables=DEFAULTS)

@@ -54,7 +54,7 @@ SYNC = WEBHOOK | {"batch_rows": 2, "max_attempts": 2, "consent": "marketing"}
 
 @seldom
 @given(history=runs, last=desired_states, agreed_at_last=agreed)
-def test_after_a_healthy_run_the_destination_is_the_desired_state_of_who_has_agreed(
+def test_after_a_healthy_run_the_destination_holds_the_desired_rows_with_consent(
     server, history, last, agreed_at_last
 ):
     server.reset()

@@ -70,11 +70,11 @@ def test_a_removed_landing_leaves_nothing(layer, seeds):
     assert_laws(layer, *replaced_case(seeds))
 
 
-def test_a_run_that_leaves_models_out_is_made_up_for(layer):
+def test_a_run_that_leaves_models_out_is_caught_up(layer):
     assert_left_out_models_hear_of_it(layer, "left out", 4)
 
 
-def test_a_removal_names_whom_it_touches(layer):
+def test_a_removal_names_affected_rows(layer):
     assert_a_removal_names_whom_it_touches(layer)
 
 
@@ -88,7 +88,7 @@ def test_a_removal_names_whom_it_touches(layer):
         ),
     ],
 )
-def test_a_removal_that_leaves_out_whom_it_touches_is_noticed(compiled, broken):
+def test_a_removal_that_omits_affected_rows_is_noticed(compiled, broken):
     warehouse, models = compiled
     layer = EventLayer(
         warehouse, models | {"int_pending_removals": models["int_pending_removals"].broken(*broken)}
@@ -97,7 +97,7 @@ def test_a_removal_that_leaves_out_whom_it_touches_is_noticed(compiled, broken):
         assert_a_removal_names_whom_it_touches(layer)
 
 
-def test_who_was_forgotten_stays_forgotten_in_a_corrected_landing(layer):
+def test_forgotten_people_stay_forgotten_in_a_corrected_landing(layer):
     """Their rows were emptied in the replaced file; the new file has them again."""
     row = {
         **{"log": "p0", "source": "collector", "type": "track", "event": "login"},
@@ -141,7 +141,7 @@ def test_a_load_later_than_the_overlap_waits_for_a_full_refresh(compiled):
     assert_all_accounted_for(layer, 2)
 
 
-def test_a_day_whose_rows_are_all_forgotten_is_counted_no_more(layer):
+def test_a_day_with_only_forgotten_rows_is_not_counted(layer):
     """The emptied rows count on the day they landed."""
     place = {"landed_file": "events/a.jsonl", "landed_line": 1, "landed_at": LANDED}
     layer.clear()
@@ -156,7 +156,7 @@ def test_a_day_whose_rows_are_all_forgotten_is_counted_no_more(layer):
     assert layer.query(counted) == [(LANDED.date(), "(none)", "forgotten", 1)]
 
 
-def test_rows_without_a_load_time_are_judged_once(layer):
+def test_rows_without_a_load_time_are_evaluated_once(layer):
     """Their load time is 1970-01-01, before all rows taken in earlier."""
     rows = [
         random_row(random.Random(n), "p", n, 0) | {"landed_file": file, "landed_line": n}
@@ -178,7 +178,7 @@ def test_rows_without_a_load_time_are_judged_once(layer):
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_the_laws_notice_what_is_broken(compiled, name):
+def test_the_laws_notice_mistakes(compiled, name):
     warehouse, models = compiled
     model, text, other = BREAKS[name]
     layer = EventLayer(warehouse, models | {model: models[model].broken(text, other)})
@@ -195,7 +195,7 @@ def test_the_laws_notice_that_the_overlap_is_left_out(compiled):
 
 
 @pytest.mark.parametrize("name", REMOVAL_BREAKS)
-def test_the_laws_notice_what_a_removal_leaves_behind(compiled, name):
+def test_the_laws_notice_leftovers_of_a_removal(compiled, name):
     warehouse, models = compiled
     model, text, other = REMOVAL_BREAKS[name]
     layer = EventLayer(warehouse, models | {model: models[model].broken(text, other)})

@@ -314,7 +314,7 @@ def test_what_a_file_may_be_called(landing):
     assert landing.take() == rows
 
 
-def test_a_file_that_is_called_as_another_ones_second_content(landing):
+def test_a_file_named_like_the_second_content_of_another(landing):
     events = landing.events
     (events / "a.jsonl").write_bytes(sound(1))
     (events / "b.jsonl").write_bytes(sound(2))
@@ -343,7 +343,7 @@ NOTES = {
 }
 
 
-def test_a_note_that_land_would_not_write_is_none(landing):
+def test_an_invalid_note_is_ignored(landing):
     """Any program can write one: it does not fail a build and replaces nothing."""
     for version in (1, 2):
         for number, (name, note) in enumerate(NOTES.items()):
@@ -368,7 +368,7 @@ def test_a_name_that_is_not_utf8(landing):
     assert landing.take() == rows
 
 
-def test_a_file_that_is_gone_before_it_is_read(landing):
+def test_a_file_that_is_deleted_before_it_is_read(landing):
     """It is deleted between the two models; this must not stop all later runs."""
     (landing.events / "a.jsonl").write_bytes(sound(1))
     (landing.events / "b.jsonl").write_bytes(sound(2))
@@ -384,7 +384,7 @@ def test_a_file_that_is_gone_before_it_is_read(landing):
     assert outcomes(rows["events/b.jsonl"]) == ["m2"]
 
 
-def test_words_of_a_message_are_no_reason(landing):
+def test_the_text_of_a_message_is_not_a_reason(landing):
     """A message without an id may have a field `problem`, which may be personal."""
     told = {"problem": "I am ann@example.org", "original": "my card", "line": 1, "file": "f"}
     line = sound(0, messageId=None, type="track", event="login", properties=told)
@@ -439,7 +439,7 @@ def assert_files_are_read_once(landing):
         assert found == expected, number
 
 
-def test_a_file_that_changes_is_taken_again(landing):
+def test_a_changed_file_is_read_again(landing):
     assert_files_are_read_once(landing)
 
 
@@ -485,7 +485,7 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_what_is_broken_is_noticed(tmp_path, layer, name):
+def test_mistakes_are_noticed(tmp_path, layer, name):
     model, text, other = BREAKS[name]
     landing = Landing(tmp_path / "landing", layer, edits={model: [(text, other)]})
     (landing.events / "byte.jsonl").write_bytes(b"x")
@@ -578,7 +578,7 @@ def nested(depth, fields):
     return pa.table(columns | {"properties": pa.array([value], type=kind)})
 
 
-def test_what_is_nested_too_deep_costs_its_file_alone(landing):
+def test_deep_nesting_affects_only_its_file(landing):
     """Each level doubles DuckDB's time, and at 200 levels the connection fails."""
     fields = {"messageId": "m", "type": "page", "anonymousId": "v", "timestamp": "2020-01-01"}
     for depth in (8, 13, 50, 200, 400):

@@ -85,7 +85,7 @@ def built(tmp_path_factory):
     return project, graph, run
 
 
-def test_every_node_gets_the_least_node_of_its_component(built):
+def test_every_node_gets_the_smallest_node_of_its_component(built):
     project, graph, _ = built
     expected = set()
     for component in nx.connected_components(graph):
@@ -290,7 +290,7 @@ def test_a_broken_increment_is_noticed(grown, mutant):
     assert len(found) != len(set(found)) or set(found) != _expected(batches)
 
 
-def test_what_stops_in_the_middle_changes_nothing(grown):
+def test_an_interrupted_run_changes_nothing(grown):
     project, _, run = grown
     assert "stopped" in run.stdout
     assert sorted(_run(project, "as before")) == sorted(_run(project, BATCHES[-2]))

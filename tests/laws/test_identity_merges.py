@@ -204,7 +204,7 @@ def test_broken_sql_breaks_a_law(project, name):
     assert _broken_laws(project, BREAKS[name][0], name)[1]
 
 
-def test_a_merge_tells_its_evidence(project):
+def test_a_merge_names_its_evidence(project):
     rows = project.rows("select reason, count(*) from tideline.identity_merges group by reason")
     reasons = dict(rows)
     assert all(reasons[reason] > 3 for reason in ("joined", "renamed", "shared_device"))

@@ -281,7 +281,7 @@ def test_map_blocked_and_timeline_follow_the_rules(rebuilt, rows, exclusions, ma
     assert set(timeline) == owners
 
 
-def test_edges_tell_their_evidence(rebuilt, rows):
+def test_edges_name_their_evidence(rebuilt, rows):
     found = rebuilt.rows(
         "select left_type, left_value, right_type, right_value, first_received_at,"
         " last_received_at, first_seen_at, last_seen_at, sources, event_count"
@@ -351,7 +351,7 @@ def test_blocklisted_identifiers_own_nothing_and_are_recorded(rebuilt):
     assert not {value for (value,) in owned} & JUNK
 
 
-def test_a_blocklisted_identifier_is_no_stream(rebuilt):
+def test_a_blocklisted_identifier_is_not_a_stream(rebuilt):
     refused = rebuilt.rows(
         "select distinct anonymous_id from tideline.streams"
         " where usable_id is distinct from anonymous_id"
@@ -360,7 +360,7 @@ def test_a_blocklisted_identifier_is_no_stream(rebuilt):
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_broken_exclusions_are_found_out(rebuilt, name):
+def test_broken_exclusions_are_noticed(rebuilt, name):
     """The second implementation agrees with the models, so it must not agree with these."""
     model = BREAKS[name][0]
     query = "select * from tideline.{} order by all"
@@ -426,7 +426,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_forgetful_run_is_found_out(tmp_path, rebuilt, log, exclusions, matches, name):
+def test_an_incomplete_run_is_noticed(tmp_path, rebuilt, log, exclusions, matches, name):
     mistake, seen_in = MISTAKES[name]
     project = run_by_run(tmp_path, log, exclusions, matches, mistake)
     assert _is_unlike(rebuilt, project, seen_in)

@@ -220,7 +220,7 @@ def test_rounds_are_few_and_no_working_table_is_left(built):
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_no_more_than_must_be_is_refused(built, name):
+def test_no_more_edges_than_necessary_are_refused(built, name):
     project, *_ = built
     number = list(SCENARIOS).index(name)
     found = project.rows(
@@ -233,7 +233,7 @@ def test_no_more_than_must_be_is_refused(built, name):
     assert {edge for edge in found if edge[0].endswith(f"-{number:02}")} == expected
 
 
-def test_a_refusal_says_what_it_keeps_apart(built):
+def test_a_refusal_names_the_accounts_it_separates(built):
     project, *_ = built
     reasons = {
         reason
@@ -260,7 +260,7 @@ def test_each_refused_edge_alone_would_join_two_accounts():
     assert refused_in_all > 1000
 
 
-def test_what_comes_later_and_weaker_changes_no_region():
+def test_later_and_weaker_edges_change_no_region():
     chance = random.Random(6)
     for _ in range(200):
         roots, rank_of = random_graph(chance, 3, 12, 6)

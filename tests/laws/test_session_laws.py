@@ -196,7 +196,7 @@ SEEDS = st.lists(st.integers(0, 2**32 - 1), min_size=STREAMS, max_size=STREAMS, 
 
 @QUIET
 @given(seeds=SEEDS)
-def test_sessions_are_those_of_a_plain_loop_in_any_order(layer, seeds):
+def test_sessions_equal_those_of_a_simple_loop_in_any_order(layer, seeds):
     assert_laws(layer, *case(seeds))
 
 
@@ -206,7 +206,7 @@ def test_a_removed_landing_leaves_no_session(layer, seeds):
     assert_laws(layer, *replaced_case(seeds))
 
 
-def test_the_law_notices_that_removals_are_not_heard_of(sessions):
+def test_the_law_notices_ignored_removals(sessions):
     warehouse, models = sessions
     broken = models["int_sessions"].broken("minute_at as occurred_at", "null as occurred_at")
     layer = EventLayer(warehouse, models | {"int_sessions": broken})
@@ -290,7 +290,7 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_the_laws_notice_what_is_broken(sessions, name):
+def test_the_laws_notice_mistakes(sessions, name):
     warehouse, models = sessions
     broken = models["int_sessions"].broken(*BREAKS[name])
     layer = EventLayer(warehouse, models | {"int_sessions": broken})

@@ -78,7 +78,7 @@ def test_a_warehouse_that_was_moved_takes_the_folder_over_where_the_marker_is_re
     assert numbers(other.sync()) == some(add=1, accepted=1)
 
 
-def test_a_deployment_that_moves_as_a_whole_and_a_link_to_the_file_stay_what_they_are(tmp_path):
+def test_a_moved_deployment_and_a_link_to_the_file_keep_their_folder(tmp_path):
     (tmp_path / "here").mkdir()
     rig = Rig(tmp_path / "here")
     rig.declare(s=FILES)
@@ -94,7 +94,7 @@ def test_a_deployment_that_moves_as_a_whole_and_a_link_to_the_file_stay_what_the
         assert rig.sync().run.accepted == 1
 
 
-def test_a_marker_of_before_there_were_places_gets_one(two):
+def test_a_marker_without_a_place_gets_one(two):
     one, other = two
     one.desire(members(3))
     one.sync()
@@ -107,7 +107,7 @@ def test_a_marker_of_before_there_were_places_gets_one(two):
     assert other.sync().failed
 
 
-def test_of_two_that_begin_at_once_one_is_refused(two, monkeypatch):
+def test_one_of_two_that_begin_at_once_is_refused(two, monkeypatch):
     """Both have read the folder before either has claimed it."""
     from tideline.activation import engine
 
@@ -129,7 +129,7 @@ def test_of_two_that_begin_at_once_one_is_refused(two, monkeypatch):
     assert "p000" in contents(one)["vip.jsonl"]
 
 
-def test_a_folder_that_was_removed_is_anybodys(two):
+def test_a_removed_folder_belongs_to_nobody(two):
     one, other = two
     one.desire(members(3))
     one.sync()
@@ -139,7 +139,7 @@ def test_a_folder_that_was_removed_is_anybodys(two):
     assert other.sync().run.accepted == 1
 
 
-def test_a_broken_marker_is_told(rig):
+def test_a_broken_marker_is_an_error(rig):
     rig.declare(s=FILES)
     rig.desire(members(1))
     rig.sync()
@@ -151,7 +151,7 @@ def test_a_broken_marker_is_told(rig):
         assert result.failed and "cannot be read" in result.run.message
 
 
-def test_the_id_stays_when_the_file_of_the_warehouse_is_written_anew(rig):
+def test_the_id_stays_when_the_warehouse_file_is_rewritten(rig):
     rig.declare(s=FILES)
     rig.desire(members(3))
     rig.sync()
@@ -185,7 +185,7 @@ def test_files_of_others_are_neither_changed_nor_deleted(rig, of):
     assert set(found) - set(foreign) == {MARKER, "vip.csv" if of == "jsonl" else "vip.jsonl"}
 
 
-def test_a_file_of_others_in_the_place_of_ours_holds_its_rows_only(rig):
+def test_a_file_of_others_holds_only_its_rows(rig):
     folder = rig.deliveries / "s"
     folder.mkdir(parents=True)
     (folder / "vip.jsonl").write_text("mine\n")
@@ -199,7 +199,7 @@ def test_a_file_of_others_in_the_place_of_ours_holds_its_rows_only(rig):
     assert rig.sync().run.accepted == 3
 
 
-def test_a_folder_from_before_there_were_markers_is_taken_over(rig):
+def test_a_folder_without_a_marker_is_adopted(rig):
     rig.declare(s=FILES)
     rig.desire([*members(3), member("x", "new"), member("y", "old")])
     rig.sync()

@@ -28,7 +28,7 @@ pytest_plugins = ["tests.support.activation_fixtures"]
 @pytest.mark.parametrize(
     ("silence_is_consent", "expected"), [(False, {"yes"}), (True, {"yes", "silent"})]
 )
-def test_only_who_has_agreed_is_sent(tmp_path, silence_is_consent, expected):
+def test_only_profiles_that_have_agreed_are_sent(tmp_path, silence_is_consent, expected):
     rig = ConsentRig(tmp_path)
     rig.desire([member("yes"), member("no"), member("silent")])
     rig.state(("yes", "marketing", True), ("no", "marketing", False), ("silent", "other", True))
@@ -43,7 +43,7 @@ def test_only_who_has_agreed_is_sent(tmp_path, silence_is_consent, expected):
     assert "`marketing`" in rig.last_run("message")
 
 
-def test_who_refuses_later_is_removed_and_who_agrees_comes_back(tmp_path):
+def test_a_later_refusal_removes_and_a_later_consent_adds(tmp_path):
     rig = ConsentRig(tmp_path)
     rig.desire([member("a"), member("b")])
     rig.manifest.write_text(json.dumps(asking(consent="it's marketing")))
@@ -66,7 +66,7 @@ def test_who_refuses_later_is_removed_and_who_agrees_comes_back(tmp_path):
         ({"consent": 1}, True, "expected text"),
     ],
 )
-def test_a_wrong_declaration_is_told(tmp_path, sync, has_consents, words):
+def test_a_wrong_declaration_is_an_error(tmp_path, sync, has_consents, words):
     content = asking(**sync) if has_consents else manifest(s=FILES | sync)
     (tmp_path / "manifest.json").write_text(json.dumps(content))
     with pytest.raises(DeclarationError) as error:
@@ -104,9 +104,7 @@ def withdraws(rig):
 
 
 @pytest.mark.parametrize("was_applied", [True, False])
-def test_who_withdraws_between_a_kill_and_the_next_run_is_never_added_again(
-    killed, server, was_applied
-):
+def test_a_withdrawal_between_a_kill_and_the_next_run_prevents_the_add(killed, server, was_applied):
     if not was_applied:
         server.reset()
     withdraws(killed)
@@ -119,7 +117,7 @@ def test_who_withdraws_between_a_kill_and_the_next_run_is_never_added_again(
     assert killed.sync().run.planned == 0
 
 
-def test_a_removal_sent_again_in_vain_stays_a_removal(killed, server):
+def test_a_removal_sent_again_without_success_stays_a_removal(killed, server):
     """The process is killed again while the removal is sent; the removal is not a new operation."""
     withdraws(killed)
     process = killed.command(prelude=KILLED_AFTER_SENDING)
@@ -141,7 +139,7 @@ def test_an_attempt_that_is_applied_after_the_removal_is_ignored(killed, server)
     assert server.rows == wanted(members(3)[1:])
 
 
-def test_an_update_of_unknown_fate_is_taken_back_too(killed, server):
+def test_an_update_with_unknown_outcome_is_taken_back_too(killed, server):
     killed.sync()
     killed.desire(members(3, label="gold"))
     process = killed.command(prelude=KILLED_AFTER_SENDING)
@@ -153,7 +151,7 @@ def test_an_update_of_unknown_fate_is_taken_back_too(killed, server):
     assert {op for op, profile in sent_since(server, before) if profile == "p000"} == {"remove"}
 
 
-def test_who_is_forgotten_between_a_kill_and_the_next_run_is_never_added_again(killed, server):
+def test_a_person_forgotten_between_a_kill_and_the_next_run_is_not_added(killed, server):
     """As in `make forget`: the tables no longer have their rows, and only these are removed."""
     killed.desire(members(3)[1:])
     [(key,)] = killed.sql(
@@ -167,7 +165,7 @@ def test_who_is_forgotten_between_a_kill_and_the_next_run_is_never_added_again(k
     assert "p000" not in str(killed.sql("from warehouse.tideline.activation_ledger"))
 
 
-def test_who_asked_to_be_forgotten_is_not_added_by_a_sync_that_comes_first(killed, server):
+def test_an_open_request_to_be_forgotten_prevents_the_add(killed, server):
     """The request is open, the destination is not updated yet, and the schedule runs the sync."""
     killed.manifest.write_text(json.dumps(manifest(s=WEBHOOK)))  # a sync without consent
     killed.desire(members(3)[1:])
@@ -203,7 +201,7 @@ def test_an_emptied_table_of_consents_is_held(killed, server):
     assert killed.sync().run.status == "succeeded"
 
 
-def test_an_emptied_table_does_not_let_in_who_has_refused(killed, server):
+def test_an_emptied_table_does_not_add_profiles_that_have_refused(killed, server):
     killed.manifest.write_text(
         json.dumps(asking(WEBHOOK, consent="marketing", silence_is_consent=True))
     )

@@ -113,7 +113,7 @@ def continues_for_ever(connection):
         continues_for_ever,
     ],
 )
-def test_once_the_request_was_sent_its_fate_is_unknown_and_soon(rig, speak):
+def test_after_the_request_was_sent_the_outcome_is_unknown_without_delay(rig, speak):
     with serving(speak) as port:
         began = time.monotonic()
         result = send_to(rig, port, timeout_seconds=1.0)
@@ -228,7 +228,7 @@ def test_a_redirect_is_not_followed_and_its_rows_are_unknown(rig, server, status
     assert followed == []
 
 
-def test_a_leaver_whose_removal_was_answered_by_a_redirect_is_removed_again(hooked, server):
+def test_a_removal_answered_by_a_redirect_is_sent_again(hooked, server):
     hooked.desire(members(2))
     hooked.sync()
     hooked.desire(members(1))
@@ -240,7 +240,7 @@ def test_a_leaver_whose_removal_was_answered_by_a_redirect_is_removed_again(hook
 
 @pytest.mark.slow
 @pytest.mark.parametrize("status", ["200 OK", "302 Found", "400 Bad Request", "500 Error"])
-def test_of_a_bomb_only_the_limit_is_unpacked(rig, status):
+def test_only_the_limit_of_a_decompression_bomb_is_unpacked(rig, status):
     packed = gzip.compress(bytes(400_000_000))
 
     def explodes(connection):
@@ -261,7 +261,7 @@ def test_of_a_bomb_only_the_limit_is_unpacked(rig, status):
         assert "more than 1,008,000 bytes" in result.run.message
 
 
-def test_a_long_wait_asked_for_ends_the_run_and_says_until_when(hooked, server):
+def test_a_long_retry_after_ends_the_run_with_the_time_of_the_next(hooked, server):
     hooked.desire(members(12))
     server.script({"do": "ok"}, {"do": "busy", "retry_after": 61})
     result = hooked.sync()
@@ -273,7 +273,7 @@ def test_a_long_wait_asked_for_ends_the_run_and_says_until_when(hooked, server):
 
 
 @pytest.mark.parametrize("asked", ["1e400", "nan", "-5", "Fri, 31 Dec 99999 23:59:59 GMT", "soon"])
-def test_an_odd_wait_asked_for_costs_no_run(hooked, server, asked):
+def test_an_odd_retry_after_does_not_fail_the_run(hooked, server, asked):
     hooked.desire(members(1))
     server.script({"do": "busy", "retry_after": asked})
     result = hooked.sync()
@@ -297,7 +297,7 @@ def test_an_odd_wait_asked_for_costs_no_run(hooked, server, asked):
         ("S", "hush\n", "begins or ends with a space or a line break"),
     ],
 )
-def test_a_credential_or_address_that_cannot_be_used_is_told_and_not_quoted(
+def test_an_unusable_credential_or_address_is_an_error_that_does_not_quote_it(
     hooked, server, caplog, variable, value, words
 ):
     hooked.declare(s=WEBHOOK | {"token_env": "T", "secret_env": "S"})

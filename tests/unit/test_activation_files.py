@@ -101,7 +101,7 @@ def test_a_lost_or_shortened_file_is_written_again(filed):
     assert delivered(filed) == whole
 
 
-def test_files_of_a_lost_ledger_keep_no_leavers(filed):
+def test_after_a_lost_ledger_files_have_only_members(filed):
     filed.desire([*members(4), member("x", "new")])
     filed.sync()
     filed.sql("delete from warehouse.tideline.activation_ledger")
@@ -144,7 +144,7 @@ def test_names_become_safe_file_names(name):
     assert stem == stem.lower() != file_stem(name + "_")
 
 
-def test_names_that_look_alike_get_files_of_their_own(rig):
+def test_similar_names_get_separate_files(rig):
     names = ["vip", "VIP", "v/ip", "v ip", "../vip"]
     rig.desire([member(f"p{index}", name) for index, name in enumerate(names)])
     rig.declare(s=FILES)
@@ -183,7 +183,7 @@ FULL_DISK = (
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
-def test_a_full_disk_leaves_the_old_file_whole(rig):
+def test_a_full_disk_leaves_the_old_file_unchanged(rig):
     rig.declare(s=FILES | {"max_attempts": 1})
     rig.desire(members(3))
     rig.sync()

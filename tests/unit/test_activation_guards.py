@@ -54,7 +54,7 @@ def test_growth_within_the_limits_goes_through(filed, before, after):
     assert run(filed, after).run.accepted == after - before
 
 
-def test_a_first_sync_that_was_cut_off_goes_on(hooked, server):
+def test_an_interrupted_first_sync_continues(hooked, server):
     hooked.declare(s=WEBHOOK | {"guard_min_rows": 10})
     server.script({"do": "ok"}, {"do": "status", "status": 401})
     assert run(hooked, 40).run.accepted == 5
@@ -82,7 +82,7 @@ def test_a_fall_within_the_limits_goes_through(filed, before, after):
 
 
 @pytest.mark.parametrize("after", [0, 1])
-def test_what_is_sent_again_is_guarded_too(hooked, server, after):
+def test_resends_are_guarded_too(hooked, server, after):
     hooked.declare(s=WEBHOOK | {"batch_rows": 100})
     hooked.desire(members(100))
     hooked.command(prelude=KILLED_AFTER_SENDING).communicate(timeout=60)
@@ -104,7 +104,7 @@ def test_the_limits_are_options_of_the_sync(rig):
     assert run(rig, 15).run.status == "succeeded"
 
 
-def test_a_run_of_which_all_rows_were_rejected_is_no_success(hooked, server):
+def test_a_run_with_all_rows_rejected_is_not_a_success(hooked, server):
     server.refuse("p000", "p001")
     result = run(hooked, 2)
     assert numbers(result) == some(add=2, rejected=2)

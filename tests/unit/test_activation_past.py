@@ -43,7 +43,7 @@ def test_the_command_refuses_and_overrides(hooked, server):
     assert server.rows == wanted(members(1))
 
 
-def test_what_was_overridden_once_is_the_present_from_then_on(hooked, server):
+def test_an_overridden_state_is_the_present_afterwards(hooked, server):
     """A removed landing sets the clock back permanently."""
     desire(hooked, 3, JULY)
     hooked.sync()
@@ -64,7 +64,7 @@ def test_a_state_in_which_nothing_changed_counts_as_delivered(hooked):
     assert hooked.sync().run.status == "held"
 
 
-def test_a_state_of_which_nothing_arrived_does_not_count(hooked, server):
+def test_a_state_without_accepted_rows_does_not_count(hooked, server):
     desire(hooked, 3, MAY)
     hooked.sync()
     desire(hooked, 4, JULY)
@@ -74,7 +74,7 @@ def test_a_state_of_which_nothing_arrived_does_not_count(hooked, server):
     assert hooked.sync().run.status == "succeeded"
 
 
-def test_a_state_of_which_a_part_arrived_counts(hooked, server):
+def test_a_state_with_some_accepted_rows_counts(hooked, server):
     desire(hooked, 3, MAY)
     hooked.sync()
     desire(hooked, 13, JULY)
@@ -84,7 +84,7 @@ def test_a_state_of_which_a_part_arrived_counts(hooked, server):
     assert "--allow-older" in hooked.sync().run.message
 
 
-def test_sending_again_what_is_unknown_does_not_count_as_the_new_state(hooked, server):
+def test_resends_do_not_count_as_the_new_state(hooked, server):
     hooked.declare(s={**declared(hooked), "max_attempts": 1, "guard_min_fall": 0})
     desire(hooked, 3, MAY)
     server.script({"do": "drop_before"})
@@ -102,7 +102,7 @@ def declared(rig):
     return exposure["config"]["meta"]["sync"]
 
 
-def test_an_unknown_operation_is_not_sent_again_on_the_word_of_an_older_state(hooked, server):
+def test_an_older_state_does_not_resend_unknown_operations(hooked, server):
     hooked.declare(s={**declared(hooked), "max_attempts": 1})
     desire(hooked, 3, JUNE)
     hooked.sync()
@@ -115,7 +115,7 @@ def test_an_unknown_operation_is_not_sent_again_on_the_word_of_an_older_state(ho
     assert len(server.state["requests"]) == before
 
 
-def test_rows_that_say_no_clock_are_not_newer(hooked):
+def test_rows_with_a_null_clock_are_not_newer(hooked):
     desire(hooked, 3, JUNE)
     hooked.sync()
     desire(hooked, 2, None)
@@ -140,7 +140,7 @@ def test_the_first_run_and_another_sync_have_nothing_to_be_older_than(rig):
     assert rig.sync("s").run.status == "held"
 
 
-def test_who_is_forgotten_is_removed_whatever_the_clock_says(hooked, server):
+def test_forgotten_people_are_removed_at_any_clock(hooked, server):
     desire(hooked, 3, JUNE)
     hooked.sync()
     desire(hooked, 2, MAY)
@@ -193,14 +193,14 @@ def test_the_command_holds_a_state_of_the_future(hooked, server):
     assert server.rows == {}
 
 
-def test_a_state_later_than_all_events_that_has_come_is_delivered(hooked):
+def test_a_state_later_than_all_events_but_not_in_the_future_is_delivered(hooked):
     """Nothing has landed for days, and a build uses the present time as `as_of`."""
     desire(hooked, 3, "2020-01-02 00:00:00")
     received(hooked, ("2020-01-01 00:00:00", "valid"))
     assert hooked.sync().run.status == "succeeded"
 
 
-def test_a_log_that_is_dated_ahead_of_the_machine_is_delivered(hooked):
+def test_a_log_ahead_of_the_machines_clock_is_delivered(hooked):
     """Its clock is just after the newest event, also after that event is forgotten."""
     desire(hooked, 3, JUST_AFTER)
     received(hooked, (FUTURE, "valid"))
@@ -216,7 +216,7 @@ def test_a_log_that_is_dated_ahead_of_the_machine_is_delivered(hooked):
     assert hooked.sync().run.status == "succeeded"
 
 
-def test_who_is_forgotten_is_removed_in_the_future_too(hooked, server):
+def test_forgotten_people_are_removed_with_a_future_clock_too(hooked, server):
     desire(hooked, 3, JUNE)
     hooked.sync()
     desire(hooked, 2, FUTURE)

@@ -47,7 +47,7 @@ NO_RECEIPTS = [
 
 
 @pytest.mark.parametrize("body", NO_RECEIPTS, ids=lambda body: repr(body)[:40])
-def test_an_answer_of_another_shape_accepts_nothing(body):
+def test_an_answer_in_another_format_accepts_nothing(body):
     assert fates("results", body) == ["unknown", "unknown"]
     assert fates({"done": True}, body) == ["unknown", "unknown"]
 
@@ -69,12 +69,12 @@ ODD_RESULTS = [
 
 
 @pytest.mark.parametrize("odd", ODD_RESULTS, ids=lambda odd: repr(odd)[:40])
-def test_an_odd_result_costs_its_row_only(odd):
+def test_an_odd_result_affects_only_its_row(odd):
     assert fates("results", {"results": [odd, row("a")]}) == ["accepted", "unknown"]
     assert fates("results", {"results": [row("a"), odd]}) == ["accepted", "unknown"]
 
 
-def test_a_result_that_says_two_things_says_nothing():
+def test_a_contradictory_result_is_unknown():
     twice = b'{"results": [{"idempotency_key": "a", "status": "accepted"}, {"idempotency_key": "b",'
     assert fates("results", twice + b' "status": "rejected", "status": "accepted"}]}') == [
         "accepted",
@@ -99,7 +99,7 @@ def test_members_that_the_answer_must_have(body, expected):
     assert fates({"ok": True, "id": 7}, body) == [expected] * 2
 
 
-def test_the_status_alone_is_a_receipt_where_the_sync_says_so():
+def test_the_status_alone_can_be_the_receipt():
     assert fates("status", b"") == ["accepted"] * 2
 
 
@@ -134,7 +134,7 @@ def test_rows_without_a_receipt_are_sent_again_and_the_others_go_on(hooked, serv
 
 
 @pytest.mark.parametrize("receipt", ["status", {"ok": True}])
-def test_the_sync_says_what_its_receipt_is(hooked, server, receipt):
+def test_the_sync_declares_its_receipt(hooked, server, receipt):
     hooked.declare(s=WEBHOOK | {"receipt": receipt})
     hooked.desire(members(2))
     server.script({"do": "say", "status": 200, "body": '{"ok": true}', "applies": True})
@@ -154,7 +154,7 @@ def test_the_sync_says_what_its_receipt_is(hooked, server, receipt):
         ({"rows_per_second": float("nan")}, ["`rows_per_second` is nan"]),
     ],
 )
-def test_a_wrong_option_is_told(tmp_path, change, words):
+def test_a_wrong_option_is_an_error(tmp_path, change, words):
     (tmp_path / "manifest.json").write_text(json.dumps(manifest(s=WEBHOOK | change)))
     with pytest.raises(DeclarationError) as caught:
         read_syncs(tmp_path / "manifest.json", DESTINATIONS)

@@ -33,7 +33,7 @@ def test_meta_may_sit_on_either_level(tmp_path):
     assert [sync.name for sync in read(tmp_path, content)] == ["a"]
 
 
-def test_exposures_without_a_sync_are_no_syncs(tmp_path):
+def test_exposures_without_meta_sync_are_ignored(tmp_path):
     content = manifest(a=FILES)
     content["exposures"]["exposure.tideline.a"]["config"]["meta"] = {"owner": "x"}
     assert read(tmp_path, content) == []
@@ -59,7 +59,7 @@ def test_exposures_without_a_sync_are_no_syncs(tmp_path):
         ({"url_env": "X"}, ["unknown key `url_env`"]),
     ],
 )
-def test_a_wrong_declaration_is_told(tmp_path, change, words):
+def test_a_wrong_declaration_is_an_error(tmp_path, change, words):
     declared = {key: value for key, value in (FILES | change).items() if value is not None}
     with pytest.raises(DeclarationError) as caught:
         read(tmp_path, manifest(segments_out=declared))
@@ -74,7 +74,7 @@ def test_a_sync_reads_exactly_one_model(tmp_path):
         read(tmp_path, content)
 
 
-def test_a_missing_or_broken_manifest_is_told_with_the_fix(tmp_path):
+def test_a_missing_or_broken_manifest_is_an_error_with_the_fix(tmp_path):
     with pytest.raises(DeclarationError, match="run `dbt parse`"):
         read_syncs(tmp_path / "manifest.json", DESTINATIONS)
     (tmp_path / "manifest.json").write_text("{")

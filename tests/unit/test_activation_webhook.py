@@ -36,7 +36,7 @@ def test_a_second_run_sends_nothing(hooked, server):
     assert len(server.state["requests"]) == before
 
 
-def test_a_new_data_clock_alone_is_no_update(hooked):
+def test_a_new_data_clock_alone_is_not_an_update(hooked):
     hooked.desire(members(3))
     hooked.sync()
     hooked.desire(members(3, as_of="2026-11-20 00:00:00"))
@@ -74,14 +74,14 @@ def test_no_number_is_sent_as_null(hooked, server):
     assert [row["score"] for row in server.state["rows"].values()] == [None]
 
 
-def test_busy_waits_as_long_as_it_is_told(hooked, server):
+def test_busy_waits_for_retry_after(hooked, server):
     hooked.desire(members(5))
     server.script({"do": "busy", "retry_after": 7}, {"do": "busy", "retry_after": 0})
     assert numbers(hooked.sync()) == some(add=5, accepted=5)
     assert hooked.waits == [7.0, 2.0]
 
 
-def test_asked_to_come_back_much_later_the_rows_are_left_to_the_next_run(hooked, server):
+def test_after_a_long_retry_after_the_next_run_sends_the_rows(hooked, server):
     hooked.desire(members(5))
     server.script({"do": "busy", "retry_after": 86400})
     result = hooked.sync()
@@ -102,7 +102,7 @@ def test_failures_are_retried_with_the_same_idempotency_key(hooked, server, step
 
 
 @pytest.mark.parametrize("step", ["error", "error_after", "drop_before", "drop_after"])
-def test_what_stays_unknown_is_sent_again_by_the_next_run_under_its_key(hooked, server, step):
+def test_the_next_run_resends_unknown_rows_with_the_same_key(hooked, server, step):
     hooked.desire(members(5))
     server.script(*[{"do": step}] * 5)
     result = hooked.sync()
@@ -112,7 +112,7 @@ def test_what_stays_unknown_is_sent_again_by_the_next_run_under_its_key(hooked, 
     assert server.rows == wanted(members(5))
 
 
-def test_what_stayed_unknown_and_is_no_longer_desired_is_removed(hooked, server):
+def test_unknown_rows_that_are_no_longer_desired_are_removed(hooked, server):
     hooked.desire(members(5))
     server.script(*[{"do": "drop_after"}] * 5)
     hooked.sync()
@@ -272,7 +272,7 @@ def test_a_missing_variable_skips_the_sync_and_names_it(hooked):
     assert "TIDELINE_WEBHOOK_URL" in result.run.message
 
 
-def test_a_missing_table_or_column_is_said_with_the_fix(hooked):
+def test_a_missing_table_or_column_is_an_error_with_the_fix(hooked):
     hooked.declare(s=WEBHOOK | {"columns": ["emial"]})
     result = hooked.sync()
     assert result.failed and "did you mean `email`?" in result.run.message
@@ -345,7 +345,7 @@ def test_two_runs_at_once_in_one_process_the_second_is_refused(hooked):
         hooked.sync()
 
 
-def test_the_command_prints_a_table_and_its_exit_code_tells(hooked, server):
+def test_the_command_prints_a_table_and_has_exit_codes(hooked, server):
     hooked.declare(s=WEBHOOK, t=WEBHOOK | {"url_env": "OTHER_URL"})
     hooked.desire(members(3))
     process = hooked.command()
@@ -361,7 +361,7 @@ def test_the_command_prints_a_table_and_its_exit_code_tells(hooked, server):
     assert process.returncode == 1
 
 
-def test_a_missing_warehouse_is_said_with_the_fix(hooked):
+def test_a_missing_warehouse_is_an_error_with_the_fix(hooked):
     hooked.path.unlink()
     process = hooked.command()
     assert "run `dbt build`" in process.communicate(timeout=60)[1]

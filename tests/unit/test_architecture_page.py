@@ -42,7 +42,7 @@ def real_folders():
     return {f"{path.relative_to(REPOSITORY)}/" for path in [*folders(REPOSITORY), *deep]}
 
 
-def test_the_page_lists_the_folders_that_are_there():
+def test_the_page_lists_the_existing_folders():
     listed = [folder for folder, *_ in drawn("folders")]
     assert listed == sorted(listed) and len(listed) == len(set(listed)) > 20
     real = real_folders()
@@ -55,7 +55,7 @@ def test_the_page_lists_the_folders_that_are_there():
     assert set(listed) - set(kinds) == real - set().union(*matched.values())
 
 
-def test_each_folder_and_layer_says_what_it_is():
+def test_each_folder_and_layer_is_described():
     lines = [*drawn("folders"), *drawn("layers")]
     assert not [line for line in lines if len(line) < 2 or not line[1].strip()]
 
@@ -65,7 +65,7 @@ HIDDEN = re.compile(r"graph\.nodes|\.incorporate\(|^(from|import) jinja2\b", re.
 UPDATES = re.compile(r"\bupdate \{\{")
 
 
-def test_the_page_names_what_reads_and_writes_unseen_by_dbt():
+def test_the_page_names_reads_and_writes_hidden_from_dbt():
     section = PAGE.read_text().split("## Hidden dependencies")[1].split("\n## ")[0]
     paths = [path for name in ("macros", "models", "tideline") for path in below(REPOSITORY / name)]
     files = [

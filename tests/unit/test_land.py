@@ -255,7 +255,7 @@ def test_landing_twice_writes_the_same_bytes_and_nothing_else(tmp_path):
         ("log.xlsx", b"", r"\.parquet"),
     ],
 )
-def test_a_broken_file_says_so_and_leaves_what_was(tmp_path, name, content, message):
+def test_a_broken_file_is_an_error_and_changes_nothing(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     old = tmp_path / "landing" / "events" / f"{name.split('.')[0]}.parquet"
     old.parent.mkdir(parents=True)
@@ -280,7 +280,7 @@ def test_a_failure_in_the_middle_leaves_nothing_half_written(tmp_path, is_landed
     assert [p.name for p in (tmp_path / "landing").iterdir()] == ["events"]
 
 
-def test_the_file_appears_when_all_is_done(tmp_path, monkeypatch):
+def test_the_file_appears_at_the_end(tmp_path, monkeypatch):
     def fail(*_):
         assert list((tmp_path / "landing" / "events").iterdir()) == []
         raise LandError("the last step failed")

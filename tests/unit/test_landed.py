@@ -102,7 +102,7 @@ def test_the_counts_are_those_of_the_landed_rows(land):
         (visits(60, what="logn"), "logn: did you mean `login`?"),
     ],
 )  # fmt: skip
-def test_doubts_are_told_in_words(land, rows, warning):
+def test_doubts_are_reported(land, rows, warning):
     _, err = land(rows)
     assert (warning in err) if warning else not err, err
 
@@ -150,13 +150,13 @@ def test_unknown_events_are_taken_into_the_plan_and_nothing_else_changes(land, s
         ("Ruf 0171-23 45 67!", "(a name with an address or number) 50 its name is not in snake"),
     ],
 )  # fmt: skip
-def test_a_name_that_is_none_of_the_plans_is_shown_with_one_that_is(land, what, said):
+def test_an_unknown_event_is_shown_with_a_similar_one(land, what, said):
     out, err = land(visits(50, what=what))
     assert said in " ".join(out.split())
     assert not any(each in out + err for each in ("\x1b", "\u202e", "ann@", "0171"))
 
 
-def test_segments_that_a_landing_brings_nobody_are_said_with_the_event_they_need(land):
+def test_segments_without_members_are_listed_with_the_event_they_need(land):
     lacks = re.compile(
         r"No .*`purchase`.* event is in this landing, which brings these segments no members: "
         r".*churn_risk.*loyal_customer.*; map an event to it"

@@ -51,7 +51,7 @@ def test_a_corrected_mapping_replaces_and_says_so(tmp_path):
     assert landed(tmp_path, log, PLAIN | {"user_id": "what"}).replaced is None
 
 
-def test_the_note_says_nothing_of_where_the_log_was(tmp_path):
+def test_the_note_does_not_contain_the_path_of_the_log(tmp_path):
     log = write(tmp_path / "private" / "log.csv", JUNE)
     noted = pq.read_metadata(landed(tmp_path, log).output).metadata
     assert str(tmp_path) not in repr(noted)
@@ -68,7 +68,7 @@ def test_the_note_says_nothing_of_where_the_log_was(tmp_path):
         {"more": 1},
     ],
 )
-def test_a_note_that_land_would_not_write_is_none(tmp_path, change):
+def test_an_invalid_note_is_ignored(tmp_path, change):
     output = landed(tmp_path, write(tmp_path / "log.csv", JUNE)).output
     table = pq.read_table(output)
     note = json.loads(table.schema.metadata[b"tideline_landing"]) | change
@@ -156,7 +156,7 @@ def test_a_landing_is_taken_back_and_landed_again(tmp_path, capsys):
     assert landing_id(result.output) == before and result.replaced is None
 
 
-def test_what_is_taken_back_has_to_be_there(tmp_path, capsys):
+def test_a_removed_landing_must_exist(tmp_path, capsys):
     where = ["--landing", str(tmp_path / "landing")]
     output = landed(tmp_path, write(tmp_path / "log.csv", JUNE)).output
     before = output.read_bytes()

@@ -50,7 +50,7 @@ def test_all_that_is_pinned_is_allowed(capsys):
         (["Classifier: License :: OSI Approved :: BSD License"], "BSD-3-Clause"),
     ],
 )  # fmt: skip
-def test_what_is_written_in_many_ways_is_read(packages, capsys, written, licence):
+def test_spellings_of_a_licence_are_recognized(packages, capsys, written, licence):
     packages(some=written)
     assert licences.main() == 0
     assert (licence or written[0].split(": ")[1]) in capsys.readouterr().out
@@ -67,13 +67,13 @@ def test_what_is_written_in_many_ways_is_read(packages, capsys, written, licence
           "Classifier: License :: OSI Approved :: GNU Affero General Public License v3"], "Affero"),
     ],
 )  # fmt: skip
-def test_what_is_not_allowed_fails(packages, capsys, written, problem):
+def test_a_licence_that_is_not_allowed_fails(packages, capsys, written, problem):
     packages(other=["License: MIT"], some=written)
     assert licences.main() == 1
     assert problem in capsys.readouterr().err
 
 
-def test_what_is_pinned_and_not_installed_fails(monkeypatch, tmp_path, capsys):
+def test_a_pinned_package_that_is_not_installed_fails(monkeypatch, tmp_path, capsys):
     pins = tmp_path / "requirements.txt"
     pins.write_text(
         "not-there==1 \\\n    --hash=sha256:00\n"

@@ -88,7 +88,7 @@ SHELVED = [page for shelf in SHELVES for page in sorted((DOCS / shelf).glob("*.m
 
 
 @pytest.mark.parametrize("page", SHELVED, ids=page_id)
-def test_a_page_opens_with_whom_it_is_for(page):
+def test_a_page_begins_with_its_readers(page):
     title, opening = page.read_text().split("\n\n")[:2]
     assert re.fullmatch("# .+", title)
     assert re.match("For .+: after reading, you ", opening.replace("\n", " ")), opening
@@ -174,7 +174,7 @@ def test_the_page_of_tables_lists_each_internal_table_by_its_folder():
 TEXTS = (".py", ".sql", ".yml", ".yaml", ".toml", ".md", ".csv", "Makefile", ".txt")
 
 
-def test_no_file_names_a_page_that_is_not_there():
+def test_no_file_names_a_missing_page():
     """Pages named by path in messages, comments and descriptions exist."""
     folders = ["models", "macros", "tideline", "orchestration", "seeds", "tests", "python_models"]
     paths = [path for folder in folders for path in (REPOSITORY / folder).rglob("*")]

@@ -38,7 +38,7 @@ def failure(expression, said):
 
 
 @pytest.mark.parametrize("expression", FAILING)
-def test_an_error_is_told_without_the_row(expression):
+def test_an_error_is_shown_without_the_row(expression):
     message, sql = failure(expression, SAID)
     told = masked(message, sql)
     assert any(word in message for word in (*WORDS, "1234")), "the case shows nothing"
@@ -62,13 +62,13 @@ def test_whatever_the_text_is(text):
     assert "secret" not in masked(str(error.value), sql)
 
 
-def test_what_stands_in_the_sql_is_told():
+def test_text_from_the_sql_is_shown():
     message = "Invalid Input Error: a group of \"identity_edges\" holds 'email' twice"
     assert masked(message, "select error('identity_edges', 'email')") == message
     assert "email" not in masked(message, "select 1")
 
 
-def test_a_python_model_is_told_without_the_row():
+def test_the_error_of_a_python_model_is_shown_without_the_row():
     code = (
         "class dbtObj:\n    def __init__(self, load): pass\n"
         "def model(dbt, session):\n"

@@ -171,7 +171,7 @@ def test_birth_dates_are_compared_as_dates(text, date):
     assert record("s:1", "s", {"birth_date": text})["birth_date"] == date
 
 
-def test_what_cannot_be_matched_is_said(empty, capsys, monkeypatch):
+def test_the_command_says_why_nothing_can_be_matched(empty, capsys, monkeypatch):
     assert main([]) == 0
     assert "nothing to match: there are no attributes" in capsys.readouterr().out
     empty.say("user_id:8", CAROL)
@@ -198,7 +198,7 @@ def test_a_record_is_compared_without_its_spelling():
 
 
 @pytest.mark.slow
-def test_splink_finds_what_keys_do_not():
+def test_splink_finds_pairs_that_keys_miss():
     """The measured values are in docs/reference/matching.md."""
     measures = {way: found for way, *found in measure(2000, 0.95)}
     *keys, (_, precision, recall), (_, crm_precision, crm_recall) = measures.values()
@@ -207,7 +207,7 @@ def test_splink_finds_what_keys_do_not():
     assert crm_precision >= 0.9 and crm_recall >= 0.7
 
 
-def test_of_people_alike_each_is_matched_with_themselves():
+def test_similar_people_are_matched_with_themselves():
     type_of = {"a": "left", "b": "left", "c": "right", "d": "right", "e": "right"}
     own = {("a", "c"): 0.99, ("b", "d"): 0.98}
     twice = {("a", "e"): 0.96}  # a second record of one person

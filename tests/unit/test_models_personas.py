@@ -82,7 +82,7 @@ def names(rows):
     return dict(zip(rows["persona_id"], rows["persona_name"], strict=True))
 
 
-def test_the_groups_are_found_and_named_after_what_sets_them_apart():
+def test_the_groups_are_found_and_named_by_their_differences():
     frame = profiles()
     rows = run(frame)
     assert adjusted_rand_score(np.repeat(range(4), 80), assign(frame, rows)) == 1
@@ -123,7 +123,7 @@ def test_a_persona_found_again_keeps_its_id_and_name():
     assert "persona_5" not in names(third) and len(names(third)) == 4
 
 
-def test_extremes_make_no_persona_of_their_own():
+def test_extreme_profiles_do_not_make_a_persona():
     frame = profiles()
     frame.loc[0, BEHAVIORS] = 1e9
     assert run(frame).groupby("persona_id")["profile_count"].first().min() > 40
@@ -136,7 +136,7 @@ def test_only_profiles_for_training_shape_the_personas():
 
 
 @pytest.mark.parametrize(("later", "is_found"), [("0h", 0), ("6D 23h", 0), ("7D", 1)])
-def test_personas_are_found_again_when_old_by_days_of_the_calendar(later, is_found):
+def test_personas_are_trained_again_by_calendar_days(later, is_found):
     frame = profiles()
     assert run(frame, CLOCK + pd.Timedelta(later), run(frame)).empty == (not is_found)
 
@@ -192,7 +192,7 @@ def test_after_a_removal_they_are_found_at_once_and_their_number_is_chosen_afres
     assert changed
 
 
-def test_what_was_found_before_a_removal_hands_on_nothing_later():
+def test_versions_from_before_a_removal_are_ignored_later():
     """Its clock may have been ahead; ids and number come from the valid version."""
     wrong = run(profiles(GROUPS[:3]), CLOCK + pd.Timedelta(days=7))
     history = pd.concat([wrong, run(profiles(), CLOCK, wrong, removed_at=REMOVED)])
@@ -200,7 +200,7 @@ def test_what_was_found_before_a_removal_hands_on_nothing_later():
     assert names(rows) == names(history[history["trained_as_of"] == CLOCK])
 
 
-def test_a_table_from_before_removals_were_known_is_read():
+def test_a_table_without_last_removal_is_read():
     former = run(profiles()).drop(columns="last_removal_at")
     assert run(profiles(), CLOCK, former).empty
     assert names(run(profiles(), CLOCK, former, removed_at=REMOVED)) == names(former)
@@ -226,7 +226,7 @@ def test_too_little_behavior_gives_no_personas_and_says_so(frame, caplog):
     assert "Personas were not trained" in caplog.text
 
 
-def test_unknown_and_constant_behavior_is_survived():
+def test_unknown_and_constant_behavior_do_not_fail():
     frame = profiles().assign(constant=1.0, unknown=np.nan)
     frame.loc[::7, "app_share"] = np.nan
     rows = run(frame)
@@ -263,7 +263,7 @@ def shoppers(orders, views, value=50.0, count=100, seed=0):
     return frame.assign(as_of=CLOCK, is_for_training=True)
 
 
-def test_who_buys_less_than_others_is_no_window_shopper():
+def test_fewer_purchases_than_others_do_not_make_a_window_shopper():
     """All buy; the largest group only differs because the others buy more often."""
     bought = pd.concat([shoppers(0.5, 1), shoppers(0.9, 5, seed=1), shoppers(2, 9, seed=2)])
     assert "Window shoppers" not in names(run(bought)).values()
@@ -271,14 +271,14 @@ def test_who_buys_less_than_others_is_no_window_shopper():
     assert "Window shoppers" in names(run(looked)).values()
 
 
-def test_who_spends_nothing_is_no_small_spender():
+def test_no_purchases_do_not_make_a_small_spender():
     groups = [shoppers(0, 0.5), shoppers(0.9, 5, 20, seed=1), shoppers(0.9, 5, 900, seed=2)]
     rows = run(pd.concat(groups))
     silent = rows[(rows["feature"] == "avg_order_value") & (rows["center"] < -1)]
     assert len(silent) == 1 and "spender" not in silent["persona_name"].item().lower()
 
 
-def test_a_name_that_is_no_longer_true_is_given_up_and_the_id_stays():
+def test_a_name_that_is_no_longer_true_changes_and_the_id_stays():
     center = pd.DataFrame({"orders_per_visit": [-1.0], "product_views_per_visit": [0.2]})
     looks = pd.DataFrame({"orders_per_visit": [0.0], "product_views_per_visit": [3.0]})
     buys = looks.assign(orders_per_visit=0.5)

@@ -112,7 +112,7 @@ def value(rows, term, name="churn"):
     return rows[(rows["model_name"] == name) & (rows["term"] == term)]["value"].item()
 
 
-def test_a_model_learns_what_decides_and_beats_its_baseline():
+def test_a_model_learns_the_decisive_feature_and_beats_its_baseline():
     rows = run(both(examples(3000)))
     assert set(rows["model_version"]) == {
         "churn@2026-06-01T12:00:00#asked",
@@ -127,7 +127,7 @@ def test_a_model_learns_what_decides_and_beats_its_baseline():
     assert not rows.duplicated(["model_version", "kind", "term"]).any()
 
 
-def test_the_rows_say_all_that_scoring_needs():
+def test_the_rows_are_sufficient_for_scoring():
     """The formula of profile_scores.sql on the rows gives calibrated probabilities."""
     frame = examples(6000)
     terms = run(frame).query("kind == 'coefficient'").set_index("term")
@@ -160,7 +160,7 @@ def test_training_sees_nothing_of_the_test_slice():
     pd.testing.assert_frame_equal(was, now)
 
 
-def test_odd_columns_are_survived():
+def test_odd_columns_do_not_fail():
     frame = examples(
         constant=1.0, unknown=np.nan, flag=True, word="x", sparse=np.r_[np.nan, np.arange(599)]
     )
@@ -171,7 +171,7 @@ def test_odd_columns_are_survived():
     assert {"noise", "sparse"} <= set(rows["term"])
 
 
-def test_what_is_missing_is_said_in_numbers_and_gives_no_version(caplog):
+def test_unmet_requirements_are_logged_and_give_no_version(caplog):
     lacks = ["43 days of history needed, 38 found", "50 examples needed, 12 found"]
     with caplog.at_level(logging.WARNING):
         rows = run(both(examples()), churn=lacks)
@@ -179,12 +179,12 @@ def test_what_is_missing_is_said_in_numbers_and_gives_no_version(caplog):
     assert f"Model churn was not trained: {'; '.join(lacks)}." in caplog.text
 
 
-def test_nothing_declared_and_nothing_there_is_survived():
+def test_empty_inputs_do_not_fail():
     rows = run(examples(0))
     assert rows.empty and list(rows.columns) == list(model_parameters.COLUMNS)
 
 
-def test_of_features_that_put_everybody_in_one_order_one_is_used():
+def test_only_one_of_features_with_the_same_order_is_used():
     """Recency in days and in minutes is the same feature, so only one of them is used."""
     frame = examples(minutes=lambda f: 1440 * f["recency"])
     terms = set(run(frame).query("kind == 'coefficient'")["term"])
@@ -197,7 +197,7 @@ def test_of_features_that_put_everybody_in_one_order_one_is_used():
     ("later", "trained"),
     [("0h", 0), ("6D", 0), ("6D 11h", 0), ("6D 22h", 2), ("7D", 2), ("7D 2h", 2), ("-1D", 2)],
 )
-def test_models_are_trained_again_when_old_by_days_of_the_calendar(later, trained):
+def test_models_are_trained_again_by_calendar_days(later, trained):
     """A clock two hours earlier on the seventh day does not postpone training to the eighth."""
     former = run(both(examples()))
     rows = run(both(examples()), CLOCK + pd.Timedelta(later), former)
@@ -215,7 +215,7 @@ def test_a_changed_declaration_is_a_new_version_at_once():
     assert run(both(examples()), CLOCK, both_ways).empty  # changed back: the former is valid
 
 
-def test_versions_from_before_declarations_are_trained_anew():
+def test_versions_without_declarations_are_trained_again():
     former = run(both(examples())).drop(columns="declaration_id")
     assert run(both(examples()), CLOCK, former)["model_version"].nunique() == 2
 
@@ -250,7 +250,7 @@ def test_the_baseline_is_the_best_of_all_and_named():
         assert value(rows, "baseline_auc") == aucs.max() > 0.6
 
 
-def test_a_gain_that_chance_can_explain_has_an_interval_around_nothing():
+def test_a_gain_by_chance_has_an_interval_around_zero():
     """The label depends only on recency, so the model cannot be better than recency."""
     frame = examples(1500)
     chance = 1 / (1 + np.exp(-0.15 * (frame["recency"] - 15)))
@@ -260,7 +260,7 @@ def test_a_gain_that_chance_can_explain_has_an_interval_around_nothing():
     assert value(rows, "auc_gain_low") <= 0 <= value(rows, "auc_gain_high") + 0.01
 
 
-def test_the_interval_covers_what_a_judge_finds():
+def test_the_interval_covers_the_auc_of_scikit_learn():
     """The AUC of resamples equals scikit-learn's, also for ties; the interval contains the gain."""
     rng = np.random.default_rng(3)
     truth = rng.integers(0, 2, 200)
@@ -275,7 +275,7 @@ def test_the_interval_covers_what_a_judge_finds():
     assert 0 < low < high < 0.5
 
 
-def test_rows_of_one_person_are_no_independent_evidence():
+def test_rows_of_one_person_are_not_independent():
     """Ten copies of the same people give the same width of the interval, not a narrower one."""
     rng = np.random.default_rng(4)
     truth = rng.integers(0, 2, 200)

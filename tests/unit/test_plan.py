@@ -83,13 +83,13 @@ def seeds_at(folder, **added):
     return folder
 
 
-def test_the_plan_of_the_project_is_right(capsys):
+def test_the_plan_of_the_project_is_valid(capsys):
     assert main(["check"]) == 0
     assert "nothing is wrong" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("seed", "row", "said"), WRONG, ids=[row for _, row, _ in WRONG])
-def test_what_is_wrong_is_said_with_its_place(tmp_path, capsys, seed, row, said):
+def test_a_problem_is_reported_with_its_place(tmp_path, capsys, seed, row, said):
     assert not check(seeds_at(tmp_path / "right"))
     folder = seeds_at(tmp_path / "wrong", **{seed: [row]})
     assert main(["--seeds", str(folder), "check"]) == 1
@@ -227,7 +227,7 @@ def test_a_proposal_is_a_right_plan(landing, tmp_path, capsys):
     assert not check(folder)
 
 
-def test_without_anything_landed_it_says_what_is_missing(tmp_path, monkeypatch, capsys):
+def test_without_landed_files_the_error_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TIDELINE_WAREHOUSE", str(tmp_path / "none.duckdb"))
     monkeypatch.setenv("TIDELINE_LANDING", str(tmp_path / "none"))
     assert main(["infer"]) == 1

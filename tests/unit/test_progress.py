@@ -123,7 +123,7 @@ def test_rows_that_are_loaded_are_counted_and_stay_as_they_are(screen):
     assert "loading crm: 1 rows" in screen.getvalue()
 
 
-def test_the_clock_of_a_step_goes_on(screen, monkeypatch):
+def test_the_clock_of_a_step_keeps_running(screen, monkeypatch):
     monkeypatch.setattr(progress, "TICK", 0.01)
     progress.show()
     with Progress("building", 3, "steps") as shown:

@@ -59,7 +59,7 @@ def test_a_uuid_that_repeats_names_a_visitor(tmp_path):
     assert len({message["messageId"] for message in landed(tmp_path)}) == 180
 
 
-def test_a_uuid_that_several_users_share_is_no_visitor(tmp_path):
+def test_a_uuid_shared_by_several_users_is_not_a_visitor(tmp_path):
     rows = [f"u{n % 30},{n % 7}" for n in range(180)]
     text, mapping = proposed(tmp_path, table("uuid,user_id", rows))
     assert "anonymous_id" not in mapping
@@ -101,7 +101,7 @@ def test_repeated_rows_are_told_from_repeated_ids(tmp_path):
         ([""] * 60, "empty in all rows"),
     ],
 )
-def test_what_names_nobody_is_not_mapped_to_a_person(tmp_path, ids, why):
+def test_columns_that_name_nobody_are_not_mapped_to_a_person(tmp_path, ids, why):
     text, mapping = proposed(tmp_path, table("customer_id,action", [f"{n},x" for n in ids]))
     assert "user_id" not in mapping
     assert why in line(text, "# user_id: customer_id")
@@ -183,14 +183,14 @@ def test_numbers_since_1970_may_be_text(tmp_path):
     assert [found[1][:19], found[-1]] == ["2024-03-01T10:01:00", "soon"]
 
 
-def test_a_date_of_digits_is_no_number_since_1970(tmp_path):
+def test_a_date_in_digits_is_not_a_number_since_1970(tmp_path):
     times = [START + timedelta(hours=n) for n in range(60)]
     rows = [json.dumps({"ts": f"{at:%Y%m%d%H%M%S}", "user_id": "a", "action": "x"}) for at in times]
     _, mapping = proposed(tmp_path, rows, "log.jsonl")
     assert mapping["time"]["format"] == "%Y%m%d%H%M%S"
 
 
-def test_the_order_of_the_rows_tells_day_and_month_apart(tmp_path):
+def test_the_order_of_the_rows_distinguishes_day_and_month(tmp_path):
     days = [START + timedelta(days=n // 9) for n in range(108)]  # the first twelve of a month
     rows = [f"{at:%m/%d/%Y},u{at.day},x" for at in days]
     shuffled = sorted(rows)[::2] + sorted(rows)[1::2]
@@ -222,7 +222,7 @@ def test_dates_and_clock_times_in_two_columns_are_one_time(tmp_path):
     assert [m["timestamp"][:16] for m in landed(tmp_path)][1] == "2024-03-01T17:00"
 
 
-def test_a_number_is_no_time_unless_it_follows_the_rows(tmp_path):
+def test_a_number_is_not_a_time_unless_it_follows_the_rows(tmp_path):
     phones = [f"{1_700_000_000 - 7919 * (n * 37 % 60)},u{n % 6}" for n in range(60)]
     text, mapping = proposed(tmp_path, ["line,user_id", *phones])
     assert "time" not in mapping
@@ -331,7 +331,7 @@ def test_the_log_of_a_web_server(tmp_path):
     assert messages[1]["context"] == {"userAgent": "Mozilla/5.0 (X11; Linux; rv:1)"}
 
 
-def test_of_a_long_log_the_first_rows_are_looked_at_and_that_is_said(tmp_path, monkeypatch):
+def test_only_the_first_rows_of_a_long_log_are_read_and_reported(tmp_path, monkeypatch):
     rows = table("event_id,user_id,action", [f"e{n % 50},w{n % 6},x" for n in range(60)])
     monkeypatch.setattr(propose, "MOST_ROWS", 50)
     text, _ = proposed(tmp_path, rows)
@@ -371,7 +371,7 @@ def test_addresses_that_are_not_the_users_own_are_not_mapped(tmp_path):
     assert "2 of 2 values are with several users: not the" in line(text, "# email: cc")
 
 
-def test_no_value_of_a_person_stands_in_a_proposal(tmp_path):
+def test_a_proposal_contains_no_personal_value(tmp_path):
     rows = [f"anna{n % 7}@example.com,+49 30 1234{n % 7},Anna {n % 7},in" for n in range(60)]
     text, mapping = proposed(tmp_path, table("email,phone,name,action", rows))
     assert mapping["email"] == "email"

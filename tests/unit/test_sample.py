@@ -181,7 +181,7 @@ def test_rates_are_roughly_as_declared():
         assert counts[kind] / counts["clean"] == pytest.approx(rate, rel=0.4), kind
 
 
-def test_clocks_lie_only_where_declared(tmp_path):
+def test_clocks_are_wrong_only_as_declared(tmp_path):
     def offsets(*arguments: str) -> tuple[list[timedelta], list[timedelta]]:
         messages = parsed(read(land(tmp_path / arguments[-2], "--clean", *arguments)))
         at = [
@@ -221,7 +221,7 @@ def test_truth_knows_every_landed_identifier_and_no_other(tmp_path):
     assert {r["person_id"] for r in truth if not r["person_id"].startswith("bot_")} <= people
 
 
-def test_ties_between_people_stand_in_the_events_and_in_the_truth():
+def test_ties_between_people_are_in_the_events_and_in_the_truth():
     """An inbox has two accounts, a tablet three, and a sold phone two people in turn."""
     dirt = replace(Dirt.none(), shared_inboxes=0.1, family_tablets=0.1, sold_phones=0.1)
     business = generate(600, 60, 5, END, dirt)
@@ -300,14 +300,14 @@ def test_bundles_follow_their_episodes_and_little_else():
         (["--days", "5", "--from-day", "5"], "give 0 <= from < to <= 5"),
     ],
 )
-def test_arguments_that_make_no_sense_are_named(arguments, message, capsys, tmp_path):
+def test_invalid_arguments_are_named(arguments, message, capsys, tmp_path):
     with pytest.raises(SystemExit, match="2"):
         main([*arguments, "--landing", str(tmp_path / "l"), "--truth", str(tmp_path / "t")])
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_a_file_is_complete_or_missing(tmp_path, monkeypatch):
     names = []
 
     def fail(self: Path, target: Path) -> None:

@@ -58,7 +58,7 @@ def library(tmp_path):
         ("coalesce(last_loan is null, true)", False),
     ],
 )
-def test_a_rule_that_nothing_meets_is_told_from_one_that_something_may(library, rule, is_out):
+def test_rules_that_can_never_be_true_are_recognized(library, rule, is_out):
     found = without_members({"one": rule}, empty_attributes(["visit"], library))
     assert found == ({("loan",): ["one"]} if is_out else {})
     assert without_members({"one": rule}, empty_attributes(["visit", "loan"], library)) == {}
@@ -115,7 +115,7 @@ def test_a_rule_that_reads_a_file_is_not_run(tmp_path):
         "models: [{name: profile_segments, columns: [{name: b, config: {meta: {segment: x}}}]}]",
     ],
 )
-def test_a_wrong_declaration_is_the_builds_to_name(library, wrong):
+def test_a_wrong_declaration_is_left_to_the_build(library, wrong):
     (library / "dbt_project.yml").write_text("vars: {shop: true}")
     before = declared_attributes(library), declared_rules(library)
     assert before[1] == {"reader": "loaned > 1 and visits > 2", "borrower": "loaned >= 1"}
@@ -123,12 +123,12 @@ def test_a_wrong_declaration_is_the_builds_to_name(library, wrong):
     assert (declared_attributes(library), declared_rules(library)) == before
 
 
-def test_what_is_declared_names_events_of_the_plan():
+def test_declarations_name_events_of_the_plan():
     named = {event for each in declared_attributes().values() for event in each.needs}
     assert "purchase" in named and named <= set(PLAN)
 
 
-def test_the_page_says_so_of_the_segments_that_were_built(tmp_path):
+def test_the_summary_lists_unreachable_segments(tmp_path):
     path = tmp_path / "warehouse.duckdb"
     with duckdb.connect(str(path)) as con:
         con.execute("create schema tideline")
