@@ -1,4 +1,4 @@
-# Each goal makes what it needs; `make demo` is the place to begin.
+# Each goal builds its prerequisites; start with `make demo`.
 PYTHON ?= python3
 BIN := .venv/bin
 export TIDELINE_LANDING ?= landing
@@ -20,8 +20,8 @@ SQLFLUFF := TIDELINE_WAREHOUSE=:memory: DBT_TARGET_PATH=target/lint \
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-# The sample business lands only in the default folder, and only while that is empty: a log of your
-# own is not mixed with it. VARS is what `dbt build --vars` says: make demo VARS='{shop: false}'.
+# The sample business lands only in the default folder, and only if that is empty, so that it is not
+# mixed with your own log. VARS is passed to `dbt build --vars`: make demo VARS='{shop: false}'.
 demo: .venv/.installed
 	@if [ "$$TIDELINE_LANDING" = landing ] && [ -z "$$(ls landing/events 2>/dev/null)" ]; then \
 	    $(BIN)/tideline sample --people 2000 --days 91 --to-day 90; fi
@@ -33,44 +33,43 @@ demo: .venv/.installed
 	@echo
 	@echo "Look at: $$TIDELINE_WAREHOUSE (schema tideline), $$TIDELINE_DELIVERIES/, and 'make dev' for the lineage."
 
-# One more day of the sample business; 'make demo' then takes in only that day.
+# One more day of the sample business; then 'make demo' reads only that day.
 next-day: .venv/.installed
 	@if [ "$$TIDELINE_LANDING" != landing ] || [ ! -d warehouse/truth ]; then \
 	    echo "There is no sample business in the default landing folder: run 'make demo' first."; exit 1; fi
 	@$(BIN)/tideline sample --people 2000 --days 91 --from-day 90
 
-# Forgets people everywhere: `make forget` asks who and reads the answer from its input, `make forget
-# FILE=people.txt` from a file, a line each, as email:ann@example.org. Without a line it finishes what
-# was begun. VARS is as for `make demo`. docs/how-to/forget-a-person.md tells how, and what is left to
-# do by hand. An identifier on make's command line is refused unread: make would expand its `$`.
+# Forgets people everywhere: `make forget` reads identifiers from its input, `make forget
+# FILE=people.txt` from a file, one per line, such as email:ann@example.org. Without an identifier it
+# finishes open requests. VARS is as for `make demo`. See docs/how-to/forget-a-person.md, also for what
+# is left to do by hand. Identifiers on make's command line are refused, as make would expand `$`.
 ifneq ($(filter forget,$(MAKECMDGOALS)),)
 ifneq ($(origin ID),undefined)
-$(error make would change an identifier that holds a `$$`, so ID= is not read: run `make forget` and \
-type it, or write it to a file, a line each, and run `make forget FILE=people.txt`. Nothing was done)
+$(error make would change an identifier with a `$$`, so ID= is not read: run `make forget` and \
+type it, or write it to a file, one per line, and run `make forget FILE=people.txt`. Nothing was done)
 endif
 endif
 forget: .venv/.installed
 	@if [ -n "$$FILE" ]; then exec < "$$FILE"; fi; \
 	    $(BIN)/tideline forget --vars "$$VARS" -
 
-# Dagster's pages, on another port with PORT=3001.
+# The Dagster UI; PORT=3001 uses another port.
 dev: .venv/.installed
 	@$(BIN)/tideline dev --port $(PORT)
 
-# The whole graph on EVENTS events, then the event layer on histories of CURVE million each; the page
+# The whole graph on EVENTS events, then the event layer on histories of CURVE million events.
 # docs/reference/performance.md shows CURVE="1 5 10 20", which takes a quarter of an hour and 30 GB.
 bench: .venv/.installed
 	$(BIN)/python -m benchmarks.whole_graph --events $(EVENTS)
 	$(BIN)/python -m benchmarks.event_curve --millions $(CURVE)
 	$(BIN)/python -m benchmarks.components
 
-# Name, version and licence of every pinned package; fails where one is none of those we allow.
+# Name, version and licence of every pinned package; fails if a licence is not allowed.
 licences: .venv/.installed
 	@$(BIN)/tideline licences
 
-# Style of all files; the SQL takes sqlfluff minutes, because each model is compiled. Models are judged
-# in their first run, on a warehouse without tables; Snowflake's dialect is judged by a test, which has
-# a server to compile against.
+# Style of all files; sqlfluff takes minutes, because it compiles each model. Models are checked in
+# their first run, on an empty warehouse. A test with a server checks Snowflake's dialect.
 lint: .venv/.installed style
 	$(SQLFLUFF) models tests/dbt
 
@@ -81,9 +80,8 @@ style: .venv/.installed
 types: .venv/.installed
 	$(BIN)/mypy
 
-# What to run at every save, in less than two minutes: of the SQL only the files that differ from BASE
-# (where this branch left main), and the tests that need no warehouse. With other rules, or without
-# git, all SQL is linted.
+# For every save, in less than two minutes: lints only the SQL files that differ from BASE (where this
+# branch left main), and runs the unit tests. If .sqlfluff has changed, or without git, it lints all SQL.
 BASE ?= $(shell git merge-base HEAD origin/main 2>/dev/null || git merge-base HEAD main 2>/dev/null)
 CHANGED = git diff --name-only --diff-filter=d $(BASE) -- $(1) && git ls-files --others --exclude-standard -- $(1)
 check: .venv/.installed style types
@@ -92,12 +90,12 @@ check: .venv/.installed style types
 	    if [ -z "$$files" ]; then echo "No SQL differs from $(BASE)."; else $(SQLFLUFF) $$files; fi
 	$(BIN)/python -m pytest -n 2 -m "not slow" tests/unit
 
-# In the order of the folders: the files of tests/unit are short, so that both cores end together.
+# In the order of folders: tests/unit is last and its files are short, so both cores end together.
 test: .venv/.installed lint types
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# dbt's pages about every table and column in one file; of a warehouse that is there also its types
-# and sizes.
+# dbt's documentation of every table and column in one file; with types and sizes if there is a
+# warehouse.
 docs: export DBT_TARGET_PATH = target/docs
 docs: .venv/.installed
 	@if [ "$${DBT_TARGET:-duckdb}" != duckdb ] || [ -f "$$TIDELINE_WAREHOUSE" ]; then \

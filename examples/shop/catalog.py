@@ -45,7 +45,7 @@ FEATURES = (
     "dark_mode",
 )
 EMAIL_CAMPAIGNS = ("weekly_deals", "new_arrivals")
-# The campaign of a visit, as `context.campaign`; the first is no campaign.
+# The campaign of a visit, as `context.campaign`; the first means no campaign.
 CAMPAIGNS = (
     None,
     {"source": "newsletter", "medium": "email", "name": "weekly_deals"},

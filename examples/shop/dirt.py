@@ -129,7 +129,7 @@ def _clocks(rows: pd.DataFrame, dirt: Dirt, rng: np.random.Generator) -> None:
     skew = rng.integers(HOUR // 6, 3 * DAY, devices) * rng.choice([-1, 1], devices)
     skew[(rng.random(devices) >= dirt.skewed_clocks)] = 0
     skew[-1] = 0
-    visits = max(int(visit.max(initial=-1)), 0) + 2  # the last one, -1, is no visit
+    visits = max(int(visit.max(initial=-1)), 0) + 2  # the last one, -1, means no visit
     offline = np.exp(rng.uniform(np.log(2 * HOUR), np.log(4 * DAY), visits)).astype(np.int64)
     offline[rng.random(visits) >= dirt.late] = 0
     offline[-1] = 0

@@ -1,4 +1,4 @@
-"""Which declared segments have no members because an event, or a model, is missing.
+"""Finds declared segments without members because an event or a model is missing.
 
 Traits declare their events, and features the event that they need (`meta.event` in
 models/features/profile_features.yml). A rule has no members if one of its parts is never true of
@@ -21,14 +21,14 @@ from tideline.text import listed
 from tideline.warehouse.duckdb_file import close_off, only_row
 
 PROJECT = Path(__file__).parents[2]
-ZERO = ("count", "count_distinct", "sum")  # aggregates that are 0 of no event; others are null
+ZERO = ("count", "count_distinct", "sum")  # these aggregates are 0 without events; others null
 MAPPING = "map an event to it (docs/tutorials/your-own-log.md)"
 LITERAL = r"'(?:[^']|'')*'"
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute: what it needs one of (events, a model), and what it may be without them."""
+    """An attribute: the events or the model that it needs, and its possible values without them."""
 
     needs: tuple[str, ...]
     nothing: tuple[int | None, ...]
@@ -106,7 +106,7 @@ def is_never(part: str, nothing: Mapping[str, tuple[int | None, ...]]) -> bool:
     A part that also reads other attributes may be true.
     """
     with duckdb.connect() as con:
-        close_off(con, ())  # the text of a rule reads no file
+        close_off(con, ())  # a rule must not read files
         for values in itertools.product(*nothing.values()):
             pairs = zip(nothing, values, strict=True)
             row = ", ".join(f"{'null' if v is None else v} as {name}" for name, v in pairs)

@@ -187,7 +187,7 @@ def _problem_of_address(url: str) -> str | None:
     if has_user:
         return (
             "has a user or a password before its host, which is not sent; remove it, put a bearer "
-            "token into a variable of its own and name that in `token_env`"
+            "token into a separate variable and name that in `token_env`"
         )
     return None if is_http else "is not an http:// or https:// address"
 
