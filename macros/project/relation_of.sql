@@ -1,5 +1,5 @@
 {#-
-    The relation of a model by name, wherever its folder puts it, for a model that reads a table
+    The relation of a model by name, in the schema of its folder, for a model that reads a table
     written after it, where a `ref` would be a cycle.
 -#}
 {% macro relation_of(name) %}

@@ -5,7 +5,7 @@
         ['whole', least, most]     ['number', least, most]      ['boolean']     ['timestamp']
         ['texts']                  ['texts', allowed texts]     ['sources']
 
-    A `most` of none is no limit. Defaults, units and reasons stand in dbt_project.yml.
+    A `most` of none is no limit. Defaults, units and reasons are in dbt_project.yml.
 -#}
 {% macro var_rules() %}
     {{ return({

@@ -1,4 +1,4 @@
-{# The latest statement counts; of two at the same instant, the refusal, whatever their order. #}
+{# The latest statement counts; if two have the same timestamp, the refusal does. #}
 with statements as (
 
     select

@@ -1,6 +1,6 @@
 {#
     Every feature reads only events before `as_of`; windows are [as_of - N days, as_of). A session
-    counts towards durations once it is closed as of that instant, whatever came later. Sums of
+    counts towards durations once it is closed as of that time, regardless of later events. Sums of
     money are rounded to six digits so that summation order cannot change results.
 #}
 with feature_spine as (

@@ -1,9 +1,9 @@
-"""List every landed file once, so that each is read once.
+"""Lists every landed file once, so that each is read once.
 
-A file whose content changed since it was taken is taken again under a numbered name: of JSON lines
-that were only added to, what was added; of any other all of it, and the rows that it repeats are
-duplicates by their event id. But what `land` wrote replaces what it wrote before of the same
-landing: the older file is marked as removed here, and its rows leave all tables
+A file with changed content is listed again under a numbered name. If lines were only added to a
+file of JSON lines, only these are read; any other file is read as a whole, and repeated rows are
+duplicates by their event id. A file written by `land` replaces the former file of the same landing:
+that one is marked as removed here, and its rows are removed from all tables
 (docs/decisions/0008-landings-are-replaced.md).
 """
 
@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection, DuckDBPyRelation, Error
 
 COLLECTOR = "events"
-LANDING_NOTE = b"tideline_landing"  # as tideline/landing/landings.py writes it
+LANDING_NOTE = b"tideline_landing"  # the same as in tideline/landing/landings.py
 SCHEMA = pa.schema(
     [
         ("landed_file", pa.string()),
@@ -41,17 +41,17 @@ SCHEMA = pa.schema(
         ("removed_at", pa.timestamp("us")),
     ]
 )
-# Instead of the hash, for what is not a regular file: a pipe, a device, a link to itself.
+# Replaces the hash if the path is not a regular file: a pipe, a device, a link to itself.
 NOT_A_FILE = "not a file"
 GROWING = (".jsonl", ".ndjson", ".json")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LONGEST_LINE = 1 << 24  # bytes, as in raw_messages
-BLOCK = 1 << 20  # bytes that are read at a time
+BLOCK = 1 << 20  # bytes per read
 
 
 @dataclass(frozen=True)
 class Content:
-    """Hash of what a file holds; the bytes and rows at its start that were taken before."""
+    """The hash of a file's content, and the bytes and rows at its start that were read before."""
 
     content_hash: str
     start_byte: int = 0
@@ -59,17 +59,17 @@ class Content:
 
 
 class NothingLanded(Exception):
-    """There is nothing to read. It is told without a traceback: no code has to be changed."""
+    """There is nothing to read. It is shown without a traceback, because the code is right."""
 
-    __traceback__ = None  # dbt-duckdb prints what stands here
+    __traceback__ = None  # dbt-duckdb prints this attribute
 
 
 def place(path: str, sources: Iterable[str]) -> tuple[str, str | None] | None:
-    """Source and table that a path below the landing folder belongs to; None if to none.
+    """Source and table of a path in the landing folder; None if it belongs to no source.
 
-    `events/**` is the collector's, `<source>/<table>/**` that of a source which is switched on; a
-    file that lies in `<source>/` itself has no table. What begins with `.` or `_` is somebody's
-    bookkeeping or half-written.
+    `events/**` belongs to the collector, `<source>/<table>/**` to a source that is switched on; a
+    file directly in `<source>/` has no table. Names that begin with `.` or `_` are ignored, because
+    they are internal or incomplete files.
     """
     folders = path.split("/")
     if any(part.startswith((".", "_")) for part in folders):
@@ -82,10 +82,7 @@ def place(path: str, sources: Iterable[str]) -> tuple[str, str | None] | None:
 
 
 def status(path: Path) -> os.stat_result | None:
-    """What the file system says of a file; of a link that leads to itself what it says of the link.
-
-    None if the file is gone since it was listed.
-    """
+    """The status of a file, or of the link if it leads to itself; None if the file was deleted."""
     try:
         return path.stat()
     except FileNotFoundError:
@@ -97,9 +94,9 @@ def status(path: Path) -> os.stat_result | None:
 
 
 def content(path: Path, former: dict | None) -> Content | None:
-    """What a file holds; None if it is gone since it was listed.
+    """The content of a file; None if it was deleted after it was listed.
 
-    `former` is the row of what was last taken of it.
+    `former`: the row of its last listed content.
     """
     try:
         with path.open("rb") as file:
@@ -115,9 +112,9 @@ def content(path: Path, former: dict | None) -> Content | None:
 
 
 def grown_content(file: Any, size: int | None, former_hash: str | None) -> Content | None:
-    """What a file of JSON lines holds whose first `size` bytes are as they were; None if not.
+    """The content of a file of JSON lines if its first `size` bytes are unchanged; else None.
 
-    A line that was cut off when it was taken belongs to what is new.
+    A line that was incomplete when it was read belongs to the new part.
     """
     digest = hashlib.sha1()
     left, lines, cut = size or 0, 0, b""
@@ -142,15 +139,15 @@ def grown_content(file: Any, size: int | None, former_hash: str | None) -> Conte
 
 
 def unreadable(path: Path, error: OSError) -> OSError:
-    """The error of a file that is there and cannot be read."""
+    """The error for a file that exists but cannot be read."""
     name = os.fsencode(path).decode("utf-8", "backslashreplace")
     return OSError(f"{name} cannot be read ({error.strerror}).")
 
 
 def landing_id(path: Path) -> str | None:
-    """Which landing a file is of; None if `land` did not write it.
+    """The id of a file's landing; None if `land` did not write the file.
 
-    Anybody can write a note, so one that `land` would not write is none.
+    Any program can write such a note, so an invalid note is ignored.
     """
     if path.suffix != ".parquet":
         return None
@@ -165,11 +162,11 @@ def landing_id(path: Path) -> str | None:
 def new_files(
     landing: Path, paths: Iterable[str], sources: Iterable[str], taken: dict[str, list[dict]]
 ) -> Iterator[dict[str, Any]]:
-    """A row for each file that is new or changed, and for each that such a file replaces.
+    """A row for each new or changed file, and for each file that such a file replaces.
 
-    `taken` maps paths to the rows of what was taken of them, in order; a file is read only where
-    size or time differ from all of these that were not removed. A name that is not UTF-8 is listed
-    with its bytes escaped.
+    `taken` maps paths to their rows so far, in order. A file is read only if its size or time
+    differs from all of these that were not removed. A name that is not UTF-8 is listed with escaped
+    bytes.
     """
     names = set(paths)
     given = {row["landed_file"] for rows in taken.values() for row in rows}
@@ -184,7 +181,7 @@ def new_files(
             changed.append((name, path, owner, about, versions))
 
     def content_of(name: str, about: os.stat_result, versions: list[dict]) -> Content | None:
-        if not S_ISREG(about.st_mode):  # to read a pipe would wait for ever
+        if not S_ISREG(about.st_mode):  # reading a pipe would never end
             return Content(NOT_A_FILE)
         return content(landing / name, versions[-1] if versions else None)
 
@@ -213,9 +210,9 @@ def new_files(
 
 
 def free_name(path: str, number: int, given: set[str], paths: set[str]) -> str:
-    """The name of the content of a file that is taken as its first, second and so on.
+    """The name of the content of a file by its number, such as `a.jsonl#2`.
 
-    Another file may be called what would be this name, `a.jsonl#2`: then a later number is taken.
+    If another file has this name, the next free number is used.
     """
     name = f"{path}#{number}" if number > 1 else path
     while name in given or (name != path and name in paths):
@@ -225,17 +222,17 @@ def free_name(path: str, number: int, given: set[str], paths: set[str]) -> str:
 
 
 def is_any(files: DuckDBPyRelation) -> bool:
-    """Whether dbt lists files; with `--empty` it lists none."""
+    """Whether dbt lists any file; with `--empty` it lists none."""
     try:
         return bool(files.limit(1).fetchall())
-    except Error:  # there is a name that is not UTF-8
+    except Error:  # a name is not UTF-8
         return True
 
 
 def listed(landing: Path) -> list[str]:
-    """Paths of the files below the landing folder, whatever bytes they are called by.
+    """The paths of all files in the landing folder, including names that are not UTF-8.
 
-    A link to a folder is not followed: it is listed, so that a build says so.
+    A link to a folder is not followed; it is listed, so that the build reports it.
     """
     files = [
         Path(folder, name)
@@ -246,7 +243,7 @@ def listed(landing: Path) -> list[str]:
 
 
 def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
-    """One row per landed file; see landed_files.yml for the columns."""
+    """The dbt model: one row per landed file; see landed_files.yml for the columns."""
     dbt.config(
         materialized="incremental",
         incremental_strategy="delete+insert",
@@ -274,8 +271,8 @@ def model(dbt: Any, session: DuckDBPyConnection) -> DuckDBPyRelation:
             "(tideline sample). TIDELINE_LANDING names another folder."
         )
 
-    # A later load has a later instant, even if the machine's clock was set back: by one second,
-    # since rows that are validated again (int_events_deduplicated) add microseconds.
+    # A later load has a later time, even if the machine's clock was set back. The difference is one
+    # second, because rows that are validated again (int_events_deduplicated) add microseconds.
     last = f"(select max(landed_at) from {dbt.this})" if dbt.is_incremental else "null::timestamp"
     now = f"select greatest(now() at time zone 'UTC', {last} + interval '1 second')"
     landed_at = session.execute(now).fetchall()[0][0]

@@ -1,7 +1,7 @@
-"""Read the rows of the files that `landed_files` lists and this table does not hold yet.
+"""Reads the rows of files that `landed_files` lists and this table does not have yet.
 
-Messages of the collector become columns, rows of a source's tables one JSON record. What cannot be
-read is a row too, with the problem and the original, so that it ends in quarantine.
+Messages of the collector become columns; a row of a source's table becomes one JSON record. An
+unreadable line is a row too, with the problem and the original, so that it is quarantined.
 On Snowflake a load fills this table (docs/how-to/run-on-snowflake.md), and the default selection
 of selectors.yml leaves the model out.
 """
@@ -44,19 +44,19 @@ FIELDS = {
     "traits": "json",
 }
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-LONGEST_LINE = 1 << 24  # bytes; a longer one is no message but an accident
-LONGEST_ORIGINAL = 1 << 16  # bytes that are kept of such a line
+LONGEST_LINE = 1 << 24  # bytes; a longer line is not a message
+LONGEST_ORIGINAL = 1 << 16  # bytes of such a line that are kept
 BROKEN_CSV = (csv.Error, OSError, EOFError, UnicodeError, zlib.error)
-CSV_LINES = 100  # over which a quoted value is followed where a CSV file is broken
+CSV_LINES = 100  # longest quoted value in a broken CSV file
 CHUNK_ROWS = 50_000  # notes held in memory
 UNKNOWN = "unsupported file type: use *.jsonl or *.parquet, for tables also *.csv, or *.gz of these"
 GONE = "file disappeared before it was read; it will be read once it is back"
 NOT_UTF8 = "file name is not valid UTF-8: land the file under another name"
 NOT_A_FILE = "not a regular file: a pipe, a device, or a link to a folder or to itself"
-# DuckDB takes twice as long to write JSON for each list in a list; at 200 it fails.
+# Each nested list doubles the time that DuckDB needs to write JSON; at 200 levels it fails.
 DEEPEST_LISTS, DEEPEST = 12, 64
 EMPTY_OBJECT = re.compile(rb"\s*\{\s*\}\s*")
-EMPTY_ROWS = 1000  # that are stored of a file; of empty objects beyond there is nothing to know
+EMPTY_ROWS = 1000  # empty objects stored per file; the others are only counted
 EMPTY = (
     "select null::varchar as path, 0 as line, null::varchar as wrong, null::json as record, "
     + ", ".join(f'null::{kind} as "{name}"' for name, kind in FIELDS.items())
@@ -77,7 +77,7 @@ class Kind:
 
     @property
     def is_told(self) -> str:
-        """The condition under which a row says anything."""
+        """The SQL condition that a row is readable and not empty."""
         if self.is_message:
             return "coalesce(trim(messageId), '') <> ''"
         return (
@@ -87,7 +87,7 @@ class Kind:
 
 
 def kind_of(path: Path, is_message: bool) -> Kind:
-    """The kind of a file, told by its name."""
+    """The kind of a file, from its name."""
     is_gzip = path.name.lower().endswith(".gz")
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     form = {".parquet": "parquet", ".csv": "csv"}.get(suffix, "other")
@@ -104,12 +104,12 @@ def quoted(text: object) -> str:
 
 
 def exactly(path: Path) -> str:
-    """The SQL literal of a path that the readers take as it is, not as a pattern."""
+    """The SQL literal of a path with the special characters of patterns escaped."""
     return quoted(re.sub(r"([\[\]*?])", r"[\1]", str(path)))
 
 
 def pieces_of(path: Path) -> Iterator[tuple[bytes, str | None]]:
-    """Yield (content, problem) of a file piece by piece, unpacked; a problem is the end."""
+    """Yield (content, problem) of a file in uncompressed pieces; a problem is the last one."""
     with path.open("rb") as file:
         chunks = iter(lambda: file.read(1 << 20), b"")
         if not path.name.lower().endswith(".gz"):
@@ -118,7 +118,7 @@ def pieces_of(path: Path) -> Iterator[tuple[bytes, str | None]]:
         inflate = zlib.decompressobj(wbits=31)
         for chunk in chunks:
             while chunk := chunk.lstrip(b"\0") if inflate.eof else chunk:  # a gzip may be padded
-                if inflate.eof:  # one gzip after another
+                if inflate.eof:  # another gzip stream follows
                     inflate = zlib.decompressobj(wbits=31)
                 before = inflate.copy()
                 try:
@@ -133,7 +133,7 @@ def pieces_of(path: Path) -> Iterator[tuple[bytes, str | None]]:
 
 
 def sound_part(inflate: Any, chunk: bytes) -> bytes:
-    """What can be unpacked of a damaged chunk: all up to the byte that makes no sense."""
+    """The content of a damaged chunk up to the invalid byte."""
     text = b""
     with contextlib.suppress(zlib.error):
         for byte in range(len(chunk)):
@@ -142,9 +142,9 @@ def sound_part(inflate: Any, chunk: bytes) -> bytes:
 
 
 def chunks_of(path: Path) -> Iterator[tuple[int, list[bytes], str | None]]:
-    """Yield (number of the first, lines, problem) of a JSONL file, chunk by chunk.
+    """Yield (number of the first line, lines, problem) of a JSONL file in chunks.
 
-    Lines are numbered as DuckDB does, blank ones left out. With a problem comes one line, the last.
+    Lines are numbered as in DuckDB, without blank ones. A problem comes with one line, the last.
     """
     rest, number, problem, is_begun = b"", 1, None, False
     for text, ended in pieces_of(path):
@@ -155,13 +155,13 @@ def chunks_of(path: Path) -> Iterator[tuple[int, list[bytes], str | None]]:
         lines = [line for line in lines if line and not line.isspace()]
         yield number, lines, None
         number += len(lines)
-        rest = rest[: LONGEST_LINE + 1]  # of an endless line no more is held
+        rest = rest[: LONGEST_LINE + 1]  # limits the memory for an endless line
     if rest.strip() or problem:
         yield number, [rest], problem
 
 
 def csv_names(path: Path, is_gzip: bool) -> tuple[list[str], str]:
-    """The names in the first line of a CSV file, each once, and what stands between them."""
+    """The unique names in the first line of a CSV file, and their delimiter."""
     with csv_text(path, is_gzip) as file:
         header = file.readline(LONGEST_LINE).encode("utf-8", "surrogateescape")
     header = header.decode("utf-8", "replace")
@@ -178,15 +178,15 @@ def csv_names(path: Path, is_gzip: bool) -> tuple[list[str], str]:
 
 
 def csv_text(path: Path, is_gzip: bool) -> TextIO:
-    """A CSV file as text, bytes that are no UTF-8 marked."""
+    """A CSV file as text; invalid UTF-8 becomes surrogates."""
     opened = gzip.open if is_gzip else open
     return opened(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def csv_rows(path: Path, is_gzip: bool) -> Iterator[tuple[str, str | None]]:
-    """Yield (row as JSON, None) or (line, problem) of a CSV file that has broken rows.
+    """Yield (row as JSON, None) or (line, problem) of a CSV file with broken rows.
 
-    A quoted value may go on for some lines; if it never ends, only its first line is broken.
+    A quoted value may have several lines; if it never ends, only its first line is broken.
     """
     csv.field_size_limit(LONGEST_LINE)
     try:
@@ -207,7 +207,7 @@ def csv_rows(path: Path, is_gzip: bool) -> Iterator[tuple[str, str | None]]:
                             ahead.extendleft([more] if more else [])
                             break
                         lines.append(more)
-                if not cells and problem is None:  # DuckDB leaves out blank lines likewise
+                if not cells and problem is None:  # DuckDB also leaves out blank lines
                     if len(names) > 1:
                         continue
                     cells = [""]
@@ -232,7 +232,7 @@ def csv_rows(path: Path, is_gzip: bool) -> Iterator[tuple[str, str | None]]:
 
 
 def text_of(line: bytes) -> tuple[str, str | None]:
-    """The text of a line, and what is wrong with its bytes."""
+    """The text of a line, and the problem of its bytes (None if there is none)."""
     if len(line) > LONGEST_LINE:
         return line[:LONGEST_ORIGINAL].decode("utf-8", "replace"), "longer than 16 MiB"
     try:
@@ -250,32 +250,32 @@ def json_rows(path: Path) -> Iterator[tuple[str, str | None]]:
 
 
 class JsonLines:
-    """Files of JSON lines of one kind, which DuckDB reads in one scan; of others mended copies.
+    """Files of JSON lines of one kind, which DuckDB reads in one scan; broken ones as copies.
 
-    What it makes nothing of stands in the temporary table `line_notes`, with its text.
+    Unreadable lines are in the temporary table `line_notes`, with their text.
     """
 
     def __init__(self, session: duckdb.DuckDBPyConnection, kind: Kind, scratch: Path) -> None:
-        """`scratch` is a folder for mended copies of broken files."""
+        """`scratch`: a folder for repaired copies of broken files."""
         self.session = session
         self.kind = kind
         self.scratch = scratch
-        self.copies: dict[Path, Path] = {}  # a mended copy, and what it was made of
-        self.known: dict[tuple[str, int], tuple[str, str]] = {}  # what was wrong with its lines
+        self.copies: dict[Path, Path] = {}  # original by repaired copy
+        self.known: dict[tuple[str, int], tuple[str, str]] = {}  # problems of the copies' lines
 
     def selects(self, paths: list[Path]) -> Iterator[str]:
-        """Selects that cover all of the files, the broken ones mended in a copy before."""
+        """Selects that cover all files; broken ones are first repaired in a copy."""
         sound = [path for path in paths if self.kind.form == "json" and self.is_sound(path)]
         try:
             yield from self.checked_selects(sound, self.kind.is_gzip)
-        except duckdb.Error:  # one of them ends in its midst or has an endless line
+        except duckdb.Error:  # a file is truncated or has an endless line
             sound = [path for path in sound if self.is_readable(path)]
             yield from self.checked_selects(sound, self.kind.is_gzip)
         copies = [self.mended(path) for path in paths if path not in sound]
         yield from self.checked_selects(copies, is_gzip=False)
 
     def checked_selects(self, paths: list[Path], is_gzip: bool) -> Iterator[str]:
-        """Selects over files, whose unreadable rows are noted before."""
+        """Selects from files, after their unreadable rows have been noted."""
         if not paths:
             return
         suspects = self.suspects(self.select(paths, is_gzip))
@@ -292,10 +292,10 @@ class JsonLines:
             yield self.select(sound, is_gzip)
 
     def select(self, paths: list[Path], is_gzip: bool) -> str:
-        """A select of `path, line` and the columns; a line that cannot be read is all null.
+        """A select of `path, line` and the columns; an unreadable line is all null.
 
-        Window functions without an order follow the files: they number rows as these stream by,
-        in one thread. So each thread is given a share of the files.
+        Window functions without an order number the rows in the order of the file, in one thread.
+        Therefore each thread gets a share of the files.
         """
         by_size = sorted(paths, key=lambda path: -path.stat().st_size)
         threads = self.session.execute("select current_setting('threads')").fetchall()[0][0]
@@ -303,7 +303,7 @@ class JsonLines:
         return " union all ".join(self.share(paths, is_gzip) for paths in shares)
 
     def share(self, paths: list[Path], is_gzip: bool) -> str:
-        """The select over files that are read one after another."""
+        """The select from files that are read one after another."""
         return f"""
             select
                 * exclude (filename, running, starts),
@@ -327,20 +327,20 @@ class JsonLines:
         """
 
     def is_sound(self, path: Path) -> bool:
-        """Whether a file begins as DuckDB reads it.
+        """Whether DuckDB can read the start of a file.
 
-        A byte order mark is no JSON, and of a file that holds one byte it makes no row.
+        A byte order mark is not JSON, and DuckDB reads no row from a file with a single byte.
         """
         opened = gzip.open if self.kind.is_gzip else open
         try:
             with opened(path, "rb") as file:
                 head = file.read(3)
-        except (OSError, EOFError, zlib.error):  # no gzip
+        except (OSError, EOFError, zlib.error):  # not gzip
             return False
         return len(head) != 1 and head != BYTE_ORDER_MARK
 
     def is_readable(self, path: Path) -> bool:
-        """Whether DuckDB comes to the end of a file."""
+        """Whether DuckDB can read a file to its end."""
         try:
             select = self.select([path], self.kind.is_gzip)
             self.session.execute(f"select max(line) from ({select})").fetchall()
@@ -349,12 +349,12 @@ class JsonLines:
         return True
 
     def suspects(self, select: str) -> dict[Path, int]:
-        """How many rows of each file are no message."""
+        """The number of unreadable rows by file."""
         query = f"select path, count(*) from ({select}) where not {self.kind.is_told} group by path"
         return {Path(path): rows for path, rows in self.session.execute(query).fetchall()}
 
     def note_suspects(self, select: str) -> None:
-        """Note the text of every row that is no message, and what is wrong with its bytes."""
+        """Note the text of every unreadable row, and the problem of its bytes."""
         numbers = defaultdict(set)
         query = f"select path, line from ({select}) where not {self.kind.is_told}"
         for path, line in self.session.execute(query).fetchall():
@@ -372,7 +372,7 @@ class JsonLines:
             self.session.unregister("noted")
 
     def mended(self, path: Path) -> Path:
-        """A copy of a broken file, `null` in place of the lines that cannot be had."""
+        """A copy of a broken file with `null` instead of unreadable lines."""
         copy = new_copy(self.scratch)
         rows = csv_rows(path, self.kind.is_gzip) if self.kind.form == "csv" else json_rows(path)
         with copy.open("w", encoding="utf-8", newline="\n") as file:
@@ -384,16 +384,16 @@ class JsonLines:
         return copy
 
     def thinned(self, path: Path) -> Path:
-        """A copy in which one row, `null`, stands for the empty objects beyond EMPTY_ROWS.
+        """A copy with one row, `null`, instead of all empty objects beyond EMPTY_ROWS.
 
-        `kept_lines` gets the numbers that its rows have in the file.
+        `kept_lines` gets the original numbers of its rows.
         """
         copy = new_copy(self.scratch)
         numbers, empty_rows, first_counted = [], 0, 0
         with copy.open("wb") as file:
             for first, lines, problem in chunks_of(path):
                 if empty_rows > EMPTY_ROWS and lines.count(b"{}") == len(lines):
-                    empty_rows += len(lines)  # a file of nothing else is passed over quickly
+                    empty_rows += len(lines)  # skips chunks of empty objects fast
                     continue
                 for number, line in enumerate(lines, start=first):
                     is_counted = False
@@ -425,7 +425,7 @@ class JsonLines:
 
 
 def is_crowded(path: Path) -> bool:
-    """Whether a file holds more empty objects than are stored of it."""
+    """Whether a file has more than EMPTY_ROWS empty objects."""
     left = EMPTY_ROWS
     for _, lines, _ in chunks_of(path):
         left -= sum(1 for line in lines if len(line) < 16 and EMPTY_OBJECT.fullmatch(line))
@@ -435,12 +435,12 @@ def is_crowded(path: Path) -> bool:
 
 
 def new_copy(scratch: Path) -> Path:
-    """The place of another copy in the scratch folder."""
+    """The path of a new copy in the scratch folder."""
     return scratch / f"{len(list(scratch.iterdir()))}.jsonl"
 
 
 def grown_part(path: Path, start_byte: int, scratch: Path) -> Path:
-    """A copy of what a file has gained."""
+    """A copy of the part that was added to a file."""
     copy = new_copy(scratch)
     with path.open("rb") as file, copy.open("wb") as part:
         file.seek(start_byte)
@@ -449,16 +449,16 @@ def grown_part(path: Path, start_byte: int, scratch: Path) -> Path:
 
 
 def missing(path: Path) -> str:
-    """Why there is no file of this name."""
+    """The reason why a path is not a file."""
     if os.path.lexists(path):
         return NOT_A_FILE
     return NOT_UTF8 if re.search(r"\\x[89a-f][0-9a-f]", str(path)) else GONE
 
 
 def too_deep(session: duckdb.DuckDBPyConnection, path: Path) -> str | None:
-    """What is wrong with the columns of a Parquet file that is nested too deep to be read."""
+    """The problem of a Parquet file with columns nested too deeply; None if there is none."""
     query = f"select repetition_type, num_children from parquet_schema({exactly(path)})"
-    open_groups: list[list[int]] = []  # children that are still to come, and lists so far
+    open_groups: list[list[int]] = []  # remaining children, and lists so far
     for repetition, children in session.execute(query).fetchall():
         lists = (open_groups[-1][1] if open_groups else 0) + (repetition == "REPEATED")
         if lists > DEEPEST_LISTS or len(open_groups) > DEEPEST:
@@ -473,9 +473,9 @@ def too_deep(session: duckdb.DuckDBPyConnection, path: Path) -> str | None:
 
 
 def select_of_records(session: duckdb.DuckDBPyConnection, path: Path, kind: Kind) -> str | None:
-    """A select of `path, line, record, wrong` over a file that holds no JSON lines.
+    """A select of `path, line, record, wrong` from a file other than JSON lines.
 
-    None if it is a CSV file with a broken row: DuckDB reads all rows of it or none.
+    None if it is a CSV file with a broken row, because DuckDB reads all of its rows or none.
     """
     head = f"select {quoted(path)} as path, row_number() over () as line"
     nothing = f"{head}, null::json as record"
@@ -487,7 +487,7 @@ def select_of_records(session: duckdb.DuckDBPyConnection, path: Path, kind: Kind
         reader = csv_reader(path, kind) if kind.form == "csv" else f"read_parquet({exactly(path)})"
         if kind.form == "parquet" and (wrong := too_deep(session, path)):
             return f"{nothing}, {quoted(f'not a readable Parquet file: {wrong}')} as wrong"
-        # Every cell is read, since a file with a valid end may be damaged in the middle.
+        # Reads every cell, because a file with a valid end may be damaged in the middle.
         record = 'to_json("the row")'
         query = f'select max(length({record}::varchar)) from {reader} as "the row"'
         session.execute(query).fetchall()
@@ -500,7 +500,7 @@ def select_of_records(session: duckdb.DuckDBPyConnection, path: Path, kind: Kind
 
 
 def csv_reader(path: Path, kind: Kind) -> str:
-    """The call that reads a CSV file and fails at a broken row; left to guess, DuckDB skips it."""
+    """The call that reads a CSV file and fails at a broken row, which auto-detection would skip."""
     names, delimiter = csv_names(path, kind.is_gzip)
     if not names:
         raise csv.Error("no header")
@@ -513,15 +513,15 @@ def csv_reader(path: Path, kind: Kind) -> str:
 
 
 def select_of_messages(records: str) -> str:
-    """The fields of messages beside the records that hold them."""
+    """A select of the records with the fields of their messages."""
     spec = "{" + ", ".join(f'"{name}": "{kind}"' for name, kind in FIELDS.items()) + "}"
     return f"select *, unnest(from_json(record, {quoted(spec)})) from ({records})"
 
 
 def scratch_folder() -> Path:
-    """A folder for copies that goes with this module, as dbt writes the rows later.
+    """A folder for copies that exists as long as this module, because dbt writes the rows later.
 
-    Who holds its lock lives, else `make forget` and the next build remove it.
+    The module holds a lock on it. `make forget` and the next build remove folders without a lock.
     """
     for folder in Path(tempfile.gettempdir()).glob("tideline-raw-*/lock"):
         with contextlib.suppress(OSError), folder.open("rb") as lock:
@@ -530,7 +530,7 @@ def scratch_folder() -> Path:
     while True:
         scratch = tempfile.TemporaryDirectory(prefix="tideline-raw-", ignore_cleanup_errors=True)
         path = Path(scratch.name, "lock")
-        lock = path.open("wb")  # held while the module lives
+        lock = path.open("wb")  # held as long as the module exists
         fcntl.flock(lock, fcntl.LOCK_EX)
         if path.exists():  # else it was removed before it was locked
             break
@@ -539,9 +539,9 @@ def scratch_folder() -> Path:
 
 
 def rows_of(session: duckdb.DuckDBPyConnection, files: list[tuple]) -> str:
-    """A select over all rows of new files; fills `new_files`, `kept_lines` and `line_notes`.
+    """A select of all rows of new files; fills `new_files`, `kept_lines` and `line_notes`.
 
-    `files` holds (path, start_byte, source, landed_file, table_name, landed_at, start_line).
+    `files`: (path, start_byte, source, landed_file, table_name, landed_at, start_line) of each.
     """
     scratch = scratch_folder()
     by_kind = defaultdict(list)
@@ -569,7 +569,7 @@ def rows_of(session: duckdb.DuckDBPyConnection, files: list[tuple]) -> str:
 
 
 def unwrapped(field: str) -> str:
-    """An object, out of the text in which an archive may hold it."""
+    """SQL of an object, parsed from text if an archive stores it as text."""
     return (
         f"case when starts_with({field}::varchar, '\"') and json_valid({field} ->> '$') "
         f"then ({field} ->> '$')::json else {field} end as {field}"
@@ -577,7 +577,7 @@ def unwrapped(field: str) -> str:
 
 
 def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
-    """One row per landed row; see raw_messages.yml for the columns."""
+    """The dbt model: one row per landed row; see raw_messages.yml for the columns."""
     dbt.config(materialized="incremental", incremental_strategy="append")
     landing = Path(os.environ.get("TIDELINE_LANDING", "landing"))
     landed_files = dbt.ref("landed_files")
@@ -623,8 +623,8 @@ def model(dbt: Any, session: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelati
                 new_files.table_name,
                 rows.* exclude (path, line, wrong),
                 line_notes.text,
-                -- A row that `land` could not read brings the problem with it, and no call. In a
-                -- message these words may be anybody's.
+                -- A row that `land` could not read has no call, but has the problem in its
+                -- properties. In a message such a property may be personal.
                 case when rows.type is null then rows.properties end as told,
                 case
                     when rows.wrong is not null then rows.wrong

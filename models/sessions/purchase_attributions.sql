@@ -1,6 +1,6 @@
 {#
     The visits before a purchase, its own included, as touches. Server calls are not visits, since
-    they do not show how somebody came.
+    they do not show the source of the visit.
 #}
 with purchases as (
 

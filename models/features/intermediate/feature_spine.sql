@@ -1,5 +1,5 @@
 {#
-    The instants for which features are computed. Serving: the data clock. Training on churn:
+    The cutoffs for which features are computed. Serving: the data clock. Training on churn:
     cutoffs old enough for a known outcome. The cutoff one horizon before the clock tests; those one
     more horizon before it, and earlier, train, since their outcomes were known when the test began.
     Training on bundles: ends of visits old enough for a known outcome.

@@ -71,7 +71,7 @@ claims as (
 
     union all
 
-    {# Of several sign-ins at the same instant, the last by event id counts. #}
+    {# If several sign-ins have the same timestamp, the last by event id counts. #}
     select
         identifier_id,
         account_id,
