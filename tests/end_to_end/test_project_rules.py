@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 import pytest
 import yaml
 
-from tests.support.deployment import REPOSITORY
+from tests.support.deployment import ALL_ON, REPOSITORY, STAGING
 
 # Each reads only from those before it; what says who is to be forgotten is read by the events.
 FOLDERS = (
@@ -61,6 +61,14 @@ CALLED_FROM_OUTSIDE = {
 def folder_of(node):
     root, *parts = PurePosixPath(node["original_file_path"]).parts
     return {"models": parts[0], "python_models": "predictions", "snapshots": "segments"}[root]
+
+
+def model(manifest, name):
+    return manifest["nodes"][f"model.tideline.{name}"]
+
+
+def contract(node):
+    return [(column["name"], column["data_type"]) for column in node["columns"].values()]
 
 
 def tables(manifest, *kinds):
@@ -163,6 +171,15 @@ def unused_seeds(manifest):
             yield node["name"]
 
 
+def other_staging_columns(manifest):
+    """Models of `staging` that do not give the universal event schema, by contract."""
+    schema = contract(model(manifest, "stg_collector__events"))
+    for node in tables(manifest, "model"):
+        is_enforced = node["config"]["contract"]["enforced"]
+        if folder_of(node) == "staging" and (contract(node) != schema or not is_enforced):
+            yield node["name"]
+
+
 RULES = (
     reads_from_the_right,
     wrong_access,
@@ -174,24 +191,19 @@ RULES = (
     exposed_internals,
     without_key,
     unused_seeds,
+    other_staging_columns,
 )
 
 
 @pytest.fixture(scope="module")
 def manifest(shared_deployment):
-    sources = {folder.name: "landing" for folder in (REPOSITORY / "models/staging").iterdir()}
-    sources.pop("collector")  # it is never off
-    shared_deployment.dbt("parse", variables=json.dumps({"sources": sources}))
+    shared_deployment.dbt("parse", variables=ALL_ON)
     return json.loads((shared_deployment.folder / "target" / "manifest.json").read_text())
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_the_project_keeps_the_rule(manifest, rule):
     assert list(rule(manifest)) == []
-
-
-def model(manifest, name):
-    return manifest["nodes"][f"model.tideline.{name}"]
 
 
 def backwards(manifest):
@@ -264,6 +276,17 @@ def unread(manifest):
     return "key_features"
 
 
+def extended(manifest):
+    columns = model(manifest, "stg_stripe__events")["columns"]
+    columns["library"] = {**columns["platform"], "name": "library"}
+    return "stg_stripe__events"
+
+
+def uncontracted(manifest):
+    model(manifest, "stg_stripe__charges")["config"]["contract"]["enforced"] = False
+    return "stg_stripe__charges"
+
+
 @pytest.mark.parametrize(
     ("rule", "breaks"),
     [
@@ -280,6 +303,8 @@ def unread(manifest):
         (exposed_internals, exposed),
         (without_key, keyless),
         (unused_seeds, unread),
+        (other_staging_columns, extended),
+        (other_staging_columns, uncontracted),
     ],
 )
 def test_a_broken_rule_is_noticed(manifest, rule, breaks):
@@ -336,3 +361,23 @@ def test_no_var_is_unused():
     variables = yaml.safe_load((REPOSITORY / "dbt_project.yml").read_text())["vars"]
     assert list(unused_vars(variables, texts())) == []
     assert list(unused_vars([*variables, "of_no_use"], texts())) == ["of_no_use"]
+
+
+def switched_otherwise(models):
+    """Models of a source that the var `sources` does not switch on by the name of the source."""
+    for each in models:
+        _, source, *_ = each["name"].split("_")
+        named = None if source == "collector" else f"{{{{ '{source}' in var('sources') }}}}"
+        if each.get("config", {}).get("enabled") != named:
+            yield each["name"]
+
+
+def test_each_source_is_switched_on_by_its_name():
+    models = yaml.safe_load((STAGING / "_staging.yml").read_text())["models"]
+    assert {each["name"] for each in models} == {path.stem for path in STAGING.rglob("*.sql")}
+    assert list(switched_otherwise(models)) == []
+    broken = copy.deepcopy(models)
+    for each in broken:
+        if each["name"] == "stg_stripe__charges":
+            del each["config"]
+    assert list(switched_otherwise(broken)) == ["stg_stripe__charges"]
