@@ -4,6 +4,7 @@ Each rule is a function that lists what breaks it. It finds nothing in the proje
 wrong in a copy of the manifest in which one thing is broken.
 """
 
+import configparser
 import copy
 import json
 import re
@@ -12,7 +13,7 @@ from pathlib import PurePosixPath
 import pytest
 import yaml
 
-from tests.support.deployment import ALL_ON, REPOSITORY, STAGING
+from tests.support.deployment import ALL_ON, REPOSITORY, SOURCES, STAGING
 
 # Each reads only from those before it; what says who is to be forgotten is read by the events.
 FOLDERS = (
@@ -381,3 +382,13 @@ def test_each_source_is_switched_on_by_its_name():
         if each["name"] == "stg_stripe__charges":
             del each["config"]
     assert list(switched_otherwise(broken)) == ["stg_stripe__charges"]
+
+
+def test_every_list_of_sources_is_the_folders_of_staging():
+    """dbt cannot list folders, and sqlfluff must be told which sources are on."""
+    macro = (REPOSITORY / "macros/staging/source_rows.sql").read_text()
+    listed = re.search(r"macro known_sources.*?\[(.*?)\]", macro, re.S)[1]
+    assert sorted(re.findall(r"'(\w+)'", listed)) == sorted(SOURCES)
+    linted = configparser.ConfigParser()
+    linted.read(REPOSITORY / ".sqlfluff")
+    assert {*linted["sqlfluff:templater:dbt:context:sources"], "collector"} == SOURCES
