@@ -181,6 +181,19 @@ def other_staging_columns(manifest):
             yield node["name"]
 
 
+def lost_on_the_way(manifest):
+    """Columns of the universal event schema that a model of the events leaves out."""
+    schema = [name for name, _ in contract(model(manifest, "stg_collector__events"))]
+    for name, left_out in (
+        ("int_events_validated", {"problem"}),
+        ("int_events_deduplicated", {"problem"}),
+        ("int_events_flagged", {"problem"}),
+        ("fct_events", {"problem", "original"}),
+    ):
+        columns = model(manifest, name)["columns"]
+        yield from (f"{name}.{each}" for each in schema if each not in {*columns, *left_out})
+
+
 RULES = (
     reads_from_the_right,
     wrong_access,
@@ -193,6 +206,7 @@ RULES = (
     without_key,
     unused_seeds,
     other_staging_columns,
+    lost_on_the_way,
 )
 
 
@@ -288,6 +302,11 @@ def uncontracted(manifest):
     return "stg_stripe__charges"
 
 
+def dropped(manifest):
+    del model(manifest, "fct_events")["columns"]["identifiers"]
+    return "fct_events.identifiers"
+
+
 @pytest.mark.parametrize(
     ("rule", "breaks"),
     [
@@ -306,6 +325,7 @@ def uncontracted(manifest):
         (unused_seeds, unread),
         (other_staging_columns, extended),
         (other_staging_columns, uncontracted),
+        (lost_on_the_way, dropped),
     ],
 )
 def test_a_broken_rule_is_noticed(manifest, rule, breaks):
@@ -384,11 +404,20 @@ def test_each_source_is_switched_on_by_its_name():
     assert list(switched_otherwise(broken)) == ["stg_stripe__charges"]
 
 
+def texts_listed(path, macro):
+    """The texts of the list that a macro returns."""
+    text = (REPOSITORY / "macros" / path).read_text().split(f"macro {macro}(")[1]
+    return re.findall(r"'(\w+)'", text.split("[")[1].split("]")[0])
+
+
+def test_the_universal_columns_are_those_of_the_contract(manifest):
+    schema = [name for name, _ in contract(model(manifest, "stg_collector__events"))]
+    assert texts_listed("staging/universal_columns.sql", "universal_columns") == schema
+
+
 def test_every_list_of_sources_is_the_folders_of_staging():
     """dbt cannot list folders, and sqlfluff must be told which sources are on."""
-    macro = (REPOSITORY / "macros/staging/source_rows.sql").read_text()
-    listed = re.search(r"macro known_sources.*?\[(.*?)\]", macro, re.S)[1]
-    assert sorted(re.findall(r"'(\w+)'", listed)) == sorted(SOURCES)
+    assert texts_listed("staging/source_rows.sql", "known_sources") == sorted(SOURCES)
     linted = configparser.ConfigParser()
     linted.read(REPOSITORY / ".sqlfluff")
     assert {*linted["sqlfluff:templater:dbt:context:sources"], "collector"} == SOURCES
