@@ -11,8 +11,7 @@
         {%- do id_rules.update({rule[0]: rule}) -%}
     {%- endfor -%}
     {%- set known = {
-        'source': ['*', 'collector', 'ga4', 'hubspot', 'rudderstack', 'salesforce', 'segment',
-            'snowplow', 'stripe', 'zendesk'] + checked_var('sources') | list,
+        'source': ['*'] + known_sources(),
         'event_name': ['*'] + seed_rows(plan, ['event_name']) | map('first') | unique | list,
         'survivor': ['latest', 'first'],
         'path': ['properties', 'context', 'identifiers'],

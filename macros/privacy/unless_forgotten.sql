@@ -6,10 +6,8 @@
     looked up while nobody has been forgotten.
 -#}
 {% macro unless_forgotten(arrivals) %}
-{%- set said = [
-    'event_id', 'event_name', 'anonymous_id', 'user_id', 'occurred_at', 'received_at', 'platform',
-    'context', 'properties', 'identifiers', 'original',
-] -%}
+{%- set kept = ['source', 'landed_file', 'landed_line', 'landed_part', 'landed_at', 'problem'] -%}
+{%- set said = universal_columns() | reject('in', kept) | list -%}
 {%- set forgotten = ref('forgotten_identifiers') -%}
 {%- set spans = ref('forgotten_spans') -%}
 {%- set rules = seed_rows(

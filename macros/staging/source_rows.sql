@@ -40,3 +40,14 @@ where
 {{ selects | join('\nunion all\n') }}
 {%- endif -%}
 {% endmacro %}
+
+{#-
+    Every source with models, and those that the var `sources` adds. dbt does not know the models of
+    a source that is off, and Jinja cannot list the folders of models/staging: a test compares.
+-#}
+{% macro known_sources() %}
+    {{ return([
+        'collector', 'ga4', 'hubspot', 'rudderstack', 'salesforce', 'segment', 'snowplow',
+        'stripe', 'zendesk',
+    ] + checked_var('sources') | list) }}
+{% endmacro %}

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.support.deployment import REPOSITORY
+from tests.support.deployment import ALL_ON
 from tideline.activation.ledger import PERSONAL, TABLES
 
 # The description of a column says what its name implies, such as the unit.
@@ -24,9 +24,7 @@ AS_SENT = {("raw_messages", "sent_at"), ("raw_messages", "received_at")}  # text
 def built(shared_deployment):
     message = {"messageId": "m", "type": "page", "anonymousId": "a", "timestamp": "2026-01-01"}
     (shared_deployment.landing / "events" / "one.jsonl").write_text(json.dumps(message))
-    sources = {folder.name: "landing" for folder in (REPOSITORY / "models/staging").iterdir()}
-    sources.pop("collector")  # it is always on
-    shared_deployment.dbt("build", "--empty", variables=json.dumps({"sources": sources}))
+    shared_deployment.dbt("build", "--empty", variables=ALL_ON)
     shared_deployment.activate()  # creates the tables of activation
     return shared_deployment
 

@@ -4,6 +4,7 @@ Each rule is a function that lists violations. It finds none in the project, and
 in a copy of the manifest with one broken thing.
 """
 
+import configparser
 import copy
 import json
 import re
@@ -12,7 +13,7 @@ from pathlib import PurePosixPath
 import pytest
 import yaml
 
-from tests.support.deployment import REPOSITORY
+from tests.support.deployment import ALL_ON, REPOSITORY, SOURCES, STAGING
 
 # Each folder reads only from those before it; `events` also reads `privacy`.
 FOLDERS = (
@@ -61,6 +62,14 @@ CALLED_FROM_OUTSIDE = {
 def folder_of(node):
     root, *parts = PurePosixPath(node["original_file_path"]).parts
     return {"models": parts[0], "python_models": "predictions", "snapshots": "segments"}[root]
+
+
+def model(manifest, name):
+    return manifest["nodes"][f"model.tideline.{name}"]
+
+
+def contract(node):
+    return [(column["name"], column["data_type"]) for column in node["columns"].values()]
 
 
 def tables(manifest, *kinds):
@@ -163,6 +172,28 @@ def unused_seeds(manifest):
             yield node["name"]
 
 
+def other_staging_columns(manifest):
+    """Models of `staging` that do not give the universal event schema, by contract."""
+    schema = contract(model(manifest, "stg_collector__events"))
+    for node in tables(manifest, "model"):
+        is_enforced = node["config"]["contract"]["enforced"]
+        if folder_of(node) == "staging" and (contract(node) != schema or not is_enforced):
+            yield node["name"]
+
+
+def lost_on_the_way(manifest):
+    """Columns of the universal event schema that a model of the events leaves out."""
+    schema = [name for name, _ in contract(model(manifest, "stg_collector__events"))]
+    for name, left_out in (
+        ("int_events_validated", {"problem"}),
+        ("int_events_deduplicated", {"problem"}),
+        ("int_events_flagged", {"problem"}),
+        ("fct_events", {"problem", "original"}),
+    ):
+        columns = model(manifest, name)["columns"]
+        yield from (f"{name}.{each}" for each in schema if each not in {*columns, *left_out})
+
+
 RULES = (
     reads_from_the_right,
     wrong_access,
@@ -174,24 +205,20 @@ RULES = (
     exposed_internals,
     without_key,
     unused_seeds,
+    other_staging_columns,
+    lost_on_the_way,
 )
 
 
 @pytest.fixture(scope="module")
 def manifest(shared_deployment):
-    sources = {folder.name: "landing" for folder in (REPOSITORY / "models/staging").iterdir()}
-    sources.pop("collector")  # it is always on
-    shared_deployment.dbt("parse", variables=json.dumps({"sources": sources}))
+    shared_deployment.dbt("parse", variables=ALL_ON)
     return json.loads((shared_deployment.folder / "target" / "manifest.json").read_text())
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_the_project_keeps_the_rule(manifest, rule):
     assert list(rule(manifest)) == []
-
-
-def model(manifest, name):
-    return manifest["nodes"][f"model.tideline.{name}"]
 
 
 def backwards(manifest):
@@ -264,6 +291,22 @@ def unread(manifest):
     return "key_features"
 
 
+def extended(manifest):
+    columns = model(manifest, "stg_stripe__events")["columns"]
+    columns["library"] = {**columns["platform"], "name": "library"}
+    return "stg_stripe__events"
+
+
+def uncontracted(manifest):
+    model(manifest, "stg_stripe__charges")["config"]["contract"]["enforced"] = False
+    return "stg_stripe__charges"
+
+
+def dropped(manifest):
+    del model(manifest, "fct_events")["columns"]["identifiers"]
+    return "fct_events.identifiers"
+
+
 @pytest.mark.parametrize(
     ("rule", "breaks"),
     [
@@ -280,6 +323,9 @@ def unread(manifest):
         (exposed_internals, exposed),
         (without_key, keyless),
         (unused_seeds, unread),
+        (other_staging_columns, extended),
+        (other_staging_columns, uncontracted),
+        (lost_on_the_way, dropped),
     ],
 )
 def test_a_broken_rule_is_noticed(manifest, rule, breaks):
@@ -336,3 +382,42 @@ def test_no_var_is_unused():
     variables = yaml.safe_load((REPOSITORY / "dbt_project.yml").read_text())["vars"]
     assert list(unused_vars(variables, texts())) == []
     assert list(unused_vars([*variables, "of_no_use"], texts())) == ["of_no_use"]
+
+
+def switched_otherwise(models):
+    """Models of a source that the var `sources` does not switch on by the name of the source."""
+    for each in models:
+        _, source, *_ = each["name"].split("_")
+        named = None if source == "collector" else f"{{{{ '{source}' in var('sources') }}}}"
+        if each.get("config", {}).get("enabled") != named:
+            yield each["name"]
+
+
+def test_each_source_is_switched_on_by_its_name():
+    models = yaml.safe_load((STAGING / "_staging.yml").read_text())["models"]
+    assert {each["name"] for each in models} == {path.stem for path in STAGING.rglob("*.sql")}
+    assert list(switched_otherwise(models)) == []
+    broken = copy.deepcopy(models)
+    for each in broken:
+        if each["name"] == "stg_stripe__charges":
+            del each["config"]
+    assert list(switched_otherwise(broken)) == ["stg_stripe__charges"]
+
+
+def texts_listed(path, macro):
+    """The texts of the list that a macro returns."""
+    text = (REPOSITORY / "macros" / path).read_text().split(f"macro {macro}(")[1]
+    return re.findall(r"'(\w+)'", text.split("[")[1].split("]")[0])
+
+
+def test_the_universal_columns_are_those_of_the_contract(manifest):
+    schema = [name for name, _ in contract(model(manifest, "stg_collector__events"))]
+    assert texts_listed("staging/universal_columns.sql", "universal_columns") == schema
+
+
+def test_every_list_of_sources_is_the_folders_of_staging():
+    """dbt cannot list folders, and sqlfluff must be told which sources are on."""
+    assert texts_listed("staging/source_rows.sql", "known_sources") == sorted(SOURCES)
+    linted = configparser.ConfigParser()
+    linted.read(REPOSITORY / ".sqlfluff")
+    assert {*linted["sqlfluff:templater:dbt:context:sources"], "collector"} == SOURCES

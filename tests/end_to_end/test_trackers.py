@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import textwrap
 
 import duckdb
 import pytest
@@ -269,6 +270,7 @@ def test_the_worked_example_of_the_page_works(deployment):
     page = (REPOSITORY / "docs/how-to/add-a-source.md").read_text()
     hit = page.split("```json\n")[1].split("```")[0]
     select = page.split("```sql\n")[1].split("```")[0]
+    entry = page.split("```yaml\n")[2].split("```")[0]
     project = deployment.folder / "project"
     parts = ["dbt_project.yml", "profiles.yml", "macros", "models", "python_models", "seeds"]
     for part in [*parts, "snapshots", "tests"]:
@@ -279,6 +281,8 @@ def test_the_worked_example_of_the_page_works(deployment):
     model = project / "models" / "staging" / "shoplog" / "stg_shoplog__events.sql"
     model.parent.mkdir()
     model.write_text(select)
+    with (project / "models" / "staging" / "_staging.yml").open("a") as staging:
+        staging.write(textwrap.dedent(f"\n{entry}").replace("\n", "\n  "))
     visit(deployment)
     for table, line in {"hits": hit, "sizes": "{}"}.items():
         folder = deployment.landing / "shoplog" / table

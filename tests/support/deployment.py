@@ -1,6 +1,7 @@
 """A separate deployment for a test, in a temporary folder, run by real processes."""
 
 import hashlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -12,6 +13,10 @@ from tests.support import processes
 
 REPOSITORY = Path(__file__).parents[2]
 SHARED = REPOSITORY.parent / "shared"
+STAGING = REPOSITORY / "models" / "staging"
+SOURCES = {path.name for path in STAGING.iterdir() if path.is_dir()}
+# The vars that switch every source on; the collector is never off.
+ALL_ON = json.dumps({"sources": dict.fromkeys(sorted(SOURCES - {"collector"}), "landing")})
 NO_TESTS = ("--exclude-resource-types", "test", "--exclude-resource-types", "unit_test")
 
 

@@ -42,7 +42,7 @@ class ScratchProject:
         self.folder = folder
         self.database = folder / "scratch.duckdb"
         (folder / "models").mkdir(parents=True)
-        for name in ("cross_db", "events", "generic_tests", "identity", "project"):
+        for name in ("cross_db", "events", "generic_tests", "identity", "project", "staging"):
             shutil.copytree(REPO / "macros" / name, folder / "macros" / name)
         if with_identity:
             shutil.copytree(REPO / "models" / "identity", folder / "models" / "identity")

@@ -12,30 +12,10 @@
     )
 }}
 
-{% set columns %}
-    event_id,
-    event_name,
-    source,
-    anonymous_id,
-    user_id,
-    occurred_at,
-    is_time_clamped,
-    received_at,
-    platform,
-    context,
-    properties,
-    identifiers,
-    stream_type,
-    stream_id,
-    is_bot,
-    is_internal,
-    landed_file,
-    landed_line,
-    landed_part,
-    landed_at,
-    original,
-    reason
-{%- endset %}
+{% set columns = (
+    universal_columns() | reject('equalto', 'problem') | list
+    + ['is_time_clamped', 'stream_type', 'stream_id', 'is_bot', 'is_internal', 'reason']
+) | join(',\n        ') %}
 {% set arrival_order %}
     received_at, occurred_at, is_time_clamped, event_name, user_id, anonymous_id, platform, source,
     cast(properties as varchar), cast(identifiers as varchar), cast(context as varchar),
@@ -155,7 +135,7 @@ repeated_ids as (
 unrepeated_rows as (
 
     select
-        {{ columns | indent(4) }},
+        {{ columns }},
         {{ judged_at | indent(8) }} as judged_at,
         case when reason is null then 'valid' else 'quarantined' end as status,
         {{ judged_at | indent(8) }} as updated_at
@@ -169,7 +149,7 @@ unrepeated_rows as (
 candidates as (
 
     select
-        {{ columns | indent(4) }},
+        {{ columns }},
         {{ judged_at | indent(8) }} as judged_at
     from {{ arrivals }}
     where event_id in (select repeated_ids.event_id from repeated_ids)
@@ -182,7 +162,7 @@ candidates as (
         another number.
     #}
     select
-        {{ columns | indent(4) }},
+        {{ columns }},
         judged_at
     from {{ this }}
     where

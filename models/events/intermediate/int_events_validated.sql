@@ -7,23 +7,7 @@ with staged_rows as (
 
     {% for source in ['collector'] + checked_var('sources') | list %}
     select
-        event_id,
-        event_name,
-        source,
-        anonymous_id,
-        user_id,
-        occurred_at,
-        received_at,
-        platform,
-        context,
-        properties,
-        identifiers,
-        landed_file,
-        landed_line,
-        landed_part,
-        landed_at,
-        problem,
-        original
+        {{ universal_columns() | join(',\n        ') }}
     from {{ ref('stg_' ~ source ~ '__events') }}
     {{ 'union all' if not loop.last }}
     {% endfor %}
@@ -77,18 +61,8 @@ prepared_rows as (
 )
 
 select
-    event_id,
-    event_name,
-    source,
-    anonymous_id,
-    user_id,
-    occurred_at,
+    {{ universal_columns() | reject('equalto', 'problem') | join(',\n    ') }},
     is_time_clamped,
-    received_at,
-    platform,
-    context,
-    properties,
-    identifiers,
     case
         when usable_anonymous_id is not null then 'anonymous_id'
         when usable_user_id is not null then 'user_id'
@@ -96,11 +70,6 @@ select
     coalesce(usable_anonymous_id, usable_user_id) as stream_id,
     {{ traffic_by_row('bot', traffic_rules, 'user_agent', 'ip') | indent(4) }} as is_bot,
     {{ traffic_by_row('internal', traffic_rules, 'user_agent', 'ip') | indent(4) }} as is_internal,
-    landed_file,
-    landed_line,
-    landed_part,
-    landed_at,
-    original,
     case
         when problem is not null then problem
         when event_id is null then 'no event id'

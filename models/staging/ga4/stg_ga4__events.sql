@@ -1,5 +1,3 @@
-{{ config(enabled='ga4' in checked_var('sources')) }}
-
 {#
     A GA4 row has no id. If the export numbers the events of a batch, these fields identify the row;
     older exports also need its parameters.

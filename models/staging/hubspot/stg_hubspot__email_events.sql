@@ -1,5 +1,3 @@
-{{ config(enabled='hubspot' in checked_var('sources')) }}
-
 {% set texts = {
     'id': ['id'],
     'email': ['recipient'],

@@ -1,5 +1,3 @@
-{{ config(enabled='hubspot' in checked_var('sources')) }}
-
 select * from {{ ref('stg_hubspot__contacts') }}
 union all
 select * from {{ ref('stg_hubspot__email_events') }}

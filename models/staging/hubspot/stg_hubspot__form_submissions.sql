@@ -1,5 +1,3 @@
-{{ config(enabled='hubspot' in checked_var('sources')) }}
-
 {% set tables = ['form_submissions', 'form_submission', 'contact_form_submission'] %}
 {% set texts = {
     'conversion_id': ['conversion_id', 'conversionid'],

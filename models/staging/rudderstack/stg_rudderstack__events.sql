@@ -1,3 +1,1 @@
-{{ config(enabled='rudderstack' in checked_var('sources')) }}
-
 {{ call_events('rudderstack') }}

@@ -1,5 +1,3 @@
-{{ config(enabled='salesforce' in checked_var('sources')) }}
-
 {% set texts = {
     'id': ['id'],
     'name': ['name'],

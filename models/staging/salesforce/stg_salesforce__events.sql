@@ -1,5 +1,3 @@
-{{ config(enabled='salesforce' in checked_var('sources')) }}
-
 select * from {{ ref('stg_salesforce__contacts') }}
 union all
 select * from {{ ref('stg_salesforce__leads') }}

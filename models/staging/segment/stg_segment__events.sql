@@ -1,3 +1,1 @@
-{{ config(enabled='segment' in checked_var('sources')) }}
-
 {{ call_events('segment') }}

@@ -1,5 +1,3 @@
-{{ config(enabled='snowplow' in checked_var('sources')) }}
-
 {% set text = field_texts('record', [
     'app_id', 'br_lang', 'collector_tstamp', 'derived_tstamp', 'domain_userid',
     'dvce_created_tstamp', 'dvce_type', 'event', 'event_id', 'event_name', 'mkt_campaign',

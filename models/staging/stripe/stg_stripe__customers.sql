@@ -1,5 +1,3 @@
-{{ config(enabled='stripe' in checked_var('sources')) }}
-
 {% set texts = {
     'id': ['id'],
     'livemode': ['livemode'],

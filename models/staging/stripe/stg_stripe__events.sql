@@ -1,5 +1,3 @@
-{{ config(enabled='stripe' in checked_var('sources')) }}
-
 select * from {{ ref('stg_stripe__customers') }}
 union all
 select * from {{ ref('stg_stripe__charges') }}

@@ -1,5 +1,3 @@
-{{ config(enabled='zendesk' in checked_var('sources')) }}
-
 select * from {{ ref('stg_zendesk__users') }}
 union all
 select * from {{ ref('stg_zendesk__tickets') }}

@@ -1,5 +1,3 @@
-{{ config(enabled='zendesk' in checked_var('sources')) }}
-
 {% set texts = {
     'id': ['id'],
     'status': ['status'],
