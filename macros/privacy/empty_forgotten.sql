@@ -5,8 +5,8 @@
 {% macro empty_forgotten(archive) %}
 {%- if execute and has_rows(this, "reason = 'forgotten'") -%}
 update {{ archive }} set
-    {%- for column in declared_columns('raw_messages', 'personal') %}
-    {{ column.name }} = null,
+    {%- for column in personal_columns('raw_messages') %}
+    {{ column }} = null,
     {%- endfor %}
     problem = 'forgotten'
 where

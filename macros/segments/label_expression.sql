@@ -1,12 +1,11 @@
-{#- A label such as `New prospect – {top_category}` as an SQL text expression. -#}
-{% macro label_expression(label) %}
-    {%- set parts = [] -%}
-    {%- for part in modules.re.split('(\\{\\w+\\})', label) if part -%}
-        {%- if part[0] == '{' -%}
-            {%- do parts.append("coalesce(cast(" ~ part[1:-1] ~ " as varchar), 'unknown')") -%}
-        {%- else -%}
-            {%- do parts.append("'" ~ part.replace("'", "''") ~ "'") -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(parts | join(' || ')) }}
+{#- The label of a segment, such as `New prospect – {top_category}`, as an SQL text expression. -#}
+{% macro label_expression(segment, types) %}
+    {{ return(declarations().label_sql(
+        segment.place, segment.spec.label, types, target.type, hint=shop_hint()
+    )) }}
+{% endmacro %}
+
+{#- A text that a person wrote, as an SQL literal. -#}
+{% macro text_literal(text) %}
+    {{ return(declarations().text_sql(text, target.type)) }}
 {% endmacro %}

@@ -4,13 +4,12 @@
 -#}
 {% macro sent_traits(others) %}
     {%- set sent = [] -%}
-    {%- for trait in declared_columns('profile_traits', 'trait') if 'sent_as' in trait.spec -%}
-        {%- set column = trait.spec.sent_as | string -%}
-        {%- if not modules.re.fullmatch('[a-z][a-z0-9_]*', column)
-            or column in others + sent | map(attribute='column') | list -%}
+    {%- for trait in declared_traits() if trait.spec.sent_as -%}
+        {%- set column = trait.spec.sent_as -%}
+        {%- if column in others + sent | map(attribute='column') | list -%}
             {{ exceptions.raise_compiler_error(
-                'Trait "' ~ trait.name ~ '" has the invalid or duplicate sent_as "' ~ column
-                ~ '". Use a snake_case name that activation_audiences does not have yet.'
+                trait.place ~ ' has the duplicate sent_as "' ~ column
+                ~ '". Use a name that activation_audiences does not have yet.'
             ) }}
         {%- endif -%}
         {%- do sent.append({'name': trait.name, 'column': column}) -%}

@@ -2,24 +2,12 @@
     One trait as an aggregate expression; `counter` is its column of `trait_counters`. Numbers are
     rounded to six digits so that summation order cannot change results.
 -#}
-{% macro trait_expression(what, spec, plan, counter) %}
-    {%- set condition = trait_condition(what, spec, plan) -%}
+{% macro trait_expression(trait, plan, counter) %}
+    {%- set spec = trait.spec -%}
+    {%- set condition = trait_condition(trait, plan) -%}
     {%- set text = json_text('properties', spec.property) | trim if spec.property else none -%}
     {%- set number = try_number(text) | trim if text else none -%}
-    {%- set plain = ['count', 'first_at', 'last_at'] -%}
     {%- set numeric = {'sum': 'sum', 'average': 'avg', 'min': 'min', 'max': 'max'} -%}
-    {%- set known = plain + numeric.keys() | list
-        + ['count_distinct', 'first', 'last', 'most_frequent'] -%}
-    {%- if spec.aggregate not in known -%}
-        {{ exceptions.raise_compiler_error(
-            what ~ ' has the unknown aggregate "' ~ spec.aggregate ~ '". Did you mean "'
-            ~ nearest_word(spec.aggregate, known) ~ '"?'
-        ) }}
-    {%- elif spec.aggregate not in plain and not text -%}
-        {{ exceptions.raise_compiler_error(
-            what ~ ' has the aggregate "' ~ spec.aggregate ~ '" but lacks the key "property".'
-        ) }}
-    {%- endif -%}
     {%- if spec.aggregate == 'count' -%}
         count(case when {{ condition }} then 1 end)
     {%- elif spec.aggregate == 'count_distinct' -%}

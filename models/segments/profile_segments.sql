@@ -1,6 +1,6 @@
 {# The segments are declared in profile_segments.yml; here they become one select. #}
-{% set attributes = attribute_names(ref('profile_attributes')) %}
-{% set segments = declared_columns('profile_segments', 'segment') %}
+{% set types = attribute_types(ref('profile_attributes')) %}
+{% set segments = declared_segments() %}
 
 with profile_attributes as (
 
@@ -15,7 +15,7 @@ judgements as (
         {% for segment in segments %}
         {# The name is next to the rule, so that an error of the warehouse shows it. #}
         coalesce(
-            /* {{ segment.name }} */ ({{ checked_rule(segment, attributes) }}),
+            /* {{ segment.name }} */ ({{ segment_condition(segment, types) }}),
             false
         ) as {{ segment.name }},
         {% endfor %}

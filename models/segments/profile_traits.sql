@@ -1,5 +1,5 @@
 {# The traits are declared in profile_traits.yml; here they become one scan. #}
-{% set plan = seed_rows(ref('tracking_plan'), ['event_name', 'property']) %}
+{% set plan = seed_rows(ref('tracking_plan'), ['event_name', 'property', 'property_type']) %}
 
 with events as (
 
@@ -23,13 +23,13 @@ counters as (
 
     select
         *
-        {{ trait_counters('profile_traits', plan) | indent(8) }}
+        {{ trait_counters(plan) | indent(8) }}
     from events
 
 )
 
 select
-    {{ trait_columns('profile_traits', plan) | indent(4) }}
+    {{ trait_columns(plan) | indent(4) }}
     profile_id
 from counters
 group by profile_id

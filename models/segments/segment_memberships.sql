@@ -1,4 +1,5 @@
-{% set segments = declared_columns('profile_segments', 'segment') %}
+{% set types = attribute_types(ref('profile_attributes')) %}
+{% set segments = declared_segments() %}
 
 with profile_segments as (
 
@@ -17,8 +18,8 @@ select
     profile_attributes.profile_id || ':{{ segment.name }}' as membership_id,
     profile_attributes.profile_id,
     '{{ segment.name }}' as segment_name,
-    {{ label_expression(segment.spec.label) }} as segment_label,
-    '{{ segment.spec.rule | trim | replace("'", "''") }}' as reason,
+    {{ label_expression(segment, types) }} as segment_label,
+    {{ text_literal(segment.spec.rule | trim) }} as reason,
     profile_attributes.as_of
 from profile_attributes
 inner join profile_segments

@@ -10,16 +10,16 @@ with memberships as (
 
 declarations as (
 
-    {% for segment in declared_columns('profile_segments', 'segment') %}
+    {% for segment in declared_segments() %}
     select
         '{{ segment.name }}' as segment_name,
-        '{{ segment.spec.label | replace("'", "''") }}' as label,
-        '{{ segment.description | replace("'", "''") }}' as description,
-        '{{ segment.spec.rule | trim | replace("'", "''") }}' as rule,
-        '{{ segment.spec.owner | replace("'", "''") }}' as owner,
+        {{ text_literal(segment.spec.label) }} as label,
+        {{ text_literal(segment.description) }} as description,
+        {{ text_literal(segment.spec.rule | trim) }} as rule,
+        {{ text_literal(segment.spec.owner) }} as owner,
         {{ segment.spec.priority }} as priority,
         {% if segment.spec.creative %}
-        '{{ segment.spec.creative | replace("'", "''") }}' as creative
+        {{ text_literal(segment.spec.creative) }} as creative
         {% else %}
         cast(null as varchar) as creative
         {% endif %}

@@ -194,13 +194,13 @@ def empty_build(shared_deployment):
             "profile_segments.yml",
             "bundle_purchase_score >= 0.35",
             "bundle_purchas_score >= 0.35",
-            ['"high_value_bundle"', '"bundle_purchas_score"', '"bundle_purchase_score"'],
+            ['"high_value_bundle"', "`bundle_purchas_score`", "`bundle_purchase_score`"],
         ),
         (
             "profile_segments.yml",
             "{last_cart_product}",
             "{last_kart_product}",
-            ['"cart_abandoned"', '"last_kart_product"', '"last_cart_product"'],
+            ['"cart_abandoned"', "`last_kart_product`", "`last_cart_product`"],
         ),
         (
             "profile_traits.yml",
@@ -212,13 +212,13 @@ def empty_build(shared_deployment):
             "profile_traits.yml",
             "aggregate: most_frequent",
             "aggregate: most_frequnt",
-            ['"top_category"', '"most_frequnt"', '"most_frequent"'],
+            ['"top_category"', "`most_frequnt`", "`most_frequent`"],
         ),
         (
             "profile_traits.yml",
-            'filter: "{category} = ',
-            'filter: "{categry} = ',
-            ['"last_jacket_viewed"', '"categry"', '"category"'],
+            "filter: category = ",
+            "filter: categry = ",
+            ['"last_jacket_viewed"', "`categry`", "`category`"],
         ),
     ],
 )
@@ -237,4 +237,7 @@ def test_a_trait_is_not_sent_under_a_name_that_is_taken(empty_build, tmp_path):
     project = edited_project(tmp_path, *edit)
     words = ("run", "--project-dir", project, "--select", "activation_audiences")
     output = re.sub(r"\s+", " ", empty_build.dbt(*words, fails=True))
-    assert 'Trait "last_cart_product" has the invalid or duplicate sent_as "email". Use a' in output
+    assert (
+        'Trait "last_cart_product" (models/segments/profile_traits.yml) has the duplicate' in output
+    )
+    assert '"email". Use a name that activation_audiences does not have yet.' in output

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from types import UnionType
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Protocol
 
+from tideline.declarations.reading import read_block
 from tideline.text import nearest
 from tideline.warehouse.errors import DeclarationError
 
-Options = TypeVar("Options")
 CONSENTS = "profile_consents"
 
 
@@ -156,8 +155,8 @@ def _sync(
     for key in declared:
         if key not in common | own:
             raise DeclarationError(f"{place}: unknown key `{key}`; {nearest(key, common | own)}")
-    settings = _read(Settings, {k: v for k, v in declared.items() if k in common}, place)
-    options: Any = _read(options_type, {k: v for k, v in declared.items() if k in own}, place)
+    settings = read_block(Settings, {k: v for k, v in declared.items() if k in common}, place)
+    options: Any = read_block(options_type, {k: v for k, v in declared.items() if k in own}, place)
     group_by = getattr(options, "group_by", None)
     if group_by is not None and group_by not in settings.key:
         raise DeclarationError(
@@ -188,43 +187,3 @@ def _sync(
 def _relation(node: Mapping[str, Any]) -> tuple[str, str]:
     """Schema and name of a model's table."""
     return node["schema"], node.get("alias") or node["name"]
-
-
-def _read(options: type[Options], values: Mapping[str, Any], place: str) -> Options:
-    """An instance of the dataclass `options`; each value is checked against its field's type."""
-    hints = get_type_hints(options)
-    required = {f.name for f in fields(options) if f.default is MISSING}  # type: ignore[arg-type]
-    for key in sorted(required - set(values)):
-        raise DeclarationError(f"{place}: key `{key}` is missing")
-    read = {
-        key: _value(value, hints[key], f"{place}: key `{key}`") for key, value in values.items()
-    }
-    try:
-        return options(**read)
-    except ValueError as error:
-        raise DeclarationError(f"{place}: {error}") from None
-
-
-def _value(value: Any, kind: Any, place: str) -> Any:
-    if isinstance(kind, UnionType):
-        if value is None and type(None) in get_args(kind):
-            return None
-        kinds = [each for each in get_args(kind) if each is not type(None)]
-        kind = type(value) if type(value) in kinds else kinds[0]
-    if get_origin(kind) is tuple:
-        values = value if isinstance(value, list) else [value]
-        if not all(isinstance(each, str) and each for each in values):
-            raise DeclarationError(f"{place}: expected a list of column names, got {value!r}")
-        if len(set(values)) < len(values):
-            raise DeclarationError(f"{place}: names a column twice, {value!r}")
-        return tuple(each.lower() for each in values)
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise DeclarationError(f"{place} says `{value}`; {nearest(value, get_args(kind))}")
-        return value
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is not kind:
-        words = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-        raise DeclarationError(f"{place}: expected {words[kind]}, got {value!r}")
-    return value

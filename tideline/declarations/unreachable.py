@@ -1,121 +1,100 @@
-"""Finds declared segments without members because an event or a model is missing.
+"""Declared segments that have no members as long as certain events, or a model, are missing.
 
-Traits declare their events, and features the event that they need (`meta.event` in
-models/features/profile_features.yml). A rule has no members if one of its parts is never true of
-empty attributes.
+A trait names the events that it counts. A feature names the event without which it is 0 or null
+(`meta.event` in models/features/profile_features.yml). If a required part of a rule is false or
+null for such values, the segment is empty.
 """
 
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import yaml
 
+from tideline.declarations.operations import Call, Node
+from tideline.declarations.rules import RuleError, columns_of_rule, parse, value_of
+from tideline.declarations.segments import (
+    PROJECT,
+    Declared,
+    columns_of,
+    meta_of,
+    read_segments,
+    read_traits,
+)
 from tideline.text import listed
-from tideline.warehouse.duckdb_file import close_off, only_row
+from tideline.warehouse.errors import DeclarationError
 
-PROJECT = Path(__file__).parents[2]
 ZERO = ("count", "count_distinct", "sum")  # these aggregates are 0 without events; others null
 MAPPING = "map an event to it (docs/tutorials/your-own-log.md)"
-LITERAL = r"'(?:[^']|'')*'"
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute: the events or the model that it needs, and its possible values without them."""
+    """An attribute: what it needs one of (events, a model), and its values without them."""
 
     needs: tuple[str, ...]
     nothing: tuple[int | None, ...]
 
 
-def columns_of(model: str, project: Path = PROJECT) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and `meta` of the documented columns of a model.
-
-    Wrong declarations are left out here and below: the build names them.
-    """
-    for path in sorted((project / "models").rglob("*.yml")):
-        text = path.read_text(encoding="utf-8")
-        if f"name: {model}" not in text:
-            continue
-        try:
-            models = yaml.safe_load(text)["models"]
-        except (yaml.YAMLError, KeyError, TypeError):
-            continue
-        for each in models:
-            for column in each.get("columns") or [] if each.get("name") == model else []:
-                yield column["name"], _mapping(_mapping(column.get("config")).get("meta"))
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
-    """The traits, and the features that need an event."""
+    """The traits, and the features that depend on one event; by name."""
     found = {
-        name: Attribute((meta["event"],), (0, None))
-        for name, meta in columns_of("profile_features", project)
-        if "event" in meta
+        column["name"]: Attribute((event,), (0, None))
+        for _, column in columns_of("profile_features", project)
+        if isinstance(event := meta_of(column).get("event"), str)
     }
-    for name, meta in columns_of("profile_traits", project):
-        trait = _mapping(meta.get("trait"))
-        events = trait.get("event")
-        if isinstance(events, str | list):
-            nothing = (0 if trait.get("aggregate") in ZERO else None,)
-            found[name] = Attribute(tuple([events] if isinstance(events, str) else events), nothing)
+    for trait in _declared(read_traits, project):
+        nothing = (0 if trait.spec.aggregate in ZERO else None,)
+        found[trait.name] = Attribute(trait.spec.event, nothing)
     return found
 
 
 def declared_rules(project: Path = PROJECT) -> dict[str, str]:
-    """The rules of the segments; those of the shop only if the var `shop` is true."""
+    """The rules of the segments, by name; shop segments only if the var `shop` is true."""
     settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
     has_shop = settings["vars"].get("shop", True)
     return {
-        name: meta["segment"]["rule"]
-        for name, meta in columns_of("profile_segments", project)
-        if isinstance(meta.get("segment"), dict)
-        and isinstance(meta["segment"].get("rule"), str)
-        and (has_shop or not meta.get("shop"))
+        each.name: each.spec.rule
+        for each in _declared(read_segments, project)
+        if has_shop or not each.is_of_shop
     }
 
 
-def parts_of(rule: str) -> list[str]:
-    """The conditions that a rule joins by `and` at its top level."""
-    words = re.sub(LITERAL, "", rule).lower()
-    if re.search(r"\b(or|between|case)\b", words):
-        return [rule]
-    parts, depth = [""], 0
-    for token in re.findall(rf"{LITERAL}|\w+|\s+|.", rule):
-        depth += {"(": 1, ")": -1}.get(token, 0)
-        if token.lower() == "and" and not depth:
-            parts.append("")
-        else:
-            parts[-1] += token
-    return parts
+def _declared(read: Callable[[Path], list[Declared]], project: Path) -> list[Declared]:
+    """Declarations; none at all if one of them is wrong, which a build reports."""
+    try:
+        return read(project)
+    except DeclarationError:
+        return []
 
 
-def is_never(part: str, nothing: Mapping[str, tuple[int | None, ...]]) -> bool:
-    """Whether a part of a rule is false for all empty values of its attributes.
+def parts_of(rule: Node) -> Iterator[Node]:
+    """The conditions of a rule that must all be true."""
+    if isinstance(rule, Call) and rule.operation == "and":
+        for each in rule.arguments:
+            yield from parts_of(each)
+    else:
+        yield rule
 
-    A part that also reads other attributes may be true.
+
+def is_never(part: Node, nothing: Mapping[str, tuple[int | None, ...]]) -> bool:
+    """Whether a condition is false or null for every combination of the values in `nothing`.
+
+    `nothing` maps attributes to their values without events. A condition that also reads other
+    columns may be true.
     """
-    with duckdb.connect() as con:
-        close_off(con, ())  # a rule must not read files
-        for values in itertools.product(*nothing.values()):
-            pairs = zip(nothing, values, strict=True)
-            row = ", ".join(f"{'null' if v is None else v} as {name}" for name, v in pairs)
-            try:
-                if only_row(con, f"select ({part}) is true from (select {row})")[0]:
-                    return False
-            except duckdb.Error:
-                return False
-    return True
+    if not {*columns_of_rule(part)} <= nothing.keys():
+        return False
+    rows = (
+        dict(zip(nothing, values, strict=True)) for values in itertools.product(*nothing.values())
+    )
+    try:
+        return not any(value_of(part, row) is True for row in rows)
+    except TypeError:  # a rule that mixes kinds, which a build reports
+        return False
 
 
 def without_members(
@@ -124,9 +103,12 @@ def without_members(
     """Segments without members because of empty attributes, by what each attribute needs."""
     found: dict[tuple[str, ...], list[str]] = {}
     for segment, rule in rules.items():
-        for part in parts_of(rule):
-            read = re.findall(r"[a-z_]\w*", re.sub(LITERAL, "", part).lower())
-            nothing = {name: empty[name].nothing for name in read if name in empty}
+        try:
+            parts = [*parts_of(parse(rule))]
+        except RuleError:
+            continue  # a build reports it
+        for part in parts:
+            nothing = {name: empty[name].nothing for name in columns_of_rule(part) if name in empty}
             if nothing and is_never(part, nothing):
                 for name in nothing:
                     segments = found.setdefault(empty[name].needs, [])
@@ -150,7 +132,7 @@ def sentences(
 
     Segments of the sample shop share one sentence; each other missing event has its own.
     """
-    of_shop = {name for name, meta in columns_of("profile_segments", project) if meta.get("shop")}
+    of_shop = {each.name for each in _declared(read_segments, project) if each.is_of_shop}
     own, shop_events, shop_segments = [], [], []
     for events, names in without_members(rules, empty_attributes(set(accepted), project)).items():
         words = " or ".join(f"`{event}`" for event in events)

@@ -1,0 +1,124 @@
+"""What dbt compiles declarations with: `modules.tideline` in Jinja.
+
+dbt loads each module called `dbt_...` when it starts. The functions below read the traits and
+segments, and turn what people wrote into SQL; a text reaches a warehouse no other way.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import dbt.context.base
+from dbt.flags import get_flags
+from dbt_common.exceptions import CompilationError
+
+from tideline.declarations.operations import Kind, constant_sql
+from tideline.declarations.rules import RuleError, check_condition, parse, sql_of
+from tideline.declarations.segments import (
+    Declared,
+    kinds_of,
+    label_parts,
+    read_segments,
+    read_traits,
+)
+from tideline.text import nearest
+from tideline.warehouse.errors import DeclarationError
+
+
+def _dicts(declared: Sequence[Declared], has_shop: bool) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": each.name,
+            "description": each.description,
+            "place": each.place,
+            "spec": {**asdict(each.spec)},
+        }
+        for each in declared
+        if has_shop or not each.is_of_shop
+    ]
+
+
+def _project() -> Path:
+    """The folder of the project that dbt runs."""
+    return Path(getattr(get_flags(), "PROJECT_DIR", None) or Path.cwd())
+
+
+def traits(has_shop: bool) -> list[dict[str, Any]]:
+    """The traits of the project as dicts of name, description, place and spec."""
+    return _dicts(read_traits(_project()), has_shop)
+
+
+def segments(has_shop: bool) -> list[dict[str, Any]]:
+    """The segments of the project as dicts of name, description, place and spec."""
+    return _dicts(read_segments(_project()), has_shop)
+
+
+def rule_sql(
+    what: str,
+    text: str,
+    types: Mapping[str, str],
+    dialect: str,
+    expressions: Mapping[str, str] | None = None,
+    hint: str = "",
+) -> str:
+    """The SQL of a rule; `what` is said in its errors, and `hint` after an unknown column.
+
+    `types` maps the columns that it may read to their types; an empty one checks no columns, since
+    nothing is built yet. `expressions` maps columns to SQL other than their names.
+    """
+    tree = parse(text)
+    if types:
+        try:
+            check_condition(tree, kinds_of(types))
+        except RuleError as error:
+            raise DeclarationError(f"{what}: {error}{hint}") from None
+    return sql_of(tree, dialect, lambda name: (expressions or {}).get(name, name))
+
+
+def label_sql(what: str, label: str, types: Mapping[str, str], dialect: str, hint: str = "") -> str:
+    """The SQL of a label; a column that is null reads `unknown`."""
+    kinds: Mapping[str, Kind] = kinds_of(types)
+    parts = []
+    for text, is_column in label_parts(label):
+        if is_column and kinds and text not in kinds:
+            raise DeclarationError(
+                f"{what}: `label`: unknown column `{text}`; {nearest(text, kinds)}{hint}"
+            )
+        column = f"coalesce(cast({text} as varchar), 'unknown')"
+        parts.append(column if is_column else constant_sql(text, dialect))
+    return " || ".join(parts)
+
+
+def text_sql(text: str, dialect: str) -> str:
+    """A text as a literal of SQL."""
+    return constant_sql(text, dialect)
+
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose errors dbt shows with the model that they stop."""
+
+    @functools.wraps(function)
+    def compiled(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return function(*arguments, **keywords)
+        except (DeclarationError, RuleError) as error:
+            raise CompilationError(str(error)) from None
+
+    return compiled
+
+
+FUNCTIONS = {
+    each.__name__: _compiled(each) for each in (traits, segments, rule_sql, label_sql, text_sql)
+}
+_modules_of_dbt = dbt.context.base.get_context_modules
+
+
+def _modules() -> dict[str, Any]:
+    return {**_modules_of_dbt(), "tideline": FUNCTIONS}
+
+
+dbt.context.base.get_context_modules = _modules

@@ -1,0 +1,306 @@
+"""The operations of the language of rules: what each takes, gives, and is in SQL and in Python.
+
+Both warehouses and Python compute the same: numbers in arithmetic are doubles, letters change their
+case one by one, and text is ordered by code points.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Literal
+
+Kind = Literal["number", "text", "boolean", "timestamp", "interval"]
+Value = bool | int | float | str | datetime | timedelta | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A value written in the rule; a timedelta is an interval."""
+
+    value: Value
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operation of `OPERATIONS` on its arguments."""
+
+    operation: str
+    arguments: tuple[Node, ...]
+
+
+Node = Column | Constant | Call
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What an operation takes, gives and is.
+
+    - `words`: how a rule writes it.
+    - `takes`: kinds of its arguments: one of `Kind`, `any`, or `same` and `ordered`, which is one
+      kind for all arguments that say so.
+    - `more`: kinds that repeat after those, in whole groups.
+    - `last`: kinds at the end.
+    - `gives`: kind of its result; `same` is the kind of its arguments.
+    - `sql`: its SQL, of that of its arguments.
+    - `value`: its value, of those of its arguments; none of them is null unless `takes_null`.
+    - `is_function`: whether it is written with parentheses around its arguments.
+    - `is_arithmetic`: whether its arguments are doubles.
+    """
+
+    words: str
+    takes: tuple[str, ...]
+    gives: Any
+    sql: Callable[..., str]
+    value: Callable[..., Value]
+    more: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
+    takes_null: bool = False
+    is_function: bool = False
+    is_arithmetic: bool = False
+
+    def kinds(self, count: int) -> tuple[str, ...] | None:
+        """The kinds of `count` arguments; none if it does not take so many."""
+        rest = count - len(self.takes) - len(self.last)
+        if rest < 0 or (rest % len(self.more) if self.more else rest):
+            return None
+        groups = rest // len(self.more) if self.more else 0
+        return self.takes + self.more * groups + self.last
+
+
+def _infix(operator: str) -> Callable[..., str]:
+    return lambda *parts: f" {operator} ".join(parts)
+
+
+def _function(name: str) -> Callable[..., str]:
+    return lambda *parts: f"{name}({', '.join(parts)})"
+
+
+def _and(*values: Value) -> Value:
+    return False if False in values else None if None in values else True
+
+
+def _or(*values: Value) -> Value:
+    return True if True in values else None if None in values else False
+
+
+def _in(value: Value, *others: Value) -> Value:
+    if value is None:
+        return None
+    found = value in [each for each in others if each is not None]
+    return True if found else None if None in others else False
+
+
+def _case_sql(*parts: str) -> str:
+    *pairs, otherwise = parts
+    whens = zip(pairs[::2], pairs[1::2], strict=True)
+    branches = " ".join(f"when {condition} then {value}" for condition, value in whens)
+    return f"case {branches} else {otherwise} end"
+
+
+def _case(*values: Value) -> Value:
+    *pairs, otherwise = values
+    for condition, value in zip(pairs[::2], pairs[1::2], strict=True):
+        if condition is True:
+            return value
+    return otherwise
+
+
+def _like(text: str, pattern: str) -> bool:
+    expression = "".join({"%": ".*", "_": "."}.get(c, re.escape(c)) for c in pattern)
+    return re.fullmatch(expression, text, re.DOTALL) is not None
+
+
+def _lower(text: str) -> str:
+    """Lower case letter by letter. There is no `upper`: engines disagree about that of `ß`."""
+    return "".join("i" if letter == "İ" else letter.lower() for letter in text)
+
+
+def _rounded(number: float) -> float:
+    return (
+        float(Decimal(number).to_integral_value(ROUND_HALF_UP)) if math.isfinite(number) else number
+    )
+
+
+def _whole(change: Callable[[float], int]) -> Callable[[float], float]:
+    return lambda number: float(change(number)) if math.isfinite(number) else float(number)
+
+
+def _ordered(words: str, compare: Callable[[Any, Any], bool]) -> Operation:
+    return Operation(words, ("ordered", "ordered"), "boolean", _infix(words), compare)
+
+
+def _arithmetic(words: str, compute: Callable[[float, float], float]) -> Operation:
+    return Operation(
+        words,
+        ("number", "number"),
+        "number",
+        _infix(words),
+        lambda left, right: compute(float(left), float(right)),
+        is_arithmetic=True,
+    )
+
+
+def _divided(words: str, compute: Callable[[float, float], float]) -> Operation:
+    """A division; of zero it is null, where a warehouse might stop."""
+    return Operation(
+        words,
+        ("number", "number"),
+        "number",
+        lambda left, right: f"{left} {words} nullif({right}, 0)",
+        lambda left, right: compute(float(left), float(right)) if right else None,
+        is_arithmetic=True,
+    )
+
+
+def _number(words: str, compute: Callable[[float], float]) -> Operation:
+    return Operation(
+        words,
+        ("number",),
+        "number",
+        _function(words),
+        lambda number: compute(float(number)),
+        is_function=True,
+        is_arithmetic=True,
+    )
+
+
+def _text(words: str, gives: str, compute: Callable[[str], Value]) -> Operation:
+    return Operation(words, ("text",), gives, _function(words), compute, is_function=True)
+
+
+OPERATIONS: dict[str, Operation] = {
+    "and": Operation("and", (), "boolean", _infix("and"), _and, ("boolean",), takes_null=True),
+    "or": Operation("or", (), "boolean", _infix("or"), _or, ("boolean",), takes_null=True),
+    "not": Operation("not", ("boolean",), "boolean", "not {}".format, lambda each: not each),
+    "=": Operation("=", ("same", "same"), "boolean", _infix("="), lambda a, b: a == b),
+    "<>": Operation("<>", ("same", "same"), "boolean", _infix("<>"), lambda a, b: a != b),
+    "<": _ordered("<", lambda a, b: a < b),
+    "<=": _ordered("<=", lambda a, b: a <= b),
+    ">": _ordered(">", lambda a, b: a > b),
+    ">=": _ordered(">=", lambda a, b: a >= b),
+    "is distinct from": Operation(
+        "is distinct from",
+        ("same", "same"),
+        "boolean",
+        _infix("is distinct from"),
+        lambda a, b: a != b,
+        takes_null=True,
+    ),
+    "is not distinct from": Operation(
+        "is not distinct from",
+        ("same", "same"),
+        "boolean",
+        _infix("is not distinct from"),
+        lambda a, b: a == b,
+        takes_null=True,
+    ),
+    "is null": Operation(
+        "is null", ("any",), "boolean", "{} is null".format, lambda a: a is None, takes_null=True
+    ),
+    "in": Operation(
+        "in",
+        ("same",),
+        "boolean",
+        lambda value, *others: f"{value} in ({', '.join(others)})",
+        _in,
+        ("same",),
+        takes_null=True,
+    ),
+    "like": Operation("like", ("text", "text"), "boolean", _infix("like"), _like),
+    "case": Operation(
+        "case", (), "same", _case_sql, _case, ("boolean", "same"), ("same",), takes_null=True
+    ),
+    "+": _arithmetic("+", lambda a, b: a + b),
+    "-": _arithmetic("-", lambda a, b: a - b),
+    "*": _arithmetic("*", lambda a, b: a * b),
+    "/": _divided("/", lambda a, b: a / b),
+    "%": _divided("%", math.fmod),
+    "negative": Operation(
+        "-", ("number",), "number", "-{}".format, lambda a: -float(a), is_arithmetic=True
+    ),
+    "later": Operation(
+        "+", ("timestamp", "interval"), "timestamp", _infix("+"), lambda a, b: a + b
+    ),
+    "earlier": Operation(
+        "-", ("timestamp", "interval"), "timestamp", _infix("-"), lambda a, b: a - b
+    ),
+    "||": Operation("||", ("text", "text"), "text", _infix("||"), lambda a, b: a + b),
+    "coalesce": Operation(
+        "coalesce",
+        ("same",),
+        "same",
+        _function("coalesce"),
+        lambda *values: next((each for each in values if each is not None), None),
+        ("same",),
+        takes_null=True,
+        is_function=True,
+    ),
+    "nullif": Operation(
+        "nullif",
+        ("same", "same"),
+        "same",
+        _function("nullif"),
+        lambda a, b: None if a == b else a,
+        takes_null=True,
+        is_function=True,
+    ),
+    "lower": _text("lower", "text", _lower),
+    "trim": Operation(
+        "trim",
+        ("text",),
+        "text",
+        "trim({}, ' ')".format,  # without it DuckDB also trims other spaces
+        lambda text: text.strip(" "),
+        is_function=True,
+    ),
+    "length": _text("length", "number", len),
+    "abs": _number("abs", abs),
+    "round": _number("round", _rounded),
+    "floor": _number("floor", _whole(math.floor)),
+    "ceil": _number("ceil", _whole(math.ceil)),
+}
+
+
+def kind_of_value(value: Value) -> Kind | None:
+    """The kind of a value; null has none."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, datetime):
+        return "timestamp"
+    return "interval" if isinstance(value, timedelta) else None
+
+
+def constant_sql(value: Value, dialect: str) -> str:
+    """A constant in SQL. A backslash escapes in Snowflake's texts, and in DuckDB's it does not."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        text = value.replace("\\", "\\\\") if dialect == "snowflake" else value
+        return "'" + text.replace("'", "''") + "'"
+    if isinstance(value, datetime):
+        return f"cast('{value.isoformat(' ')}' as timestamp)"
+    if isinstance(value, timedelta):
+        minutes = int(value.total_seconds()) // 60
+        size, unit = next(
+            (size, unit)
+            for size, unit in ((1440, "days"), (60, "hours"), (1, "minutes"))
+            if minutes % size == 0
+        )
+        return f"interval '{minutes // size} {unit}'"
+    return format(Decimal(str(value)), "f")

@@ -1,0 +1,53 @@
+"""Reads a block of YAML into a dataclass, with each value checked against its field's type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from tideline.text import nearest
+from tideline.warehouse.errors import DeclarationError
+
+Block = TypeVar("Block")
+
+
+def read_block(block: type[Block], values: Mapping[str, Any], place: str) -> Block:
+    """An instance of the dataclass `block`; each value is checked against its field's type."""
+    hints = get_type_hints(block)
+    required = {f.name for f in fields(block) if f.default is MISSING}  # type: ignore[arg-type]
+    for key in sorted(required - set(values)):
+        raise DeclarationError(f"{place}: key `{key}` is missing")
+    read = {
+        key: _value(value, hints[key], f"{place}: key `{key}`") for key, value in values.items()
+    }
+    try:
+        return block(**read)
+    except ValueError as error:
+        raise DeclarationError(f"{place}: {error}") from None
+
+
+def _value(value: Any, kind: Any, place: str) -> Any:
+    if isinstance(kind, UnionType):
+        if value is None and type(None) in get_args(kind):
+            return None
+        kinds = [each for each in get_args(kind) if each is not type(None)]
+        kind = type(value) if type(value) in kinds else kinds[0]
+    if get_origin(kind) is tuple:
+        values = value if isinstance(value, list) else [value]
+        if not all(isinstance(each, str) and each for each in values):
+            raise DeclarationError(f"{place}: expected a list of names, got {value!r}")
+        if len(set(values)) < len(values):
+            raise DeclarationError(f"{place}: names one twice, {value!r}")
+        return tuple(each.lower() for each in values)
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise DeclarationError(f"{place} says `{value}`; {nearest(value, get_args(kind))}")
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not kind:
+        words = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+        raise DeclarationError(f"{place}: expected {words[kind]}, got {value!r}")
+    return value

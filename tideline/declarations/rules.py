@@ -1,0 +1,426 @@
+"""The closed language of rules, such as `purchases_ever >= 3 and top_category in ('hats', 'caps')`.
+
+`parse` reads a text with sqlglot and rebuilds it from an allowlist, `OPERATIONS`. Everything else
+is refused, so a rule reads no table, no file and no setting. Only the rebuilt tree reaches a
+warehouse (`sql_of`) or is computed here (`value_of`).
+
+As in SQL, an operation on null gives null; so does a division by zero.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import Token, TokenType
+
+from tideline.declarations.operations import (
+    OPERATIONS,
+    Call,
+    Column,
+    Constant,
+    Kind,
+    Node,
+    Value,
+    constant_sql,
+    kind_of_value,
+)
+from tideline.text import listed, nearest, shown
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+LONGEST = 4_000  # characters of a rule
+DEEPEST = 40  # parentheses, or other nested parts, within each other
+MOST_DIGITS = 15  # of a number; a double would round more of them
+UNITS = {"minute": 60, "hour": 3600, "day": 86400}
+INTERVAL = re.compile(r"([1-9]\d{0,5}) (minute|hour|day)s?")
+
+
+class RuleError(ValueError):
+    """A text is not a rule; the message names the part and the fix."""
+
+
+def parse(text: str) -> Node:
+    """The tree of a rule. Raises RuleError for everything that is not of the language."""
+    if not isinstance(text, str) or not text.strip():
+        raise RuleError('a rule is a condition in quotes, such as "recency <= 30"')
+    if len(text) > LONGEST:
+        raise RuleError(f"it has {len(text):,} characters; at most {LONGEST:,} are allowed")
+    if control := next((c for c in text if not c.isprintable() and c not in "\n\t\r"), None):
+        raise RuleError(f"the character {control!a} is not allowed")
+    try:
+        _check_tokens(sqlglot.tokenize(text))
+        trees = sqlglot.parse(text)
+    except (SqlglotError, RecursionError) as error:
+        raise RuleError(_plain(error)) from None
+    if len(trees) != 1 or trees[0] is None:
+        raise RuleError("it is not exactly one condition")
+    return _node(trees[0], DEEPEST)
+
+
+def _check_tokens(tokens: list[Token]) -> None:
+    depth = 0
+    for token in tokens:
+        if token.comments:
+            raise RuleError(f"comments are not allowed: {shown(token.comments[0].strip())}")
+        if token.token_type is TokenType.SEMICOLON:
+            raise RuleError("it is more than one condition; remove the semicolon")
+        if token.token_type in (TokenType.L_BRACE, TokenType.BLOCK_START):
+            raise RuleError("Jinja and braces are not allowed; write names without them")
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth < 0:
+            raise RuleError("it has a `)` without a `(`")
+        if depth > DEEPEST:
+            raise RuleError(f"its parentheses are nested more than {DEEPEST} deep")
+    if depth:
+        raise RuleError("it has a `(` without a `)`")
+
+
+def _plain(error: Exception) -> str:
+    """Where sqlglot stopped, without its traceback and its colors."""
+    found = getattr(error, "errors", None)
+    if not found:
+        return "it cannot be read; check its quotes and parentheses"
+    near = found[0].get("highlight") or ""
+    return f"it cannot be read at `{shown(near)}`; check its quotes and operators"
+
+
+def _refused(tree: exp.Expr, fix: str = "") -> RuleError:
+    part = shown(re.sub(r"\s+", " ", tree.sql()))
+    return RuleError(f"`{part}` is not allowed in a rule" + (f"; {fix}" if fix else ""))
+
+
+def _node(tree: exp.Expr, depth: int) -> Node:
+    """A node of ours for one of sqlglot; `depth` is how many may still lie below it."""
+    if tree.comments:
+        raise RuleError(f"comments are not allowed: {shown(tree.comments[0].strip())}")
+    if depth <= 0:
+        raise RuleError(f"its parts are nested more than {DEEPEST} deep")
+    build = BUILDERS.get(type(tree))
+    if build is None:
+        raise _refused(tree, _fix(tree))
+    return build(tree, depth - 1)
+
+
+def _fix(tree: exp.Expr) -> str:
+    if isinstance(tree, exp.Query | exp.Subquery | exp.Exists):
+        return "a rule reads only columns of the profile"
+    if isinstance(tree, exp.Cast | exp.TryCast):
+        return "columns have their types already"
+    if isinstance(tree, exp.ILike):
+        return "write `lower(column) like '...'`"
+    if isinstance(tree, exp.Func):
+        functions = [each.words for each in OPERATIONS.values() if each.is_function]
+        return f"the functions are {listed(functions, 'and')}"
+    return ""
+
+
+# The fixes for arguments of sqlglot that a rule must not have.
+EXTRA: dict[tuple[type[exp.Expr], str], str] = {
+    (exp.In, "query"): "a rule reads only columns of the profile",
+    (exp.Column, "table"): "write the name of the column alone",
+    (exp.Case, "this"): "write `case when column = 1 then ... end`",
+    (exp.Round, "decimals"): "it rounds to whole numbers",
+}
+
+
+def _only(tree: exp.Expr, *keys: str) -> None:
+    """Refuse a node of sqlglot with arguments besides those that we read."""
+    for key, value in tree.args.items():
+        if value and key not in keys:
+            raise _refused(tree, EXTRA.get((type(tree), key), ""))
+
+
+def _column(tree: exp.Expr, depth: int) -> Node:
+    _only(tree, "this")
+    _only(tree.this, "this", "quoted")
+    name = tree.name.lower()
+    if not NAME.fullmatch(name) or tree.this.args.get("quoted"):
+        raise _refused(tree, "names are letters, digits and underscores, without quotes")
+    return Column(name)
+
+
+def _literal(tree: exp.Expr, depth: int) -> Node:
+    if tree.is_string:
+        return Constant(tree.this)
+    digits = re.sub(r"\D", "", tree.this).lstrip("0")
+    if not re.fullmatch(r"\d+(\.\d*)?|\.\d+", tree.this) or len(digits) > MOST_DIGITS:
+        raise _refused(tree, f"write a number of at most {MOST_DIGITS} digits, such as 0.25")
+    return Constant(float(tree.this) if "." in tree.this else int(tree.this))
+
+
+def _timestamp(tree: exp.Expr, depth: int) -> Node:
+    """`timestamp '2026-01-31 12:00:00'` or `date '2026-01-31'`, which sqlglot reads as a cast."""
+    kind = tree.args["to"].this
+    is_instant = kind in (exp.DataType.Type.TIMESTAMP, exp.DataType.Type.DATE)
+    if not (is_instant and isinstance(tree.this, exp.Literal) and tree.this.is_string):
+        raise _refused(tree, _fix(tree))
+    try:
+        value = datetime.fromisoformat(tree.this.this)
+    except ValueError:
+        value = None
+    if value is None or value.tzinfo:
+        raise _refused(tree, "write the UTC time as timestamp '2026-01-31 12:00:00'")
+    return Constant(value)
+
+
+def _interval(tree: exp.Expr) -> Node:
+    unit = tree.args.get("unit")
+    text = f"{tree.this.name if tree.this else ''} {unit.name if unit else ''}".strip().lower()
+    match = INTERVAL.fullmatch(text)
+    if not match:
+        raise _refused(tree, "write interval '3 days', in minutes, hours or days")
+    return Constant(timedelta(seconds=int(match[1]) * UNITS[match[2]]))
+
+
+def _sum(operation: str, of_time: str) -> Callable[[exp.Expr, int], Node]:
+    def build(tree: exp.Expr, depth: int) -> Node:
+        left = _node(tree.this, depth)
+        if isinstance(tree.expression, exp.Interval):
+            return Call(of_time, (left, _interval(tree.expression)))
+        return Call(operation, (left, _node(tree.expression, depth)))
+
+    return build
+
+
+def _call(operation: str) -> Callable[[exp.Expr, int], Node]:
+    """Builds a call of the `this`, `expression` and `expressions` of a node of sqlglot."""
+
+    def build(tree: exp.Expr, depth: int) -> Node:
+        # `safe`, `typed` and the like are notes of sqlglot about the dialect, not text of the rule.
+        _only(tree, "this", "expression", "expressions", "safe", "typed")
+        parts = [tree.this, tree.args.get("expression"), *tree.expressions]
+        return Call(operation, tuple(_node(part, depth) for part in parts if part is not None))
+
+    return build
+
+
+def _chain(operation: str) -> Callable[[exp.Expr, int], Node]:
+    """`a and b and c` is one call: a long rule is not a deep one."""
+
+    def build(tree: exp.Expr, depth: int) -> Node:
+        parts = [_node(each, depth) for each in _flat(tree, type(tree))]
+        return Call(operation, tuple(parts))
+
+    return build
+
+
+def _flat(tree: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
+    """The operands of a chain of one operator, from left to right, without recursion."""
+    waiting = [tree]
+    while waiting:
+        part = waiting.pop()
+        if type(part) is kind:
+            if part.comments:
+                raise RuleError(f"comments are not allowed: {shown(part.comments[0].strip())}")
+            waiting += [part.expression, part.this]
+        else:
+            yield part
+
+
+def _is(tree: exp.Expr, depth: int) -> Node:
+    if isinstance(tree.expression, exp.Null):
+        return Call("is null", (_node(tree.this, depth),))
+    if isinstance(tree.expression, exp.Boolean):
+        is_not = Constant(tree.expression.this)
+        return Call("is not distinct from", (_node(tree.this, depth), is_not))
+    raise _refused(tree, "write `is null`, `is not null`, `is true` or `is false`")
+
+
+def _in(tree: exp.Expr, depth: int) -> Node:
+    _only(tree, "this", "expressions")
+    if not tree.expressions:
+        raise _refused(tree, "list its values, such as ('shoes', 'hats')")
+    return Call("in", tuple(_node(each, depth) for each in (tree.this, *tree.expressions)))
+
+
+def _between(tree: exp.Expr, depth: int) -> Node:
+    _only(tree, "this", "low", "high")
+    value = _node(tree.this, depth)
+    low, high = _node(tree.args["low"], depth), _node(tree.args["high"], depth)
+    return Call("and", (Call(">=", (value, low)), Call("<=", (value, high))))
+
+
+def _like(tree: exp.Expr, depth: int) -> Node:
+    _only(tree, "this", "expression", "negate")
+    pattern = _node(tree.expression, depth)
+    if not isinstance(pattern, Constant):
+        raise _refused(tree, "write the pattern in quotes")
+    call = Call("like", (_node(tree.this, depth), pattern))
+    return Call("not", (call,)) if tree.args.get("negate") else call
+
+
+def _case(tree: exp.Expr, depth: int) -> Node:
+    _only(tree, "ifs", "default")
+    parts: list[Node] = []
+    for each in tree.args["ifs"]:
+        parts += [_node(each.this, depth), _node(each.args["true"], depth)]
+    default = tree.args.get("default")
+    return Call("case", (*parts, _node(default, depth) if default else Constant(None)))
+
+
+def _trim(tree: exp.Expr, depth: int) -> Node:
+    _only(tree, "this")
+    return Call("trim", (_node(tree.this, depth),))
+
+
+def _round(tree: exp.Expr, depth: int) -> Node:
+    _only(tree, "this")
+    return Call(type(tree).__name__.lower(), (_node(tree.this, depth),))
+
+
+BUILDERS: dict[type[exp.Expr], Callable[[exp.Expr, int], Node]] = {
+    exp.Paren: lambda tree, depth: _node(tree.this, depth),
+    exp.Column: _column,
+    exp.Literal: _literal,
+    exp.Boolean: lambda tree, depth: Constant(tree.this),
+    exp.Null: lambda tree, depth: Constant(None),
+    exp.Cast: _timestamp,
+    exp.And: _chain("and"),
+    exp.Or: _chain("or"),
+    exp.Not: _call("not"),
+    exp.EQ: _call("="),
+    exp.NEQ: _call("<>"),
+    exp.LT: _call("<"),
+    exp.LTE: _call("<="),
+    exp.GT: _call(">"),
+    exp.GTE: _call(">="),
+    exp.NullSafeEQ: _call("is not distinct from"),
+    exp.NullSafeNEQ: _call("is distinct from"),
+    exp.Is: _is,
+    exp.In: _in,
+    exp.Between: _between,
+    exp.Like: _like,
+    exp.Case: _case,
+    exp.Add: _sum("+", "later"),
+    exp.Sub: _sum("-", "earlier"),
+    exp.Mul: _call("*"),
+    exp.Div: _call("/"),
+    exp.Mod: _call("%"),
+    exp.Neg: _call("negative"),
+    exp.DPipe: _call("||"),
+    exp.Coalesce: _call("coalesce"),
+    exp.Nullif: _call("nullif"),
+    exp.Lower: _call("lower"),
+    exp.Upper: _call("upper"),
+    exp.Length: _call("length"),
+    exp.Abs: _call("abs"),
+    exp.Trim: _trim,
+    exp.Round: _round,
+    exp.Floor: _round,
+    exp.Ceil: _round,
+}
+
+
+def columns_of_rule(node: Node) -> Iterator[str]:
+    """Names of the columns that a rule reads, each once per place."""
+    if isinstance(node, Column):
+        yield node.name
+    elif isinstance(node, Call):
+        for each in node.arguments:
+            yield from columns_of_rule(each)
+
+
+def sql_of(node: Node, dialect: str, column: Callable[[str], str] = str) -> str:
+    """The SQL of a tree for `duckdb` or `snowflake`; `column` gives that of a name."""
+    if isinstance(node, Column):
+        return column(node.name)
+    if isinstance(node, Constant):
+        return constant_sql(node.value, dialect)
+    operation = OPERATIONS[node.operation]
+    parts = []
+    for each in node.arguments:
+        part = sql_of(each, dialect, column)
+        is_number = operation.is_arithmetic and not isinstance(each, Call)
+        if is_number:  # whole numbers would overflow, and stop the graph for everybody
+            part = f"cast({part} as double)"
+        elif _is_infix(each) and not operation.is_function:
+            part = f"({part})"
+        parts.append(part)
+    return operation.sql(*parts)
+
+
+def _is_infix(node: Node) -> bool:
+    return isinstance(node, Call) and not OPERATIONS[node.operation].is_function
+
+
+def value_of(node: Node, row: Mapping[str, Value]) -> Value:
+    """The value of a tree for a row: what the warehouse computes from `sql_of`."""
+    if isinstance(node, Column):
+        return row[node.name]
+    if isinstance(node, Constant):
+        return node.value
+    operation = OPERATIONS[node.operation]
+    values = [value_of(each, row) for each in node.arguments]
+    if not operation.takes_null and None in values:
+        return None
+    return operation.value(*values)
+
+
+def kind_of(node: Node, kinds: Mapping[str, Kind]) -> Kind | None:
+    """The kind of a tree's value; null has none.
+
+    `kinds` are those of the columns that a rule may read. Raises RuleError at an unknown column and
+    at operands that do not fit.
+    """
+    if isinstance(node, Column):
+        if node.name not in kinds:
+            raise RuleError(f"unknown column `{node.name}`; {nearest(node.name, kinds)}")
+        return kinds[node.name]
+    if isinstance(node, Constant):
+        return kind_of_value(node.value)
+    operation = OPERATIONS[node.operation]
+    found = [kind_of(each, kinds) for each in node.arguments]
+    wanted = operation.kinds(len(found))
+    if wanted is None:
+        raise RuleError(f"`{operation.words}` has the wrong number of values")
+    same: tuple[Node, Kind] | None = None
+    for each, kind, want in zip(node.arguments, found, wanted, strict=True):
+        if kind is None or want == "any":
+            continue
+        if want == "ordered" and kind == "boolean":
+            raise RuleError(f"`{_text(node)}` orders true and false; write `= true` or `= false`")
+        if want in ("same", "ordered"):
+            if same and same[1] != kind:
+                raise RuleError(_mismatch(node, same, (each, kind)))
+            same = same or (each, kind)
+        elif want != kind:
+            raise RuleError(
+                f"`{_text(node)}` needs a {want}, but `{_text(each)}` is a {kind}"
+                + (
+                    f"; write a comparison, such as `{_text(each)} > 0`"
+                    if want == "boolean"
+                    else ""
+                )
+            )
+    return operation.gives if operation.gives != "same" else (same[1] if same else None)
+
+
+def check_condition(node: Node, kinds: Mapping[str, Kind]) -> None:
+    """Raises RuleError if a tree is not a condition over columns of these kinds."""
+    kind = kind_of(node, kinds)
+    if kind not in ("boolean", None):
+        raise RuleError(
+            f"`{_text(node)}` is a {kind}, not a condition; compare it, such as "
+            f"`{_text(node)} {'> 0' if kind == 'number' else 'is not null'}`"
+        )
+
+
+def _text(node: Node) -> str:
+    return shown(sql_of(node, "duckdb").replace("cast(", "").replace(" as double)", ""))
+
+
+def _mismatch(node: Node, one: tuple[Node, Kind], other: tuple[Node, Kind]) -> str:
+    kinds = listed([f"`{_text(each)}` is a {kind}" for each, kind in (one, other)], "and")
+    fix = "compare values of one kind"
+    for (value, kind), (_, wanted) in ((one, other), (other, one)):
+        if isinstance(value, Constant) and wanted == "text" and kind == "number":
+            fix = f"write '{value.value}' in quotes"
+        elif isinstance(value, Constant) and wanted == "number" and kind == "text":
+            fix = "write the number without quotes"
+        elif isinstance(value, Constant) and wanted == "timestamp" and kind == "text":
+            fix = "write timestamp '2026-01-31 12:00:00'"
+    return f"`{_text(node)}` mixes kinds: {kinds}; {fix}"
