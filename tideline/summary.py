@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from tideline.declarations.unreachable import sentences
-from tideline.text import table
+from tideline.text import counted, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import Warehouse, open_warehouse
 
@@ -57,8 +57,9 @@ def unknown_events(warehouse: Warehouse) -> list[str]:
     if not rows:
         return []
     return [
-        f"  {rows:,} quarantined rows are of {events:,} events that the tracking plan does not "
-        "know; `tideline plan infer` proposes rows for it."
+        f"  {counted(rows, 'quarantined row is', 'quarantined rows are')} of "
+        f"{counted(events, 'event')} that the tracking plan does not know; `tideline plan infer` "
+        "proposes rows for it."
     ]
 
 
@@ -127,7 +128,7 @@ def summary(warehouse: Warehouse) -> str:
         section(["stage", "rows"], counts.items()),
         f"  events + duplicated + quarantined = {parts:,}, "
         + ("all that landed." if parts == counts["landed rows"] else "NOT all that landed!"),
-        f"  Landed last: {last[0]:,} rows in {last[1]:,} files.",
+        f"  Landed last: {counted(last[0], 'row')} in {counted(last[1], 'file')}.",
         *unknown_events(warehouse),
         "Segments",
         section(

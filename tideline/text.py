@@ -1,11 +1,13 @@
-"""Words for people: the nearest right word, and tables of text."""
+"""Words for people: numbers with what they count, the nearest right word, tables of text."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-LETTERS = {"ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O"}
-LETTERS |= {"ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "þ": "th", "ı": "i"}
+# Letters as their languages spell them without accents: German ä, ö, ü, and those without a base.
+LETTERS = {"ä": "ae", "Ä": "AE", "ö": "oe", "Ö": "OE", "ü": "ue", "Ü": "UE", "ß": "ss", "ẞ": "SS"}
+LETTERS |= {"æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
+LETTERS |= {"đ": "d", "Đ": "D", "ð": "d", "þ": "th", "ı": "i"}
 LONGEST_SHOWN = 60
 
 
@@ -18,9 +20,15 @@ def nearest(word: object, words: Iterable[str]) -> str:
     return f"there are: {', '.join(by_fold.values()) or 'none'}"
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number and what it counts: `1 row`, `1,017 rows`; another plural than `-s` is given."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
 def plain(text: str) -> str:
-    """A text in ASCII: accents go (é is e, ö is o), and letters without a plain one."""
-    spelled = "".join(LETTERS.get(letter, letter) for letter in text)
+    """A text in ASCII: ü is ue and ß is ss, other accents go (é is e), as do other letters."""
+    composed = unicodedata.normalize("NFC", text)  # ü may be u and two dots
+    spelled = "".join(LETTERS.get(letter, letter) for letter in composed)
     return unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
 
 

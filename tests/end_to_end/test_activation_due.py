@@ -21,8 +21,8 @@ from tests.support.activation_rig import (
 
 pytest_plugins = ["tests.support.activation_fixtures"]
 
-REFUSED = "not held is the removal of 1 rows whose profiles have refused `marketing`"
-FORGOTTEN = "not held is the removal of 1 rows whose profiles are to be forgotten"
+REFUSED = "not held is the removal of 1 row for which `marketing` is refused"
+FORGOTTEN = "not held is the removal of 1 row for which forgetting is asked"
 
 
 def agreed(count):

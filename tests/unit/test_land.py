@@ -359,8 +359,8 @@ def test_command_line(tmp_path, capsys):
     where = ["--landing", str(tmp_path / "landing")]
     assert main([str(log), "--mapping", str(mapping), *where]) == 0
     said = capsys.readouterr()
-    assert "1 rows read, 1 landed, 0 filtered, 0 unreadable" in said.out
-    assert "1 rows are of 1 events that are not in the tracking plan" in said.err
+    assert "1 row read, 1 landed, 0 filtered, 0 unreadable" in said.out
+    assert "1 row is of 1 event not in the tracking plan" in said.err
     assert "Land again with --accept-plan" in said.err
     assert "page_veiw: did you mean `page_view`" in said.err
     # A file that is not there stops neither the others nor passes as success.

@@ -75,7 +75,7 @@ def test_a_uuid_that_several_users_share_is_no_visitor(tmp_path):
         ("payment_id", [f"p{n}" for n in range(60)], True, "unique and complete"),
         ("uuid", [f"e{n}" for n in range(60)], True, "unique and complete"),
         ("id", [str(n + 1) for n in range(60)], False, "a row number"),
-        ("event_id", [f"e{n}" for n in range(59)] + [""], False, "1 rows have none"),
+        ("event_id", [f"e{n}" for n in range(59)] + [""], False, "1 row has none"),
         ("event_id", [f"e{n % 50}" for n in range(60)], False, "10 rows would become duplicates"),
     ],
 )
@@ -247,7 +247,7 @@ def test_events_have_the_names_of_the_plan_where_the_log_has_what_it_requires(tm
         "Product Viewed": "product_view",  # `sku` stands for product_id
         "NextSong": "next_song",
         "purchase": "purchase_logged",
-        "Größe geändert": "grosse_geandert",
+        "Größe geändert": "groesse_geaendert",
     }
     assert "20 rows; purchase needs order_id and revenue" in line(text, "    purchase:")
     assert "20 rows, not in the tracking plan" in line(text, "    NextSong:")
@@ -264,7 +264,7 @@ def test_names_that_yaml_would_take_for_truth_stay_text(tmp_path):
 @pytest.mark.parametrize("rows", [["time,user_id,action"], ["a"], ["time,user_id", "2024-01-01,"]])
 def test_a_log_of_hardly_any_rows_is_proposed_for(tmp_path, rows):
     text, _ = proposed(tmp_path, rows)
-    assert f"# Read: the {len(rows) - 1} rows" in text
+    assert f"# Read: all {len(rows) - 1} row" in text
 
 
 def test_a_log_that_cannot_be_read_is_said_in_one_line(tmp_path, capsys):
@@ -338,7 +338,7 @@ def test_of_a_long_log_the_first_rows_are_looked_at_and_that_is_said(tmp_path, m
     assert "# Read: the first 50 rows, the rest not." in text
     monkeypatch.undo()
     text, _ = proposed(tmp_path, rows)
-    assert "# Read: the 60 rows, all of it." in text
+    assert "# Read: all 60 rows." in text
 
 
 @pytest.mark.parametrize("name", ["kontakt", "mail_addr", "login", "visitor", "E-Mail-Adresse"])

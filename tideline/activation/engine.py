@@ -31,6 +31,7 @@ from tideline.activation.plan import (
 )
 from tideline.declarations.syncs import Sync
 from tideline.progress import Progress
+from tideline.text import counted
 from tideline.warehouse.clock import wall_clock
 from tideline.warehouse.connection import Warehouse
 from tideline.warehouse.errors import ActivationError, NotConfigured
@@ -198,8 +199,8 @@ class _Runner:
         withheld = ""
         if desired.withheld:
             withheld = (
-                f"{desired.withheld} rows withheld, whose profiles have not agreed to "
-                f"`{sync.settings.consent}`"
+                f"{counted(desired.withheld, 'row')} withheld, for which "
+                f"`{sync.settings.consent}` is not agreed to"
             )
         if objection:
             objection = self._with_due(objection, due)
@@ -221,7 +222,9 @@ class _Runner:
         if run.status == "succeeded" and not self.forgotten:
             run.acknowledged_as_of = run.as_of
         if run.rejected and not self.problem:
-            self.problem = f"{run.rejected} rows rejected; `activation_rejections` says why"
+            self.problem = (
+                f"{counted(run.rejected, 'row')} rejected; `activation_rejections` says why"
+            )
         run.message = "; ".join(filter(None, [self.problem, withheld]))
 
     def _remove_due(self, destination: Destination, desired: Desired, dry_run: bool) -> None:
@@ -251,7 +254,9 @@ class _Runner:
 
     def _with_due(self, objection: str, due: Mapping[str, int]) -> str:
         """An objection, and of whom it holds no removal."""
-        parts = [f"not held is the removal of {rows:,} rows {why}" for why, rows in due.items()]
+        parts = [
+            f"not held is the removal of {counted(rows, 'row')} {why}" for why, rows in due.items()
+        ]
         return "; ".join([objection, *parts])
 
     def _verdict(self) -> Status:

@@ -14,6 +14,7 @@ from tideline.landing.log_columns import (
     text_of,
 )
 from tideline.landing.log_files import identifier
+from tideline.text import counted
 
 # Names of columns in snake_case, the likeliest first.
 EVENT_IDS = (
@@ -134,7 +135,7 @@ def repeated(columns: Columns, name: str, counts: Counts) -> str:
     empty = columns.rows - counts.filled
     said = [f"{counts}, not unique"] if extra else [f"{counts}"]
     if empty:
-        said.append(f"{empty:,} rows have none")
+        said.append(f"{counted(empty, 'row has', 'rows have')} none")
     if extra:
         text = text_of(name)
         row = ", ".join(identifier(each) for each in columns.names)
@@ -145,7 +146,7 @@ def repeated(columns: Columns, name: str, counts: Counts) -> str:
         if copies == extra:
             said.append("the repeats are the same rows again: map it to count them once")
         else:
-            said.append(f"mapped, {extra:,} rows would become duplicates")
+            said.append(f"mapped, {counted(extra, 'row')} would become duplicates")
     return ", ".join(said)
 
 
@@ -164,7 +165,7 @@ def objection(columns: Columns, counts: Counts) -> str | None:
     if columns.rows < ENOUGH:
         return None
     if counts.distinct == 1:
-        return f"one value in all {counts.filled:,} rows"
+        return f"one value in all {counted(counts.filled, 'row')}"
     if counts.once > ONCE * counts.distinct:
         return f"{counts}, hardly any occurs twice: they name rows, not people"
     return None
@@ -175,7 +176,7 @@ def evidence(columns: Columns, counts: Counts) -> str:
     said = [str(counts) if columns.rows >= ENOUGH else "by its name; too few rows to test it"]
     empty = columns.rows - counts.filled
     if empty:
-        said.append(f"{empty:,} rows are empty")
+        said.append(f"{counted(empty, 'row is', 'rows are')} empty")
     if columns.rows >= ENOUGH and counts.most > 0.5 * counts.filled:
         said.append(f"one value has {counts.most:,} rows: is it a placeholder for nobody?")
     return ", ".join(said)

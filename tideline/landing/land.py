@@ -54,6 +54,7 @@ from tideline.landing.plan_check import SEEDS
 from tideline.landing.plan_infer import InferError, described, infer_unknown
 from tideline.landing.propose import propose
 from tideline.progress import Progress
+from tideline.text import counted
 from tideline.usage import parser as parser_of
 from tideline.warehouse.duckdb_file import close_off, only_row
 from tideline.warehouse.paths import path_of
@@ -92,15 +93,17 @@ class Landed:
         """The result for a person, a few lines."""
         out = [
             f"{self.log} -> {self.output}",
-            f"  {self.rows:,} rows read, {self.landed:,} landed, "
+            f"  {counted(self.rows, 'row')} read, {self.landed:,} landed, "
             f"{sum(self.filtered.values()):,} filtered, {self.unreadable_rows:,} unreadable, "
             f"{self.seconds:.1f} s",
         ]
         if self.replaced:
             log, mapping, rows = self.replaced
             out.append(
-                f"  replaces the {rows:,} rows of {log} that were landed with {mapping}; the next "
-                "build takes them out (to keep both, give this one a name with --as NAME)"
+                f"  replaces the {counted(rows, 'row')} of {log} that "
+                f"{'was' if rows == 1 else 'were'} landed with {mapping}; the next build takes "
+                f"{'it' if rows == 1 else 'them'} out (to keep both, give this one a name with "
+                "--as NAME)"
             )
             out.append(f"  {RELEARN}")
         if self.other_names:
@@ -115,8 +118,9 @@ class Landed:
         if self.untimed_rows:
             line, text = self.untimed[0]
             out.append(
-                f"  {self.untimed_rows:,} rows have no readable time ({self.log.name}:{line}: "
-                f"{text!r}); they will be quarantined. If there are many, say how to read it: "
+                f"  {counted(self.untimed_rows, 'row has', 'rows have')} no readable time "
+                f"({self.log.name}:{line}: {text!r}) and will be quarantined. If there are many, "
+                "say how to read it: "
                 "time: {column: ..., format: '%d/%m/%Y %H:%M'}"
             )
         return "\n".join(out)
@@ -536,7 +540,7 @@ def remove(logs: list[Path], folder: Path) -> int:
     """Take landings back."""
     for log in logs:
         output, rows = take_back(str(log), folder)
-        print(f"{output}: taken back; the next build takes its {rows:,} rows out")
+        print(f"{output}: taken back; the next build takes its {counted(rows, 'row')} out")
     print(RELEARN)
     return 0
 

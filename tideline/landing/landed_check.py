@@ -16,7 +16,7 @@ import duckdb
 from tideline.landing.log_files import literal
 from tideline.landing.plan_check import SEEDS, event_key, properties_of
 from tideline.landing.plan_infer import is_event_name, read_seed, renamed, shown_name
-from tideline.text import table
+from tideline.text import counted, table
 from tideline.warehouse.duckdb_file import only_row
 
 MOST_EVENTS = 20
@@ -83,20 +83,25 @@ class Checked:
         more = self.events[MOST_EVENTS:]
         if more:
             rest = sum(each.rows for each in more)
-            lines.append(f"  and {len(more):,} more events with {rest:,} rows")
+            events = counted(len(more), "more event")
+            lines.append(f"  and {events} with {counted(rest, 'row')}")
         return "\n".join([*lines, *(f"  {line}" for line in self.set_apart())])
 
     def set_apart(self) -> list[str]:
         """Rows that the graph will set apart as duplicated or quarantined, and why."""
         causes = [
-            (self.repeats, "repeat the event id of another row and will be duplicates"),
-            (self.unreadable, "cannot be read and will be quarantined"),
-            (self.untimed, "have no readable time and will be quarantined"),
-            (self.early, "are of before 1990: their time will be refused or replaced"),
-            (self.late, "are of the future and will be quarantined"),
-            (self.nobody, "name nobody and will be quarantined"),
+            (self.repeats, "repeats", "repeat", "the event id of another row: a duplicate"),
+            (self.unreadable, "cannot", "cannot", "be read and will be quarantined"),
+            (self.untimed, "has", "have", "no readable time and will be quarantined"),
+            (self.early, "is", "are", "of before 1990: the time will be refused or replaced"),
+            (self.late, "is", "are", "of the future and will be quarantined"),
+            (self.nobody, "names", "name", "nobody and will be quarantined"),
         ]
-        return [f"{rows:,} rows {what}." for rows, what in causes if rows]
+        return [
+            f"{counted(rows, f'row {does}', f'rows {do}')} {what}."
+            for rows, does, do, what in causes
+            if rows
+        ]
 
     def warnings(self) -> list[str]:
         """Doubts about the mapping, in plain words."""

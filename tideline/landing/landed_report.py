@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -14,6 +15,7 @@ from tideline.landing.guess_event import known_events
 from tideline.landing.landed_check import Event, check_landed
 from tideline.landing.plan_accept import Accepted, accept
 from tideline.landing.plan_infer import LEAST_ROWS, infer_unknown, shown_name
+from tideline.text import counted
 
 
 @dataclass
@@ -58,11 +60,13 @@ def accepted_lines(accepted: Accepted, seeds: Path) -> list[str]:
     plan = seeds / "tracking_plan.csv"
     if not accepted.events:
         return [f"Nothing was added to {plan}."]
-    lines = [f"Added to {plan}: {', '.join(accepted.events)} ({len(accepted.rows)} lines)."]
+    lines = [
+        f"Added to {plan}: {', '.join(accepted.events)} ({counted(len(accepted.rows), 'line')})."
+    ]
     refusing = [
         f"  {row['event_name']}.{row['property']}: {row['description']}"
         for row in accepted.rows
-        if " are no " in row["description"]
+        if re.search(" (is|are) no ", row["description"])
     ]
     if refusing:
         lines += [*refusing, "  Such rows will be quarantined unless you correct these lines."]
@@ -73,8 +77,8 @@ def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> st
     """What to do about events that the tracking plan does not know."""
     rows = sum(event.rows for event in unknown)
     said = [
-        f"{rows:,} rows are of {len(unknown):,} events that are not in the tracking plan; they "
-        "will be quarantined as `unknown event`."
+        f"{counted(rows, 'row is', 'rows are')} of {counted(len(unknown), 'event')} not in the "
+        "tracking plan and will be quarantined as `unknown event`."
     ]
     if is_accepting:
         said.append(

@@ -11,6 +11,7 @@ import duckdb
 
 from tideline.landing.log_files import FLOATS, Log, identifier, literal
 from tideline.landing.mapping import words
+from tideline.text import counted
 from tideline.warehouse.duckdb_file import only_row
 
 # With fewer rows, counts prove nothing: names decide alone.
@@ -33,7 +34,7 @@ class Counts:
 
     def __str__(self) -> str:
         """The evidence as a person reads it."""
-        return f"{self.distinct:,} values in {self.filled:,} rows"
+        return f"{counted(self.distinct, 'value')} in {counted(self.filled, 'row')}"
 
 
 class Columns:

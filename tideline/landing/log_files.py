@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 from tideline.landing.mapping import LogFormat, MappingError
 from tideline.progress import reading
+from tideline.text import counted
 from tideline.warehouse.duckdb_file import only_row
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".log")
@@ -401,7 +402,7 @@ def csv_records(
             number += len(taken)
             continue
         if not problem and len(values) != width:
-            problem = f"{len(values)} columns instead of {width}"
+            problem = f"{counted(len(values), 'column')} instead of {width}"
         if problem:
             waiting.extendleft(reversed(taken[1:]))
             reader = csv_reader(feed(), delimiter, strict=True)

@@ -26,7 +26,7 @@ from tideline.landing.plan_check import (
     read,
     snake_case,
 )
-from tideline.text import shown
+from tideline.text import counted, shown
 from tideline.warehouse.duckdb_file import only_row, reason
 
 # An event with fewer rows is rather a typing error; a property in fewer of its rows an accident.
@@ -150,7 +150,7 @@ def infer(warehouse: Path | None, landing: Path, seeds: Path, everything: bool) 
             raise InferError(f"no event has landed in {proposal.origin} {LEAST_ROWS} times or more")
         for event, rows in events:
             if event in TRAIT_CALLS and (everything or event not in known):
-                proposal.rows.append(row_of(event, description=f"{rows:,} rows landed"))
+                proposal.rows.append(row_of(event, description=f"{counted(rows, 'row')} landed"))
             elif event not in TRAIT_CALLS:
                 skip = set() if everything else known.get(event, set())
                 add_event(con, proposal, event, rows, skip, event in known and not everything)
@@ -343,21 +343,24 @@ def add_event(
 ) -> None:
     """Add the rows of one event to the proposal; lenient ones hold for each row that was read."""
     if not is_event_name(event):
-        proposal.notes.append(f"{shown_name(event)}, {rows:,} rows, is left out: {renamed(event)}")
+        proposal.notes.append(
+            f"{shown_name(event)}, {counted(rows, 'row')}, is left out: {renamed(event)}"
+        )
         return
     found = [Property(*row) for row in con.execute(PROPERTIES, [event]).fetchall()]
     least = max(LEAST_ROWS, LEAST_SHARE * rows)
     usual = [each for each in found if each.filled >= least and is_name(each.name)]
     usual = sorted(usual, key=lambda each: (-each.filled, each.name))[:MOST_PROPERTIES]
     if len(usual) < len(found):
+        left = counted(len(found) - len(usual), "property is", "properties are")
         proposal.notes.append(
-            f"{event}: {len(found) - len(usual)} properties are left out; they are in fewer than "
-            f"{least:.0f} of {rows:,} rows, or their names cannot be looked up"
+            f"{event}: {left} left out: in fewer than {least:.0f} of {counted(rows, 'row')}, or "
+            "with a name that cannot be looked up"
         )
     new = [each for each in usual if each.name not in skip]
     proposal.rows += [proposed(event, each, rows, is_lenient) for each in new]
     if not new and not is_known:
-        proposal.rows.append(row_of(event, description=f"{rows:,} rows landed"))
+        proposal.rows.append(row_of(event, description=f"{counted(rows, 'row')} landed"))
 
 
 def is_event_name(name: str) -> bool:
@@ -390,14 +393,14 @@ def proposed(event: str, each: Property, rows: int, is_lenient: bool) -> dict[st
     if is_lenient and fitting < each.filled:
         kind, fitting = "text", each.filled - each.objects - each.arrays
     allowed = allowed_of(each, kind)
-    facts = [f"Filled in {each.filled / rows:.1%} of {rows:,} rows"]
+    facts = [f"Filled in {each.filled / rows:.1%} of {counted(rows, 'row')}"]
     if fitting < each.filled:
-        facts.append(f"{each.filled - fitting:,} are no {kind}")
+        facts.append(f"{counted(each.filled - fitting, 'is', 'are')} no {kind}")
     others = each.filled - sum((each.values or {}).get(value, 0) for value in allowed)
     if allowed and others and is_lenient:
         allowed = []
     elif allowed and others:
-        facts.append(f"{others:,} are another value")
+        facts.append(f"{counted(others, 'is', 'are')} another value")
     is_text_of_persons = (
         kind == "text" and each.personal and not IDS.intersection(words_of(each.name))
     )

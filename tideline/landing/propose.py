@@ -18,6 +18,7 @@ from tideline.landing.log_columns import Columns, quoted, quoted_sql, text_of
 from tideline.landing.log_files import Log, identifier, open_log
 from tideline.landing.log_format import OTHER, find_format
 from tideline.landing.mapping import LogFormat
+from tideline.text import counted
 
 MOST_ROWS = 5_000_000  # of a longer log the first ones are looked at
 RECEIVED = ("received_at", "collector_tstamp", "ingested_at", "server_time")
@@ -89,19 +90,21 @@ def look_at(
     if not wrong or format.encoding != "utf-8":
         return columns, format, seen
     format = replace(format, encoding=OTHER)
-    seen.append(f"{wrong:,} rows are not UTF-8; {OTHER} is the most usual other encoding")
+    said = counted(wrong, "row is", "rows are")
+    seen.append(f"{said} not UTF-8; {OTHER} is the most usual other encoding")
     return Columns(con, open_log(con, path, folder, format, MOST_ROWS), folder), format, seen
 
 
 def rows_seen(columns: Columns) -> list[str]:
     """What was read of the log."""
-    part = " first" if columns.log.is_partial else ""
-    lines = [
-        f"# Read: the{part} {columns.rows:,} rows{', the rest not' if part else ', all of it'}."
-    ]
+    rows = counted(columns.rows, "row")
+    is_partial = columns.log.is_partial
+    lines = [f"# Read: the first {rows}, the rest not." if is_partial else f"# Read: all {rows}."]
     problems = sum(columns.problems.values())
     if problems:
-        lines.append(f"# {problems:,} more rows cannot be read; landed they are quarantined.")
+        lines.append(
+            f"# {counted(problems, 'more row')} cannot be read; landed, such rows are quarantined."
+        )
     return lines
 
 
