@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 # Letters as their languages spell them without accents: German ä, ö, ü, and those without a base.
 LETTERS = {"ä": "ae", "Ä": "AE", "ö": "oe", "Ö": "OE", "ü": "ue", "Ü": "UE", "ß": "ss", "ẞ": "SS"}
@@ -32,10 +33,15 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
 
 
-def shown(text: str) -> str:
+def shown(text: str, longest: int = LONGEST_SHOWN) -> str:
     """A text on one line of bounded length, what does not print escaped."""
-    cut = text[:LONGEST_SHOWN] + ("…" if len(text) > LONGEST_SHOWN else "")
+    cut = text[:longest] + ("…" if len(text) > longest else "")
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+
+
+def shown_path(path: Path) -> str:
+    """A path from the current folder if it is in there, else as it is."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence]) -> str:

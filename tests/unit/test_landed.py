@@ -31,13 +31,13 @@ def seeds(tmp_path):
 def land(tmp_path, seeds, capsys):
     """Land rows of (id, at, who, what, minutes); what is said of it, and the warnings."""
 
-    def run(rows, *words, code=0):
-        log, mapping = tmp_path / "gym.csv", tmp_path / "gym.yml"
+    def run(rows, *words, code=0, mapping=MAPPING):
+        log, file = tmp_path / "gym.csv", tmp_path / "gym.yml"
         lines = ["id,at,who,what,minutes", *(",".join(map(str, row)) for row in rows)]
         log.write_text("\n".join(lines) + "\n")
-        mapping.write_text(MAPPING)
+        file.write_text(mapping)
         where = ["--landing", tmp_path / "landing", "--seeds", seeds]
-        arguments = [log, "--mapping", mapping, *where, *words]
+        arguments = [log, "--mapping", file, *where, *words]
         assert main([str(each) for each in arguments]) == code
         said = capsys.readouterr()
         return said.out, said.err
@@ -64,15 +64,20 @@ def test_the_counts_are_those_of_the_landed_rows(land):
     rows += [(f"p{n}", "2024-03-02 10:00:00", "u1", "Order Completed", 5) for n in range(4)]
     out, err = land([*rows, ("too", "few")])
     for said in (
-        "rows    105",
-        "people  10 (10 by user_id)",
-        "time    1969-07-20 20:17:00 UTC to 2999-01-01 00:00:00 UTC",
+        "rows         105",
+        "identifiers  10 user_id",
+        "time         1969-07-20 20:17:00 UTC to 2999-01-01 00:00:00 UTC",
+        "A build makes of them: 94 events, 1 duplicated, 10 quarantined.",
         "1 row repeats the event id of another row",
         "1 row cannot be read",
         "1 row has no readable time",
         "1 row is of before 1990",
         "1 row is of the future",
-        "1 row names nobody",
+        "1 row names nobody: column who (user_id) is empty",
+        "1 row has no event name",
+        "4 rows break the tracking plan:",
+        "purchase: order_id is missing, 4 rows: map a column to properties.order_id in gym.yml, or",
+        "purchase: revenue is missing, 4 rows: ",
     ):
         assert said in out, said
     assert not re.search(r"\b1 (rows|events|people|lines|values)\b", out + err)
@@ -80,7 +85,7 @@ def test_the_counts_are_those_of_the_landed_rows(land):
     assert ["login", "99"] in [words[:2] for words in counted]
     # An alias is counted as the event that the graph makes of it.
     purchase = " ".join(next(words for words in counted if words[:1] == ["purchase"]))
-    assert purchase == "purchase 4 4 lack order_id, 4 lack revenue: will be quarantined"
+    assert purchase == "purchase 4 breaks the tracking plan: see below"
     assert "(no name) 1 no event name" in " ".join(out.split())
     assert "the rows span 1029 years" in err
     assert "before 1990 or in the future" in err
@@ -106,6 +111,68 @@ def test_the_counts_are_those_of_the_landed_rows(land):
 def test_doubts_are_told_in_words(land, rows, warning):
     _, err = land(rows)
     assert (warning in err) if warning else not err, err
+
+
+def test_each_broken_rule_is_counted_with_its_rows_and_its_place(land, seeds):
+    plan = seeds / "tracking_plan.csv"
+    plan.write_text(
+        plan.read_text()
+        + "drill,minutes,integer,true,1|2|3,,Length\ndrill,mins,text,false,,[0-9],Other length\n"
+        + "swim,minutes,text,false,,[a-z]+,Style\n"
+    )
+    lines = plan.read_text().splitlines()
+    drill, swim = (1 + lines.index(f"{each}") for each in (lines[-3], lines[-1]))
+    values = [1, 2, 3, "", "long", "long", 7, "1"]
+    rows = [(f"d{n}", "2024-03-01 10:00:00", "u1", "drill", v) for n, v in enumerate(values)]
+    rows += [(f"s{n}", "2024-03-01 10:00:00", "u1", "Swim", v) for n, v in enumerate(["crawl", 5])]
+    rows += [("d7", "2024-03-01 11:00:00", "u1", "drill", "long")]  # a valid row has the id
+    out, _ = land(rows)
+    assert "A build makes of them: 5 events, 1 duplicated, 5 quarantined." in out
+    assert "5 rows break the tracking plan:" in out
+    where = "properties.minutes in gym.yml"
+    for said in (
+        f"drill: minutes is not an integer, 2 rows: correct {where}, or property_type in "
+        f"{seeds}/tracking_plan.csv:{drill}",
+        f"drill: minutes is not one of 1, 2, 3, 1 row: correct {where}, or allowed_values in ",
+        "drill: minutes is missing, 1 row: column minutes is empty; write false under is_required "
+        f"in {seeds}/tracking_plan.csv:{drill}",
+        f"swim: minutes does not match [a-z]+, 1 row: correct {where}, or pattern in "
+        f"{seeds}/tracking_plan.csv:{swim}",
+    ):
+        assert said in out, said
+
+
+def test_a_row_that_breaks_several_rules_is_counted_under_each(land, seeds):
+    plan = seeds / "tracking_plan.csv"
+    plan.write_text(plan.read_text() + "drill,minutes,integer,false,,,\ndrill,coach,text,true,,,\n")
+    rows = [(f"d{n}", "2024-03-01", "u1", "drill", v) for n, v in enumerate(["long", 3])]
+    out, _ = land(rows)
+    assert "2 rows break the tracking plan:" in out
+    assert "drill: coach is missing, 2 rows: map a column to properties.coach in gym.yml" in out
+    assert "drill: minutes is not an integer, 1 row: correct properties.minutes in gym.yml" in out
+
+
+def test_an_alias_fills_what_the_plan_requires_as_in_a_build(land):
+    rows = [*visits(60, what="product_view"), ("e99", "2024-03-01", "u1", "product_view", "")]
+    out, _ = land(rows, mapping=MAPPING.replace("{minutes: minutes}", "{sku: minutes}"))
+    assert "A build makes of them: 60 events, 0 duplicated, 1 quarantined." in out
+    assert "product_view: product_id is missing, 1 row: column minutes is empty" in out
+
+
+def test_no_row_is_compared_with_a_plan_that_has_a_problem(land, seeds):
+    plan = seeds / "tracking_plan.csv"
+    plan.write_text(plan.read_text() + "login,minutes,integer,false,,[0-9,\n")
+    out, err = land(visits(60))
+    assert "A build makes of them: 60 events" in out
+    assert "no row was compared with the tracking plan, which has a problem: " in err
+    assert "[0-9 is not a regular expression" in err
+
+
+def test_a_property_called_email_names_a_person_as_in_a_build(land):
+    rows = [(f"e{n}", "2024-03-01 10:00:00", "", "login", f"A{n % 9}@x.org") for n in range(60)]
+    out, _ = land(rows, mapping=MAPPING.replace("{minutes: minutes}", "{email: minutes}"))
+    assert "identifiers  9 email" in out
+    assert "nobody" not in out
 
 
 def test_no_identifier_is_shown(land):

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tideline.landing.landed_check import names_of
 from tideline.landing.log_columns import (
     ENOUGH,
     Columns,
@@ -18,7 +17,7 @@ from tideline.landing.log_columns import (
 from tideline.landing.log_files import identifier, literal
 from tideline.landing.mapping import words
 from tideline.landing.plan_check import event_key
-from tideline.landing.plan_infer import read_seed
+from tideline.landing.plan_infer import names_of, read_seed
 from tideline.text import counted
 
 MOST_NAMES = 100

@@ -23,6 +23,7 @@ import yaml
 
 from tideline.landing.landed_check import check_landed
 from tideline.landing.landed_report import report
+from tideline.landing.landed_words import summary, warnings
 from tideline.landing.landings import (
     NOTE,
     also_landed_as,
@@ -529,7 +530,7 @@ def main(arguments: list[str] | None = None) -> int:
             failed = True
     try:
         if outputs:
-            say(outputs, options)
+            say(outputs, mapping, options)
     except (InferError, duckdb.Error) as error:
         print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
         failed = True
@@ -545,10 +546,10 @@ def remove(logs: list[Path], folder: Path) -> int:
     return 0
 
 
-def say(outputs: list[Path], options: argparse.Namespace) -> None:
+def say(outputs: list[Path], mapping: LogMapping, options: argparse.Namespace) -> None:
     """Print what was landed, and what is doubtful about it."""
     with tempfile.TemporaryDirectory() as folder, connect(Path(folder)) as con:
-        said = report(con, outputs, options.seeds, options.accept_plan)
+        said = report(con, outputs, mapping, options.seeds, options.accept_plan)
     print("\n".join(said.lines))
     for warning in said.warnings:
         print(f"warning: {warning}", file=sys.stderr)
@@ -579,9 +580,8 @@ def propose_for(paths: list[Path], output: Path | None, seeds: Path) -> int:
 def tried(con: duckdb.DuckDBPyConnection, log: Log, text: str, folder: Path, seeds: Path) -> str:
     """What a proposed mapping would land, as comments of it."""
     try:
-        compiler = Compiler(
-            con, log, parse_mapping(yaml.safe_load(text), "this mapping"), log.path.name
-        )
+        mapping = parse_mapping(yaml.safe_load(text), "this mapping")
+        compiler = Compiler(con, log, mapping, log.path.name)
     except MappingError as error:
         return f"\n# It cannot land yet: {error}\n"
     part = folder / "messages.parquet"
@@ -590,8 +590,8 @@ def tried(con: duckdb.DuckDBPyConnection, log: Log, text: str, folder: Path, see
     except duckdb.Error as error:
         return f"\n# It cannot land yet: {compiler.blame(error)}\n"
     checked = check_landed(con, [part], seeds)
-    lines = [*checked.summary("This mapping lands:").splitlines()]
-    lines += [f"warning: {each}" for each in checked.warnings()]
+    lines = summary(checked, mapping, seeds, "This mapping lands:").splitlines()
+    lines += [f"warning: {each}" for each in warnings(checked)]
     if checked.unknown():
         proposal = infer_unknown(con, [part], seeds)
         lines.append("`land --accept-plan` adds to the tracking plan what `plan infer` proposes:")

@@ -13,6 +13,8 @@ import duckdb
 from tideline.declarations.unreachable import declared_rules, sentences
 from tideline.landing.guess_event import known_events
 from tideline.landing.landed_check import Event, check_landed
+from tideline.landing.landed_words import summary, warnings
+from tideline.landing.mapping import LogMapping
 from tideline.landing.plan_accept import Accepted, accept
 from tideline.landing.plan_infer import LEAST_ROWS, infer_unknown, shown_name
 from tideline.text import counted
@@ -27,9 +29,13 @@ class Report:
 
 
 def report(
-    con: duckdb.DuckDBPyConnection, outputs: Sequence[Path], seeds: Path, is_accepting: bool
+    con: duckdb.DuckDBPyConnection,
+    outputs: Sequence[Path],
+    mapping: LogMapping,
+    seeds: Path,
+    is_accepting: bool,
 ) -> Report:
-    """Check landed files; add their unknown events to the plan, or say how.
+    """Check files landed with a mapping; add their unknown events to the plan, or say how.
 
     Raises InferError if the plan cannot be changed.
     """
@@ -40,15 +46,11 @@ def report(
         said.lines += accepted_lines(accept(proposal.rows, seeds), seeds)
         said.lines += [f"  {note}" for note in proposal.notes]
         checked = check_landed(con, outputs, seeds)
-    said.lines.append(checked.summary())
-    accepted = [
-        each.name
-        for each in checked.events
-        if each.name and each.is_known and each.rows > max(each.lacking.values(), default=0)
-    ]
+    said.lines.append(summary(checked, mapping, seeds))
+    accepted = [each.name for each in checked.events if each.name and each.accepted]
     why = "is in this landing, which brings these segments no members"
     said.lines += sentences(declared_rules(), accepted, why)
-    said.warnings += checked.warnings()
+    said.warnings += warnings(checked)
     unknown = checked.unknown()
     if unknown:
         said.warnings.append(unknown_warning(unknown, seeds, is_accepting))

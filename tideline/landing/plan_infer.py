@@ -180,6 +180,21 @@ def read_seed(seeds: Path, file: str) -> list[Row]:
     return read(seeds / file, COLUMNS[file])[0]
 
 
+def names_of(event: str, name: str, seeds: Path = SEEDS) -> list[str]:
+    """A property of the plan and the keys that stand for it in the collector's events."""
+    aliases = [row for _, row in read_seed(seeds, "property_aliases.csv")]
+    return [
+        name,
+        *(
+            row["alias"]
+            for row in aliases
+            if row["property"] == name
+            and row["event_name"] in ("*", event)
+            and row["source"] in ("*", "collector")
+        ),
+    ]
+
+
 def sample_events(
     con: duckdb.DuckDBPyConnection, seeds: Path, notes: list[str], most: int = MOST_ROWS
 ) -> list[tuple[str, int]]:
