@@ -71,6 +71,18 @@ class Log:
     is_partial: bool = False
 
 
+def connect(folder: Path) -> duckdb.DuckDBPyConnection:
+    """A DuckDB of bounded memory that spills into `folder`."""
+    con = duckdb.connect()
+    con.execute(f"set temp_directory = {literal(folder / 'spill')}")
+    con.execute("set memory_limit = '1GB'")
+    con.execute("set preserve_insertion_order = true")
+    con.execute("set TimeZone = 'UTC'")
+    con.execute("set enable_progress_bar = true")  # for `Progress.following`, and not printed:
+    con.execute("set enable_progress_bar_print = false")
+    return con
+
+
 def identifier(name: str) -> str:
     """A name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
