@@ -9,6 +9,7 @@ from tideline.landing.land import main
 from tideline.landing.plan_accept import accept
 from tideline.landing.plan_check import COLUMNS, SEEDS, check
 from tideline.landing.plan_infer import InferError
+from tideline.text import shown_path
 
 MAPPING = """
 time: at
@@ -187,9 +188,9 @@ def test_unknown_events_are_taken_into_the_plan_and_nothing_else_changes(land, s
     rows = visits(60, what="workout_done") + visits(3, what="typo_made")
     rows = [(f"r{n}", *row[1:]) for n, row in enumerate(rows)]
     out, err = land(rows, "--accept-plan")
-    assert "tracking_plan.csv: workout_done (1 line)." in out
+    assert f"Added 1 line at the end of {plan}: workout_done." in out
     assert "3 rows are of 1 event not in the tracking plan" in err
-    assert "fewer than 10 rows" in err
+    assert "fewer than 10 rows" in err and f"at the end of {plan}" in err
     after = plan.read_text()
     assert after.startswith(edited)
     added = after.removeprefix(edited).splitlines()
@@ -282,6 +283,18 @@ def test_an_accepted_plan_refuses_no_row_that_has_landed(land, seeds, monkeypatc
     assert "towel_taken,minutes,text,false,,," in (seeds / "tracking_plan.csv").read_text()
 
 
+def test_a_property_that_is_an_object_in_some_rows_only_is_not_accepted(land, seeds):
+    rows = [(*row[:4], "{{}}") for row in visits(40, what="class_joined")]
+    mapping = MAPPING.replace(
+        "{minutes: minutes}",
+        """{note: {sql: "case when id < 'e2' then to_json({'a': 1}) else to_json('a') end"}}""",
+    )
+    out, _ = land(rows, "--accept-plan", mapping=mapping)
+    assert "A build makes of them: 40 events" in out
+    assert "class_joined.note is left out: it is an object or array in some rows only" in out
+    assert "class_joined,,,,,,40 rows landed" in (seeds / "tracking_plan.csv").read_text()
+
+
 def test_an_accepted_plan_refuses_no_value_of_a_later_log(land, seeds):
     kinds = [(f"e{n}", f"2024-03-{1 + n % 28:02}", f"u{n % 9}", "class_joined") for n in range(240)]
     land([(*row, "yoga" if n % 2 else "spinning") for n, row in enumerate(kinds)], "--accept-plan")
@@ -290,6 +303,29 @@ def test_an_accepted_plan_refuses_no_value_of_a_later_log(land, seeds):
     assert line.startswith("class_joined,minutes,text,false,,,"), (
         "neither required nor a closed list"
     )
+
+
+def test_the_plan_that_is_written_is_named_before(tmp_path, seeds, monkeypatch, capsys):
+    log, mapping = tmp_path / "gym.csv", tmp_path / "gym.yml"
+    rows = [",".join(map(str, row)) for row in visits(60, what="workout_done")]
+    log.write_text("\n".join(["id,at,user_id,event,minutes", *rows, rows[0].replace("u0", "")]))
+    before = (seeds / "tracking_plan.csv").read_bytes()
+    assert main([str(log), "--propose", str(mapping), "--seeds", str(seeds)]) == 0
+    assert f"its new events go into {seeds}/tracking_plan.csv" in capsys.readouterr().out
+    said = mapping.read_text()
+    assert "# With --accept-plan this mapping lands:" in said
+    assert "#   A build makes of them: 60 events, 0 duplicated, 1 quarantined." in said
+    where = (
+        f"# --accept-plan adds these events and properties to {seeds}/tracking_plan.csv, as lines"
+    )
+    assert where in said and "#   workout_done: id text, minutes integer, title text" in said
+    assert (seeds / "tracking_plan.csv").read_bytes() == before
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert f"lines at the end of {shown_path(SEEDS)}/tracking_plan.csv" in said
+    assert f"folder of the tracking plan (default: {shown_path(SEEDS)})" in said
 
 
 def test_a_plan_is_accepted_only_with_a_mapping(tmp_path, capsys):

@@ -32,11 +32,12 @@ from tideline.landing.landings import (
 )
 from tideline.landing.log_files import LandError, connect, literal, open_log
 from tideline.landing.mapping import LogMapping, MappingError, load_mapping
+from tideline.landing.plan_accept import PLAN
 from tideline.landing.plan_check import SEEDS
 from tideline.landing.plan_infer import InferError
 from tideline.landing.proposal import propose_for
 from tideline.progress import Progress
-from tideline.text import counted
+from tideline.text import counted, shown_path
 from tideline.usage import parser as parser_of
 from tideline.warehouse.duckdb_file import close_off
 from tideline.warehouse.paths import path_of
@@ -196,12 +197,14 @@ def main(arguments: list[str] | None = None) -> int:
         Land a log of your own: CSV, JSON lines or Parquet, compressed or not. A mapping says which
         column is the time, the person and the event. Without --mapping, propose one.
 
-        Landing a log again replaces its former rows. The next `dbt build` takes the change in.
+        Landing a log again replaces its former rows. The next `dbt build` takes the change in. It
+        accepts the events of the tracking plan and quarantines others; --accept-plan adds those of
+        the log to the plan, unread. `tideline plan infer` shows stricter lines to choose from.
         """,
         {
             "tideline land log.csv": "show a proposed mapping, with its evidence",
             "tideline land log.csv --propose log.yml": "write it to a file, to check and correct",
-            "tideline land log.csv --mapping log.yml --accept-plan": "land it, plan its events",
+            "tideline land log.csv --mapping log.yml --accept-plan": "land it, accept its events",
             "tideline land --remove log.csv": "take the landing back",
         },
         "docs/tutorials/your-own-log.md shows the whole way.",
@@ -218,7 +221,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--accept-plan",
         action="store_true",
-        help="add what `plan infer` proposes for unknown events to the tracking plan",
+        help="also add the log's own events to the tracking plan: lines at the end of "
+        f"{shown_path(SEEDS / PLAN)} that hold the types of their properties and require nothing",
     )
     parser.add_argument(
         "--landing",
@@ -243,7 +247,7 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="FOLDER",
         type=Path,
         default=SEEDS,
-        help="folder of the tracking plan (default: seeds of the project)",
+        help=f"folder of the tracking plan (default: {shown_path(SEEDS)})",
     )
     options = parser.parse_args(arguments)
     if options.mapping and options.propose:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tideline.landing.landed_check import IDS, Breach, Checked, Event
 from tideline.landing.mapping import LogMapping, Value
+from tideline.landing.plan_accept import PLAN
 from tideline.landing.plan_infer import is_event_name, names_of, renamed, shown_name
 from tideline.text import counted, shown_path, table
 
@@ -120,7 +121,7 @@ def place(value: Value) -> str:
 def fix(breach: Breach, mapping: LogMapping, seeds: Path) -> str:
     """What to edit so that rows do not break a rule: the mapping, or a line of the plan."""
     event, name = breach.rule["event_name"], breach.rule["property"]
-    line = f"{shown_path(seeds / 'tracking_plan.csv')}:{breach.line}"
+    line = f"{shown_path(seeds / PLAN)}:{breach.line}"
     value = next(
         (v for k in names_of(event, name, seeds) if (v := mapping.properties.get(k))), None
     )

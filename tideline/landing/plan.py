@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tideline.landing.plan_check import COLUMNS, SEEDS, check, properties_of, read
 from tideline.landing.plan_infer import InferError, infer, written
-from tideline.text import counted
+from tideline.text import counted, shown_path
 from tideline.usage import parser as parser_of
 from tideline.warehouse.paths import path_of
 
@@ -23,7 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
         "plan",
         """
         Check the tracking plan, which says what events and properties you accept, or propose rows
-        for it from what has landed (docs/reference/tracking-plan.md).
+        for it from what has landed (docs/reference/tracking-plan.md). Proposed rows are printed
+        for you to read and copy; `tideline land --accept-plan` adds looser ones by itself.
         """,
         {
             "tideline plan check": "say what is wrong in the plan and its aliases",
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="FOLDER",
         type=Path,
         default=SEEDS,
-        help="folder of the seeds (default: that of the project)",
+        help=f"folder of the seeds (default: {shown_path(SEEDS)})",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("check", help="say what is wrong in the plan and its aliases")

@@ -1,9 +1,14 @@
-"""Add proposed events to the tracking plan: lines are added at its end, no line is changed."""
+"""Add proposed events to the tracking plan: lines are added at its end, no line is changed.
+
+They are taken in unread, so they hold the types of properties and refuse nothing of a later log.
+"""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,11 +55,27 @@ def accept(rows: list[dict[str, str]], seeds: Path = SEEDS) -> Accepted:
 
 def problems_with(plan: bytes, seeds: Path) -> list[str]:
     """What would be wrong with the seeds if this were the plan."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for file in COLUMNS:
-            (folder / file).write_bytes(plan if file == PLAN else (seeds / file).read_bytes())
+    with copied(seeds) as folder:
+        (folder / PLAN).write_bytes(plan)
         return [str(problem) for problem in check(folder)]
+
+
+@contextmanager
+def extended(rows: list[dict[str, str]], seeds: Path) -> Iterator[Path]:
+    """A copy of the seeds whose plan has these rows too, if they can be added."""
+    with copied(seeds) as folder:
+        with suppress(InferError):
+            accept(rows, folder)
+        yield folder
+
+
+@contextmanager
+def copied(seeds: Path) -> Iterator[Path]:
+    """A copy of the plan and its aliases, for as long as it is looked at."""
+    with tempfile.TemporaryDirectory() as name:
+        for file in COLUMNS:
+            (Path(name) / file).write_bytes((seeds / file).read_bytes())
+        yield Path(name)
 
 
 def replace(path: Path, content: bytes) -> None:

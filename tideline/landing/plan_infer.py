@@ -170,8 +170,6 @@ def infer_unknown(
     for event, rows in sample_events(con, seeds, proposal.notes, MOST_LANDED_ROWS):
         if event not in known:
             add_event(con, proposal, event, rows, set(), is_known=False, is_lenient=True)
-    for row in proposal.rows:
-        row |= {"allowed_values": "", "is_required": "false" if row["property"] else ""}
     return proposal
 
 
@@ -373,6 +371,13 @@ def add_event(
             "with a name that cannot be looked up"
         )
     new = [each for each in usual if each.name not in skip]
+    if is_lenient:  # what the plan does not name is not judged
+        mixed = [each for each in new if type_of(each, fit=1)[1] < each.filled]
+        new = [each for each in new if each not in mixed]
+        proposal.notes += [
+            f"{event}.{each.name} is left out: it is an object or array in some rows only"
+            for each in mixed
+        ]
     proposal.rows += [proposed(event, each, rows, is_lenient) for each in new]
     if not new and not is_known:
         proposal.rows.append(row_of(event, description=f"{counted(rows, 'row')} landed"))
@@ -404,28 +409,25 @@ def is_name(name: str) -> bool:
 
 def proposed(event: str, each: Property, rows: int, is_lenient: bool) -> dict[str, str]:
     """The row of the plan for a property."""
-    kind, fitting = type_of(each)
-    if is_lenient and fitting < each.filled:
-        kind, fitting = "text", each.filled - each.objects - each.arrays
-    allowed = allowed_of(each, kind)
+    kind, fitting = type_of(each, fit=1 if is_lenient else FIT)
+    allowed = [] if is_lenient else allowed_of(each, kind)
     facts = [f"Filled in {each.filled / rows:.1%} of {counted(rows, 'row')}"]
     if fitting < each.filled:
         facts.append(f"{counted(each.filled - fitting, 'is', 'are')} no {kind}")
     others = each.filled - sum((each.values or {}).get(value, 0) for value in allowed)
-    if allowed and others and is_lenient:
-        allowed = []
-    elif allowed and others:
+    if allowed and others:
         facts.append(f"{counted(others, 'is', 'are')} another value")
     is_text_of_persons = (
         kind == "text" and each.personal and not IDS.intersection(words_of(each.name))
     )
     if is_text_of_persons or PERSONAL.intersection(words_of(each.name)):
         facts.append("may be personal data")
+    is_always = each.filled == rows and rows >= ENOUGH_ROWS
     return row_of(
         event,
         each.name,
         kind,
-        "true" if each.filled == rows and rows >= ENOUGH_ROWS else "false",
+        "true" if is_always and not is_lenient else "false",
         "|".join(allowed),
         "; ".join(facts),
     )
@@ -444,8 +446,11 @@ def row_of(
     return dict(zip(COLUMNS["tracking_plan.csv"], values, strict=True))
 
 
-def type_of(each: Property) -> tuple[str, int]:
-    """The narrowest type that nearly all filled rows fit, and how many do; an id is text."""
+def type_of(each: Property, fit: float = FIT) -> tuple[str, int]:
+    """The narrowest type that this share of the filled rows fit, and how many do; an id is text.
+
+    Text is the last resort, whatever it fits.
+    """
     words = words_of(each.name)
     fitting = {"object": each.objects, "array": each.arrays}
     if not ends_like_id(each.name):
@@ -453,7 +458,7 @@ def type_of(each: Property) -> tuple[str, int]:
         fitting |= {} if AMOUNTS.intersection(words) else {"integer": each.integers}
         fitting |= {"number": each.numbers}
     fitting["text"] = each.filled - each.objects - each.arrays
-    enough = FIT * each.filled
+    enough = fit * each.filled
     return next(
         ((kind, count) for kind, count in fitting.items() if count >= enough),
         ("text", fitting["text"]),
@@ -487,13 +492,12 @@ def ends_like_id(name: str) -> bool:
 
 
 def described(rows: list[dict[str, str]]) -> list[str]:
-    """Rows in short, a line per event: its properties with types, required ones with a star."""
+    """Rows in short, a line per event: its properties with their types."""
     lines: dict[str, list[str]] = {}
     for row in rows:
         found = lines.setdefault(row["event_name"], [])
         if row["property"]:
-            star = "*" if row["is_required"] == "true" else ""
-            found.append(f"{row['property']}{star} {row['property_type']}")
+            found.append(f"{row['property']} {row['property_type']}")
     return [f"{event}: {', '.join(found) or 'no properties'}" for event, found in lines.items()]
 
 

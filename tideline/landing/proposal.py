@@ -13,8 +13,10 @@ from tideline.landing.landed_check import check_landed
 from tideline.landing.landed_words import summary, warnings
 from tideline.landing.log_files import LandError, Log, connect, literal
 from tideline.landing.mapping import MappingError, parse_mapping
+from tideline.landing.plan_accept import PLAN, extended
 from tideline.landing.plan_infer import described, infer_unknown
 from tideline.landing.propose import propose
+from tideline.text import shown_path
 
 
 def propose_for(paths: list[Path], output: Path | None, seeds: Path) -> int:
@@ -33,7 +35,8 @@ def propose_for(paths: list[Path], output: Path | None, seeds: Path) -> int:
         text = f"# Of {len(paths)} files only {path.name} was looked at.\n{text}"
     if output:
         output.write_text(text, encoding="utf-8")
-        print(f"{output}: check it, then land with --mapping {output}")
+        print(f"{output}: check it, then land the log with --mapping {output}")
+        print(f"  With --accept-plan too, its new events go into {shown_path(seeds / PLAN)}.")
     else:
         print(text, end="")
     return 0
@@ -52,11 +55,18 @@ def tried(con: duckdb.DuckDBPyConnection, log: Log, text: str, folder: Path, see
     except duckdb.Error as error:
         return f"\n# It cannot land yet: {compiler.blame(error)}\n"
     checked = check_landed(con, [part], seeds)
-    lines = summary(checked, mapping, seeds, "This mapping lands:").splitlines()
-    lines += [f"warning: {each}" for each in warnings(checked)]
+    title, added = "This mapping lands:", []
     if checked.unknown():
         proposal = infer_unknown(con, [part], seeds)
-        lines.append("`land --accept-plan` adds to the tracking plan what `plan infer` proposes:")
-        lines += [f"  {line}" for line in described(proposal.rows)]
-        lines += [f"  {note}" for note in proposal.notes]
+        title = "With --accept-plan this mapping lands:"
+        added = [
+            f"--accept-plan adds these events and properties to {shown_path(seeds / PLAN)}, as "
+            "lines at its end:",
+            *(f"  {line}" for line in described(proposal.rows)),
+            *(f"  {note}" for note in proposal.notes),
+        ]
+        with extended(proposal.rows, seeds) as accepted:
+            checked = check_landed(con, [part], accepted)
+    lines = summary(checked, mapping, seeds, title).splitlines()
+    lines += [f"warning: {each}" for each in warnings(checked)] + added
     return "\n" + "\n".join(f"# {line}".rstrip() for line in lines) + "\n"
