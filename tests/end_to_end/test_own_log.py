@@ -107,7 +107,7 @@ def test_what_a_landing_says_of_its_rows_is_what_a_build_makes_of_them(deploymen
         ),
         (refused["occurred before 1990"], "are of before 1990"),
         (refused["received in the future"], "are of the future"),
-        (refused["no identifier"], "name nobody: column who (user_id) and column mail (email)"),
+        (refused["no identifier"], "name nobody: user_id (column who) and email (column mail)"),
         (refused["no event name"], "have no event name"),
         (refused["unknown event"], "are of 1 event not in the tracking plan"),
         (sum(broken.values()), "break the tracking plan"),

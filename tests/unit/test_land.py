@@ -130,6 +130,38 @@ def test_bad_json_lines_land_with_their_line_and_text(tmp_path):
     assert result.output.name == "log.parquet"
 
 
+def test_what_an_object_holds_is_a_column(tmp_path):
+    """Named by its path; an object of many keys and what is nested deep are not taken apart."""
+    deep = {"a": {"b": {"c": {"d": {"e": 1}}}}}
+    many = {f"k{n}": n for n in range(51)}
+    rows = [
+        {
+            "at": "2024-01-01",
+            "what": "x",
+            "who": {"id": f"00{n}", "n": n, "tags": [n]},
+            "many": many,
+        }
+        for n in range(2)
+    ]
+    rows += [{"at": "2024-01-01", "what": "x", "who": {"id": "7", "a/b": 1}, **deep}]
+    rows += [{"at": "2024-01-01", "what": "x", "who.id": "of its own"}]
+    mapping = {
+        **PLAIN,
+        "user_id": "who.id",
+        "anonymous_id": {"sql": '"who.id_2"'},
+        "properties": {"n": "who.n", "tags": "who.tags", "slash": "who.a/b", "whole": "many"},
+    }
+    text = "\n".join(map(json.dumps, rows))
+    _, found = landed(tmp_path, text, mapping, "log.jsonl")
+    assert [m["userId"] for m in found] == [None, None, None, "of its own"]
+    assert [m["anonymousId"] for m in found] == ["000", "001", "7", None]
+    assert found[1]["properties"] == {"n": 1, "tags": [1], "whole": many}
+    assert found[2]["properties"] == {"slash": 1}
+    for name in ("many.k1", "a.b.c.d.e"):
+        with pytest.raises(MappingError, match="has no column"):
+            landed(tmp_path, text, {**mapping, "email": name}, "log.jsonl")
+
+
 def test_a_value_that_breaks_its_declared_type_keeps_the_row(tmp_path):
     text = "at,who,what,n\n2024-01-01,a,x,2\n2024-01-01,b,x,two\n"
     mapping = {**PLAIN, "properties": {"twice": {"sql": "n * 2"}}, "filters": ["n > 1"]}

@@ -74,7 +74,7 @@ def test_the_counts_are_those_of_the_landed_rows(land):
         "1 row has no readable time",
         "1 row is of before 1990",
         "1 row is of the future",
-        "1 row names nobody: column who (user_id) is empty",
+        "1 row names nobody: user_id (column who) is empty",
         "1 row has no event name",
         "4 rows break the tracking plan:",
         "purchase: order_id is missing, 4 rows: map a column to properties.order_id in gym.yml, or",
@@ -135,8 +135,8 @@ def test_each_broken_rule_is_counted_with_its_rows_and_its_place(land, seeds):
         f"drill: minutes is not an integer, 2 rows: correct {where}, or property_type in "
         f"{seeds}/tracking_plan.csv:{drill}",
         f"drill: minutes is not one of 1, 2, 3, 1 row: correct {where}, or allowed_values in ",
-        "drill: minutes is missing, 1 row: column minutes is empty; write false under is_required "
-        f"in {seeds}/tracking_plan.csv:{drill}",
+        "drill: minutes is missing, 1 row: properties.minutes (column minutes) is empty; "
+        f"write false under is_required in {seeds}/tracking_plan.csv:{drill}",
         f"swim: minutes does not match [a-z]+, 1 row: correct {where}, or pattern in "
         f"{seeds}/tracking_plan.csv:{swim}",
     ):
@@ -157,7 +157,10 @@ def test_an_alias_fills_what_the_plan_requires_as_in_a_build(land):
     rows = [*visits(60, what="product_view"), ("e99", "2024-03-01", "u1", "product_view", "")]
     out, _ = land(rows, mapping=MAPPING.replace("{minutes: minutes}", "{sku: minutes}"))
     assert "A build makes of them: 60 events, 0 duplicated, 1 quarantined." in out
-    assert "product_view: product_id is missing, 1 row: column minutes is empty" in out
+    assert (
+        "product_view: product_id is missing, 1 row: properties.sku (column minutes) is empty"
+        in out
+    )
 
 
 def test_no_row_is_compared_with_a_plan_that_has_a_problem(land, seeds):

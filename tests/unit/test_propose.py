@@ -117,13 +117,20 @@ def test_an_object_is_neither_a_person_nor_a_page(tmp_path):
         for n in range(60)
     ]
     text, mapping = proposed(tmp_path, map(json.dumps, rows), "gateway.jsonl")
-    assert "user_id" not in mapping
+    assert mapping["user_id"] == "user.id"
     assert mapping["event"] == {"constant": "gateway_recorded"}
-    said = line(text, "# user_id: user ")
-    fixed = f"{text}\nuser_id: {said[said.index('{sql') :]}\n"
-    (tmp_path / "proposal.yml").write_text(fixed)
+    assert mapping["properties"] == {
+        "user_plan": "user.plan",
+        "request_route": "request.route",
+        "request_n": "request.n",
+    }
     people = {message["userId"] for message in landed(tmp_path, "gateway.jsonl")}
     assert people == set("012345")
+    lists = [json.dumps({**row, "user": [n % 6]}) for n, row in enumerate(rows)]
+    text, mapping = proposed(tmp_path, lists, "gateway.jsonl")
+    assert "user_id" not in mapping
+    said = line(text, "# user_id: user ")
+    assert "holds objects or arrays; name a value of it, such as {sql: " in said
 
 
 def test_a_placeholder_for_nobody_is_doubted(tmp_path):

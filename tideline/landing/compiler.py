@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import duckdb
 
-from tideline.landing.log_files import FLOATS, LandError, Log, identifier, literal
+from tideline.landing.log_files import FLOATS, LandError, Log
 from tideline.landing.mapping import UNITS, LogMapping, MappingError, Time, Value, check_columns
+from tideline.landing.names import identifier, literal
 from tideline.text import nearest
 from tideline.warehouse.duckdb_file import only_row
 

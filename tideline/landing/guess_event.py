@@ -14,8 +14,8 @@ from tideline.landing.log_columns import (
     quoted_sql,
     text_of,
 )
-from tideline.landing.log_files import identifier, literal
 from tideline.landing.mapping import words
+from tideline.landing.names import identifier, literal
 from tideline.landing.plan_check import event_key
 from tideline.landing.plan_infer import names_of, read_seed
 from tideline.text import counted
@@ -94,6 +94,8 @@ def objection(columns: Columns, name: str) -> str | None:
     counts = columns.counts(name)
     if not counts.filled:
         return "empty in all rows"
+    if columns.kind(name) == "JSON":
+        return "holds objects or arrays"
     if columns.is_number(name):
         return "holds numbers"
     if counts.distinct > MOST_NAMES or (

@@ -13,7 +13,7 @@ from tideline.landing.log_columns import (
     quoted_sql,
     text_of,
 )
-from tideline.landing.log_files import identifier
+from tideline.landing.names import identifier
 from tideline.text import counted
 
 # Names of columns in snake_case, the likeliest first.
@@ -323,6 +323,8 @@ def nobody(columns: Columns, free: list[str]) -> list[str]:
     """Lines that say that nobody is named, and which columns could."""
     lines = ["# user_id: which column says who? Needed: user_id, anonymous_id or email."]
     for name in free:
+        if columns.holds_others(name):
+            continue
         if why := nested(columns, name):
             lines.append(f"#   {quoted(name)} {why}")
             continue

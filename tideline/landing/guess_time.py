@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from tideline.landing.log_columns import ENOUGH, Columns, quoted, text_of
-from tideline.landing.log_files import identifier, literal
 from tideline.landing.mapping import UNITS
+from tideline.landing.names import identifier, literal
 from tideline.text import counted
 
 # Names of columns in snake_case, the likeliest first.

@@ -30,8 +30,9 @@ from tideline.landing.landings import (
     read_landing,
     take_back,
 )
-from tideline.landing.log_files import LandError, connect, literal, open_log
+from tideline.landing.log_files import LandError, connect, open_log
 from tideline.landing.mapping import LogMapping, MappingError, load_mapping
+from tideline.landing.names import literal
 from tideline.landing.plan_accept import PLAN
 from tideline.landing.plan_check import SEEDS
 from tideline.landing.plan_infer import InferError

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from tideline.landing.log_files import literal
+from tideline.landing.names import literal
 from tideline.landing.plan_check import SEEDS, Row, check, event_key, properties_of
 from tideline.landing.plan_infer import read_seed
 from tideline.landing.plan_macros import render

@@ -106,7 +106,7 @@ REFUSED = {
 def nobody(mapping: LogMapping) -> str:
     """Which columns name the person, and are empty in rows that name nobody."""
     named = [
-        f"{place(value)} ({key})" for key in IDS if (value := getattr(mapping, key)) is not None
+        f"{key} ({place(value)})" for key in IDS if (value := getattr(mapping, key)) is not None
     ]
     are = "is" if len(named) == 1 else "are all" if len(named) > 2 else "are both"
     listed = " and ".join([", ".join(named[:-1]), named[-1]] if named[1:] else named)
@@ -115,7 +115,7 @@ def nobody(mapping: LogMapping) -> str:
 
 def place(value: Value) -> str:
     """Where a value of the mapping comes from."""
-    return f"column {value.value}" if value.kind == "column" else f"the {value.kind}"
+    return f"column {value.value}" if value.kind == "column" else f"its {value.kind}"
 
 
 def fix(breach: Breach, mapping: LogMapping, seeds: Path) -> str:
@@ -128,7 +128,7 @@ def fix(breach: Breach, mapping: LogMapping, seeds: Path) -> str:
     if breach.reason.endswith(" is missing"):
         loosened = f"write false under is_required in {line}"
         if value:
-            return f"{place(value)} is empty; {loosened}"
+            return f"{value.key} ({place(value)}) is empty; {loosened}"
         return f"map a column to properties.{name} in {mapping.path}, or {loosened}"
     column = "property_type"
     if " is not one of " in breach.reason:

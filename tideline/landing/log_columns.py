@@ -9,8 +9,9 @@ from pathlib import Path
 
 import duckdb
 
-from tideline.landing.log_files import FLOATS, Log, identifier, literal
+from tideline.landing.log_files import FLOATS, Log
 from tideline.landing.mapping import words
+from tideline.landing.names import identifier, literal
 from tideline.text import counted
 from tideline.warehouse.duckdb_file import only_row
 
@@ -66,6 +67,10 @@ class Columns:
     def kind(self, name: str) -> str:
         """DuckDB type of a column."""
         return self.log.columns[name]
+
+    def holds_others(self, name: str) -> bool:
+        """Whether a column is an object of which each value is a column too."""
+        return self.kind(name) == "JSON" and any(n.startswith(f"{name}.") for n in self.names)
 
     def is_number(self, name: str) -> bool:
         """Whether a column holds numbers only."""
@@ -146,7 +151,7 @@ def last_word(name: str) -> str:
 
 def quoted(text: str) -> str:
     """A text as YAML: plain where that is safe, else in double quotes."""
-    is_plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text) is not None
+    is_plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z0-9_]+)*", text) is not None
     is_plain = is_plain and text.lower() not in ("yes", "no", "on", "off", "y", "n")
     is_plain = is_plain and text.lower() not in ("true", "false", "null")
     return text if is_plain else json.dumps(text, ensure_ascii=False)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
 import re
 import zlib
 from collections import deque
@@ -24,7 +23,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tideline.landing.json_columns import DOC_PROBLEM, VALID_DOC, json_columns
 from tideline.landing.mapping import LogFormat, MappingError
+from tideline.landing.names import identifier, literal, unique
 from tideline.progress import reading
 from tideline.text import counted
 from tideline.warehouse.duckdb_file import only_row
@@ -83,18 +84,6 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     return con
 
 
-def identifier(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: object) -> str:
-    """A Python value as an SQL literal."""
-    if isinstance(value, bool | int | float):
-        return str(value)
-    return "'" + str(value).replace("'", "''") + "'"
-
-
 def stem_of(path: Path) -> str:
     """File name without the suffixes of its format: `events.json.gz` is `events`."""
     name = path.name.removesuffix(".gz")
@@ -142,7 +131,11 @@ def open_log(
             else:
                 source = f"(select *, {VALID_DOC} as _tl_doc from {source})"
                 head = f"_tl_line, {DOC_PROBLEM} as _tl_problem, _tl_original, "
-                raw, types = json_columns(con, source, path)
+                raw, types = json_columns(con, source)
+                if not raw:
+                    raise LandError(
+                        f"{path}: holds no JSON object with a key; one object per line is expected"
+                    )
         types |= format.types
         columns = f"(select {head} struct_pack({packed(raw)}) as _tl_raw from {source})"
         log = typed_log(con, path, columns, list(raw), types, kind != ".parquet")
@@ -159,17 +152,6 @@ def open_log(
         raise LandError(f"{path}: cannot be read: {error.strerror or error}") from None
     except duckdb.Error as error:
         raise LandError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
-
-
-VALID_DOC = (
-    "case when _tl_problem is null and json_valid(_tl_original) "
-    "and json_type(case when json_valid(_tl_original) then _tl_original end) = 'OBJECT' "
-    "then _tl_original end"
-)
-DOC_PROBLEM = (
-    "case when _tl_problem is not null then _tl_problem when _tl_doc is null "
-    "then 'not a JSON object' end"
-)
 
 
 def typed_log(
@@ -243,40 +225,6 @@ def csv_columns(
         if integer or decimal:
             types[name] = "BIGINT" if integer else "DOUBLE"
     return {name: identifier(name) for name in names}, types
-
-
-def json_columns(
-    con: duckdb.DuckDBPyConnection, source: str, path: Path
-) -> tuple[dict[str, str], dict[str, str]]:
-    """The keys of a staged JSON-lines file, and their types; mixed and nested ones are JSON."""
-    rows, structure = con.execute(
-        f"select count(_tl_doc), json_group_structure(_tl_doc::json) from {source}"
-    ).fetchone() or (0, None)
-    if not rows:
-        raise LandError(f"{path}: holds no JSON object; one object per line is expected")
-    raw, types = {}, {}
-    for key, name in zip(keys := json.loads(structure), unique(keys), strict=True):
-        pointer = literal("/" + key.replace("~", "~0").replace("/", "~1"))
-        kind = keys[key] if isinstance(keys[key], str) else "JSON"
-        raw[name] = f"(_tl_doc {'->' if kind == 'JSON' else '->>'} {pointer})"
-        if kind in ("BIGINT", "UBIGINT", "DOUBLE", "BOOLEAN"):
-            types[name] = kind.removeprefix("U")
-    return raw, types
-
-
-def unique(names: Iterable[str]) -> list[str]:
-    """Column names that differ in more than case: the second `Id` is `Id_2`."""
-    seen: set[str] = set()
-    result = []
-    for position, name in enumerate(names, 1):
-        name = candidate = name.strip() or f"column_{position}"
-        number = 1
-        while candidate.lower() in seen:
-            number += 1
-            candidate = f"{name}_{number}"
-        seen.add(candidate.lower())
-        result.append(candidate)
-    return result
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from tideline.landing.log_files import literal
+from tideline.landing.names import literal
 from tideline.landing.plan_check import (
     COLUMNS,
     SEEDS,

@@ -11,8 +11,9 @@ import yaml
 from tideline.landing.compiler import Compiler
 from tideline.landing.landed_check import check_landed
 from tideline.landing.landed_words import summary, warnings
-from tideline.landing.log_files import LandError, Log, connect, literal
+from tideline.landing.log_files import LandError, Log, connect
 from tideline.landing.mapping import MappingError, parse_mapping
+from tideline.landing.names import literal
 from tideline.landing.plan_accept import PLAN, extended
 from tideline.landing.plan_infer import described, infer_unknown
 from tideline.landing.propose import propose

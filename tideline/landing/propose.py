@@ -15,9 +15,10 @@ from tideline.landing.guess_event import REQUEST, EventGuess, find_event
 from tideline.landing.guess_ids import find_ids
 from tideline.landing.guess_time import Reading, find_time, read_column
 from tideline.landing.log_columns import Columns, quoted, quoted_sql, text_of
-from tideline.landing.log_files import Log, identifier, open_log
+from tideline.landing.log_files import Log, open_log
 from tideline.landing.log_format import OTHER, find_format
 from tideline.landing.mapping import LogFormat
+from tideline.landing.names import identifier
 from tideline.text import counted
 
 MOST_ROWS = 5_000_000  # of a longer log the first ones are looked at
@@ -147,7 +148,7 @@ def property_lines(columns: Columns, names: list[str], event: EventGuess) -> lis
     lines = [f"  {name}: {value}" for name, value in event.properties.items()]
     taken = set(event.properties)
     for name in names:
-        if quoted(name) in event.properties.values():
+        if quoted(name) in event.properties.values() or columns.holds_others(name):
             continue
         if not columns.filled[name]:
             lines.append(f"  # {quoted(name)} is empty in all rows")
