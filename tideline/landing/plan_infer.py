@@ -116,6 +116,7 @@ class Property:
     filled: int
     objects: int
     arrays: int
+    strings: int
     booleans: int
     numbers: int
     integers: int
@@ -330,6 +331,7 @@ PROPERTIES = f"""
         count(*),
         count(*) filter (kind = 'OBJECT'),
         count(*) filter (kind = 'ARRAY'),
+        count(*) filter (kind = 'VARCHAR'),
         count(*) filter (lower(text) in ('true', 'false')),
         count(*) filter (abs(try_cast(text as double)) < 1e300 and not contains(text, '_')),
         count(*) filter (regexp_full_match(text, '[+-]?[0-9]+([.]0+)?')),
@@ -372,7 +374,7 @@ def add_event(
         )
     new = [each for each in usual if each.name not in skip]
     if is_lenient:  # what the plan does not name is not judged
-        mixed = [each for each in new if type_of(each, fit=1)[1] < each.filled]
+        mixed = [each for each in new if not loose_type(each)]
         new = [each for each in new if each not in mixed]
         proposal.notes += [
             f"{event}.{each.name} is left out: it is an object or array in some rows only"
@@ -409,7 +411,7 @@ def is_name(name: str) -> bool:
 
 def proposed(event: str, each: Property, rows: int, is_lenient: bool) -> dict[str, str]:
     """The row of the plan for a property."""
-    kind, fitting = type_of(each, fit=1 if is_lenient else FIT)
+    kind, fitting = (loose_type(each) or "", each.filled) if is_lenient else type_of(each)
     allowed = [] if is_lenient else allowed_of(each, kind)
     facts = [f"Filled in {each.filled / rows:.1%} of {counted(rows, 'row')}"]
     if fitting < each.filled:
@@ -446,11 +448,21 @@ def row_of(
     return dict(zip(COLUMNS["tracking_plan.csv"], values, strict=True))
 
 
-def type_of(each: Property, fit: float = FIT) -> tuple[str, int]:
-    """The narrowest type that this share of the filled rows fit, and how many do; an id is text.
+def loose_type(each: Property) -> str | None:
+    """The type that a later value is least likely to break; none fits objects among others."""
+    for kind, count in (("object", each.objects), ("array", each.arrays)):
+        if count:
+            return kind if count == each.filled else None
+    if each.strings or ends_like_id(each.name):  # a string may be anything tomorrow
+        return "text"
+    for kind, count in (("boolean", each.booleans), ("number", each.numbers)):
+        if count == each.filled:
+            return kind
+    return "text"
 
-    Text is the last resort, whatever it fits.
-    """
+
+def type_of(each: Property) -> tuple[str, int]:
+    """The narrowest type that nearly all filled rows fit, and how many do; an id is text."""
     words = words_of(each.name)
     fitting = {"object": each.objects, "array": each.arrays}
     if not ends_like_id(each.name):
@@ -458,7 +470,7 @@ def type_of(each: Property, fit: float = FIT) -> tuple[str, int]:
         fitting |= {} if AMOUNTS.intersection(words) else {"integer": each.integers}
         fitting |= {"number": each.numbers}
     fitting["text"] = each.filled - each.objects - each.arrays
-    enough = fit * each.filled
+    enough = FIT * each.filled
     return next(
         ((kind, count) for kind, count in fitting.items() if count >= enough),
         ("text", fitting["text"]),
