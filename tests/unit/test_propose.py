@@ -368,6 +368,66 @@ def test_which_of_two_columns_of_addresses_is_the_persons_is_asked(tmp_path):
         assert said in line(text, f"# email: {name}")
 
 
+def gym(n):
+    """A visit of member n: card, nickname, phone, birthday, joined, town, shoe size, address."""
+    return (
+        f"K-{n:04},Anna {n},0171{n:07},19{n + 20:02}-01-01,17000{n:05},T{n % 3},{38 + n % 5},"
+        f"a{n}@example.com,in"
+    )
+
+
+GYM = "ausweis,nick,phone,geboren,joined,town,size,mail,action"
+
+
+def test_a_column_that_goes_one_to_one_with_the_address_is_the_persons_id(tmp_path):
+    rows = [gym(n % 40) for n in range(300)]
+    rows[7] = rows[7].replace("K-0007", "")
+    rows[9] = rows[9].replace("K-0009", "K-0010")  # a slip of the pen
+    text, mapping = proposed(tmp_path, table(GYM, rows))
+    assert (mapping["email"], mapping["user_id"]) == ("mail", "ausweis")
+    assert "40 values in 299 rows, one to one with mail" in line(text, "user_id:")
+    assert "could be a person's id: 40 values" in line(text, "# user_id: nick")  # has blanks
+    assert text.count("user_id:") == 2  # neither a phone nor a date is one
+
+
+def test_which_of_two_columns_of_ids_is_the_persons_is_asked(tmp_path):
+    rows = [f"{gym(n % 40)},C{n % 40}" for n in range(300)]
+    text, mapping = proposed(tmp_path, table(f"{GYM},chip", rows))
+    assert "user_id" not in mapping
+    for name in ("ausweis", "chip"):
+        assert "40 values in 300 rows, one to one with mail" in line(text, f"# user_id: {name}")
+
+
+def test_what_several_addresses_share_is_no_persons_id(tmp_path):
+    rows = [gym(n % 40).replace(f"K-{n % 40:04}", f"K-{n % 20:04}") for n in range(300)]
+    text, mapping = proposed(tmp_path, table(GYM, rows))
+    assert "user_id" not in mapping and "user_id: ausweis" not in text
+
+
+def test_of_a_device_whose_id_goes_with_it_is_asked(tmp_path):
+    rows = [f"d{n % 60},K{n % 30},s{n % 7},in" for n in range(600)]
+    text, mapping = proposed(tmp_path, table("device_id,karte,spiel,action", rows))
+    assert mapping["anonymous_id"] == "device_id" and "user_id" not in mapping
+    said = "could be a person's id: 30 values in 600 rows, one for each device_id"
+    assert said in line(text, "# user_id: karte")
+    assert "user_id: spiel" not in text
+
+
+@pytest.mark.parametrize("name", ["mitglied", "cust_no", "Kundennummer", "Mitglieds-Nr", "usuario"])
+def test_a_person_is_known_by_names_of_other_languages(tmp_path, name):
+    rows = [f"{n % 9},m{n % 7}@example.com,in" for n in range(60)]
+    _, mapping = proposed(tmp_path, table(f"{name},email,action", rows))
+    assert (mapping["user_id"], mapping["email"]) == (name, "email")
+
+
+def test_where_nobody_is_named_the_columns_that_could_are_asked_about(tmp_path):
+    rows = [f"u{n % 10},{n % 3},{n / 7:.3f},in" for n in range(60)]
+    text, mapping = proposed(tmp_path, table("who,room,weight,action", rows))
+    assert "user_id" not in mapping
+    assert "could be a person's id: 10 values in 60 rows" in line(text, "# user_id: who")
+    assert "user_id: room" not in text and "user_id: weight" not in text
+
+
 def test_addresses_that_are_not_the_users_own_are_not_mapped(tmp_path):
     def row(n):
         return f"u{n % 6},r{n}@example.com,boss{n % 2}@example.com,u{n % 6}@example.com,in"
