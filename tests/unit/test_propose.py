@@ -3,6 +3,7 @@
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -17,6 +18,7 @@ from tideline.landing.mapping import load_mapping
 pytestmark = pytest.mark.slow  # each lands a log twice
 
 START = datetime(2024, 3, 1, 10)
+EXAMPLES = Path(__file__).parents[2] / "examples" / "mappings"
 
 
 def proposed(folder, rows, name="log.csv", encoding="utf-8"):
@@ -443,6 +445,20 @@ def test_no_value_of_a_person_stands_in_a_proposal(tmp_path):
     text, mapping = proposed(tmp_path, table("email,phone,name,action", rows))
     assert mapping["email"] == "email"
     assert not any(secret in text for secret in ("anna", "1234", "Anna"))
+
+
+def test_the_mapping_of_cdnow_reads_the_log_as_a_proposal_does(tmp_path):
+    """What a row is, only a person knows: the mapping says that it is a purchase."""
+    days = [START + timedelta(days=n) for n in range(60)]
+    head = " customer_id  date number_of_cds  dollar_value"
+    rows = [f" {n % 7:05} {day:%Y%m%d} {1 + n % 3:2}  {n + 5:5}.77" for n, day in enumerate(days)]
+    proposed(tmp_path, [head, *rows], "CDNOW_master.txt")
+    found = load_mapping(tmp_path / "proposal.yml")
+    ours = load_mapping(EXAMPLES / "cdnow.yml")
+    assert (found.time, found.user_id, found.format) == (ours.time, ours.user_id, ours.format)
+    assert ours.properties["revenue"].value == found.properties["dollar_value"].value
+    result = land(tmp_path / "CDNOW_master.txt", ours, tmp_path / "landing")
+    assert (result.landed, result.unreadable_rows, result.untimed_rows) == (60, 0, 0)
 
 
 @settings(max_examples=6, deadline=None)
