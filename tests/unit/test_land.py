@@ -130,6 +130,44 @@ def test_bad_json_lines_land_with_their_line_and_text(tmp_path):
     assert result.output.name == "log.parquet"
 
 
+PRICES = {**PLAIN, "properties": {"price": {"sql": "decimal_comma(price)"}}}
+
+
+def test_numbers_with_a_decimal_comma_are_read_and_the_rest_is_left_out_and_counted(tmp_path):
+    prices = ['"12,50"', '"1.250,00"', '"1.250"', "-3", "frei", "", "12.5", '"1,2,3"', "  7 "]
+    text = "at,who,what,price\n" + "".join(f"2024-01-01,a,x,{each}\n" for each in prices)
+    result, found = landed(tmp_path, text, PRICES)
+    read = [m["properties"].get("price") for m in found]
+    assert read == [12.5, 1250.0, 1250.0, -3.0, None, None, None, None, 7.0]
+    assert result.lost == [("properties.price", "price", 3, 6)]
+    said = "properties.price: 3 values of price cannot be read and are left out, first in log.csv:6"
+    assert said in result.summary()
+    # Of a later file all values look like other numbers, and are read the same way.
+    text = "at,who,what,price\n2024-01-02,a,x,1.250\n2024-01-02,a,x,2.000\n"
+    result, found = landed(tmp_path, text, PRICES, "later.csv")
+    assert [m["properties"]["price"] for m in found] == [1250.0, 2000.0]
+    assert result.lost == [] and "left out" not in result.summary()
+
+
+def test_a_number_of_json_is_no_text_with_a_comma(tmp_path):
+    rows = [{"at": "2024-01-01", "who": "a", "what": "x", "price": p} for p in (1.25, 3)]
+    _, found = landed(tmp_path, "\n".join(map(json.dumps, rows)), PRICES, "log.jsonl")
+    assert [m["properties"]["price"] for m in found] == [1.25, 3.0]
+    rows[1]["price"] = "1.250,5"
+    _, found = landed(tmp_path, "\n".join(map(json.dumps, rows)), PRICES, "log2.jsonl")
+    assert [m["properties"]["price"] for m in found] == [1.25, 1250.5]
+
+
+def test_what_an_expression_leaves_out_on_purpose_is_not_counted(tmp_path):
+    text = "at,who,what,n\n2024-01-01,a,x,7\n2024-01-01,a,x,seven\n2024-01-01,a,x,\n"
+    sql = {"own": {"sql": "case when n = '7' then n end"}, "n": {"sql": "try_cast(n as int)"}}
+    mapping = {**PLAIN, "properties": sql}
+    result, _ = landed(tmp_path, text, mapping)
+    assert result.lost == [("properties.n", "n", 1, 3)]
+    # A row that a filter leaves out does not land.
+    assert landed(tmp_path, text, {**mapping, "filters": ["n = '7'"]})[0].lost == []
+
+
 def test_what_an_object_holds_is_a_column(tmp_path):
     """Named by its path; an object of many keys and what is nested deep are not taken apart."""
     deep = {"a": {"b": {"c": {"d": {"e": 1}}}}}
@@ -165,10 +203,17 @@ def test_what_an_object_holds_is_a_column(tmp_path):
 def test_a_value_that_breaks_its_declared_type_keeps_the_row(tmp_path):
     text = "at,who,what,n\n2024-01-01,a,x,2\n2024-01-01,b,x,two\n"
     mapping = {**PLAIN, "properties": {"twice": {"sql": "n * 2"}}, "filters": ["n > 1"]}
-    with pytest.raises(MappingError, match=r"properties\.twice.*n \* 2"):
+    with pytest.raises(MappingError, match=r"properties\.twice: 'n \* 2': .* Write try_cast\(n as"):
         landed(tmp_path, text, mapping)
+    cast = {**mapping, "properties": {"twice": {"sql": "cast(n as int) * 2"}}, "filters": []}
+    with pytest.raises(MappingError) as error:
+        landed(tmp_path, text, cast)
+    said = str(error.value)
+    assert "properties.twice: 'cast(n as int) * 2': cannot read column n, line 3 of log.csv" in said
+    assert "(masked: it may be personal) to INT32" in said and "two" not in said
+    assert "Write try_cast(n as double), try(...), or decimal_comma(n) for numbers such" in said
     result, found = landed(tmp_path, text, {**mapping, "types": {"n": "double"}})
-    assert result.unreadable == [(3, "n is no double: two")]
+    assert result.unreadable == [(3, "n is not a valid double")]
     assert found[0]["properties"] == {"twice": 4.0}
     assert json.loads(found[1]["properties"]["original"])["n"] == "two"
 
@@ -176,7 +221,7 @@ def test_a_value_that_breaks_its_declared_type_keeps_the_row(tmp_path):
 def test_an_unreadable_filter_column_names_the_filter_and_the_fix(tmp_path):
     text = "at,who,what,n\n2024-01-01,a,x,2\n2024-01-01,b,x,two\n"
     for condition in ["n > 1", "n::int > 1"]:  # refused at once, and on meeting the row
-        message = re.escape(f"filters[1]: {condition!r}") + r".*types: \{column: double\}"
+        message = re.escape(f"filters[1]: {condition!r}") + r".*types: \{n: double\}"
         with pytest.raises(MappingError, match=message):
             landed(tmp_path, text, {**PLAIN, "filters": [condition]})
     assert list((tmp_path / "landing").rglob("*.parquet")) == []
@@ -306,7 +351,7 @@ def test_a_failure_in_the_middle_leaves_nothing_half_written(tmp_path, is_landed
     text = "at,who,what\n" + "".join(f"2024-01-01,{n:09},x\n" for n in range(250_000)) + "2024,z,x"
     before = landed(tmp_path, text, PLAIN)[0].output.read_bytes() if is_landed_before else None
     mapping = {**PLAIN, "properties": {"n": {"sql": "who::int"}}}
-    with pytest.raises(MappingError, match=r"properties\.n: 'who::int'.*'z'"):
+    with pytest.raises(MappingError, match=r"properties\.n: .* line 250002 of log.csv"):
         landed(tmp_path, text, mapping)
     assert [p.read_bytes() for p in output.parent.iterdir()] == ([before] if before else [])
     assert [p.name for p in (tmp_path / "landing").iterdir()] == ["events"]

@@ -319,7 +319,21 @@ def test_decimal_commas_blanks_and_other_encodings(tmp_path):
     assert found[-1]["userId"] == "kö"
     # 1,250 is a thousand or one and a quarter: it stays text, and that is said.
     assert found[0]["properties"]["menge"] == "1,250"
-    assert "may be decimal or thousands" in (tmp_path / "proposal.yml").read_text()
+    assert "are its commas decimal or between thousands?" in (tmp_path / "proposal.yml").read_text()
+
+
+def test_one_value_that_is_no_number_does_not_stop_the_landing(tmp_path):
+    rows = [f'k{n % 7},"{n},50"' for n in range(60)]
+    rows[33] = "k1,frei"
+    text, mapping = proposed(tmp_path, table("kunde,betrag", rows))
+    assert mapping["properties"]["betrag"] == {"sql": 'decimal_comma("betrag")'}
+    said = "numbers with a decimal comma; 1 value cannot be read and will be left out"
+    assert said in line(text, "  betrag:")
+    found = [m["properties"].get("betrag") for m in landed(tmp_path)]
+    assert (found[1], found[33]) == (1.5, None)
+    rows = [f'k{n % 7},"{n},50"' if n % 5 else "k1,frei" for n in range(60)]
+    text, mapping = proposed(tmp_path, table("kunde,betrag", rows))
+    assert mapping["properties"]["betrag"] == "betrag"  # so many are no numbers
 
 
 def test_the_log_of_a_web_server(tmp_path):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+
 import duckdb
 
 from tideline.landing.log_files import FLOATS, LandError, Log
 from tideline.landing.mapping import UNITS, LogMapping, MappingError, Time, Value, check_columns
 from tideline.landing.names import identifier, literal
+from tideline.landing.readers import READS, columns_of
 from tideline.text import nearest
 from tideline.warehouse.duckdb_file import only_row
+from tideline.warehouse.masks import masked
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", *FLOATS)
 CALLS = ("identify", "group", "alias")
@@ -48,11 +53,11 @@ class Compiler:
             sql = f"describe select {self.natural(value)} as v from _tl_rows"
             return only_row(self.con, sql)[1]
         except duckdb.Error as error:
-            said = " ".join(str(error).split("LINE ")[0].split())
+            said = " ".join(str(error).split("LINE ")[0].split()).split(" Candidate functions")[0]
+            how = fix(value, *self.columns_of(value)[:1])
             names = ", ".join(f"{name} {kind}" for name, kind in self.log.columns.items())
-            fix = "for text that should be a number say types: {column: double}"
             raise self.error(
-                value.key, f"{value.value!r}: {said}; {fix}; there are: {names}"
+                value.key, f"{value.value!r}: {said.rstrip('.')}. {how}; there are: {names}"
             ) from None
 
     def text(self, value: Value) -> str:
@@ -213,16 +218,62 @@ class Compiler:
         return f"select {columns}, {properties} from ({self.rows()}) where _tl_filter is null"
 
     def blame(self, error: duckdb.Error) -> Exception:
-        """The error of the first value of the mapping that fails on the rows."""
+        """The error of the first value of the mapping that fails on the rows.
+
+        It names the columns and the first line, and masks the value.
+        """
         for value in self.mapping.values():
             sql = f"select max(cast({self.natural(value)} as varchar)) from _tl_rows"
+            sql += " where _tl_problem is null"
             try:
-                self.con.execute(f"{sql} where _tl_problem is null")
+                self.con.execute(sql)
             except duckdb.Error as failure:
-                said = " ".join(str(failure).split("LINE ")[0].split())
-                fix = "say types: {column: double} and such rows land as unreadable, or use try()"
-                return self.error(value.key, f"{value.value!r}: {said}; {fix}")
-        return LandError(f"{self.log.path}: {error}")
+                said = " ".join(masked(str(failure), sql).split("LINE ")[0].split())
+                columns = self.columns_of(value)
+                with suppress(duckdb.Error):  # not every expression can be tried
+                    _, line = self.unread(value, columns, "_tl_rows where _tl_problem is null")
+                    said = f"line {line} of {self.log.path.name}: {said}"
+                named = f"column {' or '.join(columns)}, " if columns else ""
+                text = f"{value.value!r}: cannot read {named}{said}. "
+                return self.error(value.key, text + fix(value, *columns[:1]))
+        return LandError(f"{self.log.path}: {masked(str(error), '').splitlines()[0]}")
+
+    def columns_of(self, value: Value) -> list[str]:
+        """The columns of the log that a value of the mapping reads."""
+        return columns_of(self.con, self.natural(value), self.log.columns)
+
+    def unread(self, value: Value, columns: list[str], rows: str) -> tuple[int, int | None]:
+        """The rows whose columns are filled, but give no value or fail, and their first line."""
+        filled = [f"{self.text(Value('', 'column', each))} is not null" for each in columns]
+        return only_row(
+            self.con,
+            f"select count(*), min(_tl_line) from {rows} and "
+            + " and ".join([f"try({self.natural(value)}) is null", *filled]),
+        )
+
+    def losses(self) -> Iterator[tuple[str, str, int, int]]:
+        """The values that leave out what they cannot read: key, columns, rows and first line."""
+        for value in self.mapping.values():
+            is_other = value.key.startswith(("time", "received_at", "filters"))
+            if is_other or value.kind != "sql" or not READS.search(value.value):
+                continue
+            columns = self.columns_of(value)
+            landed = f"({self.rows()}) where _tl_problem is null and _tl_filter is null"
+            rows, line = self.unread(value, columns, landed) if columns else (0, None)
+            if rows and line:
+                yield value.key, " and ".join(columns), rows, line
+
+
+def fix(value: Value, column: str = "COLUMN") -> str:
+    """How to read a column whose text is not always a number."""
+    decimal = f"decimal_comma({column}) for numbers such as 12,50"
+    if value.key.startswith("filters"):  # nothing is filtered out unseen
+        typed = f"types: {{{column}: double}}"
+        return f"Say {typed}, so that a row with another value lands as unreadable, or {decimal}"
+    return (
+        f"Write try_cast({column} as double), try(...), or {decimal}: what cannot be read is left "
+        "out then, and counted"
+    )
 
 
 def iso(sql: str) -> str:

@@ -52,8 +52,9 @@ class Landed:
     """What became of one log; row counts, and `unreadable` and `untimed` as (line, why or text).
 
     rows = landed + the sum of filtered. `unreadable_rows` and `untimed_rows` are among the landed.
-    `replaced` is the log, mapping and number of rows of the landing that was there before,
-    `other_names` those of other landings of the same log.
+    `lost` are values that an expression cannot read and leaves out: key of the mapping, columns,
+    rows, first line. `replaced` is the log, mapping and number of rows of the landing that was
+    there before, `other_names` those of other landings of the same log.
     """
 
     log: Path
@@ -65,6 +66,7 @@ class Landed:
     unreadable: list[tuple[int, str]]
     untimed_rows: int
     untimed: list[tuple[int, str | None]]
+    lost: list[tuple[str, str, int, int]]
     replaced: tuple[str, str, int] | None
     other_names: list[str]
     seconds: float
@@ -103,6 +105,11 @@ class Landed:
                 "say how to read it: "
                 "time: {column: ..., format: '%d/%m/%Y %H:%M'}"
             )
+        out += [
+            f"  {key}: {counted(rows, 'value')} of {columns} cannot be read and "
+            f"{'is' if rows == 1 else 'are'} left out, first in {self.log.name}:{line}"
+            for key, columns, rows, line in self.lost
+        ]
         return "\n".join(out)
 
 
@@ -187,6 +194,7 @@ def count(con: duckdb.DuckDBPyConnection, compiler: Compiler) -> dict:
         "untimed": (
             examples(time_text, "_tl_problem is null and _tl_at is null") if untimed else []
         ),
+        "lost": list(compiler.losses()),
     }
 
 

@@ -12,14 +12,15 @@ import duckdb
 from tideline.landing.log_files import FLOATS, Log
 from tideline.landing.mapping import words
 from tideline.landing.names import identifier, literal
+from tideline.landing.readers import SAID, WRITTEN
 from tideline.text import counted
 from tideline.warehouse.duckdb_file import only_row
 
 # With fewer rows, counts prove nothing: names decide alone.
 ENOUGH = 20
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-DECIMAL_COMMA = r"-?\d{1,3}([.]\d{3})+(,\d+)?|-?\d+(,\d+)?"
-THOUSANDS_COMMA = r"-?\d{1,3}(,\d{3})+([.]\d+)?|-?\d+([.]\d+)?"
+# So much of a column must be numbers: the rest is left out, and counted when it lands.
+NUMBERS = 0.9
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ class Columns:
     def number(self, name: str) -> tuple[str, str] | None:
         """A column of numbers as SQL and what is to be said of it; None if it holds none.
 
-        Text with decimal commas or with separated thousands is a number too, where it can be told.
+        Text with decimal commas or with separated thousands is a number too, where it can be told;
+        a few values may be something else.
         """
         column = identifier(name)
         if self.is_number(name):
@@ -127,16 +129,15 @@ class Columns:
             return None
         if not self.count(f"contains({column}, ',')"):
             return None
-        is_decimal = self.share(name, DECIMAL_COMMA) == 1
-        is_thousands = self.share(name, THOUSANDS_COMMA) == 1
-        if is_decimal and is_thousands:
+        texts = {reader: self.count(f"{reader}({column}) is not null") for reader in WRITTEN}
+        reader = max(texts, key=lambda each: texts[each])
+        rows = texts.pop(reader)
+        if rows < NUMBERS * self.filled[name] or rows in texts.values():
             return None
-        if is_decimal:
-            bare = f"replace(replace({column}, '.', ''), ',', '.')"
-            return f"cast({bare} as double)", "numbers with a decimal comma"
-        if is_thousands:
-            return f"cast(replace({column}, ',', '') as double)", "numbers with comma thousands"
-        return None
+        said, unread = SAID[reader], self.filled[name] - rows
+        if unread:
+            said += f"; {counted(unread, 'value')} cannot be read and will be left out"
+        return f"{reader}({column})", said
 
 
 def text_of(name: str) -> str:

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from tideline.landing.json_columns import DOC_PROBLEM, VALID_DOC, json_columns
 from tideline.landing.mapping import LogFormat, MappingError
 from tideline.landing.names import identifier, literal, unique
+from tideline.landing.readers import create_readers
 from tideline.progress import reading
 from tideline.text import counted
 from tideline.warehouse.duckdb_file import only_row
@@ -73,7 +74,7 @@ class Log:
 
 
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:
-    """A DuckDB of bounded memory that spills into `folder`."""
+    """A DuckDB of bounded memory that spills into `folder`, with the functions of a mapping."""
     con = duckdb.connect()
     con.execute(f"set temp_directory = {literal(folder / 'spill')}")
     con.execute("set memory_limit = '1GB'")
@@ -81,6 +82,7 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     con.execute("set TimeZone = 'UTC'")
     con.execute("set enable_progress_bar = true")  # for `Progress.following`, and not printed:
     con.execute("set enable_progress_bar_print = false")
+    create_readers(con)
     return con
 
 
@@ -128,6 +130,7 @@ def open_log(
             head = "_tl_line, _tl_problem, _tl_original, "
             if kind in CSV_SUFFIXES:
                 raw, types = csv_columns(con, source)
+                types = {n: kind for n, kind in types.items() if n.lower() not in format.texts}
             else:
                 source = f"(select *, {VALID_DOC} as _tl_doc from {source})"
                 head = f"_tl_line, {DOC_PROBLEM} as _tl_problem, _tl_original, "
@@ -181,8 +184,7 @@ def typed_log(
     failures = "".join(
         f" when _tl_raw.{identifier(name)} is not null "
         f"and try_cast(_tl_raw.{identifier(name)} as {types[name]}) is null "
-        f"then {literal(f'{name} is no {types[name].lower()}: ')} "
-        f"|| cast(_tl_raw.{identifier(name)} as varchar)"
+        f"then {literal(f'{name} is not a valid {types[name].lower()}')}"
         for name in names
         if name in types
     )

@@ -183,7 +183,9 @@ def value_of(columns: Columns, name: str) -> tuple[str, str]:
             columns.count(f"contains({text_of(name)}, ',')")
             and columns.share(name, r"[-\d.,]+") == 1
         ):
-            word = "text: numbers whose commas may be decimal or thousands; say which with sql"
+            read = f"{{sql: {quoted_sql(f'decimal_comma({identifier(name)})')}}}"
+            word = "text: are its commas decimal or between thousands? Write "
+            word += f"{read} or {read.replace('decimal', 'thousands')}"
         return quoted(name), word
     return quoted(name), {"BOOLEAN": "boolean", "JSON": "object or array"}.get(kind, kind.lower())
 
