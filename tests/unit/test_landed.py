@@ -228,6 +228,37 @@ def test_a_name_that_is_none_of_the_plans_is_shown_with_one_that_is(land, what, 
     assert not any(each in out + err for each in ("\x1b", "\u202e", "ann@", "0171"))
 
 
+def test_lines_of_events_that_a_corrected_mapping_renames_are_named(land, seeds, tmp_path, capsys):
+    plan = seeds / "tracking_plan.csv"
+    before = len(plan.read_text().splitlines())
+    rows = visits(60, what="workout_done") + visits(60, what="class_joined")
+    rows = [(f"r{n}", *row[1:]) for n, row in enumerate(rows)]
+    sql = "{minutes: minutes, coach: {sql: \"'c' || minutes\"}}"
+    mapping = MAPPING.replace("{minutes: minutes}", sql)
+    _, err = land(rows, "--accept-plan", mapping=mapping)
+    assert "--accept-plan added" not in err
+    assert "class_joined,coach,text,false,,,Accepted from gym: Filled in 100.0%" in plan.read_text()
+    names = "event: {column: what, names: {class_joined: login, workout_done: training}}"
+    renamed = mapping.replace("event: what", names)
+    _, err = land(rows, "--accept-plan", mapping=renamed)
+    assert (
+        f"no landing has these events any more, which --accept-plan added to {plan}: class_joined "
+        f"(lines {before + 1}, {before + 2}), workout_done (lines {before + 3}, {before + 4}). "
+        "Remove their lines unless they will come again"
+    ) in err
+    # A line that a person has described is theirs, and another landing may have the event.
+    lines = plan.read_text().splitlines()
+    lines[before] = "class_joined,coach,text,false,,,Who teaches"
+    plan.write_text("\n".join(lines) + "\n")
+    land(visits(60, what="workout_done"), "--as", "other", mapping=mapping)
+    _, err = land(rows, mapping=renamed)
+    assert "--accept-plan added" not in err
+    where = ["--landing", str(tmp_path / "landing"), "--seeds", str(seeds)]
+    main(["--remove", "gym", *where])
+    said = capsys.readouterr().err
+    assert f"training (lines {before + 5}, {before + 6})" in said and "workout_done" not in said
+
+
 def test_segments_that_a_landing_brings_nobody_are_said_with_the_event_they_need(land):
     lacks = "No `purchase` event is in this landing, which brings these segments no members: "
     assert f"{lacks}churn_risk, loyal_customer; map an event to it" in land(visits(50))[0]
@@ -295,7 +326,10 @@ def test_a_property_that_is_an_object_in_some_rows_only_is_not_accepted(land, se
     out, _ = land(rows, "--accept-plan", mapping=mapping)
     assert "A build makes of them: 40 events" in out
     assert "class_joined.note is left out: it is an object or array in some rows only" in out
-    assert "class_joined,,,,,,40 rows landed" in (seeds / "tracking_plan.csv").read_text()
+    assert (
+        "class_joined,,,,,,Accepted from gym: 40 rows landed"
+        in (seeds / "tracking_plan.csv").read_text()
+    )
 
 
 def test_an_accepted_plan_refuses_no_value_of_a_later_log(land, seeds):

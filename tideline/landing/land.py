@@ -36,6 +36,7 @@ from tideline.landing.names import literal
 from tideline.landing.plan_accept import PLAN
 from tideline.landing.plan_check import SEEDS
 from tideline.landing.plan_infer import InferError
+from tideline.landing.plan_stale import stale_lines, stale_warning
 from tideline.landing.proposal import propose_for
 from tideline.progress import Progress
 from tideline.text import counted, shown_path
@@ -269,7 +270,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--accept-plan needs --mapping, by which the log is landed")
     try:
         if options.remove:
-            return remove(options.files, options.landing / "events")
+            return remove(options.files, options.landing / "events", options.seeds)
         if not options.mapping:
             return propose_for(options.files, options.propose, options.seeds)
         mapping = load_mapping(options.mapping)
@@ -301,12 +302,17 @@ def main(arguments: list[str] | None = None) -> int:
     return int(failed)
 
 
-def remove(logs: list[Path], folder: Path) -> int:
-    """Take landings back."""
+def remove(logs: list[Path], folder: Path, seeds: Path) -> int:
+    """Take landings back; warn of lines of the plan that were added for them."""
+    outputs = []
     for log in logs:
         output, rows = take_back(str(log), folder)
+        outputs.append(output)
         print(f"{output}: taken back; the next build takes its {counted(rows, 'row')} out")
     print(RELEARN)
+    with duckdb.connect() as con:
+        if stale := stale_lines(con, outputs, seeds):
+            print(f"warning: {stale_warning(stale, seeds)}", file=sys.stderr)
     return 0
 
 

@@ -16,6 +16,7 @@ from tideline.landing.landed_words import summary, warnings
 from tideline.landing.mapping import LogMapping
 from tideline.landing.plan_accept import PLAN, Accepted, accept
 from tideline.landing.plan_infer import LEAST_ROWS, infer_unknown, shown_name
+from tideline.landing.plan_stale import stale_lines, stale_warning
 from tideline.text import counted, shown_path
 
 
@@ -42,17 +43,20 @@ def report(
     checked = check_landed(con, outputs, seeds)
     if is_accepting and checked.unknown():
         proposal = infer_unknown(con, outputs, seeds)
-        said.lines.append(accepted_lines(accept(proposal.rows, seeds), seeds))
+        accepted = accept(proposal.rows, seeds, [path.stem for path in outputs])
+        said.lines.append(accepted_lines(accepted, seeds))
         said.lines += [f"  {note}" for note in proposal.notes]
         checked = check_landed(con, outputs, seeds)
     said.lines.append(summary(checked, mapping, seeds))
-    accepted = [each.name for each in checked.events if each.name and each.accepted]
+    named = [each.name for each in checked.events if each.name and each.accepted]
     why = "is in this landing, which brings these segments no members"
-    said.lines += sentences(declared_rules(), accepted, why)
+    said.lines += sentences(declared_rules(), named, why)
     said.warnings += warnings(checked)
     unknown = checked.unknown()
     if unknown:
         said.warnings.append(unknown_warning(unknown, seeds, is_accepting))
+    if stale := stale_lines(con, outputs, seeds):
+        said.warnings.append(stale_warning(stale, seeds))
     return said
 
 

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tideline.landing.plan_check import COLUMNS, SEEDS, check, properties_of, read
 from tideline.landing.plan_infer import InferError, written
+from tideline.text import shown
 
 PLAN = "tracking_plan.csv"
+# So begins the description of a line until a person writes a better one; then come its landings.
+MARK = "Accepted from "
+MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,10 @@ class Accepted:
     rows: list[dict[str, str]]
 
 
-def accept(rows: list[dict[str, str]], seeds: Path = SEEDS) -> Accepted:
-    """Add the rows of those events that the plan does not have yet.
+def accept(
+    rows: list[dict[str, str]], seeds: Path = SEEDS, landings: Sequence[str] = ()
+) -> Accepted:
+    """Add the rows of those events that the plan does not have yet, and say of which landings.
 
     What stands in the plan stays, byte for byte. Raises InferError if the plan has a problem
     before or would have one afterwards; nothing is written then.
@@ -37,7 +43,12 @@ def accept(rows: list[dict[str, str]], seeds: Path = SEEDS) -> Accepted:
         said = "; ".join(map(str, problems[:3]))
         raise InferError(f"nothing was added to the tracking plan, which has problems: {said}")
     known = properties_of(read(seeds / PLAN, COLUMNS[PLAN])[0])
-    new = [row for row in rows if row["event_name"] not in known]
+    mark = f"{MARK}{', '.join(map(shown, landings[:MOST_NAMES]))}: " if landings else ""
+    new = [
+        row | {"description": mark + row["description"]}
+        for row in rows
+        if row["event_name"] not in known
+    ]
     if not new:
         return Accepted([], [])
     before = (seeds / PLAN).read_bytes()
@@ -51,6 +62,12 @@ def accept(rows: list[dict[str, str]], seeds: Path = SEEDS) -> Accepted:
         raise InferError(f"nothing was added to the tracking plan: {wrong[0]}")
     replace(seeds / PLAN, after)
     return Accepted(list(dict.fromkeys(row["event_name"] for row in new)), new)
+
+
+def accepted_from(row: dict[str, str]) -> list[str]:
+    """The landings from which a line of the plan was accepted."""
+    mark, _, _ = row["description"].partition(": ")
+    return mark.removeprefix(MARK).split(", ") if mark.startswith(MARK) else []
 
 
 def problems_with(plan: bytes, seeds: Path) -> list[str]:
