@@ -130,6 +130,36 @@ def test_bad_json_lines_land_with_their_line_and_text(tmp_path):
     assert result.output.name == "log.parquet"
 
 
+@pytest.mark.parametrize("name", ["log.csv", "log.jsonl", "log.parquet"])
+def test_identical_rows_count_each_unless_the_mapping_says_otherwise(tmp_path, name):
+    rows = [("2024-01-01", f"u{n % 3}", "x", n % 2) for n in range(12)]  # six different ones
+    rows += [("2024-01-01", "u0", "x", 7)]
+    if name.endswith(".parquet"):
+        values = ", ".join(map(str, rows))
+        log = tmp_path / name
+        duckdb.sql(f"""copy (from (values {values}) t("at", who, what, n)) to '{log}'""")
+        text = log.read_bytes()
+    elif name.endswith(".csv"):
+        text = "at,who,what,n\n" + "".join(",".join(map(str, row)) + "\n" for row in rows)
+    else:
+        text = "".join(
+            json.dumps(dict(zip(("at", "who", "what", "n"), row, strict=True))) + "\n"
+            for row in rows
+        )
+    result, found = landed(tmp_path, text, PLAIN, name)
+    assert (result.landed, result.copies) == (13, 6)
+    assert len({m["messageId"] for m in found}) == 13
+    said = "6 rows are identical to another row, and each counts."
+    assert f"{said} If the log repeats rows by mistake, let them count once" in result.summary()
+    once = {**PLAIN, "event_id": {"sql": "md5(_tl_row)"}}
+    result, found = landed(tmp_path, text, once, name)
+    assert (result.landed, result.copies) == (13, 0)
+    assert len({m["messageId"] for m in found}) == 7
+    # What a filter leaves out does not count.
+    filtered = {**PLAIN, "filters": ["who <> 'u0'"]}
+    assert landed(tmp_path, text, filtered, name)[0].copies == 4
+
+
 PRICES = {**PLAIN, "properties": {"price": {"sql": "decimal_comma(price)"}}}
 
 

@@ -95,6 +95,18 @@ def test_repeated_rows_are_told_from_repeated_ids(tmp_path):
     assert "the same rows again: map it to count them once" in line(text, "# event_id")
 
 
+def test_whether_identical_rows_are_one_event_is_asked(tmp_path):
+    rows = table("user_id,action", [f"w{n % 6},x" for n in range(60)])
+    text, mapping = proposed(tmp_path, [*rows, *rows[-5:]])
+    assert "event_id" not in mapping
+    said = line(text, "# event_id: ")
+    assert "5 rows are identical to others; with this line such rows count once" in said
+    (tmp_path / "proposal.yml").write_text(text.replace(said, said[2:]))
+    assert len({message["messageId"] for message in landed(tmp_path)}) == 60
+    text, _ = proposed(tmp_path, rows)
+    assert "identical" not in text
+
+
 @pytest.mark.parametrize(
     ("ids", "why"),
     [

@@ -209,7 +209,7 @@ class Compiler:
         )
         unreadable = (
             f"json_object('problem', _tl_problem, 'file', {literal(file)}, "
-            "'line', _tl_line, 'original', _tl_original)"
+            "'line', _tl_line, 'original', _tl_row)"
         )
         properties = (
             f"case when _tl_problem is not null then {unreadable} "
@@ -250,6 +250,17 @@ class Compiler:
             f"select count(*), min(_tl_line) from {rows} and "
             + " and ".join([f"try({self.natural(value)}) is null", *filled]),
         )
+
+    def copies(self) -> int:
+        """The landed rows that are identical to an earlier one, where nothing else tells."""
+        if self.mapping.event_id:
+            return 0
+        return only_row(
+            self.con,
+            "select coalesce(sum(n - 1), 0)::bigint from (select count(*) as n from "
+            f"({self.rows()}) where _tl_problem is null and _tl_filter is null "
+            "group by hash(_tl_row))",
+        )[0]
 
     def losses(self) -> Iterator[tuple[str, str, int, int]]:
         """The values that leave out what they cannot read: key, columns, rows and first line."""

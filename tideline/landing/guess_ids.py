@@ -93,6 +93,7 @@ def find_ids(columns: Columns, taken: set[str]) -> Ids:
     # Who logs in with an address is known by it.
     users = [name for name in named(columns, free, USERS, USER_WORDS) if name not in mails]
     find_event_id(columns, [name for name in free if name not in users], ids)
+    ask_copies(columns, ids)
     find_person(columns, "user_id", users, ids)
     free = [name for name in free if name not in ids.used.values()]
     devices = named(columns, free, DEVICES, DEVICE_WORDS)
@@ -147,6 +148,18 @@ def find_event_id(columns: Columns, free: list[str], ids: Ids) -> None:
             ids.refuse("event_id", name, f"{counts}, a row number that may begin anew in a file")
         elif name in names and columns.words[name] not in ("uuid", "guid", "id"):
             ids.refuse("event_id", name, repeated(columns, name, counts))
+
+
+def ask_copies(columns: Columns, ids: Ids) -> None:
+    """Whether rows that are identical to others are one event is not in the log: it is asked."""
+    if "event_id" in ids.used or any("the same rows again" in line for line in ids.lines):
+        return
+    if not (copies := columns.copies()):
+        return
+    said = counted(copies, "row is identical to another", "rows are identical to others")
+    ids.lines.append(
+        f"# event_id: {{sql: md5(_tl_row)}}  # {said}; with this line such rows count once"
+    )
 
 
 def repeated(columns: Columns, name: str, counts: Counts) -> str:

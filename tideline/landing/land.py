@@ -54,7 +54,8 @@ class Landed:
 
     rows = landed + the sum of filtered. `unreadable_rows` and `untimed_rows` are among the landed.
     `lost` are values that an expression cannot read and leaves out: key of the mapping, columns,
-    rows, first line. `replaced` is the log, mapping and number of rows of the landing that was
+    rows, first line. `copies` are rows identical to another one, in a mapping without an event id.
+    `replaced` is the log, mapping and number of rows of the landing that was
     there before, `other_names` those of other landings of the same log.
     """
 
@@ -68,6 +69,7 @@ class Landed:
     untimed_rows: int
     untimed: list[tuple[int, str | None]]
     lost: list[tuple[str, str, int, int]]
+    copies: int
     replaced: tuple[str, str, int] | None
     other_names: list[str]
     seconds: float
@@ -111,6 +113,12 @@ class Landed:
             f"{'is' if rows == 1 else 'are'} left out, first in {self.log.name}:{line}"
             for key, columns, rows, line in self.lost
         ]
+        if self.copies:
+            out.append(
+                f"  {counted(self.copies, 'row is', 'rows are')} identical to another row, and "
+                "each counts. If the log repeats rows by mistake, let them count once: "
+                "event_id: {sql: md5(_tl_row)}"
+            )
         return "\n".join(out)
 
 
@@ -196,6 +204,7 @@ def count(con: duckdb.DuckDBPyConnection, compiler: Compiler) -> dict:
             examples(time_text, "_tl_problem is null and _tl_at is null") if untimed else []
         ),
         "lost": list(compiler.losses()),
+        "copies": compiler.copies(),
     }
 
 

@@ -48,8 +48,8 @@ class Columns:
         # Read once and kept as columns: each question reads just the columns it is about.
         part = folder / "columns.parquet"
         con.execute(
-            f"copy (select * exclude (_tl_original, _tl_text) from ({log.select})) "
-            f"to {literal(part)} (compression zstd)"
+            "copy (select * exclude (_tl_row, _tl_text), hash(_tl_row) as _tl_hash "
+            f"from ({log.select})) to {literal(part)} (compression zstd)"
         )
         source = f"read_parquet({literal(part)})"
         con.execute(f"create or replace temp view _tl_all as from {source}")
@@ -84,6 +84,11 @@ class Columns:
     def count(self, condition: str) -> int:
         """The rows that meet a condition."""
         return self.row(f"count(*) filter (where {condition})")[0]
+
+    def copies(self) -> int:
+        """The rows that are identical to an earlier one."""
+        groups = "(select count(*) as n from _tl_log group by _tl_hash)"
+        return self.row("coalesce(sum(n - 1), 0)::bigint", groups)[0]
 
     def share(self, name: str, pattern: str) -> float:
         """The share of the filled rows of a column whose whole text matches a pattern."""

@@ -61,8 +61,8 @@ class Record(NamedTuple):
 class Log:
     """A log as a relation.
 
-    `select` gives `_tl_line` (from 1), `_tl_problem`, `_tl_original` (the text of a row that has a
-    problem), `_tl_text` (struct of the columns as written, text files only) and the columns.
+    `select` gives `_tl_line` (from 1), `_tl_problem`, `_tl_row` (the text of the whole row),
+    `_tl_text` (struct of the columns as written, text files only) and the columns.
     `columns` maps them to their DuckDB types. `is_partial`: the file has more rows than were read.
     """
 
@@ -192,7 +192,7 @@ def typed_log(
         select
             _tl_line,
             case when _tl_problem is not null then _tl_problem{failures} end as _tl_problem,
-            coalesce(_tl_original, cast(to_json(_tl_raw) as varchar)) as _tl_original,
+            coalesce(_tl_original, cast(to_json(_tl_raw) as varchar)) as _tl_row,
             {"_tl_raw" if is_text else "null"} as _tl_text,
             {columns}
         from {source}
