@@ -9,10 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from tideline.declarations.unreachable import Attribute, sentences, without_members
-from tideline.text import table
+from tideline.text import counted, shown, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import Warehouse, open_warehouse
 
+MOST_REASONS = 6
+LONGEST_REASON = 100
 STAGES = {
     "landed rows": "select count(*) from {raw_messages}",
     "  events": "select count(*) from {fct_events}",
@@ -47,19 +49,31 @@ def section(head: Sequence[str], rows: Iterable[Sequence], otherwise: str = "non
     return table(head, rows) if rows else f"  {otherwise}"
 
 
-def unknown_events(warehouse: Warehouse) -> list[str]:
-    """A line if events were quarantined because the tracking plan does not list them."""
-    ((rows, events),) = rows_of(
+def quarantined(warehouse: Warehouse) -> list[str]:
+    """The most frequent reasons for which rows are quarantined, and what to do about them."""
+    reasons = rows_of(
         warehouse,
-        "select count(*), count(distinct event_name) from {events_quarantined} "
-        "where reason = 'unknown event'",
+        "select reason, count(*), count(distinct event_name) from {events_quarantined} "
+        "group by reason order by 2 desc, 1",
     )
-    if not rows:
+    if not reasons:
         return []
-    return [
-        f"  {rows:,} quarantined rows are of {events:,} events that the tracking plan does not "
-        "know; `tideline plan infer` proposes rows for it."
+    first, more = reasons[:MOST_REASONS], reasons[MOST_REASONS:]
+    rows = [
+        (shown(reason, LONGEST_REASON), count, unknown(events) if reason == "unknown event" else "")
+        for reason, count, events in first
     ]
+    lines = [table(["quarantined because", "rows", ""], rows)]
+    if more:
+        rest = counted(sum(count for _, count, _ in more), "row")
+        lines.append(f"  and {counted(len(more), 'more reason')} with {rest}")
+    how = "docs/how-to/change-the-tracking-plan.md tells how such rows are taken in"
+    return [*lines, f"  `events_quarantined` holds each row; {how}."]
+
+
+def unknown(events: int) -> str:
+    """What to do about events that the tracking plan does not know."""
+    return f"of {counted(events, 'event')}; `tideline plan infer` proposes rows of the plan"
 
 
 def unreachable(warehouse: Warehouse) -> list[str]:
@@ -157,8 +171,8 @@ def summary(warehouse: Warehouse) -> str:
         section(["stage", "rows"], counts.items()),
         f"  events + duplicated + quarantined = {parts:,}, "
         + ("all that landed." if parts == counts["landed rows"] else "NOT all that landed!"),
-        f"  Landed last: {last[0]:,} rows in {last[1]:,} files.",
-        *unknown_events(warehouse),
+        f"  Landed last: {counted(last[0], 'row')} in {counted(last[1], 'file')}.",
+        *quarantined(warehouse),
         "Segments",
         section(
             ["segment", "profiles", "label"],

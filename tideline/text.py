@@ -1,11 +1,14 @@
-"""Text for people: suggestions for misspelled words, safe quoting, tables."""
+"""Text for people: counts, suggestions for misspelled words, safe quoting, tables."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
-LETTERS = {"ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O"}
-LETTERS |= {"ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "þ": "th", "ı": "i"}
+# Letters as their languages spell them without accents: German ä, ö, ü, and those without a base.
+LETTERS = {"ä": "ae", "Ä": "AE", "ö": "oe", "Ö": "OE", "ü": "ue", "Ü": "UE", "ß": "ss", "ẞ": "SS"}
+LETTERS |= {"æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
+LETTERS |= {"đ": "d", "Đ": "D", "ð": "d", "þ": "th", "ı": "i"}
 LONGEST_SHOWN = 60
 
 
@@ -18,9 +21,15 @@ def nearest(word: object, words: Iterable[str]) -> str:
     return f"there are: {', '.join(by_fold.values()) or 'none'}"
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number and what it counts: `1 row`, `1,017 rows`; another plural than `-s` is given."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
 def plain(text: str) -> str:
-    """A text in ASCII: accents are removed (é is e, ö is o), other letters replaced or dropped."""
-    spelled = "".join(LETTERS.get(letter, letter) for letter in text)
+    """A text in ASCII: ü is ue, ß is ss, é is e; letters without a Latin form are dropped."""
+    composed = unicodedata.normalize("NFC", text)  # ü may be u and two dots
+    spelled = "".join(LETTERS.get(letter, letter) for letter in composed)
     return unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
 
 
@@ -30,10 +39,15 @@ def listed(words: Iterable[str], joined_by: str = "or") -> str:
     return f"{', '.join(first)} {joined_by} {last}" if first else last
 
 
-def shown(text: str) -> str:
-    """A text on one line, cut to 60 characters; unprintable characters are escaped."""
-    cut = text[:LONGEST_SHOWN] + ("…" if len(text) > LONGEST_SHOWN else "")
+def shown(text: str, longest: int = LONGEST_SHOWN) -> str:
+    """A text on one line, cut to `longest` characters; unprintable characters are escaped."""
+    cut = text[:longest] + ("…" if len(text) > longest else "")
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+
+
+def shown_path(path: Path) -> str:
+    """A path from the current folder if it is in there, else as it is."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence]) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from examples.shop import Business, Dirt, generate
 from tideline.progress import Progress
+from tideline.text import counted
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import open_warehouse
 from tideline.warehouse.paths import path_of
@@ -193,7 +194,8 @@ def _summary(
     first, last = paths[0].name.split(".")[0], paths[-1].name.split(".")[0]
     folder = paths[0].parent
     yield f"{len(business.people):>10,} people, {len(business.bundle_episodes):,} bundle episodes"
-    yield f"{counts['lines']:>10,} lines, {first} to {last}: {len(paths)} files in {folder}"
+    files = counted(len(paths), "file")
+    yield f"{counts['lines']:>10,} lines, {first} to {last}: {files} in {folder}"
     for kind, count in counts.items():
         if kind not in ("lines", "clean") and count:
             yield f"{count:>10,} {kind.replace('_', ' ')}"
@@ -208,7 +210,8 @@ def _summary(
         yield f"{sold:>10,} phones were sold"
     others = {p for p in folder.glob("*.jsonl*") if not p.name.startswith(".")} - set(paths)
     if others:
-        yield f"{len(others):>10,} other files in the folder are not changed"
+        files = "file" if len(others) == 1 else "files"
+        yield f"{len(others):>10,} other {files} in the folder left as before"
     yield f"{seconds:>10.1f} seconds"
 
 

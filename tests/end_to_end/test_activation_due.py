@@ -21,8 +21,8 @@ from tests.support.activation_rig import (
 
 pytest_plugins = ["tests.support.activation_fixtures"]
 
-REFUSED = "the removal of 1 rows whose profiles have refused `marketing` is not held"
-FORGOTTEN = "the removal of 1 rows whose profiles are to be forgotten is not held"
+REFUSED = "the removal of 1 row whose profiles have refused `marketing` is not held"
+FORGOTTEN = "the removal of 1 row whose profiles are to be forgotten is not held"
 
 
 def agreed(count):

@@ -49,6 +49,76 @@ def sessions_of(rows):
     return sorted(map(tuple, found))
 
 
+ORDERS_MAPPING = """
+time: at
+event_id: id
+user_id: who
+email: mail
+event: what
+properties: {order_id: id, revenue: revenue, currency: currency}
+"""
+
+
+def orders():
+    """Rows of a shop's log, many of which a build refuses, each for another reason."""
+    chance = random.Random(7)
+    for n in range(1000):
+        yield {
+            "id": chance.choice([f"o{n}"] * 6 + [f"o{n // 2}", "", None]),
+            "who": chance.choice(["u1", "u2", "", None, f"u{n}"]),
+            "mail": chance.choice(["", "Ann@example.org", "ann@example.org", f"p{n}@example.org"]),
+            "at": chance.choice(
+                [f"2024-05-{1 + n % 28:02}T10:00:00Z"] * 8
+                + ["soon", "", "1969-01-01T00:00:00Z", "2999-01-01T00:00:00Z"]
+            ),
+            "what": chance.choice(["purchase"] * 6 + ["Order Completed", "login", "nap_taken", ""]),
+            "revenue": chance.choice([12.5, 3, "4.5"] * 4 + ["four", "", None, {"eur": 3}]),
+            "currency": chance.choice(["EUR"] * 9 + ["euro", "", ["EUR"]]),
+        }
+
+
+def test_what_a_landing_says_of_its_rows_is_what_a_build_makes_of_them(deployment, tmp_path):
+    log, mapping = tmp_path / "orders.jsonl", tmp_path / "orders.yml"
+    log.write_text("".join(json.dumps(row) + "\n" for row in orders()) + "{broken\n")
+    mapping.write_text(ORDERS_MAPPING)
+    said = deployment.land(log, "--mapping", mapping)
+    deployment.dbt("seed", "--quiet")
+    deployment.dbt("run", "--quiet", "--select", "+int_events_deduplicated")
+
+    fates = deployment.query("select status, count(*) from int_events_deduplicated group by 1")
+    made = dict(fates)
+    assert len(made) == 3 and min(made.values()) > 20
+    assert (
+        f"A build makes of them: {made['valid']} events, {made['duplicate']} duplicated, "
+        f"{made['quarantined']} quarantined." in said
+    )
+    refused = dict(
+        deployment.query(
+            "select reason, count(*) from int_events_deduplicated "
+            "where status = 'quarantined' group by 1"
+        )
+    )
+    broken = {reason: rows for reason, rows in refused.items() if ": " in reason}
+    for rows, words in (
+        (refused["not a JSON object"], "cannot be read"),
+        (
+            refused["sent_timestamp is not a valid timestamp"] + refused["no readable timestamp"],
+            "have",
+        ),
+        (refused["occurred before 1990"], "are of before 1990"),
+        (refused["received in the future"], "are of the future"),
+        (refused["no identifier"], "name nobody: user_id (column who) and email (column mail)"),
+        (refused["no event name"], "have no event name"),
+        (refused["unknown event"], "are of 1 event not in the tracking plan"),
+        (sum(broken.values()), "break the tracking plan"),
+    ):
+        assert f"{rows} row{'s' if rows > 1 else ''} {words}" in said, words
+    assert len(broken) >= 4
+    for reason, rows in broken.items():  # a build names the first rule that a row breaks
+        (line,) = [line for line in said.splitlines() if line.startswith(f"    {reason}, ")]
+        assert int(line.removeprefix(f"    {reason}, ").split()[0]) >= rows
+
+
 def test_a_school_becomes_people_and_sessions(deployment, tmp_path):
     rows = list(lessons())
     log, mapping, seeds = tmp_path / "school.jsonl", tmp_path / "school.yml", tmp_path / "seeds"
@@ -57,8 +127,9 @@ def test_a_school_becomes_people_and_sessions(deployment, tmp_path):
 
     deployment.land(log, "--propose", mapping, "--seeds", seeds)
     said = deployment.land(log, "--mapping", mapping, "--accept-plan", "--seeds", seeds)
-    assert "rows    600" in said
-    assert "people  40 (40 by anonymous_id)" in said
+    assert "rows         600" in said
+    assert "identifiers  40 anonymous_id" in said
+    assert "A build makes of them: 600 events, 0 duplicated, 0 quarantined." in said
     assert "warning" not in said
 
     deployment.dbt("seed", "--quiet")

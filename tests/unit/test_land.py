@@ -130,21 +130,128 @@ def test_bad_json_lines_land_with_their_line_and_text(tmp_path):
     assert result.output.name == "log.parquet"
 
 
+@pytest.mark.parametrize("name", ["log.csv", "log.jsonl", "log.parquet"])
+def test_identical_rows_count_each_unless_the_mapping_says_otherwise(tmp_path, name):
+    rows = [("2024-01-01", f"u{n % 3}", "x", n % 2) for n in range(12)]  # six different ones
+    rows += [("2024-01-01", "u0", "x", 7)]
+    if name.endswith(".parquet"):
+        values = ", ".join(map(str, rows))
+        log = tmp_path / name
+        duckdb.sql(f"""copy (from (values {values}) t("at", who, what, n)) to '{log}'""")
+        text = log.read_bytes()
+    elif name.endswith(".csv"):
+        text = "at,who,what,n\n" + "".join(",".join(map(str, row)) + "\n" for row in rows)
+    else:
+        text = "".join(
+            json.dumps(dict(zip(("at", "who", "what", "n"), row, strict=True))) + "\n"
+            for row in rows
+        )
+    result, found = landed(tmp_path, text, PLAIN, name)
+    assert (result.landed, result.copies) == (13, 6)
+    assert len({m["messageId"] for m in found}) == 13
+    said = "6 rows are identical to another row, and each counts."
+    assert f"{said} If the log repeats rows by mistake, let them count once" in result.summary()
+    once = {**PLAIN, "event_id": {"sql": "md5(_tl_row)"}}
+    result, found = landed(tmp_path, text, once, name)
+    assert (result.landed, result.copies) == (13, 0)
+    assert len({m["messageId"] for m in found}) == 7
+    # What a filter leaves out does not count.
+    filtered = {**PLAIN, "filters": ["who <> 'u0'"]}
+    assert landed(tmp_path, text, filtered, name)[0].copies == 4
+
+
+PRICES = {**PLAIN, "properties": {"price": {"sql": "decimal_comma(price)"}}}
+
+
+def test_numbers_with_a_decimal_comma_are_read_and_the_rest_is_left_out_and_counted(tmp_path):
+    prices = ['"12,50"', '"1.250,00"', '"1.250"', "-3", "frei", "", "12.5", '"1,2,3"', "  7 "]
+    text = "at,who,what,price\n" + "".join(f"2024-01-01,a,x,{each}\n" for each in prices)
+    result, found = landed(tmp_path, text, PRICES)
+    read = [m["properties"].get("price") for m in found]
+    assert read == [12.5, 1250.0, 1250.0, -3.0, None, None, None, None, 7.0]
+    assert result.lost == [("properties.price", "price", 3, 6)]
+    said = "properties.price: 3 values of price cannot be read and are left out, first in log.csv:6"
+    assert said in result.summary()
+    # Of a later file all values look like other numbers, and are read the same way.
+    text = "at,who,what,price\n2024-01-02,a,x,1.250\n2024-01-02,a,x,2.000\n"
+    result, found = landed(tmp_path, text, PRICES, "later.csv")
+    assert [m["properties"]["price"] for m in found] == [1250.0, 2000.0]
+    assert result.lost == [] and "left out" not in result.summary()
+
+
+def test_a_number_of_json_is_no_text_with_a_comma(tmp_path):
+    rows = [{"at": "2024-01-01", "who": "a", "what": "x", "price": p} for p in (1.25, 3)]
+    _, found = landed(tmp_path, "\n".join(map(json.dumps, rows)), PRICES, "log.jsonl")
+    assert [m["properties"]["price"] for m in found] == [1.25, 3.0]
+    rows[1]["price"] = "1.250,5"
+    _, found = landed(tmp_path, "\n".join(map(json.dumps, rows)), PRICES, "log2.jsonl")
+    assert [m["properties"]["price"] for m in found] == [1.25, 1250.5]
+
+
+def test_what_an_expression_leaves_out_on_purpose_is_not_counted(tmp_path):
+    text = "at,who,what,n\n2024-01-01,a,x,7\n2024-01-01,a,x,seven\n2024-01-01,a,x,\n"
+    sql = {"own": {"sql": "case when n = '7' then n end"}, "n": {"sql": "try_cast(n as int)"}}
+    mapping = {**PLAIN, "properties": sql}
+    result, _ = landed(tmp_path, text, mapping)
+    assert result.lost == [("properties.n", "n", 1, 3)]
+    # A row that a filter leaves out does not land.
+    assert landed(tmp_path, text, {**mapping, "filters": ["n = '7'"]})[0].lost == []
+
+
+def test_what_an_object_holds_is_a_column(tmp_path):
+    """Named by its path; an object of many keys and what is nested deep are not taken apart."""
+    deep = {"a": {"b": {"c": {"d": {"e": 1}}}}}
+    many = {f"k{n}": n for n in range(51)}
+    rows = [
+        {
+            "at": "2024-01-01",
+            "what": "x",
+            "who": {"id": f"00{n}", "n": n, "tags": [n]},
+            "many": many,
+        }
+        for n in range(2)
+    ]
+    rows += [{"at": "2024-01-01", "what": "x", "who": {"id": "7", "a/b": 1}, **deep}]
+    rows += [{"at": "2024-01-01", "what": "x", "who.id": "of its own"}]
+    mapping = {
+        **PLAIN,
+        "user_id": "who.id",
+        "anonymous_id": {"sql": '"who.id_2"'},
+        "properties": {"n": "who.n", "tags": "who.tags", "slash": "who.a/b", "whole": "many"},
+    }
+    text = "\n".join(map(json.dumps, rows))
+    _, found = landed(tmp_path, text, mapping, "log.jsonl")
+    assert [m["userId"] for m in found] == [None, None, None, "of its own"]
+    assert [m["anonymousId"] for m in found] == ["000", "001", "7", None]
+    assert found[1]["properties"] == {"n": 1, "tags": [1], "whole": many}
+    assert found[2]["properties"] == {"slash": 1}
+    for name in ("many.k1", "a.b.c.d.e"):
+        with pytest.raises(MappingError, match="has no column"):
+            landed(tmp_path, text, {**mapping, "email": name}, "log.jsonl")
+
+
 def test_a_value_that_breaks_its_declared_type_keeps_the_row(tmp_path):
     text = "at,who,what,n\n2024-01-01,a,x,2\n2024-01-01,b,x,two\n"
     mapping = {**PLAIN, "properties": {"twice": {"sql": "n * 2"}}, "filters": ["n > 1"]}
-    with pytest.raises(MappingError, match=r"properties\.twice.*n \* 2"):
+    with pytest.raises(MappingError, match=r"properties\.twice: 'n \* 2': .* Write try_cast\(n as"):
         landed(tmp_path, text, mapping)
+    cast = {**mapping, "properties": {"twice": {"sql": "cast(n as int) * 2"}}, "filters": []}
+    with pytest.raises(MappingError) as error:
+        landed(tmp_path, text, cast)
+    said = str(error.value)
+    assert "properties.twice: 'cast(n as int) * 2': cannot read column n, line 3 of log.csv" in said
+    assert "(masked: it may be personal) to INT32" in said and "two" not in said
+    assert "Write try_cast(n as double), try(...), or decimal_comma(n) for numbers such" in said
     result, found = landed(tmp_path, text, {**mapping, "types": {"n": "double"}})
-    assert result.unreadable == [(3, "n is no double: two")]
+    assert result.unreadable == [(3, "n is not a valid double")]
     assert found[0]["properties"] == {"twice": 4.0}
     assert json.loads(found[1]["properties"]["original"])["n"] == "two"
 
 
 def test_an_unreadable_filter_column_names_the_filter_and_the_fix(tmp_path):
     text = "at,who,what,n\n2024-01-01,a,x,2\n2024-01-01,b,x,two\n"
-    for condition in ["n > 1", "n::int > 1"]:  # refused at once, and while reading the row
-        message = re.escape(f"filters[1]: {condition!r}") + r".*types: \{column: double\}"
+    for condition in ["n > 1", "n::int > 1"]:  # refused at once, and on meeting the row
+        message = re.escape(f"filters[1]: {condition!r}") + r".*types: \{n: double\}"
         with pytest.raises(MappingError, match=message):
             landed(tmp_path, text, {**PLAIN, "filters": [condition]})
     assert list((tmp_path / "landing").rglob("*.parquet")) == []
@@ -274,7 +381,7 @@ def test_a_failure_in_the_middle_leaves_nothing_half_written(tmp_path, is_landed
     text = "at,who,what\n" + "".join(f"2024-01-01,{n:09},x\n" for n in range(250_000)) + "2024,z,x"
     before = landed(tmp_path, text, PLAIN)[0].output.read_bytes() if is_landed_before else None
     mapping = {**PLAIN, "properties": {"n": {"sql": "who::int"}}}
-    with pytest.raises(MappingError, match=r"properties\.n: 'who::int'.*'z'"):
+    with pytest.raises(MappingError, match=r"properties\.n: .* line 250002 of log.csv"):
         landed(tmp_path, text, mapping)
     assert [p.read_bytes() for p in output.parent.iterdir()] == ([before] if before else [])
     assert [p.name for p in (tmp_path / "landing").iterdir()] == ["events"]
@@ -359,8 +466,8 @@ def test_command_line(tmp_path, capsys):
     where = ["--landing", str(tmp_path / "landing")]
     assert main([str(log), "--mapping", str(mapping), *where]) == 0
     said = capsys.readouterr()
-    assert "1 rows read, 1 landed, 0 filtered, 0 unreadable" in said.out
-    assert "1 rows are of 1 events that are not in the tracking plan" in said.err
+    assert "1 row read, 1 landed, 0 filtered, 0 unreadable" in said.out
+    assert "1 row is of 1 event not in the tracking plan" in said.err
     assert "Land again with --accept-plan" in said.err
     assert "page_veiw: did you mean `page_view`" in said.err
     # A missing file does not stop the others, but the command fails.

@@ -9,6 +9,7 @@ from tideline.landing.land import main
 from tideline.landing.plan_accept import accept
 from tideline.landing.plan_check import COLUMNS, SEEDS, check
 from tideline.landing.plan_infer import InferError
+from tideline.text import shown_path
 
 MAPPING = """
 time: at
@@ -31,13 +32,13 @@ def seeds(tmp_path):
 def land(tmp_path, seeds, capsys):
     """Land rows of (id, at, who, what, minutes); return the messages and the warnings."""
 
-    def run(rows, *words, code=0):
-        log, mapping = tmp_path / "gym.csv", tmp_path / "gym.yml"
+    def run(rows, *words, code=0, mapping=MAPPING):
+        log, file = tmp_path / "gym.csv", tmp_path / "gym.yml"
         lines = ["id,at,who,what,minutes", *(",".join(map(str, row)) for row in rows)]
         log.write_text("\n".join(lines) + "\n")
-        mapping.write_text(MAPPING)
+        file.write_text(mapping)
         where = ["--landing", tmp_path / "landing", "--seeds", seeds]
-        arguments = [log, "--mapping", mapping, *where, *words]
+        arguments = [log, "--mapping", file, *where, *words]
         assert main([str(each) for each in arguments]) == code
         said = capsys.readouterr()
         return said.out, said.err
@@ -64,22 +65,28 @@ def test_the_counts_are_those_of_the_landed_rows(land):
     rows += [(f"p{n}", "2024-03-02 10:00:00", "u1", "Order Completed", 5) for n in range(4)]
     out, err = land([*rows, ("too", "few")])
     for said in (
-        "rows    105",
-        "people  10 (10 by user_id)",
-        "time    1969-07-20 20:17:00 UTC to 2999-01-01 00:00:00 UTC",
-        "1 rows repeat the event id of another row and will be duplicates.",
-        "1 rows cannot be read",
-        "1 rows have no readable time",
-        "1 rows are of before 1990",
-        "1 rows are of the future",
-        "1 rows name nobody",
+        "rows         105",
+        "identifiers  10 user_id",
+        "time         1969-07-20 20:17:00 UTC to 2999-01-01 00:00:00 UTC",
+        "A build makes of them: 94 events, 1 duplicated, 10 quarantined.",
+        "1 row repeats the event id of another row",
+        "1 row cannot be read",
+        "1 row has no readable time",
+        "1 row is of before 1990",
+        "1 row is of the future",
+        "1 row names nobody: user_id (column who) is empty",
+        "1 row has no event name",
+        "4 rows break the tracking plan:",
+        "purchase: order_id is missing, 4 rows: map a column to properties.order_id in gym.yml, or",
+        "purchase: revenue is missing, 4 rows: ",
     ):
         assert said in out, said
+    assert not re.search(r"\b1 (rows|events|people|lines|values)\b", out + err)
     counted = [each.split() for each in out.splitlines()]
     assert ["login", "99"] in [words[:2] for words in counted]
     # An alias is counted as its event of the tracking plan.
     purchase = " ".join(next(words for words in counted if words[:1] == ["purchase"]))
-    assert purchase == "purchase 4 4 lack order_id, 4 lack revenue: will be quarantined"
+    assert purchase == "purchase 4 breaks the tracking plan: see below"
     assert "(no name) 1 no event name" in " ".join(out.split())
     assert "the rows span 1029 years" in err
     assert "before 1990 or in the future" in err
@@ -98,13 +105,78 @@ def test_the_counts_are_those_of_the_landed_rows(land):
         ([(row[0], "2024-03-01 10:00:00", *row[2:]) for row in visits(60)], "the same time"),
         ([(row[0], row[1][:10], *row[2:]) for row in visits(60)], "all times are midnight"),
         ([(row[0], "soon", *row[2:]) for row in visits(60)], "hardly any row has a readable time"),
-        (visits(60, what="workout_done"), "60 rows are of 1 events that are not in the tracking"),
+        (visits(60, what="workout_done"), "60 rows are of 1 event not in the tracking plan"),
         (visits(60, what="logn"), "logn: did you mean `login`?"),
     ],
 )  # fmt: skip
 def test_doubts_are_reported(land, rows, warning):
     _, err = land(rows)
     assert (warning in err) if warning else not err, err
+
+
+def test_each_broken_rule_is_counted_with_its_rows_and_its_place(land, seeds):
+    plan = seeds / "tracking_plan.csv"
+    plan.write_text(
+        plan.read_text()
+        + "drill,minutes,integer,true,1|2|3,,Length\ndrill,mins,text,false,,[0-9],Other length\n"
+        + "swim,minutes,text,false,,[a-z]+,Style\n"
+    )
+    lines = plan.read_text().splitlines()
+    drill, swim = (1 + lines.index(f"{each}") for each in (lines[-3], lines[-1]))
+    values = [1, 2, 3, "", "long", "long", 7, "1"]
+    rows = [(f"d{n}", "2024-03-01 10:00:00", "u1", "drill", v) for n, v in enumerate(values)]
+    rows += [(f"s{n}", "2024-03-01 10:00:00", "u1", "Swim", v) for n, v in enumerate(["crawl", 5])]
+    rows += [("d7", "2024-03-01 11:00:00", "u1", "drill", "long")]  # a valid row has the id
+    out, _ = land(rows)
+    assert "A build makes of them: 5 events, 1 duplicated, 5 quarantined." in out
+    assert "5 rows break the tracking plan:" in out
+    where = "properties.minutes in gym.yml"
+    for said in (
+        f"drill: minutes is not an integer, 2 rows: correct {where}, or property_type in "
+        f"{seeds}/tracking_plan.csv:{drill}",
+        f"drill: minutes is not one of 1, 2, 3, 1 row: correct {where}, or allowed_values in ",
+        "drill: minutes is missing, 1 row: properties.minutes (column minutes) is empty; "
+        f"write false under is_required in {seeds}/tracking_plan.csv:{drill}",
+        f"swim: minutes does not match [a-z]+, 1 row: correct {where}, or pattern in "
+        f"{seeds}/tracking_plan.csv:{swim}",
+    ):
+        assert said in out, said
+
+
+def test_a_row_that_breaks_several_rules_is_counted_under_each(land, seeds):
+    plan = seeds / "tracking_plan.csv"
+    plan.write_text(plan.read_text() + "drill,minutes,integer,false,,,\ndrill,coach,text,true,,,\n")
+    rows = [(f"d{n}", "2024-03-01", "u1", "drill", v) for n, v in enumerate(["long", 3])]
+    out, _ = land(rows)
+    assert "2 rows break the tracking plan:" in out
+    assert "drill: coach is missing, 2 rows: map a column to properties.coach in gym.yml" in out
+    assert "drill: minutes is not an integer, 1 row: correct properties.minutes in gym.yml" in out
+
+
+def test_an_alias_fills_what_the_plan_requires_as_in_a_build(land):
+    rows = [*visits(60, what="product_view"), ("e99", "2024-03-01", "u1", "product_view", "")]
+    out, _ = land(rows, mapping=MAPPING.replace("{minutes: minutes}", "{sku: minutes}"))
+    assert "A build makes of them: 60 events, 0 duplicated, 1 quarantined." in out
+    assert (
+        "product_view: product_id is missing, 1 row: properties.sku (column minutes) is empty"
+        in out
+    )
+
+
+def test_no_row_is_compared_with_a_plan_that_has_a_problem(land, seeds):
+    plan = seeds / "tracking_plan.csv"
+    plan.write_text(plan.read_text() + "login,minutes,integer,false,,[0-9,\n")
+    out, err = land(visits(60))
+    assert "A build makes of them: 60 events" in out
+    assert "no row was compared with the tracking plan, which has a problem: " in err
+    assert "[0-9 is not a regular expression" in err
+
+
+def test_a_property_called_email_names_a_person_as_in_a_build(land):
+    rows = [(f"e{n}", "2024-03-01 10:00:00", "", "login", f"A{n % 9}@x.org") for n in range(60)]
+    out, _ = land(rows, mapping=MAPPING.replace("{minutes: minutes}", "{email: minutes}"))
+    assert "identifiers  9 email" in out
+    assert "nobody" not in out
 
 
 def test_no_identifier_is_shown(land):
@@ -119,16 +191,16 @@ def test_unknown_events_are_taken_into_the_plan_and_nothing_else_changes(land, s
     rows = visits(60, what="workout_done") + visits(3, what="typo_made")
     rows = [(f"r{n}", *row[1:]) for n, row in enumerate(rows)]
     out, err = land(rows, "--accept-plan")
-    assert "tracking_plan.csv: workout_done (1 lines)." in out
-    assert "3 rows are of 1 events that are not in the tracking plan" in err
-    assert "fewer than 10 rows" in err
+    assert f"Added 1 line at the end of {plan}: workout_done." in out
+    assert "3 rows are of 1 event not in the tracking plan" in err
+    assert "fewer than 10 rows" in err and f"at the end of {plan}" in err
     after = plan.read_text()
     assert after.startswith(edited)
     added = after.removeprefix(edited).splitlines()
-    assert [each.split(",")[:3] for each in added] == [["workout_done", "minutes", "integer"]]
+    assert [each.split(",")[:3] for each in added] == [["workout_done", "minutes", "number"]]
     assert not check(seeds)
     # A person corrects the line; landing again leaves it alone.
-    plan.write_text(corrected := after.replace("minutes,integer", "minutes,number"))
+    plan.write_text(corrected := after.replace("minutes,number", "minutes,integer"))
     out, _ = land(rows, "--accept-plan")
     assert plan.read_text() == corrected
     assert "Nothing was added" in out
@@ -139,7 +211,7 @@ def test_unknown_events_are_taken_into_the_plan_and_nothing_else_changes(land, s
     ("what", "said"),
     [
         ("prüfung-bestanden", "prüfung_bestanden 50 its name is not in snake_case; call it "
-         "`prufung_bestanden`"),
+         "`pruefung_bestanden`"),
         ("Été/Straße", "été/straße 50 its name is not in snake_case; call it `ete_strasse`"),
         ("3. Mahnung", "3._mahnung 50 its name is not in snake_case; call it `event_3_mahnung`"),
         ("購入", "購入 50 its name is not in snake_case; call it `object_action`"),
@@ -154,6 +226,37 @@ def test_an_unknown_event_is_shown_with_a_similar_one(land, what, said):
     out, err = land(visits(50, what=what))
     assert said in " ".join(out.split())
     assert not any(each in out + err for each in ("\x1b", "\u202e", "ann@", "0171"))
+
+
+def test_lines_of_events_that_a_corrected_mapping_renames_are_named(land, seeds, tmp_path, capsys):
+    plan = seeds / "tracking_plan.csv"
+    before = len(plan.read_text().splitlines())
+    rows = visits(60, what="workout_done") + visits(60, what="class_joined")
+    rows = [(f"r{n}", *row[1:]) for n, row in enumerate(rows)]
+    sql = "{minutes: minutes, coach: {sql: \"'c' || minutes\"}}"
+    mapping = MAPPING.replace("{minutes: minutes}", sql)
+    _, err = land(rows, "--accept-plan", mapping=mapping)
+    assert "--accept-plan added" not in err
+    assert "class_joined,coach,text,false,,,Accepted from gym: Filled in 100.0%" in plan.read_text()
+    names = "event: {column: what, names: {class_joined: login, workout_done: training}}"
+    renamed = mapping.replace("event: what", names)
+    _, err = land(rows, "--accept-plan", mapping=renamed)
+    assert (
+        f"no landing has these events any more, which --accept-plan added to {plan}: class_joined "
+        f"(lines {before + 1}, {before + 2}), workout_done (lines {before + 3}, {before + 4}). "
+        "Remove their lines unless they will come again"
+    ) in err
+    # A line that a person has described is theirs, and another landing may have the event.
+    lines = plan.read_text().splitlines()
+    lines[before] = "class_joined,coach,text,false,,,Who teaches"
+    plan.write_text("\n".join(lines) + "\n")
+    land(visits(60, what="workout_done"), "--as", "other", mapping=mapping)
+    _, err = land(rows, mapping=renamed)
+    assert "--accept-plan added" not in err
+    where = ["--landing", str(tmp_path / "landing"), "--seeds", str(seeds)]
+    main(["--remove", "gym", *where])
+    said = capsys.readouterr().err
+    assert f"training (lines {before + 5}, {before + 6})" in said and "workout_done" not in said
 
 
 def test_segments_without_members_are_listed_with_the_event_they_need(land):
@@ -208,13 +311,28 @@ def test_an_accepted_plan_refuses_no_row_that_has_landed(land, seeds, monkeypatc
     plan = (seeds / "tracking_plan.csv").read_text()
     assert "workout_done,minutes,text,false,,," in plan
     assert "class_joined,minutes,text,false,,," in plan
-    assert "locker_opened,minutes,integer,false,,," in plan
-    # Of a larger log only some rows are read, and rules from these may not hold for all rows.
+    assert "locker_opened,minutes,text,false,,," in plan  # strings may be anything tomorrow
+    # Of more rows some are read, and rules on what was seen of them might not hold for all.
     monkeypatch.setattr("tideline.landing.plan_infer.MOST_LANDED_ROWS", 200)
     rows = [(f"e{n}", *row[1:3], "towel_taken", "a") for n, row in enumerate(rows)]
     out, _ = land(rows, "--accept-plan", "--replace")
     assert "one of 4 rows is read of 720" in out
     assert "towel_taken,minutes,text,false,,," in (seeds / "tracking_plan.csv").read_text()
+
+
+def test_a_property_that_is_an_object_in_some_rows_only_is_not_accepted(land, seeds):
+    rows = [(*row[:4], "{{}}") for row in visits(40, what="class_joined")]
+    mapping = MAPPING.replace(
+        "{minutes: minutes}",
+        """{note: {sql: "case when id < 'e2' then to_json({'a': 1}) else to_json('a') end"}}""",
+    )
+    out, _ = land(rows, "--accept-plan", mapping=mapping)
+    assert "A build makes of them: 40 events" in out
+    assert "class_joined.note is left out: it is an object or array in some rows only" in out
+    assert (
+        "class_joined,,,,,,Accepted from gym: 40 rows landed"
+        in (seeds / "tracking_plan.csv").read_text()
+    )
 
 
 def test_an_accepted_plan_refuses_no_value_of_a_later_log(land, seeds):
@@ -225,6 +343,36 @@ def test_an_accepted_plan_refuses_no_value_of_a_later_log(land, seeds):
     assert line.startswith("class_joined,minutes,text,false,,,"), (
         "neither required nor a closed list"
     )
+    # Version 5.1 is followed by 5.1.2, and 3 minutes by 3.5 of them.
+    sql = """{version: {sql: "'5.' || minutes"}, minutes: minutes, done: {sql: "minutes > 2"}}"""
+    mapping = MAPPING.replace("{minutes: minutes}", sql)
+    land([(*row[:3], "run", 3) for row in kinds], "--accept-plan", "--replace", mapping=mapping)
+    lines = (seeds / "tracking_plan.csv").read_text().splitlines()
+    types = dict(line.split(",")[1:3] for line in lines if line.startswith("run,"))
+    assert types == {"version": "text", "minutes": "number", "done": "boolean"}
+
+
+def test_the_plan_that_is_written_is_named_before(tmp_path, seeds, monkeypatch, capsys):
+    log, mapping = tmp_path / "gym.csv", tmp_path / "gym.yml"
+    rows = [",".join(map(str, row)) for row in visits(60, what="workout_done")]
+    log.write_text("\n".join(["id,at,user_id,event,minutes", *rows, rows[0].replace("u0", "")]))
+    before = (seeds / "tracking_plan.csv").read_bytes()
+    assert main([str(log), "--propose", str(mapping), "--seeds", str(seeds)]) == 0
+    assert f"its new events go into {seeds}/tracking_plan.csv" in capsys.readouterr().out
+    said = mapping.read_text()
+    assert "# With --accept-plan this mapping lands:" in said
+    assert "#   A build makes of them: 60 events, 0 duplicated, 1 quarantined." in said
+    where = (
+        f"# --accept-plan adds these events and properties to {seeds}/tracking_plan.csv, as lines"
+    )
+    assert where in said and "#   workout_done: id text, minutes number, title text" in said
+    assert (seeds / "tracking_plan.csv").read_bytes() == before
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert f"lines at the end of {shown_path(SEEDS)}/tracking_plan.csv" in said
+    assert f"folder of the tracking plan (default: {shown_path(SEEDS)})" in said
 
 
 def test_a_plan_is_accepted_only_with_a_mapping(tmp_path, capsys):

@@ -7,7 +7,8 @@ from dbt_common.exceptions import DbtRuntimeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tideline.warehouse.masked_errors import MASK, _run_python_job, masked
+from tideline.warehouse.masked_errors import _run_python_job
+from tideline.warehouse.masks import MASK, masked
 
 SAID = 'it\'s "qzx" at zoe@example.net, 0176 7654321'
 MANY_LINES = SAID.replace(", ", "\n\nLINE 1: ")  # looks like the end of an error

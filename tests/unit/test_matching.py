@@ -93,7 +93,7 @@ PAIR = ("salesforce_id:1", "stripe_id:9")
 
 def test_pairs_are_written_kept_withdrawn_and_accepted_again(books, capsys):
     assert main([]) == 0
-    said = "4 records of salesforce_id, stripe_id: 1 new pairs, 0 withdrawn, 1 in all"
+    said = "4 records of salesforce_id, stripe_id: 1 new pair, 0 withdrawn, 1 in all"
     assert said in capsys.readouterr().out
     assert books.matches() == [(*PAIR, False)]
     ((first, matched_at, probability),) = books.matches("updated_at, matched_at, probability")

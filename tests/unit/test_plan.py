@@ -196,7 +196,7 @@ def test_a_plan_is_proposed_from_landed_files(landing, capsys):
     assert "broken.jsonl.gz is left out" in notes
     assert "(a name with an address or number), 50 rows, is left out: its name is not" in notes
     said = "überweisung_ausgeführt!, 50 rows, is left out: its name is not in snake_case; "
-    assert said + "call it `uberweisung_ausgefuhrt`" in notes
+    assert said + "call it `ueberweisung_ausgefuehrt`" in notes
 
 
 def test_no_personal_data_leaves_the_proposal(landing, capsys):

@@ -3,6 +3,7 @@
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -17,6 +18,7 @@ from tideline.landing.mapping import load_mapping
 pytestmark = pytest.mark.slow  # each lands a log twice
 
 START = datetime(2024, 3, 1, 10)
+EXAMPLES = Path(__file__).parents[2] / "examples" / "mappings"
 
 
 def proposed(folder, rows, name="log.csv", encoding="utf-8"):
@@ -75,7 +77,7 @@ def test_a_uuid_shared_by_several_users_is_not_a_visitor(tmp_path):
         ("payment_id", [f"p{n}" for n in range(60)], True, "unique and complete"),
         ("uuid", [f"e{n}" for n in range(60)], True, "unique and complete"),
         ("id", [str(n + 1) for n in range(60)], False, "a row number"),
-        ("event_id", [f"e{n}" for n in range(59)] + [""], False, "1 rows have none"),
+        ("event_id", [f"e{n}" for n in range(59)] + [""], False, "1 row has none"),
         ("event_id", [f"e{n % 50}" for n in range(60)], False, "10 rows would become duplicates"),
     ],
 )
@@ -91,6 +93,18 @@ def test_repeated_rows_are_told_from_repeated_ids(tmp_path):
     text, mapping = proposed(tmp_path, [*rows, *rows[-5:]])
     assert "event_id" not in mapping
     assert "the same rows again: map it to count them once" in line(text, "# event_id")
+
+
+def test_whether_identical_rows_are_one_event_is_asked(tmp_path):
+    rows = table("user_id,action", [f"w{n % 6},x" for n in range(60)])
+    text, mapping = proposed(tmp_path, [*rows, *rows[-5:]])
+    assert "event_id" not in mapping
+    said = line(text, "# event_id: ")
+    assert "5 rows are identical to others; with this line such rows count once" in said
+    (tmp_path / "proposal.yml").write_text(text.replace(said, said[2:]))
+    assert len({message["messageId"] for message in landed(tmp_path)}) == 60
+    text, _ = proposed(tmp_path, rows)
+    assert "identical" not in text
 
 
 @pytest.mark.parametrize(
@@ -117,13 +131,20 @@ def test_an_object_is_neither_a_person_nor_a_page(tmp_path):
         for n in range(60)
     ]
     text, mapping = proposed(tmp_path, map(json.dumps, rows), "gateway.jsonl")
-    assert "user_id" not in mapping
+    assert mapping["user_id"] == "user.id"
     assert mapping["event"] == {"constant": "gateway_recorded"}
-    said = line(text, "# user_id: user ")
-    fixed = f"{text}\nuser_id: {said[said.index('{sql') :]}\n"
-    (tmp_path / "proposal.yml").write_text(fixed)
+    assert mapping["properties"] == {
+        "user_plan": "user.plan",
+        "request_route": "request.route",
+        "request_n": "request.n",
+    }
     people = {message["userId"] for message in landed(tmp_path, "gateway.jsonl")}
     assert people == set("012345")
+    lists = [json.dumps({**row, "user": [n % 6]}) for n, row in enumerate(rows)]
+    text, mapping = proposed(tmp_path, lists, "gateway.jsonl")
+    assert "user_id" not in mapping
+    said = line(text, "# user_id: user ")
+    assert "holds objects or arrays; name a value of it, such as {sql: " in said
 
 
 def test_a_placeholder_for_nobody_is_doubted(tmp_path):
@@ -247,7 +268,7 @@ def test_events_have_the_names_of_the_plan_where_the_log_has_what_it_requires(tm
         "Product Viewed": "product_view",  # `sku` stands for product_id
         "NextSong": "next_song",
         "purchase": "purchase_logged",
-        "Größe geändert": "grosse_geandert",
+        "Größe geändert": "groesse_geaendert",
     }
     assert "20 rows; purchase needs order_id and revenue" in line(text, "    purchase:")
     assert "20 rows, not in the tracking plan" in line(text, "    NextSong:")
@@ -264,7 +285,7 @@ def test_names_that_yaml_would_take_for_truth_stay_text(tmp_path):
 @pytest.mark.parametrize("rows", [["time,user_id,action"], ["a"], ["time,user_id", "2024-01-01,"]])
 def test_a_log_of_hardly_any_rows_is_proposed_for(tmp_path, rows):
     text, _ = proposed(tmp_path, rows)
-    assert f"# Read: the {len(rows) - 1} rows" in text
+    assert f"# Read: all {len(rows) - 1} row" in text
 
 
 def test_a_log_that_cannot_be_read_is_said_in_one_line(tmp_path, capsys):
@@ -310,7 +331,21 @@ def test_decimal_commas_blanks_and_other_encodings(tmp_path):
     assert found[-1]["userId"] == "kö"
     # 1,250 may be 1250 or 1.25: it stays text, and a message says so.
     assert found[0]["properties"]["menge"] == "1,250"
-    assert "may be decimal or thousands" in (tmp_path / "proposal.yml").read_text()
+    assert "are its commas decimal or between thousands?" in (tmp_path / "proposal.yml").read_text()
+
+
+def test_one_value_that_is_no_number_does_not_stop_the_landing(tmp_path):
+    rows = [f'k{n % 7},"{n},50"' for n in range(60)]
+    rows[33] = "k1,frei"
+    text, mapping = proposed(tmp_path, table("kunde,betrag", rows))
+    assert mapping["properties"]["betrag"] == {"sql": 'decimal_comma("betrag")'}
+    said = "numbers with a decimal comma; 1 value cannot be read and will be left out"
+    assert said in line(text, "  betrag:")
+    found = [m["properties"].get("betrag") for m in landed(tmp_path)]
+    assert (found[1], found[33]) == (1.5, None)
+    rows = [f'k{n % 7},"{n},50"' if n % 5 else "k1,frei" for n in range(60)]
+    text, mapping = proposed(tmp_path, table("kunde,betrag", rows))
+    assert mapping["properties"]["betrag"] == "betrag"  # so many are no numbers
 
 
 def test_the_log_of_a_web_server(tmp_path):
@@ -338,7 +373,7 @@ def test_only_the_first_rows_of_a_long_log_are_read_and_reported(tmp_path, monke
     assert "# Read: the first 50 rows, the rest not." in text
     monkeypatch.undo()
     text, _ = proposed(tmp_path, rows)
-    assert "# Read: the 60 rows, all of it." in text
+    assert "# Read: all 60 rows." in text
 
 
 @pytest.mark.parametrize("name", ["kontakt", "mail_addr", "login", "visitor", "E-Mail-Adresse"])
@@ -361,6 +396,66 @@ def test_which_of_two_columns_of_addresses_is_the_persons_is_asked(tmp_path):
         assert said in line(text, f"# email: {name}")
 
 
+def gym(n):
+    """A visit of member n: card, nickname, phone, birthday, joined, town, shoe size, address."""
+    return (
+        f"K-{n:04},Anna {n},0171{n:07},19{n + 20:02}-01-01,17000{n:05},T{n % 3},{38 + n % 5},"
+        f"a{n}@example.com,in"
+    )
+
+
+GYM = "ausweis,nick,phone,geboren,joined,town,size,mail,action"
+
+
+def test_a_column_that_goes_one_to_one_with_the_address_is_the_persons_id(tmp_path):
+    rows = [gym(n % 40) for n in range(300)]
+    rows[7] = rows[7].replace("K-0007", "")
+    rows[9] = rows[9].replace("K-0009", "K-0010")  # a slip of the pen
+    text, mapping = proposed(tmp_path, table(GYM, rows))
+    assert (mapping["email"], mapping["user_id"]) == ("mail", "ausweis")
+    assert "40 values in 299 rows, one to one with mail" in line(text, "user_id:")
+    assert "could be a person's id: 40 values" in line(text, "# user_id: nick")  # has blanks
+    assert text.count("user_id:") == 2  # neither a phone nor a date is one
+
+
+def test_which_of_two_columns_of_ids_is_the_persons_is_asked(tmp_path):
+    rows = [f"{gym(n % 40)},C{n % 40}" for n in range(300)]
+    text, mapping = proposed(tmp_path, table(f"{GYM},chip", rows))
+    assert "user_id" not in mapping
+    for name in ("ausweis", "chip"):
+        assert "40 values in 300 rows, one to one with mail" in line(text, f"# user_id: {name}")
+
+
+def test_what_several_addresses_share_is_no_persons_id(tmp_path):
+    rows = [gym(n % 40).replace(f"K-{n % 40:04}", f"K-{n % 20:04}") for n in range(300)]
+    text, mapping = proposed(tmp_path, table(GYM, rows))
+    assert "user_id" not in mapping and "user_id: ausweis" not in text
+
+
+def test_of_a_device_whose_id_goes_with_it_is_asked(tmp_path):
+    rows = [f"d{n % 60},K{n % 30},s{n % 7},in" for n in range(600)]
+    text, mapping = proposed(tmp_path, table("device_id,karte,spiel,action", rows))
+    assert mapping["anonymous_id"] == "device_id" and "user_id" not in mapping
+    said = "could be a person's id: 30 values in 600 rows, one for each device_id"
+    assert said in line(text, "# user_id: karte")
+    assert "user_id: spiel" not in text
+
+
+@pytest.mark.parametrize("name", ["mitglied", "cust_no", "Kundennummer", "Mitglieds-Nr", "usuario"])
+def test_a_person_is_known_by_names_of_other_languages(tmp_path, name):
+    rows = [f"{n % 9},m{n % 7}@example.com,in" for n in range(60)]
+    _, mapping = proposed(tmp_path, table(f"{name},email,action", rows))
+    assert (mapping["user_id"], mapping["email"]) == (name, "email")
+
+
+def test_where_nobody_is_named_the_columns_that_could_are_asked_about(tmp_path):
+    rows = [f"u{n % 10},{n % 3},{n / 7:.3f},in" for n in range(60)]
+    text, mapping = proposed(tmp_path, table("who,room,weight,action", rows))
+    assert "user_id" not in mapping
+    assert "could be a person's id: 10 values in 60 rows" in line(text, "# user_id: who")
+    assert "user_id: room" not in text and "user_id: weight" not in text
+
+
 def test_addresses_that_are_not_the_users_own_are_not_mapped(tmp_path):
     def row(n):
         return f"u{n % 6},r{n}@example.com,boss{n % 2}@example.com,u{n % 6}@example.com,in"
@@ -376,6 +471,20 @@ def test_a_proposal_contains_no_personal_value(tmp_path):
     text, mapping = proposed(tmp_path, table("email,phone,name,action", rows))
     assert mapping["email"] == "email"
     assert not any(secret in text for secret in ("anna", "1234", "Anna"))
+
+
+def test_the_mapping_of_cdnow_reads_the_log_as_a_proposal_does(tmp_path):
+    """What a row is, only a person knows: the mapping says that it is a purchase."""
+    days = [START + timedelta(days=n) for n in range(60)]
+    head = " customer_id  date number_of_cds  dollar_value"
+    rows = [f" {n % 7:05} {day:%Y%m%d} {1 + n % 3:2}  {n + 5:5}.77" for n, day in enumerate(days)]
+    proposed(tmp_path, [head, *rows], "CDNOW_master.txt")
+    found = load_mapping(tmp_path / "proposal.yml")
+    ours = load_mapping(EXAMPLES / "cdnow.yml")
+    assert (found.time, found.user_id, found.format) == (ours.time, ours.user_id, ours.format)
+    assert ours.properties["revenue"].value == found.properties["dollar_value"].value
+    result = land(tmp_path / "CDNOW_master.txt", ours, tmp_path / "landing")
+    assert (result.landed, result.unreadable_rows, result.untimed_rows) == (60, 0, 0)
 
 
 @settings(max_examples=6, deadline=None)

@@ -31,6 +31,7 @@ from tideline.activation.plan import (
 )
 from tideline.declarations.syncs import Sync
 from tideline.progress import Progress
+from tideline.text import counted
 from tideline.warehouse.clock import wall_clock
 from tideline.warehouse.connection import Warehouse
 from tideline.warehouse.errors import ActivationError, NotConfigured
@@ -201,7 +202,7 @@ class _Runner:
         withheld = ""
         if desired.withheld:
             withheld = (
-                f"{desired.withheld} rows withheld, as their profiles have not agreed to "
+                f"{counted(desired.withheld, 'row')} withheld, without consent to "
                 f"`{sync.settings.consent}`"
             )
         if objection:
@@ -224,7 +225,9 @@ class _Runner:
         if run.status == "succeeded" and not self.forgotten:
             run.acknowledged_as_of = run.as_of
         if run.rejected and not self.problem:
-            self.problem = f"{run.rejected} rows rejected; `activation_rejections` says why"
+            self.problem = (
+                f"{counted(run.rejected, 'row')} rejected; `activation_rejections` says why"
+            )
         run.message = "; ".join(filter(None, [self.problem, withheld]))
 
     def _remove_due(self, destination: Destination, desired: Desired, dry_run: bool) -> None:
@@ -254,7 +257,9 @@ class _Runner:
 
     def _with_due(self, objection: str, due: Mapping[str, int]) -> str:
         """An objection, followed by the removals that it does not hold."""
-        parts = [f"the removal of {rows:,} rows {why} is not held" for why, rows in due.items()]
+        parts = [
+            f"the removal of {counted(rows, 'row')} {why} is not held" for why, rows in due.items()
+        ]
         return "; ".join([objection, *parts])
 
     def _verdict(self) -> Status:

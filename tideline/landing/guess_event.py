@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tideline.landing.landed_check import names_of
 from tideline.landing.log_columns import (
     ENOUGH,
     Columns,
@@ -15,10 +14,11 @@ from tideline.landing.log_columns import (
     quoted_sql,
     text_of,
 )
-from tideline.landing.log_files import identifier, literal
 from tideline.landing.mapping import words
+from tideline.landing.names import identifier, literal
 from tideline.landing.plan_check import event_key
-from tideline.landing.plan_infer import read_seed
+from tideline.landing.plan_infer import names_of, read_seed
+from tideline.text import counted
 
 MOST_NAMES = 100
 LONGEST_NAME = 60
@@ -94,6 +94,8 @@ def objection(columns: Columns, name: str) -> str | None:
     counts = columns.counts(name)
     if not counts.filled:
         return "empty in all rows"
+    if columns.kind(name) == "JSON":
+        return "holds objects or arrays"
     if columns.is_number(name):
         return "holds numbers"
     if counts.distinct > MOST_NAMES or (
@@ -117,16 +119,19 @@ def named_events(columns: Columns, name: str, refused: list[str], seeds: Path) -
     # The names under which the plan and its aliases find the columns.
     available = {columns.words[each]: each for each in columns.names if each != name}
     empty = columns.rows - columns.filled[name]
-    note = f"  # {empty:,} rows name no event and will be quarantined" if empty else ""
+    note = (
+        f"  # {counted(empty, 'row names', 'rows name')} no event and will be quarantined"
+        if empty
+        else ""
+    )
     lines = [*refused, "event:", f"  column: {quoted(name)}{note}", "  names:"]
     for number, (value, rows) in enumerate(columns.values(name, MOST_NAMES), 1):
         own = words(value) or f"event_{number}"
         own = own if own[0].isalpha() else f"event_{own}"
         event = known.get(own)
+        said = f"# {counted(rows, 'row')}"
         if not event:
-            lines.append(
-                f"    {quoted(value)}: {quoted(own)}  # {rows:,} rows, not in the tracking plan"
-            )
+            lines.append(f"    {quoted(value)}: {quoted(own)}  {said}, not in the tracking plan")
             continue
         lacking = {}
         for needed in sorted(required[event]):
@@ -144,12 +149,12 @@ def named_events(columns: Columns, name: str, refused: list[str], seeds: Path) -
         if any(absent > (1 - FILLED) * rows for absent in lacking.values()):
             wanted = " and ".join(lacking)
             lines.append(
-                f"    {quoted(value)}: {own}_logged  # {rows:,} rows; {event} needs {wanted}: map "
+                f"    {quoted(value)}: {own}_logged  {said}; {event} needs {wanted}: map "
                 f"{'it' if len(lacking) == 1 else 'them'} under properties and write {event}"
             )
         else:
-            said = "".join(f", {n:,} without {each}" for each, n in lacking.items())
-            lines.append(f"    {quoted(value)}: {quoted(event)}  # {rows:,} rows{said}")
+            said += "".join(f", {n:,} without {each}" for each, n in lacking.items())
+            lines.append(f"    {quoted(value)}: {quoted(event)}  {said}")
     return EventGuess(lines, name)
 
 
@@ -215,7 +220,7 @@ def purchase(columns: Columns, order: str, by_words: dict[str, str]) -> EventGue
     negative = columns.count(f"{sql} < 0")
     note = f"  # {seen}"
     if negative:
-        note += f"; {negative:,} rows are negative: returns? See filters below"
+        note += f"; {counted(negative, 'row is', 'rows are')} negative: returns? See filters below"
     revenue = f"{{sql: {quoted_sql(sql)}}}{note}"
     line = f"event: {{constant: purchase}}  # no column names events; {quoted(order)} is an order's"
     filters = [

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tideline.landing.log_columns import (
     ENOUGH,
+    INTEGERS,
     Columns,
     Counts,
     last_word,
@@ -13,8 +14,16 @@ from tideline.landing.log_columns import (
     quoted_sql,
     text_of,
 )
-from tideline.landing.log_files import identifier
+from tideline.landing.names import identifier
+from tideline.text import counted
 
+# What a person is called in other languages, as a column may be: `kunde`, `cliente_no`.
+PEOPLE = {
+    *("kunde", "kunden", "mitglied", "mitglieds", "nutzer", "benutzer", "teilnehmer", "spieler"),
+    *("abonnent", "abonnenten", "cliente", "usuario", "socio", "miembro", "utilisateur", "membre"),
+    *("adherent", "abonne", "utente", "membro", "klant", "gebruiker", "lid", "kund", "medlem"),
+    *("bruger", "anvaendare", "utilizador", "klient", "uzytkownik"),
+}
 # Names of columns in snake_case, the likeliest first.
 EVENT_IDS = (
     *("event_id", "message_id", "insert_id", "event_uuid", "hit_id", "request_id"),
@@ -22,7 +31,7 @@ EVENT_IDS = (
 )
 USERS = (
     *("user_id", "customer_id", "account_id", "member_id", "customer", "user", "uid"),
-    *("username", "login", "user_name", "subscriber", "member", "person"),
+    *("username", "login", "user_name", "subscriber", "member", "person", *sorted(PEOPLE)),
 )
 DEVICES = (
     *("anonymous_id", "visitor_id", "device_id", "client_id", "cookie_id", "cookie"),
@@ -32,17 +41,27 @@ EMAILS = ("email", "email_address", "user_email", "customer_email", "e_mail", "m
 ADDRESSES = ("host", "ip", "ip_address", "remote_host", "remote_addr", "client_ip", "c_ip")
 SESSIONS = ("session_id", "session", "sessionid")
 USER_WORDS = {"user", "customer", "member", "account", "subscriber", "person", "patient"}
-USER_WORDS |= {"student", "driver", "player", "employee", "contact", "kunde", "kunden", "client"}
+USER_WORDS |= {"student", "driver", "player", "employee", "contact", "client", "cust", *PEOPLE}
 DEVICE_WORDS = {"device", "sensor", "machine", "visitor", "cookie", "browser", "installation"}
 DEVICE_WORDS |= {"anonymous", "meter", "vehicle", "gateway", "terminal"}
 ID_WORDS = {"id", "uuid", "guid", "key", "no", "nr", "number", "ref", "code", "hash", "nummer"}
+ID_WORDS |= {"num", "nro", "numero", "kennung"}
+# Of one person too, but no ids.
+NOT_IDS = {"phone", "mobile", "tel", "telephone", "telefon", "handy", "mobil", "fax", "iban", "bic"}
+NOT_IDS |= {"birth", "birthday", "dob", "geburtsdatum", "geburtstag", "zip", "plz", "postcode"}
+NOT_IDS |= {"ip", "ssn", "passport", "password", "secret", "token", "name", "vorname", "nachname"}
 EMAIL = r"[^@\s]+@[^@\s]+[.][A-Za-z]{2,}"
 UUID = r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}|[0-9a-fA-F]{24,64}"
+# An id has a digit and no blank; a date or a time is none.
+ID_LIKE, DATE = r"\S*\d\S*", r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*|1\d{9}(\d{3})?([.]\d+)?"
 ADDRESS = r"\d{1,3}([.]\d{1,3}){3}|[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)+"
 # More than this share of the values occurring once: they name rows.
 ONCE = 0.98
 # Up to this share of the values may be with several users.
 SHARED = 0.05
+# Of fewer values nothing can be said, and of so many devices one person is.
+FEWEST = 5
+SHARED_BY = 0.2
 
 
 @dataclass
@@ -74,6 +93,7 @@ def find_ids(columns: Columns, taken: set[str]) -> Ids:
     # Who logs in with an address is known by it.
     users = [name for name in named(columns, free, USERS, USER_WORDS) if name not in mails]
     find_event_id(columns, [name for name in free if name not in users], ids)
+    ask_copies(columns, ids)
     find_person(columns, "user_id", users, ids)
     free = [name for name in free if name not in ids.used.values()]
     devices = named(columns, free, DEVICES, DEVICE_WORDS)
@@ -85,6 +105,8 @@ def find_ids(columns: Columns, taken: set[str]) -> Ids:
         find_anonymous(columns, free, ids)
     if not ids.has_person():
         ids.lines += nobody(columns, free)
+    elif "user_id" not in ids.used:
+        find_by_evidence(columns, free, ids)
     return ids
 
 
@@ -99,7 +121,7 @@ def named(columns: Columns, free: list[str], names: tuple[str, ...], about: set[
 def is_id_of(name: str, about: set[str]) -> bool:
     """Whether a name such as `customer_no` or `userid` says the id of one of these things."""
     *before, last = name.split("_")
-    joined = {word + end for word in about for end in ("id", "nummer")}
+    joined = {word + end for word in about for end in ("id", "nummer", "nr", "no")}
     return name in joined or (last in ID_WORDS and bool(set(before) & about))
 
 
@@ -128,13 +150,25 @@ def find_event_id(columns: Columns, free: list[str], ids: Ids) -> None:
             ids.refuse("event_id", name, repeated(columns, name, counts))
 
 
+def ask_copies(columns: Columns, ids: Ids) -> None:
+    """Whether rows that are identical to others are one event is not in the log: it is asked."""
+    if "event_id" in ids.used or any("the same rows again" in line for line in ids.lines):
+        return
+    if not (copies := columns.copies()):
+        return
+    said = counted(copies, "row is identical to another", "rows are identical to others")
+    ids.lines.append(
+        f"# event_id: {{sql: md5(_tl_row)}}  # {said}; with this line such rows count once"
+    )
+
+
 def repeated(columns: Columns, name: str, counts: Counts) -> str:
     """What an event id is that is not unique and complete."""
     extra = counts.filled - counts.distinct
     empty = columns.rows - counts.filled
     said = [f"{counts}, not unique"] if extra else [f"{counts}"]
     if empty:
-        said.append(f"{empty:,} rows have none")
+        said.append(f"{counted(empty, 'row has', 'rows have')} none")
     if extra:
         text = text_of(name)
         row = ", ".join(identifier(each) for each in columns.names)
@@ -145,7 +179,7 @@ def repeated(columns: Columns, name: str, counts: Counts) -> str:
         if copies == extra:
             said.append("the repeats are the same rows again: map it to count them once")
         else:
-            said.append(f"mapped, {extra:,} rows would become duplicates")
+            said.append(f"mapped, {counted(extra, 'row')} would become duplicates")
     return ", ".join(said)
 
 
@@ -164,7 +198,7 @@ def objection(columns: Columns, counts: Counts) -> str | None:
     if columns.rows < ENOUGH:
         return None
     if counts.distinct == 1:
-        return f"one value in all {counts.filled:,} rows"
+        return f"one value in all {counted(counts.filled, 'row')}"
     if counts.once > ONCE * counts.distinct:
         return f"{counts}, hardly any occurs twice: they name rows, not people"
     return None
@@ -175,7 +209,7 @@ def evidence(columns: Columns, counts: Counts) -> str:
     said = [str(counts) if columns.rows >= ENOUGH else "by its name; too few rows to test it"]
     empty = columns.rows - counts.filled
     if empty:
-        said.append(f"{empty:,} rows are empty")
+        said.append(f"{counted(empty, 'row is', 'rows are')} empty")
     if columns.rows >= ENOUGH and counts.most > 0.5 * counts.filled:
         said.append(f"one value has {counts.most:,} rows: is it a placeholder for nobody?")
     return ", ".join(said)
@@ -318,15 +352,71 @@ def shared(columns: Columns, name: str, user: str | None) -> str | None:
     return None
 
 
+def find_by_evidence(columns: Columns, free: list[str], ids: Ids) -> None:
+    """A column of ids under any name: each address has one of its values, and each value one
+    address. Where it is not clear, or only a device is known, the column is asked about.
+    """
+    owner = ids.used.get("email") or ids.used["anonymous_id"]
+    found = {}
+    for name in free:
+        if name in ids.used.values() or not could_name(columns, name):
+            continue
+        if why := belongs(columns, name, owner, "email" in ids.used):
+            found[name] = f"{columns.counts(name)}, {why}"
+    clear = [name for name in found if "email" in ids.used and columns.share(name, ID_LIKE) >= 0.9]
+    for name, said in found.items():
+        if clear == [name]:
+            ids.add("user_id", name, said)
+        else:
+            ids.lines.append(f"# user_id: {quoted(name)}  # could be a person's id: {said}")
+
+
+def could_name(columns: Columns, name: str) -> bool:
+    """Whether the values of a column could be ids of people, as far as the column itself says."""
+    kind = columns.kind(name)
+    if kind not in ("VARCHAR", "UUID", *INTEGERS) or {*columns.words[name].split("_")} & NOT_IDS:
+        return False
+    if columns.rows < ENOUGH or max(columns.share(name, each) for each in (DATE, EMAIL)) > 0.5:
+        return False
+    counts = columns.counts(name)
+    return counts.distinct >= FEWEST and not objection(columns, counts)
+
+
+def belongs(columns: Columns, name: str, owner: str, is_mutual: bool) -> str | None:
+    """How the values of a column go with those that name a person, if they do.
+
+    Of a device it is asked that it has one value, and values are about as many; of an address
+    (`is_mutual`) also that each value has one address.
+    """
+    value, who = text_of(name), f"lower({text_of(owner)})"
+    pairs = (
+        f"(select distinct {value} as value, {who} as who from _tl_log "
+        f"where {value} is not null and {who} is not null)"
+    )
+    owners, several = columns.row(
+        "count(*), count(*) filter (where n > 1)",
+        f"(select count(*) as n from {pairs} group by who)",
+    )
+    values, shared_ones = columns.row(
+        "count(*), count(*) filter (where n > 1)",
+        f"(select count(*) as n from {pairs} group by value)",
+    )
+    if values < FEWEST or several > SHARED * owners or values < SHARED_BY * owners:
+        return None
+    if not is_mutual:
+        return f"one for each {quoted(owner)}"
+    return None if shared_ones > SHARED * values else f"one to one with {quoted(owner)}"
+
+
 def nobody(columns: Columns, free: list[str]) -> list[str]:
     """Lines that say that nobody is named, and which columns could."""
     lines = ["# user_id: which column says who? Needed: user_id, anonymous_id or email."]
     for name in free:
+        if columns.holds_others(name):
+            continue
         if why := nested(columns, name):
             lines.append(f"#   {quoted(name)} {why}")
-            continue
-        counts = columns.counts(name)
-        if columns.rows < ENOUGH or objection(columns, counts) or counts.distinct < ENOUGH:
-            continue
-        lines.append(f"#   {quoted(name)}: {counts}, as people's ids could be")
+        elif could_name(columns, name):
+            counts = columns.counts(name)
+            lines.append(f"# user_id: {quoted(name)}  # could be a person's id: {counts}")
     return lines

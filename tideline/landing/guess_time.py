@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import product
 
 from tideline.landing.log_columns import ENOUGH, Columns, quoted, text_of
-from tideline.landing.log_files import identifier, literal
 from tideline.landing.mapping import UNITS
+from tideline.landing.names import identifier, literal
+from tideline.text import counted
 
 # Names of columns in snake_case, the likeliest first.
 TIMES = (
@@ -169,7 +170,7 @@ def read_iso(columns: Columns, names: tuple[str, ...], value: str, text: str) ->
         return Reading(names, value, "", sql, rows, filled, "ISO 8601, each value names its zone")
     note = "ISO 8601 without a zone: UTC is assumed"
     if zoned:
-        note = f"ISO 8601, {filled - zoned:,} values without a zone: UTC is assumed for them"
+        note = f"ISO 8601, {counted(filled - zoned, 'value')} without a zone: UTC is assumed"
     return Reading(names, value, "timezone: UTC", sql, rows, filled, note)
 
 

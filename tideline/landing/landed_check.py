@@ -1,11 +1,10 @@
-"""What was landed, as a person would check it: rows, people, events, span of time, and doubts.
+"""What was landed, counted: rows, identifiers, events, and what a build will make of the rows.
 
-All numbers are counted from the landed messages themselves. No identifier is shown.
+All numbers are counted from the landed messages themselves, by the rules that a build has.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,196 +12,162 @@ from pathlib import Path
 
 import duckdb
 
-from tideline.landing.log_files import literal
-from tideline.landing.plan_check import SEEDS, event_key, properties_of
-from tideline.landing.plan_infer import is_event_name, read_seed, renamed, shown_name
-from tideline.text import table
+from tideline.landing.names import literal
+from tideline.landing.plan_check import SEEDS, Row, check, event_key, properties_of
+from tideline.landing.plan_infer import read_seed
+from tideline.landing.plan_macros import render
 from tideline.warehouse.duckdb_file import only_row
 
-MOST_EVENTS = 20
-# Fewer rows or people say nothing about shares.
-ENOUGH = 20
-MANY_REPEATS = 0.1
-MOST_OF_ALL = 0.5
-NEARLY_ALL = 0.9
-LONGEST_YEARS = 30
+IDS = ("user_id", "email", "anonymous_id")
 
 
 @dataclass(frozen=True)
 class Event:
-    """An event as the graph will name it. `lacking`: rows without a property the plan requires."""
+    """An event as a build will name it: its rows, and how many of them become events."""
 
     name: str | None
     rows: int
+    accepted: int
     is_known: bool
-    lacking: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A rule of the tracking plan that rows break: the plan's row with its line, the reason as a
+    build words it, and the rows. A row may break several rules.
+    """
+
+    line: int
+    rule: dict[str, str]
+    reason: str
+    rows: int
 
 
 @dataclass(frozen=True)
 class Checked:
     """The counts of landed messages.
 
-    `repeats` are rows whose id another row has: the graph keeps one of each. `busiest` is the
-    number of rows of the person who has most, `once` the number of people with a single row.
+    rows = accepted + repeats + the sum of refused. `repeats` are rows whose id another row has:
+    a build keeps one of each. `refused` are rows by what is wrong with them: `unreadable`,
+    `untimed`, `early`, `late`, `nobody`, `unnamed` (no event name), `unknown` (event), `broken`
+    (rules of the plan, which `breaches` names). `clamped` are accepted rows whose time a build
+    replaces. `ids` counts the identifiers by kind in the `owned` rows, which lack nothing but a
+    place in the plan; `people` are these rows by the first of their identifiers: `busiest` is
+    the most rows of one, `once` are those with a single row. `plan_problem` is set if the plan
+    has a problem, so that no row was compared with it.
     """
 
     rows: int
-    unreadable: int
-    untimed: int
-    early: int
-    late: int
-    nobody: int
+    accepted: int
     repeats: int
+    refused: dict[str, int]
+    clamped: int
+    owned: int
+    ids: dict[str, int]
     people: int
     busiest: int
     once: int
     first: datetime | None
     last: datetime | None
     midnights: int
-    ids: dict[str, int]
+    timed: int
     events: list[Event]
+    breaches: list[Breach]
+    plan_problem: str | None
 
     def unknown(self) -> list[Event]:
         """The events that the tracking plan does not know."""
         return [event for event in self.events if event.name and not event.is_known]
 
-    def summary(self, title: str = "Landed:") -> str:
-        """The counts for a person."""
-        kinds = ", ".join(f"{n:,} by {kind}" for kind, n in self.ids.items() if n)
-        lines = [
-            title,
-            f"  rows    {self.rows:,}",
-            f"  people  {self.people:,}" + (f" ({kinds})" if kinds else ""),
-            f"  time    {clock(self.first)} to {clock(self.last)}",
-        ]
-        rows = [
-            (shown_name(each.name or "(no name)"), each.rows, remark(each))
-            for each in self.events[:MOST_EVENTS]
-        ]
-        lines.append(table(["event", "rows", ""], rows))
-        more = self.events[MOST_EVENTS:]
-        if more:
-            rest = sum(each.rows for each in more)
-            lines.append(f"  and {len(more):,} more events with {rest:,} rows")
-        return "\n".join([*lines, *(f"  {line}" for line in self.set_apart())])
 
-    def set_apart(self) -> list[str]:
-        """Rows that the graph will set apart as duplicated or quarantined, and why."""
-        causes = [
-            (self.repeats, "repeat the event id of another row and will be duplicates"),
-            (self.unreadable, "cannot be read and will be quarantined"),
-            (self.untimed, "have no readable time and will be quarantined"),
-            (self.early, "are of before 1990: their time will be refused or replaced"),
-            (self.late, "are of the future and will be quarantined"),
-            (self.nobody, "name nobody and will be quarantined"),
-        ]
-        return [f"{rows:,} rows {what}." for rows, what in causes if rows]
-
-    def warnings(self) -> list[str]:
-        """Doubts about the mapping, in plain words."""
-        found = []
-        if self.rows >= ENOUGH and self.repeats > MANY_REPEATS * self.rows:
-            most = "most" if self.repeats > self.rows / 2 else "many"
-            found.append(
-                f"{most} rows are duplicates: {self.repeats:,} of {self.rows:,} have an event id "
-                "that another row has, and only one row per id is kept. Map event_id to a column "
-                "that differs in each row, or leave it out."
-            )
-        owned = self.rows - self.unreadable - self.nobody
-        if owned >= ENOUGH and self.people == 1:
-            found.append("all rows belong to one person; is the right column mapped to the person?")
-        elif owned >= ENOUGH and self.busiest > MOST_OF_ALL * owned:
-            found.append(
-                f"one person has {self.busiest:,} of {owned:,} rows; is it a placeholder for "
-                "nobody (guest, 0), which a filter or nullif() should leave out?"
-            )
-        if self.people >= ENOUGH and self.once > NEARLY_ALL * self.people:
-            found.append(
-                f"{self.once:,} of {self.people:,} people have exactly one event; is the column "
-                "that is mapped to the person rather the id of a row?"
-            )
-        if self.rows >= ENOUGH and self.untimed > NEARLY_ALL * self.rows:
-            found.append("hardly any row has a readable time; say its format under time")
-        if lacking := sorted({name for event in self.events for name in event.lacking}):
-            found.append(
-                f"rows without {', '.join(lacking)} will be quarantined; map a column to it under "
-                "properties, or set its is_required to false in seeds/tracking_plan.csv"
-            )
-        if self.first and self.last:
-            found += self.doubts_of_time(self.first, self.last)
-        return found
-
-    def doubts_of_time(self, first: datetime, last: datetime) -> list[str]:
-        """Doubts about the span of time."""
-        found, years = [], (last - first).days / 365.25
-        if self.rows >= ENOUGH and first == last:
-            found.append("all rows have the same time; is the right column mapped to time?")
-        if years > LONGEST_YEARS:
-            found.append(f"the rows span {years:.0f} years; look at the unit and format of time")
-        if self.early or self.late:
-            found.append("some times are before 1990 or in the future; look at how time is read")
-        timed = self.rows - self.unreadable - self.untimed
-        if timed >= ENOUGH and self.midnights == timed and first != last:
-            found.append(
-                "all times are midnight: the log has dates without a time of day, so what a person "
-                "did on one day is one session"
-            )
-        return found
-
-
-def clock(at: datetime | None) -> str:
-    """An instant for a person."""
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "none"
-
-
-def remark(event: Event) -> str:
-    """What the tracking plan says of an event."""
-    if not event.name:
-        return "no event name: will be quarantined"
-    if not event.is_known and not is_event_name(event.name):
-        return f"{renamed(event.name)}: will be quarantined"
-    if not event.is_known:
-        return "not in the tracking plan: will be quarantined"
-    lacking = ", ".join(f"{rows:,} lack {name}" for name, rows in event.lacking.items())
-    return f"{lacking}: will be quarantined" if lacking else ""
-
-
-WHO = "coalesce(user_id, email, anonymous_id)"
 # Without a readable time there is no receivedAt either.
-LANDED = """
+CHECKED = """
+    with messages as (
+        select
+            messageId as event_id,
+            nullif(trim(userId), '') as user_id,
+            nullif(trim(anonymousId), '') as anonymous_id,
+            lower(coalesce(
+                nullif(trim(traits ->> '$.email'), ''),
+                nullif(trim(context ->> '$.traits.email'), ''),
+                nullif(trim(properties ->> '$.email'), '')
+            )) as email,
+            timezone('UTC', try_cast(receivedAt as timestamptz)) as received_at,
+            case
+                when receivedAt is not null
+                    then timezone('UTC', try_cast(timestamp as timestamptz))
+            end as occurred_at,
+            coalesce(event_names.event_name, {event_key}) as event_name,
+            properties as sent_properties
+        from read_parquet([{paths}])
+        left join event_names on {event_key} = event_names.event_key
+    ),
+    filled as (
+        select * exclude (sent_properties), {properties} as properties from messages
+    )
     select
-        messageId as event_id,
-        nullif(trim(userId), '') as user_id,
-        nullif(trim(anonymousId), '') as anonymous_id,
-        nullif(trim(context -> 'traits' ->> 'email'), '') as email,
-        timezone('UTC', try_cast(receivedAt as timestamptz)) as received_at,
+        *,
         case
-            when receivedAt is not null then timezone('UTC', try_cast(timestamp as timestamptz))
-        end as occurred_at,
-        lower(replace(replace(trim(event), ' ', '_'), '-', '_')) as event_key,
-        properties
-    from read_parquet([{paths}])
+            when event_id is null then 'unreadable'
+            when occurred_at is null then 'untimed'
+            when received_at < timestamp '1990-01-01' then 'early'
+            when received_at > timezone('UTC', now()) + interval 1 day then 'late'
+            when user_id is null and anonymous_id is null and email is null then 'nobody'
+            when event_name is null then 'unnamed'
+            else {violation}
+        end as reason
+    from filled
 """
+JUDGED = """
+    select
+        * exclude (properties, reason),
+        case
+            when reason = 'unknown event' then 'unknown'
+            when contains(reason, ': ') then 'broken'
+            else reason
+        end as reason
+    from checked
+"""
+# A row whose id an earlier or better row has is a repeat; only few rows need to be compared.
+FATES = """
+    with repeated as (
+        select event_id from judged where event_id is not null group by event_id having count(*) > 1
+    )
+    select *, reason as fate from judged
+    where event_id is null or event_id not in (select event_id from repeated)
+    union all
+    select
+        *,
+        case
+            when bool_or(reason is null) over (partition by event_id) and row_number() over (
+                partition by event_id order by reason is not null, received_at, occurred_at
+            ) > 1 then 'repeat'
+            else reason
+        end as fate
+    from judged
+    where event_id in (select event_id from repeated)
+"""
+OWNED = "(fate is null or fate in ('unnamed', 'unknown', 'broken'))"
 COUNTS = f"""
     select
         count(*),
-        count(*) filter (where event_id is null),
-        count(*) filter (where event_id is not null and occurred_at is null),
-        count(*) filter (where occurred_at < timestamp '1990-01-01'),
-        count(*) filter (where received_at > timezone('UTC', now()) + interval 1 day),
-        count(*) filter (where event_id is not null and {WHO} is null),
+        count(*) filter (where fate is null),
+        count(*) filter (where fate = 'repeat'),
+        count(*) filter (
+            where fate is null
+            and (occurred_at > received_at or occurred_at < timestamp '1990-01-01')
+        ),
         min(occurred_at),
         max(occurred_at),
-        count(*) filter (where occurred_at = date_trunc('day', occurred_at))
-    from checked
+        count(*) filter (where occurred_at = date_trunc('day', occurred_at)),
+        count(occurred_at),
+        count(*) filter (where {OWNED})
+    from fates
 """
+WHO = f"coalesce({', '.join(IDS)})"
 PEOPLE = f"""
     select count(*), coalesce(max(n), 0), count(*) filter (where n = 1)
-    from (select count(*) as n from checked where {WHO} is not null group by {WHO})
-"""
-REPEATS = """
-    select coalesce(sum(n - 1), 0)
-    from (select count(*) as n from checked where event_id is not null group by event_id)
+    from (select count(*) as n from fates where {OWNED} group by {WHO})
 """
 
 
@@ -210,98 +175,98 @@ def check_landed(
     con: duckdb.DuckDBPyConnection, paths: Sequence[Path], seeds: Path = SEEDS
 ) -> Checked:
     """Count what stands in landed files."""
-    con.execute(
-        "create or replace temp view checked as "
-        + LANDED.format(paths=", ".join(literal(str(path)) for path in paths))
-    )
-    rows, unreadable, untimed, early, late, nobody, first, last, midnights = only_row(con, COUNTS)
+    plan = read_seed(seeds, "tracking_plan.csv")
+    problems = check(seeds)
+    judge(con, paths, seeds, [] if problems else plan)
+    rows, accepted, repeats, clamped, first, last, midnights, timed, owned = only_row(con, COUNTS)
     people, busiest, once = only_row(con, PEOPLE)
-    (repeats,) = only_row(con, REPEATS)
-    ids = {
-        kind: only_row(
-            con,
-            f"select count(*) from (select {kind} from checked where {kind} is not null "
-            "group by 1)",
-        )[0]
-        for kind in ("user_id", "email", "anonymous_id")
-    }
+    events = [
+        # An empty plan forbids nothing.
+        Event(name, landed, kept, not plan or name in properties_of(plan))
+        for name, landed, kept in con.execute(
+            "select event_name, count(*), count(*) filter (where fate is null) from fates "
+            "where reason is distinct from 'unreadable' group by 1 order by 2 desc, 1"
+        ).fetchall()
+    ]
     return Checked(
         rows=rows,
-        unreadable=unreadable,
-        untimed=untimed,
-        early=early,
-        late=late,
-        nobody=nobody,
-        repeats=int(repeats),
+        accepted=accepted,
+        repeats=repeats,
+        refused=dict(
+            con.execute(
+                "select fate, count(*) from fates where fate <> 'repeat' group by 1"
+            ).fetchall()
+        ),
+        clamped=clamped,
+        owned=owned,
+        ids={
+            kind: only_row(
+                con,
+                f"select count(*) from (select {kind} from fates "
+                f"where {OWNED} and {kind} is not null group by 1)",
+            )[0]
+            for kind in IDS
+        },
         people=people,
         busiest=busiest,
         once=once,
         first=first,
         last=last,
         midnights=midnights,
-        ids=ids,
-        events=count_events(con, seeds),
+        timed=timed,
+        events=events,
+        breaches=[] if problems else find_breaches(con, plan),
+        plan_problem=str(problems[0]) if problems else None,
     )
 
 
-def count_events(con: duckdb.DuckDBPyConnection, seeds: Path) -> list[Event]:
-    """The events under the names that the graph gives them, the most frequent first."""
-    aliases = {
-        event_key(row["alias"]): row["event_name"]
-        for _, row in read_seed(seeds, "event_aliases.csv")
-    }
-    plan_rows = read_seed(seeds, "tracking_plan.csv")
-    plan = properties_of(plan_rows)
-    counts: dict[str | None, int] = {}
-    lacking: dict[str | None, dict[str, int]] = {}
-    for key, rows in con.execute(
-        "select event_key, count(*) from checked where event_id is not null group by 1"
-    ).fetchall():
-        name = aliases.get(key, key)
-        counts[name] = counts.get(name, 0) + rows
-        for _, row in plan_rows:
-            if row["event_name"] == name and row["is_required"] == "true":
-                absent = without(con, key, names_of(name, row["property"], seeds))
-                if absent:
-                    found = lacking.setdefault(name, {})
-                    found[row["property"]] = found.get(row["property"], 0) + absent
-    # An empty plan forbids nothing.
-    return [
-        Event(name, rows, not plan or name in plan, lacking.get(name, {}))
-        for name, rows in sorted(counts.items(), key=lambda item: (-item[1], item[0] or ""))
-    ]
-
-
-def names_of(event: str, name: str, seeds: Path = SEEDS) -> list[str]:
-    """A property of the plan and the keys that stand for it in the collector's events."""
-    return [
-        name,
-        *(
-            row["alias"]
-            for _, row in read_seed(seeds, "property_aliases.csv")
-            if row["property"] == name
-            and row["event_name"] in ("*", event)
-            and row["source"] in ("*", "collector")
+def judge(
+    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], seeds: Path, plan: list[Row]
+) -> None:
+    """Make the view `checked` of the messages with what is wrong with each, and the table `fates`
+    of what a build will make of them.
+    """
+    con.execute("create or replace temp table event_names (event_key text, event_name text)")
+    for _, row in read_seed(seeds, "event_aliases.csv"):
+        names = [event_key(row["alias"]), row["event_name"]]
+        con.execute("insert into event_names values (?, ?)", names)
+    rules = [row for _, row in plan]
+    aliases = [row for _, row in read_seed(seeds, "property_aliases.csv")]
+    checked = CHECKED.format(
+        paths=", ".join(literal(str(path)) for path in paths),
+        event_key=render("event_key", "event"),
+        properties=render(
+            "aliased_properties", aliases, rules, "'collector'", "event_name", "sent_properties"
         ),
-    ]
-
-
-def without(con: duckdb.DuckDBPyConnection, key: str, names: list[str]) -> int:
-    """The rows of an event that have none of these properties."""
-    keys = " and ".join(
-        f"properties ->> {literal('$.' + path_of_key(name))} is null" for name in names
+        violation=violation(rules),
     )
-    return only_row(
-        con,
-        f"select count(*) from checked where event_id is not null and event_key = ? and {keys}",
-        [key],
-    )[0]
+    con.execute(f"create or replace temp view checked as {checked}")
+    con.execute(f"create or replace temp table judged as {JUDGED}")
+    con.execute(f"create or replace temp table fates as {FATES}")
 
 
-def path_of_key(name: str) -> str:
-    """A property such as `items[0].item_id` as a JSON path."""
-    parts = []
-    for part in name.split("."):
-        key, *index = re.split(r"(?=\[)", part, maxsplit=1)
-        parts.append(f'"{key}"' + "".join(index))
-    return ".".join(parts)
+def violation(rules: list[dict[str, str]]) -> str:
+    """SQL of the first of these rules that a row of `checked` breaks."""
+    return render("plan_violation", rules, "event_name", "properties")
+
+
+def find_breaches(con: duckdb.DuckDBPyConnection, plan: list[Row]) -> list[Breach]:
+    """The rules that rows break, each asked by itself: a build names only the first of a row."""
+    found = []
+    broken = con.execute("select distinct event_name from fates where fate = 'broken'").fetchall()
+    for (event,) in sorted(broken):
+        rules = {line: row for line, row in plan if row["event_name"] == event}
+        reasons = ", ".join(
+            f"{{'line': {line}, 'said': {violation([row])}}}" for line, row in rules.items()
+        )
+        found += [
+            Breach(line, rules[line], said, rows)
+            for line, said, rows in con.execute(
+                f"select broken.line, broken.said, count(*) from (select unnest([{reasons}]) as "
+                "broken from checked where event_id in (select event_id from fates where "
+                "event_name = ? and fate = 'broken')) where broken.said is not null "
+                "group by all order by 3 desc, 1, 2",
+                [event],
+            ).fetchall()
+        ]
+    return found

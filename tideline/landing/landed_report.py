@@ -12,8 +12,12 @@ import duckdb
 from tideline.declarations.unreachable import declared_rules, sentences
 from tideline.landing.guess_event import known_events
 from tideline.landing.landed_check import Event, check_landed
-from tideline.landing.plan_accept import Accepted, accept
+from tideline.landing.landed_words import summary, warnings
+from tideline.landing.mapping import LogMapping
+from tideline.landing.plan_accept import PLAN, Accepted, accept
 from tideline.landing.plan_infer import LEAST_ROWS, infer_unknown, shown_name
+from tideline.landing.plan_stale import stale_lines, stale_warning
+from tideline.text import counted, shown_path
 
 
 @dataclass
@@ -25,9 +29,13 @@ class Report:
 
 
 def report(
-    con: duckdb.DuckDBPyConnection, outputs: Sequence[Path], seeds: Path, is_accepting: bool
+    con: duckdb.DuckDBPyConnection,
+    outputs: Sequence[Path],
+    mapping: LogMapping,
+    seeds: Path,
+    is_accepting: bool,
 ) -> Report:
-    """Check landed files; add their unknown events to the plan, or say how.
+    """Check files landed with a mapping; add their unknown events to the plan, or say how.
 
     Raises InferError if the plan cannot be changed.
     """
@@ -35,57 +43,49 @@ def report(
     checked = check_landed(con, outputs, seeds)
     if is_accepting and checked.unknown():
         proposal = infer_unknown(con, outputs, seeds)
-        said.lines += accepted_lines(accept(proposal.rows, seeds), seeds)
+        accepted = accept(proposal.rows, seeds, [path.stem for path in outputs])
+        said.lines.append(accepted_lines(accepted, seeds))
         said.lines += [f"  {note}" for note in proposal.notes]
         checked = check_landed(con, outputs, seeds)
-    said.lines.append(checked.summary())
-    accepted = [
-        each.name
-        for each in checked.events
-        if each.name and each.is_known and each.rows > max(each.lacking.values(), default=0)
-    ]
+    said.lines.append(summary(checked, mapping, seeds))
+    named = [each.name for each in checked.events if each.name and each.accepted]
     why = "is in this landing, which brings these segments no members"
-    said.lines += sentences(declared_rules(), accepted, why)
-    said.warnings += checked.warnings()
+    said.lines += sentences(declared_rules(), named, why)
+    said.warnings += warnings(checked)
     unknown = checked.unknown()
     if unknown:
         said.warnings.append(unknown_warning(unknown, seeds, is_accepting))
+    if stale := stale_lines(con, outputs, seeds):
+        said.warnings.append(stale_warning(stale, seeds))
     return said
 
 
-def accepted_lines(accepted: Accepted, seeds: Path) -> list[str]:
-    """What was added to the tracking plan, and what of it refuses rows that have landed."""
-    plan = seeds / "tracking_plan.csv"
+def accepted_lines(accepted: Accepted, seeds: Path) -> str:
+    """What was added to the tracking plan."""
+    plan = shown_path(seeds / PLAN)
     if not accepted.events:
-        return [f"Nothing was added to {plan}."]
-    lines = [f"Added to {plan}: {', '.join(accepted.events)} ({len(accepted.rows)} lines)."]
-    refusing = [
-        f"  {row['event_name']}.{row['property']}: {row['description']}"
-        for row in accepted.rows
-        if " are no " in row["description"]
-    ]
-    if refusing:
-        lines += [*refusing, "  Such rows will be quarantined unless you correct these lines."]
-    return lines
+        return f"Nothing was added to {plan}."
+    lines = counted(len(accepted.rows), "line")
+    return f"Added {lines} at the end of {plan}: {', '.join(accepted.events)}."
 
 
 def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> str:
     """What to do about events that the tracking plan does not know."""
-    rows = sum(event.rows for event in unknown)
+    rows, plan = sum(event.rows for event in unknown), shown_path(seeds / PLAN)
     said = [
-        f"{rows:,} rows are of {len(unknown):,} events that are not in the tracking plan; they "
-        "will be quarantined as `unknown event`."
+        f"{counted(rows, 'row is', 'rows are')} of {counted(len(unknown), 'event')} not in the "
+        "tracking plan and will be quarantined as `unknown event`."
     ]
     if is_accepting:
         said.append(
             f"An event with fewer than {LEAST_ROWS} rows, or whose name is not in snake_case, is "
-            "not added: name it otherwise under `event` in the mapping, or add it to "
-            f"{seeds / 'tracking_plan.csv'}."
+            "not added. Name it otherwise under `event` in the mapping, or write a line such as "
+            f"`event_name,,,,,,What happened` at the end of {plan}."
         )
     else:
         said.append(
-            "Land again with --accept-plan to add what `plan infer` proposes for them to the "
-            "plan, or give them names of the plan under `event` in the mapping."
+            f"Land again with --accept-plan to add them to {plan}, or give them names of the plan "
+            "under `event` in the mapping."
         )
     names = sorted(known_events(seeds))
     for event in unknown:

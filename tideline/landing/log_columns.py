@@ -9,15 +9,18 @@ from pathlib import Path
 
 import duckdb
 
-from tideline.landing.log_files import FLOATS, Log, identifier, literal
+from tideline.landing.log_files import FLOATS, Log
 from tideline.landing.mapping import words
+from tideline.landing.names import identifier, literal
+from tideline.landing.readers import SAID, WRITTEN
+from tideline.text import counted
 from tideline.warehouse.duckdb_file import only_row
 
 # With fewer rows, counts prove nothing: names decide alone.
 ENOUGH = 20
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-DECIMAL_COMMA = r"-?\d{1,3}([.]\d{3})+(,\d+)?|-?\d+(,\d+)?"
-THOUSANDS_COMMA = r"-?\d{1,3}(,\d{3})+([.]\d+)?|-?\d+([.]\d+)?"
+# So much of a column must be numbers: the rest is left out, and counted when it lands.
+NUMBERS = 0.9
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Counts:
 
     def __str__(self) -> str:
         """The evidence as a person reads it."""
-        return f"{self.distinct:,} values in {self.filled:,} rows"
+        return f"{counted(self.distinct, 'value')} in {counted(self.filled, 'row')}"
 
 
 class Columns:
@@ -45,8 +48,8 @@ class Columns:
         # Read once and kept as columns: each question reads just the columns it is about.
         part = folder / "columns.parquet"
         con.execute(
-            f"copy (select * exclude (_tl_original, _tl_text) from ({log.select})) "
-            f"to {literal(part)} (compression zstd)"
+            "copy (select * exclude (_tl_row, _tl_text), hash(_tl_row) as _tl_hash "
+            f"from ({log.select})) to {literal(part)} (compression zstd)"
         )
         source = f"read_parquet({literal(part)})"
         con.execute(f"create or replace temp view _tl_all as from {source}")
@@ -66,6 +69,10 @@ class Columns:
         """DuckDB type of a column."""
         return self.log.columns[name]
 
+    def holds_others(self, name: str) -> bool:
+        """Whether a column is an object of which each value is a column too."""
+        return self.kind(name) == "JSON" and any(n.startswith(f"{name}.") for n in self.names)
+
     def is_number(self, name: str) -> bool:
         """Whether a column holds numbers only."""
         return self.kind(name) in (*INTEGERS, *FLOATS) or self.kind(name).startswith("DECIMAL")
@@ -77,6 +84,11 @@ class Columns:
     def count(self, condition: str) -> int:
         """The rows that meet a condition."""
         return self.row(f"count(*) filter (where {condition})")[0]
+
+    def copies(self) -> int:
+        """The rows that are identical to an earlier one."""
+        groups = "(select count(*) as n from _tl_log group by _tl_hash)"
+        return self.row("coalesce(sum(n - 1), 0)::bigint", groups)[0]
 
     def share(self, name: str, pattern: str) -> float:
         """The share of the filled rows of a column whose whole text matches a pattern."""
@@ -112,7 +124,8 @@ class Columns:
     def number(self, name: str) -> tuple[str, str] | None:
         """A column of numbers as SQL and what is to be said of it; None if it holds none.
 
-        Text with decimal commas or with separated thousands is a number too, where it can be told.
+        Text with decimal commas or with separated thousands is a number too, where it can be told;
+        a few values may be something else.
         """
         column = identifier(name)
         if self.is_number(name):
@@ -121,16 +134,15 @@ class Columns:
             return None
         if not self.count(f"contains({column}, ',')"):
             return None
-        is_decimal = self.share(name, DECIMAL_COMMA) == 1
-        is_thousands = self.share(name, THOUSANDS_COMMA) == 1
-        if is_decimal and is_thousands:
+        texts = {reader: self.count(f"{reader}({column}) is not null") for reader in WRITTEN}
+        reader = max(texts, key=lambda each: texts[each])
+        rows = texts.pop(reader)
+        if rows < NUMBERS * self.filled[name] or rows in texts.values():
             return None
-        if is_decimal:
-            bare = f"replace(replace({column}, '.', ''), ',', '.')"
-            return f"cast({bare} as double)", "numbers with a decimal comma"
-        if is_thousands:
-            return f"cast(replace({column}, ',', '') as double)", "numbers with comma thousands"
-        return None
+        said, unread = SAID[reader], self.filled[name] - rows
+        if unread:
+            said += f"; {counted(unread, 'value')} cannot be read and will be left out"
+        return f"{reader}({column})", said
 
 
 def text_of(name: str) -> str:
@@ -145,7 +157,7 @@ def last_word(name: str) -> str:
 
 def quoted(text: str) -> str:
     """A text as YAML: plain where that is safe, else in double quotes."""
-    is_plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text) is not None
+    is_plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z0-9_]+)*", text) is not None
     is_plain = is_plain and text.lower() not in ("yes", "no", "on", "off", "y", "n")
     is_plain = is_plain and text.lower() not in ("true", "false", "null")
     return text if is_plain else json.dumps(text, ensure_ascii=False)

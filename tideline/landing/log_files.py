@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
 import re
 import zlib
 from collections import deque
@@ -24,8 +23,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tideline.landing.json_columns import DOC_PROBLEM, VALID_DOC, json_columns
 from tideline.landing.mapping import LogFormat, MappingError
+from tideline.landing.names import identifier, literal, unique
+from tideline.landing.readers import create_readers
 from tideline.progress import reading
+from tideline.text import counted
 from tideline.warehouse.duckdb_file import only_row
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".log")
@@ -58,8 +61,8 @@ class Record(NamedTuple):
 class Log:
     """A log as a relation.
 
-    `select` gives `_tl_line` (from 1), `_tl_problem`, `_tl_original` (the text of a row that has a
-    problem), `_tl_text` (struct of the columns as written, text files only) and the columns.
+    `select` gives `_tl_line` (from 1), `_tl_problem`, `_tl_row` (the text of the whole row),
+    `_tl_text` (struct of the columns as written, text files only) and the columns.
     `columns` maps them to their DuckDB types. `is_partial`: the file has more rows than were read.
     """
 
@@ -70,16 +73,17 @@ class Log:
     is_partial: bool = False
 
 
-def identifier(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: object) -> str:
-    """A Python value as an SQL literal."""
-    if isinstance(value, bool | int | float):
-        return str(value)
-    return "'" + str(value).replace("'", "''") + "'"
+def connect(folder: Path) -> duckdb.DuckDBPyConnection:
+    """A DuckDB of bounded memory that spills into `folder`, with the functions of a mapping."""
+    con = duckdb.connect()
+    con.execute(f"set temp_directory = {literal(folder / 'spill')}")
+    con.execute("set memory_limit = '1GB'")
+    con.execute("set preserve_insertion_order = true")
+    con.execute("set TimeZone = 'UTC'")
+    con.execute("set enable_progress_bar = true")  # for `Progress.following`, and not printed:
+    con.execute("set enable_progress_bar_print = false")
+    create_readers(con)
+    return con
 
 
 def stem_of(path: Path) -> str:
@@ -126,10 +130,15 @@ def open_log(
             head = "_tl_line, _tl_problem, _tl_original, "
             if kind in CSV_SUFFIXES:
                 raw, types = csv_columns(con, source)
+                types = {n: kind for n, kind in types.items() if n.lower() not in format.texts}
             else:
                 source = f"(select *, {VALID_DOC} as _tl_doc from {source})"
                 head = f"_tl_line, {DOC_PROBLEM} as _tl_problem, _tl_original, "
-                raw, types = json_columns(con, source, path)
+                raw, types = json_columns(con, source)
+                if not raw:
+                    raise LandError(
+                        f"{path}: holds no JSON object with a key; one object per line is expected"
+                    )
         types |= format.types
         columns = f"(select {head} struct_pack({packed(raw)}) as _tl_raw from {source})"
         log = typed_log(con, path, columns, list(raw), types, kind != ".parquet")
@@ -146,17 +155,6 @@ def open_log(
         raise LandError(f"{path}: cannot be read: {error.strerror or error}") from None
     except duckdb.Error as error:
         raise LandError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
-
-
-VALID_DOC = (
-    "case when _tl_problem is null and json_valid(_tl_original) "
-    "and json_type(case when json_valid(_tl_original) then _tl_original end) = 'OBJECT' "
-    "then _tl_original end"
-)
-DOC_PROBLEM = (
-    "case when _tl_problem is not null then _tl_problem when _tl_doc is null "
-    "then 'not a JSON object' end"
-)
 
 
 def typed_log(
@@ -186,8 +184,7 @@ def typed_log(
     failures = "".join(
         f" when _tl_raw.{identifier(name)} is not null "
         f"and try_cast(_tl_raw.{identifier(name)} as {types[name]}) is null "
-        f"then {literal(f'{name} is no {types[name].lower()}: ')} "
-        f"|| cast(_tl_raw.{identifier(name)} as varchar)"
+        f"then {literal(f'{name} is not a valid {types[name].lower()}')}"
         for name in names
         if name in types
     )
@@ -195,7 +192,7 @@ def typed_log(
         select
             _tl_line,
             case when _tl_problem is not null then _tl_problem{failures} end as _tl_problem,
-            coalesce(_tl_original, cast(to_json(_tl_raw) as varchar)) as _tl_original,
+            coalesce(_tl_original, cast(to_json(_tl_raw) as varchar)) as _tl_row,
             {"_tl_raw" if is_text else "null"} as _tl_text,
             {columns}
         from {source}
@@ -230,40 +227,6 @@ def csv_columns(
         if integer or decimal:
             types[name] = "BIGINT" if integer else "DOUBLE"
     return {name: identifier(name) for name in names}, types
-
-
-def json_columns(
-    con: duckdb.DuckDBPyConnection, source: str, path: Path
-) -> tuple[dict[str, str], dict[str, str]]:
-    """The keys of a staged JSON-lines file, and their types; mixed and nested ones are JSON."""
-    rows, structure = con.execute(
-        f"select count(_tl_doc), json_group_structure(_tl_doc::json) from {source}"
-    ).fetchone() or (0, None)
-    if not rows:
-        raise LandError(f"{path}: holds no JSON object; one object per line is expected")
-    raw, types = {}, {}
-    for key, name in zip(keys := json.loads(structure), unique(keys), strict=True):
-        pointer = literal("/" + key.replace("~", "~0").replace("/", "~1"))
-        kind = keys[key] if isinstance(keys[key], str) else "JSON"
-        raw[name] = f"(_tl_doc {'->' if kind == 'JSON' else '->>'} {pointer})"
-        if kind in ("BIGINT", "UBIGINT", "DOUBLE", "BOOLEAN"):
-            types[name] = kind.removeprefix("U")
-    return raw, types
-
-
-def unique(names: Iterable[str]) -> list[str]:
-    """Column names that differ in more than case: the second `Id` is `Id_2`."""
-    seen: set[str] = set()
-    result = []
-    for position, name in enumerate(names, 1):
-        name = candidate = name.strip() or f"column_{position}"
-        number = 1
-        while candidate.lower() in seen:
-            number += 1
-            candidate = f"{name}_{number}"
-        seen.add(candidate.lower())
-        result.append(candidate)
-    return result
 
 
 @contextmanager
@@ -401,7 +364,7 @@ def csv_records(
             number += len(taken)
             continue
         if not problem and len(values) != width:
-            problem = f"{len(values)} columns instead of {width}"
+            problem = f"{counted(len(values), 'column')} instead of {width}"
         if problem:
             waiting.extendleft(reversed(taken[1:]))
             reader = csv_reader(feed(), delimiter, strict=True)

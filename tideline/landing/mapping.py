@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tideline.landing.readers import columns_as_written
 from tideline.text import nearest, plain
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}  # in microseconds
@@ -69,13 +70,15 @@ class Event:
 class LogFormat:
     """How a file is read: types of columns, and for CSV the delimiter, encoding and column names.
 
-    Without `columns` the first line holds them. The delimiter " " is any run of blanks.
+    Without `columns` the first line holds them. The delimiter " " is any run of blanks. `texts` are
+    columns, in lower case, that stay text although all their values look like numbers.
     """
 
     types: dict[str, str] = field(default_factory=dict)
     delimiter: str | None = None
     encoding: str = "utf-8"
     columns: tuple[str, ...] | None = None
+    texts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ def parse_mapping(document: Any, path: str = "mapping") -> LogMapping:
             named = _named(top.get(key), key)
             return {name: _value(value, f"{key}.{name}") for name, value in named.items()}
 
-        return LogMapping(
+        found = LogMapping(
             path=path,
             time=_time(top["time"], "time"),
             event=_event(top["event"]),
@@ -170,6 +173,8 @@ def parse_mapping(document: Any, path: str = "mapping") -> LogMapping:
                 columns=tuple(str(c) for c in csv["columns"]) if csv.get("columns") else None,
             ),
         )
+        texts = columns_as_written(v.value for v in found.values() if v.kind == "sql")
+        return replace(found, format=replace(found.format, texts=texts))
     except MappingError as error:
         raise MappingError(f"{path}: {error}") from None
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tideline.landing.plan_check import COLUMNS, SEEDS, check, properties_of, read
 from tideline.landing.plan_infer import InferError, infer, written
+from tideline.text import counted, shown_path
 from tideline.usage import parser as parser_of
 from tideline.warehouse.paths import path_of
 
@@ -22,7 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
         "plan",
         """
         Check the tracking plan, which says what events and properties you accept, or propose rows
-        for it from what has landed (docs/reference/tracking-plan.md).
+        for it from what has landed (docs/reference/tracking-plan.md). Proposed rows are printed
+        for you to read and copy; `tideline land --accept-plan` adds looser ones by itself.
         """,
         {
             "tideline plan check": "say what is wrong in the plan and its aliases",
@@ -36,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="FOLDER",
         type=Path,
         default=SEEDS,
-        help="folder of the seeds (default: that of the project)",
+        help=f"folder of the seeds (default: {shown_path(SEEDS)})",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("check", help="say what is wrong in the plan and its aliases")
@@ -66,8 +68,9 @@ def check_seeds(folder: Path) -> int:
         rows = {file: read(folder / file, columns)[0] for file, columns in COLUMNS.items()}
         plan = properties_of(rows["tracking_plan.csv"])
         print(
-            f"{len(plan)} events, {sum(map(len, plan.values()))} properties, "
-            f"{len(rows['event_aliases.csv'])} aliases of events, "
+            f"{counted(len(plan), 'event')}, "
+            f"{counted(sum(map(len, plan.values())), 'property', 'properties')}, "
+            f"{counted(len(rows['event_aliases.csv']), 'alias', 'aliases')} of events, "
             f"{len(rows['property_aliases.csv'])} of properties: nothing is wrong."
         )
     return int(bool(problems))
@@ -91,7 +94,7 @@ def propose_rows(options: argparse.Namespace) -> int:
     text = written(proposal.rows)
     if options.write:
         options.write.write_text(text, encoding="utf-8")
-        print(f"{len(proposal.rows)} rows from {proposal.origin} -> {options.write}")
+        print(f"{counted(len(proposal.rows), 'row')} from {proposal.origin} -> {options.write}")
     else:
         print(text, end="")
     return 0

@@ -1,16 +1,25 @@
-"""Add proposed events to the tracking plan: lines are added at its end, no line is changed."""
+"""Add proposed events to the tracking plan: lines are added at its end, no line is changed.
+
+They are taken in unread, so they hold the types of properties and refuse nothing of a later log.
+"""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tideline.landing.plan_check import COLUMNS, SEEDS, check, properties_of, read
 from tideline.landing.plan_infer import InferError, written
+from tideline.text import shown
 
 PLAN = "tracking_plan.csv"
+# So begins the description of a line until a person writes a better one; then come its landings.
+MARK = "Accepted from "
+MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -21,8 +30,10 @@ class Accepted:
     rows: list[dict[str, str]]
 
 
-def accept(rows: list[dict[str, str]], seeds: Path = SEEDS) -> Accepted:
-    """Add the rows of those events that the plan does not have yet.
+def accept(
+    rows: list[dict[str, str]], seeds: Path = SEEDS, landings: Sequence[str] = ()
+) -> Accepted:
+    """Add the rows of those events that the plan does not have yet, and say of which landings.
 
     What stands in the plan stays, byte for byte. Raises InferError if the plan has a problem
     before or would have one afterwards; nothing is written then.
@@ -32,7 +43,12 @@ def accept(rows: list[dict[str, str]], seeds: Path = SEEDS) -> Accepted:
         said = "; ".join(map(str, problems[:3]))
         raise InferError(f"nothing was added to the tracking plan, which has problems: {said}")
     known = properties_of(read(seeds / PLAN, COLUMNS[PLAN])[0])
-    new = [row for row in rows if row["event_name"] not in known]
+    mark = f"{MARK}{', '.join(map(shown, landings[:MOST_NAMES]))}: " if landings else ""
+    new = [
+        row | {"description": mark + row["description"]}
+        for row in rows
+        if row["event_name"] not in known
+    ]
     if not new:
         return Accepted([], [])
     before = (seeds / PLAN).read_bytes()
@@ -48,13 +64,35 @@ def accept(rows: list[dict[str, str]], seeds: Path = SEEDS) -> Accepted:
     return Accepted(list(dict.fromkeys(row["event_name"] for row in new)), new)
 
 
+def accepted_from(row: dict[str, str]) -> list[str]:
+    """The landings from which a line of the plan was accepted."""
+    mark, _, _ = row["description"].partition(": ")
+    return mark.removeprefix(MARK).split(", ") if mark.startswith(MARK) else []
+
+
 def problems_with(plan: bytes, seeds: Path) -> list[str]:
     """What would be wrong with the seeds if this were the plan."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for file in COLUMNS:
-            (folder / file).write_bytes(plan if file == PLAN else (seeds / file).read_bytes())
+    with copied(seeds) as folder:
+        (folder / PLAN).write_bytes(plan)
         return [str(problem) for problem in check(folder)]
+
+
+@contextmanager
+def extended(rows: list[dict[str, str]], seeds: Path) -> Iterator[Path]:
+    """A copy of the seeds whose plan has these rows too, if they can be added."""
+    with copied(seeds) as folder:
+        with suppress(InferError):
+            accept(rows, folder)
+        yield folder
+
+
+@contextmanager
+def copied(seeds: Path) -> Iterator[Path]:
+    """A copy of the plan and its aliases, for as long as it is looked at."""
+    with tempfile.TemporaryDirectory() as name:
+        for file in COLUMNS:
+            (Path(name) / file).write_bytes((seeds / file).read_bytes())
+        yield Path(name)
 
 
 def replace(path: Path, content: bytes) -> None:

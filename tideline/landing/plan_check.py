@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from tideline.text import nearest, plain
+from tideline.text import counted, nearest, plain
 
 SEEDS = Path(__file__).parents[2] / "seeds"
 COLUMNS = {
@@ -106,7 +106,8 @@ def read(path: Path, columns: tuple[str, ...]) -> tuple[list[Row], list[Problem]
                 if value != value.strip() and column not in ("description", "tracker")
             ]
         else:
-            text = f"{len(row)} values for {len(columns)} columns; put values with commas in quotes"
+            text = f"{counted(len(row), 'value')} for {len(columns)} columns; put values with "
+            text += "commas in quotes"
             problems.append(Problem(path.name, line, text))
     return rows, problems
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from tideline.landing.log_files import literal
+from tideline.landing.names import literal
 from tideline.landing.plan_check import (
     COLUMNS,
     SEEDS,
@@ -26,7 +26,7 @@ from tideline.landing.plan_check import (
     read,
     snake_case,
 )
-from tideline.text import shown
+from tideline.text import counted, shown
 from tideline.warehouse.duckdb_file import only_row, reason
 
 # An event with fewer rows is rather a typing error; a property in fewer of its rows an accident.
@@ -116,6 +116,7 @@ class Property:
     filled: int
     objects: int
     arrays: int
+    strings: int
     booleans: int
     numbers: int
     integers: int
@@ -150,7 +151,7 @@ def infer(warehouse: Path | None, landing: Path, seeds: Path, everything: bool) 
             raise InferError(f"no event has landed in {proposal.origin} {LEAST_ROWS} times or more")
         for event, rows in events:
             if event in TRAIT_CALLS and (everything or event not in known):
-                proposal.rows.append(row_of(event, description=f"{rows:,} rows landed"))
+                proposal.rows.append(row_of(event, description=f"{counted(rows, 'row')} landed"))
             elif event not in TRAIT_CALLS:
                 skip = set() if everything else known.get(event, set())
                 add_event(con, proposal, event, rows, skip, event in known and not everything)
@@ -170,14 +171,27 @@ def infer_unknown(
     for event, rows in sample_events(con, seeds, proposal.notes, MOST_LANDED_ROWS):
         if event not in known:
             add_event(con, proposal, event, rows, set(), is_known=False, is_lenient=True)
-    for row in proposal.rows:
-        row |= {"allowed_values": "", "is_required": "false" if row["property"] else ""}
     return proposal
 
 
 def read_seed(seeds: Path, file: str) -> list[Row]:
     """The rows of a seed that can be read."""
     return read(seeds / file, COLUMNS[file])[0]
+
+
+def names_of(event: str, name: str, seeds: Path = SEEDS) -> list[str]:
+    """A property of the plan and the keys that stand for it in the collector's events."""
+    aliases = [row for _, row in read_seed(seeds, "property_aliases.csv")]
+    return [
+        name,
+        *(
+            row["alias"]
+            for row in aliases
+            if row["property"] == name
+            and row["event_name"] in ("*", event)
+            and row["source"] in ("*", "collector")
+        ),
+    ]
 
 
 def sample_events(
@@ -317,6 +331,7 @@ PROPERTIES = f"""
         count(*),
         count(*) filter (kind = 'OBJECT'),
         count(*) filter (kind = 'ARRAY'),
+        count(*) filter (kind = 'VARCHAR'),
         count(*) filter (lower(text) in ('true', 'false')),
         count(*) filter (abs(try_cast(text as double)) < 1e300 and not contains(text, '_')),
         count(*) filter (regexp_full_match(text, '[+-]?[0-9]+([.]0+)?')),
@@ -343,21 +358,31 @@ def add_event(
 ) -> None:
     """Add the rows of one event to the proposal; lenient ones hold for each row that was read."""
     if not is_event_name(event):
-        proposal.notes.append(f"{shown_name(event)}, {rows:,} rows, is left out: {renamed(event)}")
+        proposal.notes.append(
+            f"{shown_name(event)}, {counted(rows, 'row')}, is left out: {renamed(event)}"
+        )
         return
     found = [Property(*row) for row in con.execute(PROPERTIES, [event]).fetchall()]
     least = max(LEAST_ROWS, LEAST_SHARE * rows)
     usual = [each for each in found if each.filled >= least and is_name(each.name)]
     usual = sorted(usual, key=lambda each: (-each.filled, each.name))[:MOST_PROPERTIES]
     if len(usual) < len(found):
+        left = counted(len(found) - len(usual), "property is", "properties are")
         proposal.notes.append(
-            f"{event}: {len(found) - len(usual)} properties are left out; they are in fewer than "
-            f"{least:.0f} of {rows:,} rows, or their names cannot be looked up"
+            f"{event}: {left} left out: in fewer than {least:.0f} of {counted(rows, 'row')}, or "
+            "with a name that cannot be looked up"
         )
     new = [each for each in usual if each.name not in skip]
+    if is_lenient:  # what the plan does not name is not judged
+        mixed = [each for each in new if not loose_type(each)]
+        new = [each for each in new if each not in mixed]
+        proposal.notes += [
+            f"{event}.{each.name} is left out: it is an object or array in some rows only"
+            for each in mixed
+        ]
     proposal.rows += [proposed(event, each, rows, is_lenient) for each in new]
     if not new and not is_known:
-        proposal.rows.append(row_of(event, description=f"{rows:,} rows landed"))
+        proposal.rows.append(row_of(event, description=f"{counted(rows, 'row')} landed"))
 
 
 def is_event_name(name: str) -> bool:
@@ -386,28 +411,25 @@ def is_name(name: str) -> bool:
 
 def proposed(event: str, each: Property, rows: int, is_lenient: bool) -> dict[str, str]:
     """The row of the plan for a property."""
-    kind, fitting = type_of(each)
-    if is_lenient and fitting < each.filled:
-        kind, fitting = "text", each.filled - each.objects - each.arrays
-    allowed = allowed_of(each, kind)
-    facts = [f"Filled in {each.filled / rows:.1%} of {rows:,} rows"]
+    kind, fitting = (loose_type(each) or "", each.filled) if is_lenient else type_of(each)
+    allowed = [] if is_lenient else allowed_of(each, kind)
+    facts = [f"Filled in {each.filled / rows:.1%} of {counted(rows, 'row')}"]
     if fitting < each.filled:
-        facts.append(f"{each.filled - fitting:,} are no {kind}")
+        facts.append(f"{counted(each.filled - fitting, 'is', 'are')} no {kind}")
     others = each.filled - sum((each.values or {}).get(value, 0) for value in allowed)
-    if allowed and others and is_lenient:
-        allowed = []
-    elif allowed and others:
-        facts.append(f"{others:,} are another value")
+    if allowed and others:
+        facts.append(f"{counted(others, 'is', 'are')} another value")
     is_text_of_persons = (
         kind == "text" and each.personal and not IDS.intersection(words_of(each.name))
     )
     if is_text_of_persons or PERSONAL.intersection(words_of(each.name)):
         facts.append("may be personal data")
+    is_always = each.filled == rows and rows >= ENOUGH_ROWS
     return row_of(
         event,
         each.name,
         kind,
-        "true" if each.filled == rows and rows >= ENOUGH_ROWS else "false",
+        "true" if is_always and not is_lenient else "false",
         "|".join(allowed),
         "; ".join(facts),
     )
@@ -424,6 +446,19 @@ def row_of(
     """A row of the plan."""
     values = (event, name, kind, is_required, allowed, "", description)
     return dict(zip(COLUMNS["tracking_plan.csv"], values, strict=True))
+
+
+def loose_type(each: Property) -> str | None:
+    """The type that a later value is least likely to break; none fits objects among others."""
+    for kind, count in (("object", each.objects), ("array", each.arrays)):
+        if count:
+            return kind if count == each.filled else None
+    if each.strings or ends_like_id(each.name):  # a string may be anything tomorrow
+        return "text"
+    for kind, count in (("boolean", each.booleans), ("number", each.numbers)):
+        if count == each.filled:
+            return kind
+    return "text"
 
 
 def type_of(each: Property) -> tuple[str, int]:
@@ -469,13 +504,12 @@ def ends_like_id(name: str) -> bool:
 
 
 def described(rows: list[dict[str, str]]) -> list[str]:
-    """Rows in short, a line per event: its properties with types, required ones with a star."""
+    """Rows in short, a line per event: its properties with their types."""
     lines: dict[str, list[str]] = {}
     for row in rows:
         found = lines.setdefault(row["event_name"], [])
         if row["property"]:
-            star = "*" if row["is_required"] == "true" else ""
-            found.append(f"{row['property']}{star} {row['property_type']}")
+            found.append(f"{row['property']} {row['property_type']}")
     return [f"{event}: {', '.join(found) or 'no properties'}" for event, found in lines.items()]
 
 

@@ -15,9 +15,11 @@ from tideline.landing.guess_event import REQUEST, EventGuess, find_event
 from tideline.landing.guess_ids import find_ids
 from tideline.landing.guess_time import Reading, find_time, read_column
 from tideline.landing.log_columns import Columns, quoted, quoted_sql, text_of
-from tideline.landing.log_files import Log, identifier, open_log
+from tideline.landing.log_files import Log, open_log
 from tideline.landing.log_format import OTHER, find_format
 from tideline.landing.mapping import LogFormat
+from tideline.landing.names import identifier
+from tideline.text import counted
 
 MOST_ROWS = 5_000_000  # of a longer log the first ones are looked at
 RECEIVED = ("received_at", "collector_tstamp", "ingested_at", "server_time")
@@ -89,19 +91,21 @@ def look_at(
     if not wrong or format.encoding != "utf-8":
         return columns, format, seen
     format = replace(format, encoding=OTHER)
-    seen.append(f"{wrong:,} rows are not UTF-8; {OTHER} is the most usual other encoding")
+    said = counted(wrong, "row is", "rows are")
+    seen.append(f"{said} not UTF-8; {OTHER} is the most usual other encoding")
     return Columns(con, open_log(con, path, folder, format, MOST_ROWS), folder), format, seen
 
 
 def rows_seen(columns: Columns) -> list[str]:
     """What was read of the log."""
-    part = " first" if columns.log.is_partial else ""
-    lines = [
-        f"# Read: the{part} {columns.rows:,} rows{', the rest not' if part else ', all of it'}."
-    ]
+    rows = counted(columns.rows, "row")
+    is_partial = columns.log.is_partial
+    lines = [f"# Read: the first {rows}, the rest not." if is_partial else f"# Read: all {rows}."]
     problems = sum(columns.problems.values())
     if problems:
-        lines.append(f"# {problems:,} more rows cannot be read; landed they are quarantined.")
+        lines.append(
+            f"# {counted(problems, 'more row')} cannot be read; landed, such rows are quarantined."
+        )
     return lines
 
 
@@ -144,7 +148,7 @@ def property_lines(columns: Columns, names: list[str], event: EventGuess) -> lis
     lines = [f"  {name}: {value}" for name, value in event.properties.items()]
     taken = set(event.properties)
     for name in names:
-        if quoted(name) in event.properties.values():
+        if quoted(name) in event.properties.values() or columns.holds_others(name):
             continue
         if not columns.filled[name]:
             lines.append(f"  # {quoted(name)} is empty in all rows")
@@ -179,7 +183,9 @@ def value_of(columns: Columns, name: str) -> tuple[str, str]:
             columns.count(f"contains({text_of(name)}, ',')")
             and columns.share(name, r"[-\d.,]+") == 1
         ):
-            word = "text: numbers whose commas may be decimal or thousands; say which with sql"
+            read = f"{{sql: {quoted_sql(f'decimal_comma({identifier(name)})')}}}"
+            word = "text: are its commas decimal or between thousands? Write "
+            word += f"{read} or {read.replace('decimal', 'thousands')}"
         return quoted(name), word
     return quoted(name), {"BOOLEAN": "boolean", "JSON": "object or array"}.get(kind, kind.lower())
 

@@ -11,6 +11,7 @@ from tideline.matching.link import link
 from tideline.matching.matches import TABLE, write_matches
 from tideline.matching.records import read_records, unique_types
 from tideline.progress import Progress
+from tideline.text import counted
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import Warehouse, open_warehouse
 from tideline.warehouse.errors import in_words
@@ -76,12 +77,12 @@ def match(warehouse: Warehouse, threshold: float, is_withdrawn: bool) -> str:
             if types
             else "there are no attributes of an account or a record of a source system"
         )
-    with Progress(f"matching {len(records):,} records") as shown:
+    with Progress(f"matching {counted(len(records), 'record')}") as shown:
         pairs = link(records, threshold, unique)
-        shown.say(f"writing {len(pairs):,} pairs")
+        shown.say(f"writing {counted(len(pairs), 'pair')}")
         change = write_matches(warehouse, pairs)
-    read = f"{len(records):,} records of {', '.join(types)}: " if types else ""
+    read = f"{counted(len(records), 'record')} of {', '.join(types)}: " if types else ""
     return (
-        f"{read}{change.new:,} new pairs, {change.withdrawn:,} withdrawn, {change.held:,} in all; "
-        "the next `dbt build` uses them"
+        f"{read}{counted(change.new, 'new pair')}, {change.withdrawn:,} withdrawn, "
+        f"{change.held:,} in all; the next `dbt build` uses them"
     )

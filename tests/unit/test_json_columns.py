@@ -1,0 +1,58 @@
+"""The columns of JSON lines: the same whether their structure is asked at once or in pieces."""
+
+import json
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tideline.landing import json_columns
+
+SCALARS = st.sampled_from([None, True, 1, -1, 1.5, "a", 2**63])
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner),
+    max_leaves=4,
+)
+DOCS = st.lists(st.dictionaries(st.sampled_from("abc"), VALUES), min_size=1, max_size=8)
+
+
+@pytest.fixture(scope="module")
+def con():
+    with duckdb.connect() as connection:
+        yield connection
+
+
+def stage(con, docs):
+    """The docs as a staged log with blank lines between."""
+    con.execute("create or replace temp table docs (_tl_line bigint, _tl_doc varchar)")
+    for line, doc in enumerate(docs, 1):
+        con.execute("insert into docs values (?, ?)", [2 * line, json.dumps(doc)])
+    return "docs"
+
+
+def without_lists(structure):
+    """What lists hold is not looked at."""
+    if isinstance(structure, dict):
+        return {key: without_lists(each) for key, each in sorted(structure.items())}
+    return "a list" if isinstance(structure, list) else structure
+
+
+@settings(max_examples=150, deadline=None)
+@given(DOCS)
+def test_pieces_give_the_structure_of_the_whole(con, docs):
+    source = stage(con, docs)
+    (whole,) = con.execute("select json_group_structure(_tl_doc::json) from docs").fetchone()
+    whole = json.loads(whole)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(json_columns, "TEXT_AT_A_TIME", 1)
+        found = json_columns.structure_of(con, source)
+    assert without_lists(found) == without_lists(whole if isinstance(whole, dict) else {})
+
+
+def test_integers_have_a_type_that_holds_all_of_them(con):
+    docs = [{"small": 1, "mixed": 1, "large": 1}, {"small": 2, "mixed": -1, "large": 2**64 - 1}]
+    raw, types = json_columns.json_columns(con, stage(con, docs))
+    assert types == {"small": "BIGINT", "mixed": "BIGINT", "large": "HUGEINT"}
+    assert list(raw) == ["small", "mixed", "large"]

@@ -1,0 +1,31 @@
+"""Words for people: numbers with what they count, and names without accents."""
+
+import pytest
+
+from tideline.landing.mapping import words
+from tideline.landing.plan_check import snake_case
+from tideline.text import counted
+
+
+def test_what_is_counted_has_the_right_number():
+    assert counted(1, "row") == "1 row"
+    assert [counted(n, "row") for n in (0, 2, 1017)] == ["0 rows", "2 rows", "1,017 rows"]
+    assert [counted(n, "property", "properties") for n in (1, 2)] == ["1 property", "2 properties"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Übung begonnen", "uebung_begonnen"),
+        ("Gu\u0308ltig", "gueltig"),  # u and two dots
+        ("Größe geändert", "groesse_geaendert"),
+        ("Prüfung-Bestanden", "pruefung_bestanden"),
+        ("MASZ-ÄNDERUNG", "masz_aenderung"),
+        ("Été", "ete"),
+        ("naïve São Łódź", "naive_sao_lodz"),
+        ("Tårta på ön", "tarta_pa_oen"),
+        ("İstanbul", "istanbul"),
+    ],
+)
+def test_a_name_keeps_how_its_letters_are_spelled_in_ascii(text, name):
+    assert words(text) == snake_case(text) == name

@@ -1,0 +1,147 @@
+"""The columns of a JSON-lines log: the keys of its objects, what an object holds by its path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+
+from tideline.landing.names import literal, unique
+from tideline.warehouse.duckdb_file import only_row
+
+# What is nested deeper is no column of its own, nor are the keys of an object of many: they are
+# rather values.
+DEEPEST = 4
+MOST_KEYS = 50
+# Of so much text the structure is asked at a time: DuckDB needs ten times as much memory for it.
+TEXT_AT_A_TIME = 16 << 20
+INTEGERS = ("BIGINT", "UBIGINT", "HUGEINT")
+TYPED = (*INTEGERS, "DOUBLE", "BOOLEAN")
+VALID_DOC = (
+    "case when _tl_problem is null and json_valid(_tl_original) "
+    "and json_type(case when json_valid(_tl_original) then _tl_original end) = 'OBJECT' "
+    "then _tl_original end"
+)
+DOC_PROBLEM = (
+    "case when _tl_problem is not null then _tl_problem when _tl_doc is null "
+    "then 'not a JSON object' end"
+)
+
+# A type of DuckDB, an object as a dict of its keys, or a list of one structure.
+Structure = str | dict[str, Any] | list[Any]
+KeyPath = tuple[str, ...]
+
+
+def json_columns(
+    con: duckdb.DuckDBPyConnection, source: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The keys of a staged JSON-lines file as SQL, and their types; none if it has no object.
+
+    Mixed values and lists are JSON. What an object holds is a column as well, named by its path:
+    `account.id`.
+    """
+    found = list(paths_of(structure_of(con, source)))
+    raw, types = {}, {}
+    for (path, kind), name in zip(found, unique(".".join(path) for path, _ in found), strict=True):
+        raw[name] = f"(_tl_doc {'->' if kind == 'JSON' else '->>'} {pointer(path)})"
+        if kind in TYPED:
+            types[name] = kind
+    whole = [name for name, kind in types.items() if kind in INTEGERS]
+    if whole:
+        tests = ", ".join(
+            f"bool_and(try_cast({raw[name]} as bigint) is not null or {raw[name]} is null)"
+            for name in whole
+        )
+        for name, fits in zip(whole, only_row(con, f"select {tests} from {source}"), strict=True):
+            types[name] = "BIGINT" if fits else "HUGEINT"
+    return raw, types
+
+
+def pointer(path: KeyPath) -> str:
+    """A path of keys as a JSON pointer in SQL."""
+    return literal("".join("/" + key.replace("~", "~0").replace("/", "~1") for key in path))
+
+
+def paths_of(structure: dict[str, Any], depth: int = 1) -> Iterator[tuple[KeyPath, str]]:
+    """The paths of keys and the types of their values, the outer keys first."""
+    for key, kind in structure.items():
+        yield (key,), kind if isinstance(kind, str) else "JSON"
+    for key, kind in structure.items():
+        if not isinstance(kind, dict) or depth == DEEPEST:
+            continue
+        paths = list(paths_of(kind, depth + 1))
+        if len(paths) <= MOST_KEYS:
+            yield from (((key, *path), each) for path, each in paths)
+
+
+def structure_of(con: duckdb.DuckDBPyConnection, source: str) -> dict[str, Any]:
+    """The keys of all objects and the types of their values, asked piece by piece."""
+    last, text = only_row(
+        con, f"select coalesce(max(_tl_line), 0), coalesce(sum(length(_tl_doc)), 0) from {source}"
+    )
+    step = max(1, last * TEXT_AT_A_TIME // max(text, TEXT_AT_A_TIME))
+    whole: dict[str, Any] = {}
+    doubtful: set[KeyPath] = set()
+    for first in range(1, last + 1, step):
+        (piece,) = only_row(
+            con,
+            f"select json_group_structure(_tl_doc::json) from {source} "
+            f"where _tl_line between {first} and {first + step - 1}",
+        )
+        found = json.loads(piece) if piece else {}
+        if isinstance(found, dict):
+            whole = merged_objects(whole, found, (), doubtful)
+    # The outer ones first: in what is no object there are no paths.
+    for path in sorted(doubtful, key=len):
+        holder = whole
+        for key in path[:-1]:
+            holder = holder.get(key) if isinstance(holder, dict) else None  # type: ignore[assignment]
+        if isinstance(holder, dict) and not is_object(con, source, path):
+            holder[path[-1]] = "JSON"
+    return whole
+
+
+def is_object(con: duckdb.DuckDBPyConnection, source: str, path: KeyPath) -> bool:
+    """Whether what stands there is always an object or null."""
+    (others,) = only_row(
+        con,
+        f"select count(*) from {source} "
+        f"where json_type(_tl_doc, {pointer(path)}) not in ('OBJECT', 'NULL')",
+    )
+    return not others
+
+
+def merged_objects(
+    one: dict[str, Any], other: dict[str, Any], path: KeyPath, doubtful: set[KeyPath]
+) -> dict[str, Any]:
+    """The keys of two objects."""
+    keys = {**one, **other}
+    return {
+        key: merged(one.get(key, "NULL"), other.get(key, "NULL"), (*path, key), doubtful)
+        for key in keys
+    }
+
+
+def merged(one: Structure, other: Structure, path: KeyPath, doubtful: set[KeyPath]) -> Structure:
+    """The structure of values of two, as `json_group_structure` gives it of all values at once.
+
+    It calls an object without keys JSON, like a mixture: such a path is `doubtful`. What lists
+    hold is not looked at.
+    """
+    if one == other or other == "NULL":
+        return one
+    if one == "NULL":
+        return other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return merged_objects(one, other, path, doubtful)
+    if isinstance(one, list) and isinstance(other, list):
+        return one
+    for kind, rest in ((one, other), (other, one)):
+        if kind == "JSON" and isinstance(rest, dict):
+            doubtful.add(path)
+            return rest
+    if {*INTEGERS, "DOUBLE"}.issuperset(kinds := {str(one), str(other)}):
+        return "DOUBLE" if "DOUBLE" in kinds else "HUGEINT"
+    return "JSON"

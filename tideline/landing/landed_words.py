@@ -1,0 +1,190 @@
+"""The counts of a landing in words: what to check, what a build will refuse and why, doubts.
+
+No identifier is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from tideline.landing.landed_check import IDS, Breach, Checked, Event
+from tideline.landing.mapping import LogMapping, Value
+from tideline.landing.plan_accept import PLAN
+from tideline.landing.plan_infer import is_event_name, names_of, renamed, shown_name
+from tideline.text import counted, shown_path, table
+
+MOST_EVENTS = 20
+# Fewer rows or people say nothing about shares.
+ENOUGH = 20
+MANY_REPEATS = 0.1
+MOST_OF_ALL = 0.5
+NEARLY_ALL = 0.9
+LONGEST_YEARS = 30
+
+
+def summary(checked: Checked, mapping: LogMapping, seeds: Path, title: str = "Landed:") -> str:
+    """The counts for a person."""
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in checked.ids.items() if n)
+    lines = [
+        title,
+        f"  rows         {checked.rows:,}",
+        f"  identifiers  {kinds or 'none'}",
+        f"  time         {clock(checked.first)} to {clock(checked.last)}",
+    ]
+    if sum(n > 0 for n in checked.ids.values()) > 1:
+        lines.append("  A build joins the identifiers of one person into one profile.")
+    rows = [
+        (shown_name(each.name or "(no name)"), each.rows, remark(each, checked))
+        for each in checked.events[:MOST_EVENTS]
+    ]
+    lines.append(table(["event", "rows", ""], rows))
+    more = checked.events[MOST_EVENTS:]
+    if more:
+        events, rest = counted(len(more), "more event"), sum(each.rows for each in more)
+        lines.append(f"  and {events} with {counted(rest, 'row')}")
+    return "\n".join([*lines, *(f"  {line}" for line in fates(checked, mapping, seeds))])
+
+
+def clock(at: datetime | None) -> str:
+    """An instant for a person."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "none"
+
+
+def remark(event: Event, checked: Checked) -> str:
+    """What the tracking plan says of an event."""
+    if not event.name:
+        return "no event name: will be quarantined"
+    if not event.is_known and not is_event_name(event.name):
+        return f"{renamed(event.name)}: will be quarantined"
+    if not event.is_known:
+        return "not in the tracking plan: will be quarantined"
+    is_broken = any(each.rule["event_name"] == event.name for each in checked.breaches)
+    return "breaks the tracking plan: see below" if is_broken else ""
+
+
+def fates(checked: Checked, mapping: LogMapping, seeds: Path) -> Iterator[str]:
+    """What a build will make of the rows; of those that it refuses, why, and what to do."""
+    refused = sum(checked.refused.values())
+    yield (
+        f"A build makes of them: {counted(checked.accepted, 'event')}, "
+        f"{checked.repeats:,} duplicated, {refused:,} quarantined."
+    )
+    if checked.repeats:
+        repeat = counted(checked.repeats, "row repeats", "rows repeat")
+        yield f"{repeat} the event id of another row and will be duplicated."
+    if checked.clamped:
+        yield (
+            f"{counted(checked.clamped, 'row is', 'rows are')} of before 1990 or after the "
+            "arrival: the time of the arrival will be taken."
+        )
+    for why, (one, several, what) in REFUSED.items():
+        if rows := checked.refused.get(why):
+            yield f"{counted(rows, f'row {one}', f'rows {several}')} {what}."
+    if rows := checked.refused.get("nobody"):
+        yield f"{counted(rows, 'row names', 'rows name')} nobody: {nobody(mapping)}."
+    if rows := checked.refused.get("unknown"):
+        events = counted(len(checked.unknown()), "event")
+        yield f"{counted(rows, 'row is', 'rows are')} of {events} not in the tracking plan."
+    if rows := checked.refused.get("broken"):
+        yield f"{counted(rows, 'row breaks', 'rows break')} the tracking plan:"
+        for breach in checked.breaches:
+            yield f"  {breach.reason}, {counted(breach.rows, 'row')}: {fix(breach, mapping, seeds)}"
+
+
+# By the names that `Checked.refused` has: the verb of one row, of several, and the rest.
+REFUSED = {
+    "unreadable": ("cannot", "cannot", "be read"),
+    "untimed": ("has", "have", "no readable time"),
+    "early": ("is", "are", "of before 1990"),
+    "late": ("is", "are", "of the future"),
+    "unnamed": ("has", "have", "no event name: say which under event"),
+}
+
+
+def nobody(mapping: LogMapping) -> str:
+    """Which columns name the person, and are empty in rows that name nobody."""
+    named = [
+        f"{key} ({place(value)})" for key in IDS if (value := getattr(mapping, key)) is not None
+    ]
+    are = "is" if len(named) == 1 else "are all" if len(named) > 2 else "are both"
+    listed = " and ".join([", ".join(named[:-1]), named[-1]] if named[1:] else named)
+    return f"{listed} {are} empty; if another column names them, map it too"
+
+
+def place(value: Value) -> str:
+    """Where a value of the mapping comes from."""
+    return f"column {value.value}" if value.kind == "column" else f"its {value.kind}"
+
+
+def fix(breach: Breach, mapping: LogMapping, seeds: Path) -> str:
+    """What to edit so that rows do not break a rule: the mapping, or a line of the plan."""
+    event, name = breach.rule["event_name"], breach.rule["property"]
+    line = f"{shown_path(seeds / PLAN)}:{breach.line}"
+    value = next(
+        (v for k in names_of(event, name, seeds) if (v := mapping.properties.get(k))), None
+    )
+    if breach.reason.endswith(" is missing"):
+        loosened = f"write false under is_required in {line}"
+        if value:
+            return f"{value.key} ({place(value)}) is empty; {loosened}"
+        return f"map a column to properties.{name} in {mapping.path}, or {loosened}"
+    column = "property_type"
+    if " is not one of " in breach.reason:
+        column = "allowed_values"
+    elif " does not match " in breach.reason:
+        column = "pattern"
+    where = f"{value.key} in {mapping.path}" if value else f"the values of {name}"
+    return f"correct {where}, or {column} in {line}"
+
+
+def warnings(checked: Checked) -> list[str]:
+    """Doubts about the mapping, in plain words."""
+    found = []
+    if checked.plan_problem:
+        found.append(
+            "no row was compared with the tracking plan, which has a problem: "
+            f"{checked.plan_problem}. `tideline plan check` lists all"
+        )
+    if checked.rows >= ENOUGH and checked.repeats > MANY_REPEATS * checked.rows:
+        most = "most" if checked.repeats > checked.rows / 2 else "many"
+        found.append(
+            f"{most} rows are duplicates: {checked.repeats:,} of {checked.rows:,} have an event id "
+            "that another row has, and only one row per id is kept. Map event_id to a column "
+            "that differs in each row, or leave it out."
+        )
+    if checked.owned >= ENOUGH and checked.people == 1:
+        found.append("all rows belong to one person; is the right column mapped to the person?")
+    elif checked.owned >= ENOUGH and checked.busiest > MOST_OF_ALL * checked.owned:
+        found.append(
+            f"one person has {checked.busiest:,} of {checked.owned:,} rows; is it a placeholder "
+            "for nobody (guest, 0), which a filter or nullif() should leave out?"
+        )
+    if checked.people >= ENOUGH and checked.once > NEARLY_ALL * checked.people:
+        found.append(
+            f"{checked.once:,} of {checked.people:,} people have exactly one event; is the column "
+            "that is mapped to the person rather the id of a row?"
+        )
+    if checked.rows >= ENOUGH and checked.refused.get("untimed", 0) > NEARLY_ALL * checked.rows:
+        found.append("hardly any row has a readable time; say its format under time")
+    if checked.first and checked.last:
+        found += doubts_of_time(checked, checked.first, checked.last)
+    return found
+
+
+def doubts_of_time(checked: Checked, first: datetime, last: datetime) -> list[str]:
+    """Doubts about the span of time."""
+    found, years = [], (last - first).days / 365.25
+    if checked.rows >= ENOUGH and first == last:
+        found.append("all rows have the same time; is the right column mapped to time?")
+    if years > LONGEST_YEARS:
+        found.append(f"the rows span {years:.0f} years; look at the unit and format of time")
+    if checked.clamped or checked.refused.keys() & {"early", "late"}:
+        found.append("some times are before 1990 or in the future; look at how time is read")
+    if checked.timed >= ENOUGH and checked.midnights == checked.timed and first != last:
+        found.append(
+            "all times are midnight: the log has dates without a time of day, so what a person "
+            "did on one day is one session"
+        )
+    return found

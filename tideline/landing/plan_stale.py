@@ -1,0 +1,49 @@
+"""Lines of the tracking plan that --accept-plan wrote, of events that no landing has any more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from tideline.landing.landings import landings
+from tideline.landing.names import literal
+from tideline.landing.plan_accept import PLAN, accepted_from
+from tideline.landing.plan_infer import read_seed
+from tideline.landing.plan_macros import render
+from tideline.text import shown_path
+
+
+def stale_lines(
+    con: duckdb.DuckDBPyConnection, outputs: Sequence[Path], seeds: Path
+) -> dict[str, list[int]]:
+    """Events that were accepted from these landings and are in none of their folder any more, with
+    their lines; without those of which a person has written or changed a line.
+    """
+    folder, names = outputs[0].parent, {path.stem for path in outputs}
+    lines: dict[str, list[int]] = {}
+    kept = set()
+    for line, row in read_seed(seeds, PLAN):
+        lines.setdefault(row["event_name"], []).append(line)
+        if not names.intersection(accepted_from(row)):
+            kept.add(row["event_name"])
+    if lines.keys() <= kept:
+        return {}
+    paths = [literal(folder / f"{name}.parquet") for name, _, rows in landings(folder) if rows]
+    if paths:
+        landed = f"select distinct {render('event_key', 'event')} from read_parquet"
+        kept |= {event for (event,) in con.execute(f"{landed}([{', '.join(paths)}])").fetchall()}
+    return {event: found for event, found in lines.items() if event not in kept}
+
+
+def stale_warning(stale: dict[str, list[int]], seeds: Path) -> str:
+    """Which lines of the plan to remove."""
+    events = ", ".join(
+        f"{event} (line{'s' if lines[1:] else ''} {', '.join(map(str, lines))})"
+        for event, lines in stale.items()
+    )
+    return (
+        f"no landing has these events any more, which --accept-plan added to "
+        f"{shown_path(seeds / PLAN)}: {events}. Remove their lines unless they will come again"
+    )

@@ -1,0 +1,73 @@
+"""Propose a mapping for a log, try it on the log's rows, and write it to a file."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import duckdb
+import yaml
+
+from tideline.landing.compiler import Compiler
+from tideline.landing.landed_check import check_landed
+from tideline.landing.landed_words import summary, warnings
+from tideline.landing.log_files import LandError, Log, connect
+from tideline.landing.mapping import MappingError, parse_mapping
+from tideline.landing.names import literal
+from tideline.landing.plan_accept import PLAN, extended
+from tideline.landing.plan_infer import described, infer_unknown
+from tideline.landing.propose import propose
+from tideline.text import shown_path
+
+
+def propose_for(paths: list[Path], output: Path | None, seeds: Path) -> int:
+    """Print a mapping for a log, or write it to a new file."""
+    path = paths[0]
+    if output and output.exists():
+        raise LandError(f"{output}: exists; choose another name")
+    with tempfile.TemporaryDirectory() as name, connect(Path(name)) as con:
+        folder = Path(name)
+        try:
+            log, text = propose(con, path, folder, seeds)
+            text += tried(con, log, text, folder, seeds)
+        except duckdb.Error as error:
+            raise LandError(f"{path}: {str(error).splitlines()[0]}") from None
+    if len(paths) > 1:
+        text = f"# Of {len(paths)} files only {path.name} was looked at.\n{text}"
+    if output:
+        output.write_text(text, encoding="utf-8")
+        print(f"{output}: check it, then land the log with --mapping {output}")
+        print(f"  With --accept-plan too, its new events go into {shown_path(seeds / PLAN)}.")
+    else:
+        print(text, end="")
+    return 0
+
+
+def tried(con: duckdb.DuckDBPyConnection, log: Log, text: str, folder: Path, seeds: Path) -> str:
+    """What a proposed mapping would land, as comments of it."""
+    try:
+        mapping = parse_mapping(yaml.safe_load(text), "this mapping")
+        compiler = Compiler(con, log, mapping, log.path.name)
+    except MappingError as error:
+        return f"\n# It cannot land yet: {error}\n"
+    part = folder / "messages.parquet"
+    try:
+        con.execute(f"copy ({compiler.messages()}) to {literal(part)} (compression zstd)")
+    except duckdb.Error as error:
+        return f"\n# It cannot land yet: {compiler.blame(error)}\n"
+    checked = check_landed(con, [part], seeds)
+    title, added = "This mapping lands:", []
+    if checked.unknown():
+        proposal = infer_unknown(con, [part], seeds)
+        title = "With --accept-plan this mapping lands:"
+        added = [
+            f"--accept-plan adds these events and properties to {shown_path(seeds / PLAN)}, as "
+            "lines at its end:",
+            *(f"  {line}" for line in described(proposal.rows)),
+            *(f"  {note}" for note in proposal.notes),
+        ]
+        with extended(proposal.rows, seeds) as accepted:
+            checked = check_landed(con, [part], accepted)
+    lines = summary(checked, mapping, seeds, title).splitlines()
+    lines += [f"warning: {each}" for each in warnings(checked)] + added
+    return "\n" + "\n".join(f"# {line}".rstrip() for line in lines) + "\n"

@@ -1,0 +1,74 @@
+"""Functions by which a mapping reads numbers that are written with a comma, and which values of a
+log an expression could not read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import duckdb
+
+from tideline.warehouse.duckdb_file import only_row
+
+# How numbers are written, as regular expressions, by the function that reads them.
+WRITTEN = {
+    "decimal_comma": r"-?\d{1,3}([.]\d{3})+(,\d+)?|-?\d+(,\d+)?",
+    "thousands_comma": r"-?\d{1,3}(,\d{3})+([.]\d+)?|-?\d+([.]\d+)?",
+}
+SAID = {
+    "decimal_comma": "numbers with a decimal comma",
+    "thousands_comma": "numbers with commas between thousands",
+}
+BARE = {
+    "decimal_comma": "replace(replace({text}, '.', ''), ',', '.')",
+    "thousands_comma": "replace({text}, ',', '')",
+}
+# What becomes null where it cannot be read, rather than an error.
+READS = re.compile(rf"\b(try_cast|try|try_strptime|{'|'.join(WRITTEN)})\s*\(", re.IGNORECASE)
+ARGUMENT = re.compile(
+    rf"\b(?:{'|'.join(WRITTEN)})\s*\(\s*(?:\"((?:[^\"]|\"\")+)\"|([^\W\d]\w*))\s*\)", re.IGNORECASE
+)
+
+
+def create_readers(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the functions; what is a number already stays what it is."""
+    for name, written in WRITTEN.items():
+        sent = "cast(written as varchar)"
+        text = f"trim({sent}, ' \"')"  # a string of JSON has quotes, its numbers have none
+        con.execute(
+            f"create or replace temp macro {name}(written) as case "
+            "when typeof(written) not in ('VARCHAR', 'JSON') or typeof(written) = 'JSON' "
+            f"and not starts_with({sent}, '\"') then try_cast({sent} as double) "
+            f"when regexp_full_match({text}, '{written}') "
+            f"then cast({BARE[name].format(text=text)} as double) end"
+        )
+
+
+def columns_as_written(expressions: Iterable[str]) -> frozenset[str]:
+    """The columns, in lower case, whose text the functions read: 1.250 is no number yet."""
+    return frozenset(
+        (quoted.replace('""', '"') or bare).lower()
+        for sql in expressions
+        for quoted, bare in ARGUMENT.findall(sql)
+    )
+
+
+def columns_of(con: duckdb.DuckDBPyConnection, sql: str, columns: Iterable[str]) -> list[str]:
+    """Those of a log's columns that an expression reads."""
+    (tree,) = only_row(con, "select json_serialize_sql(?)", [f"select {sql} from rows"])
+    named = {name.lower() for name in _references(json.loads(tree))}
+    return [column for column in columns if column.lower() in named]
+
+
+def _references(node: Any) -> Iterator[str]:
+    """The names of columns in the tree of a statement."""
+    if isinstance(node, dict):
+        if node.get("class") == "COLUMN_REF":
+            yield node["column_names"][-1]
+        node = list(node.values())
+    if isinstance(node, list):
+        for each in node:
+            yield from _references(each)
