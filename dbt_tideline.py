@@ -1,7 +1,7 @@
-"""What dbt compiles declarations with: `modules.tideline` in Jinja.
+"""The functions with which dbt compiles declarations: `modules.tideline` in Jinja.
 
-dbt loads each module called `dbt_...` when it starts. The functions below read the traits and
-segments, and turn what people wrote into SQL; a text reaches a warehouse no other way.
+dbt loads each module named `dbt_...` at its start. The functions read traits and segments and turn
+their text into SQL; no text reaches a warehouse in another way.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ def rule_sql(
     expressions: Mapping[str, str] | None = None,
     hint: str = "",
 ) -> str:
-    """The SQL of a rule; `what` is said in its errors, and `hint` after an unknown column.
+    """The SQL of a rule; errors begin with `what`, and `hint` follows an unknown column.
 
-    `types` maps the columns that it may read to their types; an empty one checks no columns, since
-    nothing is built yet. `expressions` maps columns to SQL other than their names.
+    `types` maps the columns that the rule may read to their types; if it is empty, because nothing
+    is built yet, columns are not checked. `expressions` maps columns to SQL other than their names.
     """
     tree = parse(text)
     if types:
@@ -80,7 +80,7 @@ def rule_sql(
 
 
 def label_sql(what: str, label: str, types: Mapping[str, str], dialect: str, hint: str = "") -> str:
-    """The SQL of a label; a column that is null reads `unknown`."""
+    """The SQL of a label; a null column becomes `unknown`."""
     kinds: Mapping[str, Kind] = kinds_of(types)
     parts = []
     for text, is_column in label_parts(label):
@@ -94,12 +94,12 @@ def label_sql(what: str, label: str, types: Mapping[str, str], dialect: str, hin
 
 
 def text_sql(text: str, dialect: str) -> str:
-    """A text as a literal of SQL."""
+    """A text as an SQL literal."""
     return constant_sql(text, dialect)
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function whose errors dbt shows with the model that they stop."""
+    """Wrap a function so that dbt shows its errors with the model."""
 
     @functools.wraps(function)
     def compiled(*arguments: Any, **keywords: Any) -> Any:

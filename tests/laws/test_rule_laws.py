@@ -1,4 +1,4 @@
-"""The SQL of a rule gives what Python gives, for random rules and rows; and it parses to itself."""
+"""SQL and Python give the same results for random rules and rows; a rule's SQL parses to itself."""
 
 from datetime import datetime, timedelta
 
@@ -137,7 +137,7 @@ def test_the_warehouse_and_python_give_the_same(con, rule, rows):
 
 
 def written(rule):
-    """A rule as a person writes it: without the casts and guards of our SQL."""
+    """A rule as written by a person: without the casts and guards of the generated SQL."""
     sql = sql_of(rule, "duckdb")
     return sql.replace("cast(", "").replace(" as double)", "").replace(", ' ')", ")")
 
@@ -153,7 +153,7 @@ def test_what_is_written_is_what_is_parsed(rule):
 
 
 BOOLEANS = st.one_of(columns("boolean"), constants(st.none()))
-MUTANTS = {  # operation, broken value, rules that hold it
+MUTANTS = {  # operation, broken value, rules that contain it
     "null is false": ("and", lambda *values: all(values), call("and", BOOLEANS, BOOLEANS)),
     "or of null": ("or", lambda *values: True in values, call("or", BOOLEANS, BOOLEANS)),
     "an edge counts": ("<", lambda left, right: left <= right, call("<", NUMBERS, NUMBERS)),
@@ -186,7 +186,7 @@ def test_the_law_finds_each_mutant(con, mutant, monkeypatch):
         suppress_health_check=list(HealthCheck),
         deadline=None,
         database=None,
-        phases=[Phase.generate],  # the smallest example is of no interest here
+        phases=[Phase.generate],  # without shrinking
     )
     @given(rule=rules, rows=ROWS)
     def law(rule, rows):

@@ -1,4 +1,4 @@
-"""Traits and segments are read from YAML as it is written; errors name the place and the fix."""
+"""Traits and segments are read from YAML; errors name the place and the fix."""
 
 import duckdb
 import pytest
@@ -113,13 +113,13 @@ def test_a_wrong_segment_is_refused(project, changes, words):
     assert words in refused_segment(project, **changes)
 
 
-def test_a_block_that_is_no_mapping_is_refused(project):
+def test_a_block_that_is_not_a_mapping_is_refused(project):
     write(project, "profile_traits", "trait", ("loans", "count"))
     with pytest.raises(DeclarationError, match=r"`meta.trait` is not a block of keys and values"):
         read_traits(project)
 
 
-def test_of_two_traits_with_one_name_none_is_lost(project):
+def test_two_traits_with_one_name_are_refused(project):
     write(project, "profile_traits", "trait", ("loans", TRAIT), ("loans", TRAIT))
     with pytest.raises(DeclarationError, match="is declared twice; give one another name"):
         read_traits(project)

@@ -1,4 +1,4 @@
-"""The language of rules: what it refuses, what it means, and how it reads in SQL."""
+"""The language of rules: refusals, meaning, and SQL."""
 
 import re
 from datetime import datetime
@@ -157,7 +157,7 @@ def test_a_long_rule_is_not_a_deep_one():
 
 
 @pytest.mark.parametrize("rule", ["", "  ", None, 3, True, ["is_known"]])
-def test_what_is_no_text_is_no_rule(rule):
+def test_only_text_is_a_rule(rule):
     with pytest.raises(RuleError, match="a rule is a condition in quotes"):
         parse(rule)
 

@@ -98,7 +98,7 @@ def test_a_rule_is_cut_where_all_must_be_true():
     assert len([*parts_of(parse("a > 1 and b < 2 or c"))]) == 1
 
 
-def test_a_rule_that_is_refused_or_mixes_kinds_is_the_builds_to_name(library):
+def test_a_rule_that_is_refused_or_mixes_kinds_is_left_to_the_build(library):
     empty = empty_attributes([], library)
     for rule in ("loaned + (select 1) > 5", "loaned > 'x'", "loaned >"):
         assert without_members({"one": rule}, empty) == {}

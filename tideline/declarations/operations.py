@@ -1,7 +1,7 @@
-"""The operations of the language of rules: what each takes, gives, and is in SQL and in Python.
+"""The operations of the language of rules: arguments, result, SQL and Python value of each.
 
-Both warehouses and Python compute the same: numbers in arithmetic are doubles, letters change their
-case one by one, and text is ordered by code points.
+Both warehouses and Python give the same results: arithmetic uses doubles, case is changed letter by
+letter, and text is ordered by code points.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Constant:
-    """A value written in the rule; a timedelta is an interval."""
+    """A constant in the rule; a timedelta is an interval."""
 
     value: Value
 
@@ -45,16 +45,16 @@ Node = Column | Constant | Call
 
 @dataclass(frozen=True)
 class Operation:
-    """What an operation takes, gives and is.
+    """The definition of an operation.
 
-    - `words`: how a rule writes it.
-    - `takes`: kinds of its arguments: one of `Kind`, `any`, or `same` and `ordered`, which is one
-      kind for all arguments that say so.
-    - `more`: kinds that repeat after those, in whole groups.
+    - `words`: its form in a rule.
+    - `takes`: kinds of its arguments: one of `Kind`, `any`, or `same` and `ordered`, which mean one
+      kind for all such arguments.
+    - `more`: kinds that may follow, repeated as a group.
     - `last`: kinds at the end.
     - `gives`: kind of its result; `same` is the kind of its arguments.
-    - `sql`: its SQL, of that of its arguments.
-    - `value`: its value, of those of its arguments; none of them is null unless `takes_null`.
+    - `sql`: makes its SQL from the SQL of its arguments.
+    - `value`: computes its value from its arguments, which are not null unless `takes_null`.
     - `is_function`: whether it is written with parentheses around its arguments.
     - `is_arithmetic`: whether its arguments are doubles.
     """
@@ -71,7 +71,7 @@ class Operation:
     is_arithmetic: bool = False
 
     def kinds(self, count: int) -> tuple[str, ...] | None:
-        """The kinds of `count` arguments; none if it does not take so many."""
+        """The kinds of `count` arguments; None if the operation does not take this number."""
         rest = count - len(self.takes) - len(self.last)
         if rest < 0 or (rest % len(self.more) if self.more else rest):
             return None
@@ -123,7 +123,7 @@ def _like(text: str, pattern: str) -> bool:
 
 
 def _lower(text: str) -> str:
-    """Lower case letter by letter. There is no `upper`: engines disagree about that of `ß`."""
+    """Lower case, letter by letter. There is no `upper`, because engines differ for `ß`."""
     return "".join("i" if letter == "İ" else letter.lower() for letter in text)
 
 
@@ -153,7 +153,7 @@ def _arithmetic(words: str, compute: Callable[[float, float], float]) -> Operati
 
 
 def _divided(words: str, compute: Callable[[float, float], float]) -> Operation:
-    """A division; of zero it is null, where a warehouse might stop."""
+    """A division; null for a division by zero, which is an error in some warehouses."""
     return Operation(
         words,
         ("number", "number"),
@@ -274,7 +274,7 @@ OPERATIONS: dict[str, Operation] = {
 
 
 def kind_of_value(value: Value) -> Kind | None:
-    """The kind of a value; null has none."""
+    """The kind of a value; None for null."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int | float):
@@ -287,7 +287,7 @@ def kind_of_value(value: Value) -> Kind | None:
 
 
 def constant_sql(value: Value, dialect: str) -> str:
-    """A constant in SQL. A backslash escapes in Snowflake's texts, and in DuckDB's it does not."""
+    """A constant in SQL. A backslash is an escape character only in Snowflake."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str):

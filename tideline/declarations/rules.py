@@ -44,7 +44,7 @@ class RuleError(ValueError):
 
 
 def parse(text: str) -> Node:
-    """The tree of a rule. Raises RuleError for everything that is not of the language."""
+    """The tree of a rule. Raises RuleError for everything outside the language."""
     if not isinstance(text, str) or not text.strip():
         raise RuleError('a rule is a condition in quotes, such as "recency <= 30"')
     if len(text) > LONGEST:
@@ -80,7 +80,7 @@ def _check_tokens(tokens: list[Token]) -> None:
 
 
 def _plain(error: Exception) -> str:
-    """Where sqlglot stopped, without its traceback and its colors."""
+    """The place where sqlglot stopped, without traceback and colors."""
     found = getattr(error, "errors", None)
     if not found:
         return "it cannot be read; check its quotes and parentheses"
@@ -94,7 +94,7 @@ def _refused(tree: exp.Expr, fix: str = "") -> RuleError:
 
 
 def _node(tree: exp.Expr, depth: int) -> Node:
-    """A node of ours for one of sqlglot; `depth` is how many may still lie below it."""
+    """Our node for a node of sqlglot; `depth` is the number of levels still allowed below it."""
     if tree.comments:
         raise RuleError(f"comments are not allowed: {shown(tree.comments[0].strip())}")
     if depth <= 0:
@@ -128,7 +128,7 @@ EXTRA: dict[tuple[type[exp.Expr], str], str] = {
 
 
 def _only(tree: exp.Expr, *keys: str) -> None:
-    """Refuse a node of sqlglot with arguments besides those that we read."""
+    """Refuse a node of sqlglot with arguments that are not read here."""
     for key, value in tree.args.items():
         if value and key not in keys:
             raise _refused(tree, EXTRA.get((type(tree), key), ""))
@@ -187,7 +187,7 @@ def _sum(operation: str, of_time: str) -> Callable[[exp.Expr, int], Node]:
 
 
 def _call(operation: str) -> Callable[[exp.Expr, int], Node]:
-    """Builds a call of the `this`, `expression` and `expressions` of a node of sqlglot."""
+    """Build a call from `this`, `expression` and `expressions` of a node of sqlglot."""
 
     def build(tree: exp.Expr, depth: int) -> Node:
         # `safe`, `typed` and the like are notes of sqlglot about the dialect, not text of the rule.
@@ -199,7 +199,7 @@ def _call(operation: str) -> Callable[[exp.Expr, int], Node]:
 
 
 def _chain(operation: str) -> Callable[[exp.Expr, int], Node]:
-    """`a and b and c` is one call: a long rule is not a deep one."""
+    """One call for `a and b and c`, so that a long rule is not deeply nested."""
 
     def build(tree: exp.Expr, depth: int) -> Node:
         parts = [_node(each, depth) for each in _flat(tree, type(tree))]
@@ -316,7 +316,7 @@ BUILDERS: dict[type[exp.Expr], Callable[[exp.Expr, int], Node]] = {
 
 
 def columns_of_rule(node: Node) -> Iterator[str]:
-    """Names of the columns that a rule reads, each once per place."""
+    """The names of the columns that a rule reads, with repetitions."""
     if isinstance(node, Column):
         yield node.name
     elif isinstance(node, Call):
@@ -325,7 +325,7 @@ def columns_of_rule(node: Node) -> Iterator[str]:
 
 
 def sql_of(node: Node, dialect: str, column: Callable[[str], str] = str) -> str:
-    """The SQL of a tree for `duckdb` or `snowflake`; `column` gives that of a name."""
+    """The SQL of a tree for `duckdb` or `snowflake`; `column` gives the SQL of a column name."""
     if isinstance(node, Column):
         return column(node.name)
     if isinstance(node, Constant):
@@ -335,7 +335,7 @@ def sql_of(node: Node, dialect: str, column: Callable[[str], str] = str) -> str:
     for each in node.arguments:
         part = sql_of(each, dialect, column)
         is_number = operation.is_arithmetic and not isinstance(each, Call)
-        if is_number:  # whole numbers would overflow, and stop the graph for everybody
+        if is_number:  # integers could overflow and fail the whole graph
             part = f"cast({part} as double)"
         elif _is_infix(each) and not operation.is_function:
             part = f"({part})"
@@ -348,7 +348,7 @@ def _is_infix(node: Node) -> bool:
 
 
 def value_of(node: Node, row: Mapping[str, Value]) -> Value:
-    """The value of a tree for a row: what the warehouse computes from `sql_of`."""
+    """The value of a tree for a row; the same as the warehouse computes from `sql_of`."""
     if isinstance(node, Column):
         return row[node.name]
     if isinstance(node, Constant):
@@ -361,10 +361,10 @@ def value_of(node: Node, row: Mapping[str, Value]) -> Value:
 
 
 def kind_of(node: Node, kinds: Mapping[str, Kind]) -> Kind | None:
-    """The kind of a tree's value; null has none.
+    """The kind of a tree's value; None for null.
 
-    `kinds` are those of the columns that a rule may read. Raises RuleError at an unknown column and
-    at operands that do not fit.
+    `kinds`: the kinds of the columns that a rule may read. Raises RuleError for an unknown column
+    and for operands of a wrong kind.
     """
     if isinstance(node, Column):
         if node.name not in kinds:
@@ -400,7 +400,7 @@ def kind_of(node: Node, kinds: Mapping[str, Kind]) -> Kind | None:
 
 
 def check_condition(node: Node, kinds: Mapping[str, Kind]) -> None:
-    """Raises RuleError if a tree is not a condition over columns of these kinds."""
+    """Raise RuleError if a tree is not a condition over columns of these kinds."""
     kind = kind_of(node, kinds)
     if kind not in ("boolean", None):
         raise RuleError(

@@ -23,7 +23,7 @@ from tideline.warehouse.errors import DeclarationError
 PROJECT = Path(__file__).parents[2]
 TRAITS, SEGMENTS = "profile_traits", "profile_segments"
 JINJA = re.compile(r"\{[{%#]")
-# Columns of `profile_attributes` and `profile_segments` that no declaration makes.
+# Columns of `profile_attributes` and `profile_segments` that are not declared.
 OTHER_ATTRIBUTES = frozenset({"profile_id", "as_of", "is_known", "persona_id", "persona_name"})
 OTHER_COLUMNS = frozenset({"profile_id", "as_of", "primary_segment"})
 NUMBERS = (
@@ -40,10 +40,10 @@ NUMBERS = (
     "tiny",
 )
 WINDOW = re.compile(r"[1-9][0-9]{0,5} (minutes|hours|days)")
-PROPERTY = re.compile(rf"{NAME.pattern}(\.{NAME.pattern})*")  # a dot reads what is nested
+PROPERTY = re.compile(rf"{NAME.pattern}(\.{NAME.pattern})*")  # a dot reads a nested property
 QUOTED = re.compile(r"\{([^{}]*)\}")
 OF_NO_PROPERTY = ("count", "first_at", "last_at")
-# Words that no warehouse takes as the name of a column without quotes.
+# Words that cannot be the name of a column without quotes in every warehouse.
 _WORDS = """
 all alter analyse analyze and anti any array as asc asof asymmetric at authorization begin between
 binary both by cache call case cast check collate collation column comment commit concurrently
@@ -66,10 +66,10 @@ class Trait:
     """The keys of `meta.trait`, a column computed from a profile's events.
 
     - `event`: the events of the tracking plan that count, one or several.
-    - `aggregate`: what is computed of them.
+    - `aggregate`: the computation over these events.
     - `property`: the property that is aggregated; `count`, `first_at` and `last_at` take none.
     - `filter`: a condition over the properties of an event; only events that meet it count.
-    - `window`: how long an event counts, such as `7 days`; without it, for ever.
+    - `window`: how long an event counts, such as `7 days`; without it, forever.
     - `sent_as`: its column in `activation_audiences`; without it, it is not sent.
     """
 
@@ -93,7 +93,7 @@ class Trait:
     sent_as: str | None = None
 
     def __post_init__(self) -> None:
-        """Check the values by themselves; events and properties are the tracking plan's."""
+        """Check the values; events and properties are checked with the tracking plan."""
         if not self.event:
             raise ValueError("`event` is empty; name an event of the tracking plan")
         if self.property is None and self.aggregate not in OF_NO_PROPERTY:
@@ -120,8 +120,8 @@ class Segment:
 
     - `rule`: the condition over the columns of `profile_attributes`.
     - `label`: the text that people read; a column in braces is filled in per profile.
-    - `owner`: the team that answers for the segment.
-    - `priority`: its place among the segments; 1 is first, and no two share one.
+    - `owner`: the team that is responsible for the segment.
+    - `priority`: its place among the segments; 1 is first, and all are different.
     - `creative`: what a message to its members shows.
     """
 
@@ -132,7 +132,7 @@ class Segment:
     creative: str | None = None
 
     def __post_init__(self) -> None:
-        """Check the values by themselves; columns are the warehouse's."""
+        """Check the values; columns are checked with the warehouse."""
         _check_rule(self.rule, "`rule`")
         label_parts(self.label)
         for name in ("label", "owner"):
@@ -142,7 +142,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Declared:
-    """A declared trait or segment: its column, what the YAML says of it, and where."""
+    """A declared trait or segment: its column, its declaration, and its place."""
 
     name: str
     description: str
@@ -152,13 +152,13 @@ class Declared:
 
 
 def read_traits(project: Path = PROJECT) -> list[Declared]:
-    """All traits. Raises DeclarationError at the first that is declared wrongly."""
+    """All traits. Raises DeclarationError for the first wrong declaration."""
     features = {column["name"] for _, column in columns_of("profile_features", project)}
     return _read(TRAITS, "trait", Trait, project, features | OTHER_ATTRIBUTES)
 
 
 def read_segments(project: Path = PROJECT) -> list[Declared]:
-    """All segments. Raises DeclarationError at the first that is declared wrongly."""
+    """All segments. Raises DeclarationError for the first wrong declaration."""
     return _read(SEGMENTS, "segment", Segment, project, OTHER_COLUMNS)
 
 
@@ -211,7 +211,7 @@ def _texts(value: object) -> Iterator[str]:
 def columns_of(model: str, project: Path = PROJECT) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The documented columns of a model, each with its file.
 
-    Files that are not valid YAML, and what is no column in them, are skipped: dbt reports them.
+    Files that are not valid YAML and invalid columns are skipped: dbt reports them.
     """
     for path in sorted((project / "models").rglob("*.yml")):
         text = path.read_text(encoding="utf-8")
@@ -239,7 +239,7 @@ def meta_of(column: Mapping[str, Any]) -> Mapping[str, Any]:
 def label_parts(label: str) -> list[tuple[str, bool]]:
     """A label cut into texts and columns: (text, False) or (column, True).
 
-    Raises ValueError for braces that hold no name of a column.
+    Raises ValueError for braces without the name of a column.
     """
     cut = enumerate(QUOTED.split(label))
     parts = [(each, index % 2 == 1) for index, each in cut if each or index % 2]
@@ -252,7 +252,7 @@ def label_parts(label: str) -> list[tuple[str, bool]]:
 
 
 def kinds_of(types: Mapping[str, str]) -> dict[str, Kind]:
-    """The kinds of columns by their types in a warehouse; other types are read as text."""
+    """The kinds of columns by name, from their types in a warehouse; other types are text."""
     return {name.lower(): _kind(kind.lower()) for name, kind in types.items()}
 
 

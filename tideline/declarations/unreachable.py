@@ -33,7 +33,7 @@ MAPPING = "map an event to it (docs/tutorials/your-own-log.md)"
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute: what it needs one of (events, a model), and its values without them."""
+    """An attribute: the events or the model that it needs, and its possible values without them."""
 
     needs: tuple[str, ...]
     nothing: tuple[int | None, ...]
@@ -117,7 +117,7 @@ def without_members(
 
 
 def empty_attributes(accepted: Collection[str], project: Path = PROJECT) -> dict[str, Attribute]:
-    """The traits and features none of whose events has been accepted."""
+    """The traits and features without any accepted event."""
     return {
         name: attribute
         for name, attribute in declared_attributes(project).items()
