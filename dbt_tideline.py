@@ -60,31 +60,34 @@ def segments(has_shop: bool) -> list[dict[str, Any]]:
 def rule_sql(
     what: str,
     text: str,
-    types: Mapping[str, str],
+    types: Mapping[str, str] | None,
     dialect: str,
     expressions: Mapping[str, str] | None = None,
     hint: str = "",
 ) -> str:
     """The SQL of a rule; errors begin with `what`, and `hint` follows an unknown column.
 
-    `types` maps the columns that the rule may read to their types; if it is empty, because nothing
+    `types` maps the columns that the rule may read to their types; if it is None, because nothing
     is built yet, columns are not checked. `expressions` maps columns to SQL other than their names.
     """
     tree = parse(text)
-    if types:
+    if types is not None:
         try:
             check_condition(tree, kinds_of(types))
         except RuleError as error:
             raise DeclarationError(f"{what}: {error}{hint}") from None
-    return sql_of(tree, dialect, lambda name: (expressions or {}).get(name, name))
+    known = {name.lower(): sql for name, sql in (expressions or {}).items()}
+    return sql_of(tree, dialect, lambda name: known.get(name, name))
 
 
-def label_sql(what: str, label: str, types: Mapping[str, str], dialect: str, hint: str = "") -> str:
+def label_sql(
+    what: str, label: str, types: Mapping[str, str] | None, dialect: str, hint: str = ""
+) -> str:
     """The SQL of a label; a null column becomes `unknown`."""
-    kinds: Mapping[str, Kind] = kinds_of(types)
+    kinds: Mapping[str, Kind] | None = None if types is None else kinds_of(types)
     parts = []
     for text, is_column in label_parts(label):
-        if is_column and kinds and text not in kinds:
+        if is_column and kinds is not None and text not in kinds:
             raise DeclarationError(
                 f"{what}: `label`: unknown column `{text}`; {nearest(text, kinds)}{hint}"
             )

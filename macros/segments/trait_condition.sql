@@ -27,7 +27,8 @@
     {%- endif -%}
     {%- if spec.filter -%}
         {%- set filter = declarations().rule_sql(
-            trait.place ~ ': `filter`', spec.filter, types, target.type, expressions
+            trait.place ~ ': `filter`', spec.filter, types if plan else none, target.type,
+            expressions
         ) -%}
         {%- do conditions.append('(' ~ filter ~ ')') -%}
     {%- endif -%}
@@ -48,11 +49,11 @@
     {%- set expressions = {} -%}
     {%- for property, type in types.items() -%}
         {%- set text = json_text('properties', property) | trim -%}
-        {%- if type == 'number' -%}
+        {%- if type in ('number', 'integer') -%}
             {%- set value = try_number(text) | trim -%}
         {%- elif type == 'boolean' -%}
-            {%- set value = "case " ~ text ~ " when 'true' then true when 'false' then false end"
-            -%}
+            {%- set value = "case lower(" ~ text ~ ") when 'true' then true when 'false'"
+                ~ " then false end" -%}
         {%- elif type == 'timestamp' -%}
             {%- set value = try_timestamp(text) | trim -%}
         {%- else -%}

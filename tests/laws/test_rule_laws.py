@@ -85,6 +85,7 @@ def comparisons(values):
         *[call(name, values, values) for name in COMPARISONS],
         call("in", values, values, values, constants(st.none())),
         call("is null", values),
+        call("between", values, values, values),
     )
 
 

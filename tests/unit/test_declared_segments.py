@@ -75,7 +75,7 @@ def test_a_declaration_is_read_with_its_place(project):
         ({"filter": "exists (select 1)"}, "`filter`: `EXISTS(SELECT 1)` is not allowed"),
         ({"filter": "{category} = 'x'"}, "write names without them"),
         ({"sent_as": "a, (select 1) as b"}, "use lower-case letters"),
-        ({"aggregate": "sum", "property": "a') as b, ('"}, "use lower-case letters"),
+        ({"aggregate": "sum", "property": "a') as b, ('"}, "use letters, digits"),
         ({"windows": "7 days"}, 'unknown key "windows"; did you mean `window`?'),
         ({"event": "{{ var('x') }}"}, "`event` has Jinja in it"),
     ],
@@ -98,6 +98,8 @@ def test_a_wrong_trait_is_refused(project, changes, words):
         ({"label": "Reader of {}"}, "braces hold the name of a column"),
         ({"label": "Reader of {topic || (select 1)}"}, "braces hold the name of a column"),
         ({"label": " "}, "`label` is empty"),
+        ({"label": "a\ud800b"}, "`label` has a control character in it"),
+        ({"owner": "De\x07sk"}, "`owner` has a control character in it"),
         ({"owner": 7}, "expected text"),
         ({"priority": "1"}, "expected a whole number"),
         ({"priority": True}, "expected a whole number"),
@@ -125,7 +127,29 @@ def test_two_traits_with_one_name_are_refused(project):
         read_traits(project)
 
 
-@pytest.mark.parametrize("name", ["recency", "persona_name", "as_of"])
+def test_a_misspelt_kind_loses_no_segment(project):
+    write(project, "profile_segments", "segmant", ("reader", SEGMENT))
+    with pytest.raises(DeclarationError, match='unknown key "segmant" of meta; did you mean'):
+        read_segments(project)
+    write(project, "profile_segments", "trait", ("loans", TRAIT))
+    with pytest.raises(DeclarationError, match='unknown key "trait" of meta'):
+        read_segments(project)
+
+
+@pytest.mark.parametrize(
+    "spelled", ['"profile_segments"', "'profile_segments'", " profile_segments"]
+)
+@pytest.mark.parametrize("name", ["one.yml", "two.yaml"])
+def test_declarations_are_found_however_yaml_is_written(project, spelled, name):
+    write(project, "profile_segments", "segment", ("reader", SEGMENT))
+    text = (project / "models" / "one.yml").read_text()
+    (project / "models" / "one.yml").unlink()
+    (project / "models" / name).write_text(text.replace("profile_segments", spelled))
+    (project / "models" / "bad.yml").write_bytes(b"profile_segments: \xff")
+    assert [each.name for each in read_segments(project)] == ["reader"]
+
+
+@pytest.mark.parametrize("name", ["recency", "persona_name", "as_of", "churn_score"])
 def test_a_trait_does_not_take_the_name_of_another_column(project, name):
     write(project, "profile_traits", "trait", (name, TRAIT))
     with pytest.raises(DeclarationError, match="has the name of another column"):
@@ -183,16 +207,20 @@ def test_dbt_compiles_what_is_declared(monkeypatch):
     names = {each["name"] for each in functions["segments"](True)}
     assert "high_value_bundle" in names
     assert functions["segments"](False) == []
-    assert functions["label_sql"]("x", "It's {topic}", {}, "duckdb") == (
+    assert functions["label_sql"]("x", "It's {topic}", None, "duckdb") == (
         "'It''s ' || coalesce(cast(topic as varchar), 'unknown')"
     )
-    sql = functions["rule_sql"]("x", "price > 3", {"price": "number"}, "duckdb", {"price": "(p)"})
+    sql = functions["rule_sql"]("x", "Price > 3", {"Price": "number"}, "duckdb", {"Price": "(p)"})
     assert sql == "(p) > 3"
+    assert functions["rule_sql"]("x", "anything > 3", None, "duckdb") == "anything > 3"
     for wrong in (
         lambda: functions["rule_sql"]("Segment x", "prize > 3", {"price": "number"}, "duckdb"),
         lambda: functions["label_sql"]("Segment x", "{prize}", {"price": "number"}, "duckdb"),
+        lambda: functions["rule_sql"]("Segment x: {}", "prize > 3", {}, "duckdb"),
     ):
-        with pytest.raises(Exception, match=r"Segment x: .*unknown column `prize`; did you mean"):
+        with pytest.raises(
+            Exception, match=r"Segment x: .*unknown column `prize`; (did you mean|there are: none)"
+        ):
             wrong()
 
 

@@ -7,7 +7,6 @@ letter, and text is ordered by code points.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -98,7 +97,7 @@ def _or(*values: Value) -> Value:
 def _in(value: Value, *others: Value) -> Value:
     if value is None:
         return None
-    found = value in [each for each in others if each is not None]
+    found = _order(value) in [_order(each) for each in others if each is not None]
     return True if found else None if None in others else False
 
 
@@ -118,8 +117,20 @@ def _case(*values: Value) -> Value:
 
 
 def _like(text: str, pattern: str) -> bool:
-    expression = "".join({"%": ".*", "_": "."}.get(c, re.escape(c)) for c in pattern)
-    return re.fullmatch(expression, text, re.DOTALL) is not None
+    """Whether a text matches; each `%` first takes nothing, and more only if the rest fails."""
+    at, place, retry, start = 0, 0, -1, 0  # in text, in pattern; after the last %, and its text
+    while at < len(text):
+        if place < len(pattern) and pattern[place] == "%":
+            place += 1
+            retry, start = place, at
+        elif place < len(pattern) and pattern[place] in ("_", text[at]):
+            at, place = at + 1, place + 1
+        elif retry >= 0:
+            start += 1
+            at, place = start, retry
+        else:
+            return False
+    return not pattern[place:].strip("%")
 
 
 def _lower(text: str) -> str:
@@ -137,8 +148,24 @@ def _whole(change: Callable[[float], int]) -> Callable[[float], float]:
     return lambda number: float(change(number)) if math.isfinite(number) else float(number)
 
 
+def _order(value: Any) -> Any:
+    """A value as warehouses order it: one that is not a number is equal to itself, and greatest."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return value
+    return (math.isnan(value), 0 if math.isnan(value) else value)
+
+
+def _compared(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    return lambda left, right: compare(_order(left), _order(right))
+
+
 def _ordered(words: str, compare: Callable[[Any, Any], bool]) -> Operation:
-    return Operation(words, ("ordered", "ordered"), "boolean", _infix(words), compare)
+    return Operation(words, ("ordered", "ordered"), "boolean", _infix(words), _compared(compare))
+
+
+def _between(value: Value, low: Value, high: Value) -> Value:
+    at_least = None if None in (value, low) else _order(value) >= _order(low)
+    return _and(at_least, None if None in (value, high) else _order(value) <= _order(high))
 
 
 def _arithmetic(words: str, compute: Callable[[float, float], float]) -> Operation:
@@ -180,12 +207,32 @@ def _text(words: str, gives: str, compute: Callable[[str], Value]) -> Operation:
     return Operation(words, ("text",), gives, _function(words), compute, is_function=True)
 
 
+def _equal(left: Any, right: Any) -> bool:
+    return left == right
+
+
+def _unequal(left: Any, right: Any) -> bool:
+    return left != right
+
+
+def _remainder(left: float, right: float) -> float:
+    return math.fmod(left, right) if math.isfinite(left) else math.nan
+
+
+def _later(instant: datetime, interval: timedelta) -> datetime:
+    """An instant after an interval; a warehouse's calendar is longer than Python's."""
+    try:
+        return instant + interval
+    except OverflowError:
+        return datetime.max if interval > timedelta() else datetime.min
+
+
 OPERATIONS: dict[str, Operation] = {
     "and": Operation("and", (), "boolean", _infix("and"), _and, ("boolean",), takes_null=True),
     "or": Operation("or", (), "boolean", _infix("or"), _or, ("boolean",), takes_null=True),
     "not": Operation("not", ("boolean",), "boolean", "not {}".format, lambda each: not each),
-    "=": Operation("=", ("same", "same"), "boolean", _infix("="), lambda a, b: a == b),
-    "<>": Operation("<>", ("same", "same"), "boolean", _infix("<>"), lambda a, b: a != b),
+    "=": Operation("=", ("same", "same"), "boolean", _infix("="), _compared(_equal)),
+    "<>": Operation("<>", ("same", "same"), "boolean", _infix("<>"), _compared(_unequal)),
     "<": _ordered("<", lambda a, b: a < b),
     "<=": _ordered("<=", lambda a, b: a <= b),
     ">": _ordered(">", lambda a, b: a > b),
@@ -195,7 +242,7 @@ OPERATIONS: dict[str, Operation] = {
         ("same", "same"),
         "boolean",
         _infix("is distinct from"),
-        lambda a, b: a != b,
+        _compared(_unequal),
         takes_null=True,
     ),
     "is not distinct from": Operation(
@@ -203,11 +250,19 @@ OPERATIONS: dict[str, Operation] = {
         ("same", "same"),
         "boolean",
         _infix("is not distinct from"),
-        lambda a, b: a == b,
+        _compared(_equal),
         takes_null=True,
     ),
     "is null": Operation(
         "is null", ("any",), "boolean", "{} is null".format, lambda a: a is None, takes_null=True
+    ),
+    "between": Operation(
+        "between",
+        ("ordered", "ordered", "ordered"),
+        "boolean",
+        "{} between {} and {}".format,
+        _between,
+        takes_null=True,
     ),
     "in": Operation(
         "in",
@@ -226,20 +281,18 @@ OPERATIONS: dict[str, Operation] = {
     "-": _arithmetic("-", lambda a, b: a - b),
     "*": _arithmetic("*", lambda a, b: a * b),
     "/": _divided("/", lambda a, b: a / b),
-    "%": _divided("%", math.fmod),
+    "%": _divided("%", _remainder),
     "negative": Operation(
         "-", ("number",), "number", "-{}".format, lambda a: -float(a), is_arithmetic=True
     ),
-    "later": Operation(
-        "+", ("timestamp", "interval"), "timestamp", _infix("+"), lambda a, b: a + b
-    ),
+    "later": Operation("+", ("timestamp", "interval"), "timestamp", _infix("+"), _later),
     "earlier": Operation(
-        "-", ("timestamp", "interval"), "timestamp", _infix("-"), lambda a, b: a - b
+        "-", ("timestamp", "interval"), "timestamp", _infix("-"), lambda a, b: _later(a, -b)
     ),
     "||": Operation("||", ("text", "text"), "text", _infix("||"), lambda a, b: a + b),
     "coalesce": Operation(
         "coalesce",
-        ("same",),
+        ("same", "same"),
         "same",
         _function("coalesce"),
         lambda *values: next((each for each in values if each is not None), None),
@@ -252,7 +305,7 @@ OPERATIONS: dict[str, Operation] = {
         ("same", "same"),
         "same",
         _function("nullif"),
-        lambda a, b: None if a == b else a,
+        lambda a, b: None if _order(a) == _order(b) else a,
         takes_null=True,
         is_function=True,
     ),
@@ -294,7 +347,8 @@ def constant_sql(value: Value, dialect: str) -> str:
         text = value.replace("\\", "\\\\") if dialect == "snowflake" else value
         return "'" + text.replace("'", "''") + "'"
     if isinstance(value, datetime):
-        return f"cast('{value.isoformat(' ')}' as timestamp)"
+        kind = "timestamp_ntz" if dialect == "snowflake" else "timestamp"
+        return f"cast('{value.isoformat(' ')}' as {kind})"
     if isinstance(value, timedelta):
         minutes = int(value.total_seconds()) // 60
         size, unit = next(

@@ -10,6 +10,7 @@ As in SQL, an operation on null gives null; so does a division by zero.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
@@ -36,6 +37,9 @@ LONGEST = 4_000  # characters of a rule
 DEEPEST = 40  # parentheses, or other nested parts, within each other
 MOST_DIGITS = 15  # of a number; a double would round more of them
 UNITS = {"minute": 60, "hour": 3600, "day": 86400}
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
+INSTANT = re.compile(rf"{DATE.pattern}( \d\d:\d\d(:\d\d(\.\d{{1,6}})?)?)?")
+LONGEST_INTERVAL = timedelta(days=36500)
 INTERVAL = re.compile(r"([1-9]\d{0,5}) (minute|hour|day)s?")
 
 
@@ -49,16 +53,21 @@ def parse(text: str) -> Node:
         raise RuleError('a rule is a condition in quotes, such as "recency <= 30"')
     if len(text) > LONGEST:
         raise RuleError(f"it has {len(text):,} characters; at most {LONGEST:,} are allowed")
-    if control := next((c for c in text if not c.isprintable() and c not in "\n\t\r"), None):
+    if control := next((c for c in text if is_control(c)), None):
         raise RuleError(f"the character {control!a} is not allowed")
     try:
         _check_tokens(sqlglot.tokenize(text))
         trees = sqlglot.parse(text)
+        if len(trees) != 1:
+            raise RuleError("it is not exactly one condition")
+        return _node(trees[0], DEEPEST)
     except (SqlglotError, RecursionError) as error:
         raise RuleError(_plain(error)) from None
-    if len(trees) != 1 or trees[0] is None:
-        raise RuleError("it is not exactly one condition")
-    return _node(trees[0], DEEPEST)
+
+
+def is_control(letter: str) -> bool:
+    """Whether a character is a control character, or half of another one."""
+    return unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\n\t\r"
 
 
 def _check_tokens(tokens: list[Token]) -> None:
@@ -93,8 +102,10 @@ def _refused(tree: exp.Expr, fix: str = "") -> RuleError:
     return RuleError(f"`{part}` is not allowed in a rule" + (f"; {fix}" if fix else ""))
 
 
-def _node(tree: exp.Expr, depth: int) -> Node:
+def _node(tree: exp.Expr | None, depth: int) -> Node:
     """Our node for a node of sqlglot; `depth` is the number of levels still allowed below it."""
+    if tree is None:
+        raise RuleError("a function has no value between its parentheses")
     if tree.comments:
         raise RuleError(f"comments are not allowed: {shown(tree.comments[0].strip())}")
     if depth <= 0:
@@ -138,15 +149,20 @@ def _column(tree: exp.Expr, depth: int) -> Node:
     _only(tree, "this")
     _only(tree.this, "this", "quoted")
     name = tree.name.lower()
-    if not NAME.fullmatch(name) or tree.this.args.get("quoted"):
-        raise _refused(tree, "names are letters, digits and underscores, without quotes")
+    if tree.this.args.get("quoted"):
+        raise _refused(
+            tree, f"write a text in single quotes, '{tree.name}', and a name without any"
+        )
+    if not NAME.fullmatch(name):
+        raise _refused(tree, "names are letters, digits and underscores")
     return Column(name)
 
 
 def _literal(tree: exp.Expr, depth: int) -> Node:
     if tree.is_string:
         return Constant(tree.this)
-    digits = re.sub(r"\D", "", tree.this).lstrip("0")
+    whole, _, fraction = tree.this.partition(".")
+    digits = whole.lstrip("0") + fraction
     if not re.fullmatch(r"\d+(\.\d*)?|\.\d+", tree.this) or len(digits) > MOST_DIGITS:
         raise _refused(tree, f"write a number of at most {MOST_DIGITS} digits, such as 0.25")
     return Constant(float(tree.this) if "." in tree.this else int(tree.this))
@@ -158,12 +174,13 @@ def _timestamp(tree: exp.Expr, depth: int) -> Node:
     is_instant = kind in (exp.DataType.Type.TIMESTAMP, exp.DataType.Type.DATE)
     if not (is_instant and isinstance(tree.this, exp.Literal) and tree.this.is_string):
         raise _refused(tree, _fix(tree))
+    text, is_date = tree.this.this, kind == exp.DataType.Type.DATE
     try:
-        value = datetime.fromisoformat(tree.this.this)
+        value = datetime.fromisoformat(text)
     except ValueError:
         value = None
-    if value is None or value.tzinfo:
-        raise _refused(tree, "write the UTC time as timestamp '2026-01-31 12:00:00'")
+    if value is None or not (DATE if is_date else INSTANT).fullmatch(text):
+        raise _refused(tree, "write timestamp '2026-01-31 12:00:00' or date '2026-01-31', in UTC")
     return Constant(value)
 
 
@@ -173,13 +190,18 @@ def _interval(tree: exp.Expr) -> Node:
     match = INTERVAL.fullmatch(text)
     if not match:
         raise _refused(tree, "write interval '3 days', in minutes, hours or days")
-    return Constant(timedelta(seconds=int(match[1]) * UNITS[match[2]]))
+    interval = timedelta(seconds=int(match[1]) * UNITS[match[2]])
+    if interval > LONGEST_INTERVAL:
+        raise _refused(tree, f"an interval is at most {LONGEST_INTERVAL.days:,} days long")
+    return Constant(interval)
 
 
 def _sum(operation: str, of_time: str) -> Callable[[exp.Expr, int], Node]:
     def build(tree: exp.Expr, depth: int) -> Node:
         left = _node(tree.this, depth)
         if isinstance(tree.expression, exp.Interval):
+            if left == Constant(None):
+                raise _refused(tree, "it is always null")
             return Call(of_time, (left, _interval(tree.expression)))
         return Call(operation, (left, _node(tree.expression, depth)))
 
@@ -194,6 +216,17 @@ def _call(operation: str) -> Callable[[exp.Expr, int], Node]:
         _only(tree, "this", "expression", "expressions", "safe", "typed")
         parts = [tree.this, tree.args.get("expression"), *tree.expressions]
         return Call(operation, tuple(_node(part, depth) for part in parts if part is not None))
+
+    return build
+
+
+def _comparison(operation: str) -> Callable[[exp.Expr, int], Node]:
+    """Builds a comparison; one with null would never be true."""
+
+    def build(tree: exp.Expr, depth: int) -> Node:
+        if any(isinstance(side, exp.Null) for side in (tree.this, tree.expression)):
+            raise _refused(tree, "write `is null` or `is not null`")
+        return _call(operation)(tree, depth)
 
     return build
 
@@ -239,9 +272,8 @@ def _in(tree: exp.Expr, depth: int) -> Node:
 
 def _between(tree: exp.Expr, depth: int) -> Node:
     _only(tree, "this", "low", "high")
-    value = _node(tree.this, depth)
-    low, high = _node(tree.args["low"], depth), _node(tree.args["high"], depth)
-    return Call("and", (Call(">=", (value, low)), Call("<=", (value, high))))
+    parts = (tree.this, tree.args["low"], tree.args["high"])
+    return Call("between", tuple(_node(part, depth) for part in parts))
 
 
 def _like(tree: exp.Expr, depth: int) -> Node:
@@ -282,12 +314,12 @@ BUILDERS: dict[type[exp.Expr], Callable[[exp.Expr, int], Node]] = {
     exp.And: _chain("and"),
     exp.Or: _chain("or"),
     exp.Not: _call("not"),
-    exp.EQ: _call("="),
-    exp.NEQ: _call("<>"),
-    exp.LT: _call("<"),
-    exp.LTE: _call("<="),
-    exp.GT: _call(">"),
-    exp.GTE: _call(">="),
+    exp.EQ: _comparison("="),
+    exp.NEQ: _comparison("<>"),
+    exp.LT: _comparison("<"),
+    exp.LTE: _comparison("<="),
+    exp.GT: _comparison(">"),
+    exp.GTE: _comparison(">="),
     exp.NullSafeEQ: _call("is not distinct from"),
     exp.NullSafeNEQ: _call("is distinct from"),
     exp.Is: _is,
@@ -305,7 +337,6 @@ BUILDERS: dict[type[exp.Expr], Callable[[exp.Expr, int], Node]] = {
     exp.Coalesce: _call("coalesce"),
     exp.Nullif: _call("nullif"),
     exp.Lower: _call("lower"),
-    exp.Upper: _call("upper"),
     exp.Length: _call("length"),
     exp.Abs: _call("abs"),
     exp.Trim: _trim,
@@ -334,13 +365,16 @@ def sql_of(node: Node, dialect: str, column: Callable[[str], str] = str) -> str:
     parts = []
     for each in node.arguments:
         part = sql_of(each, dialect, column)
-        is_number = operation.is_arithmetic and not isinstance(each, Call)
-        if is_number:  # integers could overflow and fail the whole graph
-            part = f"cast({part} as double)"
+        if operation.is_arithmetic and not _is_double(each):
+            part = f"cast({part} as double)"  # integers could overflow and fail the whole graph
         elif _is_infix(each) and not operation.is_function:
             part = f"({part})"
         parts.append(part)
     return operation.sql(*parts)
+
+
+def _is_double(node: Node) -> bool:
+    return isinstance(node, Call) and OPERATIONS[node.operation].is_arithmetic
 
 
 def _is_infix(node: Node) -> bool:

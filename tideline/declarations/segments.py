@@ -16,7 +16,7 @@ import yaml
 
 from tideline.declarations.operations import Kind
 from tideline.declarations.reading import read_block
-from tideline.declarations.rules import NAME, RuleError, parse
+from tideline.declarations.rules import NAME, RuleError, is_control, parse
 from tideline.text import nearest
 from tideline.warehouse.errors import DeclarationError
 
@@ -25,6 +25,7 @@ TRAITS, SEGMENTS = "profile_traits", "profile_segments"
 JINJA = re.compile(r"\{[{%#]")
 # Columns of `profile_attributes` and `profile_segments` that are not declared.
 OTHER_ATTRIBUTES = frozenset({"profile_id", "as_of", "is_known", "persona_id", "persona_name"})
+OTHER_META = ("shop", "personal")
 OTHER_COLUMNS = frozenset({"profile_id", "as_of", "primary_segment"})
 NUMBERS = (
     "number",
@@ -40,7 +41,9 @@ NUMBERS = (
     "tiny",
 )
 WINDOW = re.compile(r"[1-9][0-9]{0,5} (minutes|hours|days)")
-PROPERTY = re.compile(rf"{NAME.pattern}(\.{NAME.pattern})*")  # a dot reads a nested property
+PROPERTY = re.compile(
+    r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*"
+)  # a dot reads a nested property
 QUOTED = re.compile(r"\{([^{}]*)\}")
 OF_NO_PROPERTY = ("count", "first_at", "last_at")
 # Words that cannot be the name of a column without quotes in every warehouse.
@@ -107,8 +110,7 @@ class Trait:
             )
         if self.property is not None and not PROPERTY.fullmatch(self.property):
             raise ValueError(
-                f"`property` `{self.property}` is invalid; use lower-case letters, digits and "
-                "underscores"
+                f"`property` `{self.property}` is invalid; use letters, digits and underscores"
             )
         _check_name(self.sent_as, "`sent_as`")
         _check_rule(self.filter, "`filter`")
@@ -168,11 +170,16 @@ def _read(
     found: dict[str, Declared] = {}
     for path, column in columns_of(model, project):
         meta = meta_of(column)
+        place = f'{kind.capitalize()} "{column["name"]}" ({path.relative_to(project)})'
+        known = (kind, *OTHER_META)
+        if unknown := [key for key in meta if key not in known]:
+            raise DeclarationError(
+                f'{place}: unknown key "{unknown[0]}" of meta; {nearest(unknown[0], known)}'
+            )
         if kind not in meta:
             continue
-        place = f'{kind.capitalize()} "{column["name"]}" ({path.relative_to(project)})'
         declared = _declared(column, meta, kind, block, place)
-        if declared.name in taken:
+        if declared.name in taken or (kind == "trait" and declared.name.endswith("_score")):
             raise DeclarationError(f"{place} has the name of another column; give it another")
         if declared.name in found:
             raise DeclarationError(f"{place} is declared twice; give one another name")
@@ -193,10 +200,14 @@ def _declared(
     for key, value in {**spec, "description": description}.items():
         if any(JINJA.search(each) for each in _texts(value)):
             raise DeclarationError(f"{place}: `{key}` has Jinja in it; write the text itself")
+        if any(is_control(letter) for each in _texts(value) for letter in each):
+            raise DeclarationError(f"{place}: `{key}` has a control character in it; remove it")
     try:
         _check_name(column["name"], "the name")
     except ValueError as error:
         raise DeclarationError(f"{place}: {error}") from None
+    if not isinstance(meta.get("shop", False), bool):
+        raise DeclarationError(f"{place}: `meta.shop` is not true or false")
     text = str(description).strip()
     values: Any = read_block(block, spec, place)
     return Declared(column["name"], text, values, bool(meta.get("shop")), place)
@@ -213,13 +224,11 @@ def columns_of(model: str, project: Path = PROJECT) -> Iterator[tuple[Path, dict
 
     Files that are not valid YAML and invalid columns are skipped: dbt reports them.
     """
-    for path in sorted((project / "models").rglob("*.yml")):
-        text = path.read_text(encoding="utf-8")
-        if f"name: {model}" not in text:
-            continue
+    for path in sorted((project / "models").rglob("*.y*ml")):
         try:
-            models = yaml.safe_load(text)["models"]
-        except (yaml.YAMLError, KeyError, TypeError):
+            text = path.read_text(encoding="utf-8")
+            models = yaml.safe_load(text)["models"] if model in text else []
+        except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError):
             continue
         for each in models if isinstance(models, list) else []:
             if isinstance(each, dict) and each.get("name") == model:
@@ -229,11 +238,12 @@ def columns_of(model: str, project: Path = PROJECT) -> Iterator[tuple[Path, dict
 
 
 def meta_of(column: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The `config.meta` of a documented column, or its `meta`."""
-    for holder in (column.get("config"), column):
+    """The `meta` of a documented column, and its `config.meta`, which goes first."""
+    found: dict[str, Any] = {}
+    for holder in (column, column.get("config")):
         if isinstance(holder, Mapping) and isinstance(holder.get("meta"), Mapping):
-            return holder["meta"]
-    return {}
+            found |= holder["meta"]
+    return found
 
 
 def label_parts(label: str) -> list[tuple[str, bool]]:

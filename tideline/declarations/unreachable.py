@@ -8,6 +8,7 @@ null for such values, the segment is empty.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from tideline.text import listed
 from tideline.warehouse.errors import DeclarationError
 
 ZERO = ("count", "count_distinct", "sum")  # these aggregates are 0 without events; others null
+MOST_COMBINATIONS = 4096  # of empty values that are tried; a rule with more may have members
 MAPPING = "map an event to it (docs/tutorials/your-own-log.md)"
 
 
@@ -88,12 +90,13 @@ def is_never(part: Node, nothing: Mapping[str, tuple[int | None, ...]]) -> bool:
     """
     if not {*columns_of_rule(part)} <= nothing.keys():
         return False
-    rows = (
-        dict(zip(nothing, values, strict=True)) for values in itertools.product(*nothing.values())
-    )
+    if math.prod(map(len, nothing.values())) > MOST_COMBINATIONS:
+        return False
+    combinations = itertools.product(*nothing.values())
+    rows = (dict(zip(nothing, values, strict=True)) for values in combinations)
     try:
         return not any(value_of(part, row) is True for row in rows)
-    except TypeError:  # a rule that mixes kinds, which a build reports
+    except (TypeError, ArithmeticError, ValueError):  # wrong types, which a build reports
         return False
 
 
