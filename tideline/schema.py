@@ -1,6 +1,6 @@
-"""The JSON Schema of a dbt properties file that declares syncs: `tideline schema`.
+"""JSON Schemas of dbt properties files with declarations: `tideline schema`.
 
-Editors use it to complete and check the YAML. `docs/reference/schemas/exposures.json` is a copy.
+Editors use them to complete and check the YAML. `docs/reference/schemas` holds copies.
 """
 
 from __future__ import annotations
@@ -9,19 +9,26 @@ import json
 from collections.abc import Sequence
 
 from tideline.activation.destinations import DESTINATIONS
-from tideline.declarations.json_schema import exposures_schema
+from tideline.declarations.json_schema import exposures_schema, models_schema
 from tideline.usage import parser as parser_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the schema."""
-    parser_of(
+    parser = parser_of(
         "schema",
         """
-        Print the JSON Schema of dbt's properties files that declare syncs. Editors use it to
-        complete and check the YAML.
+        Print the JSON Schema of dbt's properties files that declare syncs (exposures), or traits
+        and segments (models). Editors use it to complete and check the YAML.
         """,
-        {"tideline schema": "print it"},
-    ).parse_args(arguments)
-    print(json.dumps(exposures_schema(DESTINATIONS), indent=2))
+        {
+            "tideline schema exposures": "print that of the syncs",
+            "tideline schema models": "print that of the traits and segments",
+        },
+    )
+    parser.add_argument(
+        "file", nargs="?", choices=("exposures", "models"), default="exposures", help="which one"
+    )
+    is_models = parser.parse_args(arguments).file == "models"
+    print(json.dumps(models_schema() if is_models else exposures_schema(DESTINATIONS), indent=2))
     return 0

@@ -1,6 +1,7 @@
 """The JSON Schema of the syncs agrees with the reader of the declarations."""
 
 import copy
+import dataclasses
 import json
 
 import pytest
@@ -10,7 +11,8 @@ from jsonschema import Draft202012Validator
 from tests.support.deployment import REPOSITORY
 from tideline import schema
 from tideline.activation.destinations import DESTINATIONS
-from tideline.declarations.json_schema import exposures_schema
+from tideline.declarations.json_schema import exposures_schema, models_schema
+from tideline.declarations.segments import Segment, Trait, read_segments, read_traits
 from tideline.declarations.syncs import Settings, read_syncs
 from tideline.warehouse.errors import DeclarationError
 
@@ -61,7 +63,7 @@ def reads(sync, folder):
 
 
 def test_the_published_file_is_what_the_command_prints(capsys):
-    schema.main([])
+    schema.main(["exposures"])
     assert FILE.read_text() == capsys.readouterr().out, "run `tideline schema` into this file"
     Draft202012Validator.check_schema(SCHEMA)
 
@@ -93,3 +95,67 @@ def test_the_schema_accepts_what_the_reader_accepts(destination, change, tmp_pat
     sync = MINIMAL[destination] | change
     assert accepts(MINIMAL[destination]) and reads(MINIMAL[destination], tmp_path)
     assert accepts(sync) == reads(sync, tmp_path)
+
+
+MODELS = models_schema()
+BLOCKS = {
+    "trait": ("profile_traits", Trait, read_traits, {"event": "login", "aggregate": "count"}),
+    "segment": (
+        "profile_segments",
+        Segment,
+        read_segments,
+        {"rule": "logins > 3", "label": "Regulars", "owner": "Desk", "priority": 1},
+    ),
+}
+BLOCK_CHANGES = [
+    {"event": ["login", "call"]},
+    {"event": None},
+    {"event": 3},
+    {"aggregate": "mean"},
+    {"aggregate": "sum", "property": "amount"},
+    {"window": "7 days"},
+    {"window": 7},
+    {"sent_as": "logins"},
+    {"filters": "a > 1"},
+    {"rule": "logins > 5"},
+    {"rule": 3},
+    {"label": None},
+    {"priority": "first"},
+    {"creative": "Hello"},
+    {"creative": ["Hello"]},
+]
+
+
+def test_the_published_file_of_traits_and_segments_is_what_the_command_prints(capsys):
+    schema.main(["models"])
+    file = REPOSITORY / "docs" / "reference" / "schemas" / "models.json"
+    assert file.read_text() == capsys.readouterr().out, "run `tideline schema models` into it"
+    Draft202012Validator.check_schema(MODELS)
+    for name in ("profile_traits", "profile_segments"):
+        path = REPOSITORY / "models" / "segments" / f"{name}.yml"
+        Draft202012Validator(MODELS).validate(yaml.safe_load(path.read_text()))
+        place = path.read_text().splitlines()[0].partition("$schema=")[2]
+        assert (path.parent / place).resolve() == file
+
+
+@pytest.mark.parametrize("change", BLOCK_CHANGES, ids=str)
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_the_schema_accepts_the_blocks_that_the_reader_accepts(kind, change, tmp_path):
+    model, _, read, minimal = BLOCKS[kind]
+    block = {key: value for key, value in (minimal | change).items() if value is not None}
+    column = {"name": "one", "config": {"meta": {kind: block}}}
+    document = {"models": [{"name": model, "columns": [column]}]}
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "one.yml").write_text(yaml.safe_dump(document))
+    try:
+        is_read = bool(read(tmp_path))
+    except DeclarationError:
+        is_read = False
+    assert Draft202012Validator(MODELS).is_valid(document) == is_read
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_every_key_of_a_block_is_described(kind):
+    properties = MODELS["$defs"][kind]["properties"]
+    assert {each.name for each in dataclasses.fields(BLOCKS[kind][1])} == properties.keys()
+    assert all(len(each["description"]) > 9 for each in properties.values())

@@ -12,6 +12,7 @@ from dataclasses import MISSING, fields
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from tideline.declarations.segments import Segment, Trait
 from tideline.declarations.syncs import Declarable, Settings
 
 TYPES = {
@@ -46,6 +47,43 @@ def exposures_schema(destinations: Mapping[str, type[Declarable]]) -> dict[str, 
         "type": "object",
         "properties": {"exposures": {"type": "array", "items": exposure}},
         "$defs": {"sync": sync_schema(destinations)},
+    }
+
+
+def models_schema() -> dict[str, Any]:
+    """The schema of a dbt properties file whose columns declare traits and segments.
+
+    It does not describe dbt's own keys (names, tests, types).
+    """
+    meta = {
+        "type": "object",
+        "properties": {
+            "trait": {"$ref": "#/$defs/trait"},
+            "segment": {"$ref": "#/$defs/segment"},
+            "shop": {"type": "boolean", "description": "Whether the var `shop` turns it off."},
+        },
+    }
+    column = {
+        "type": "object",
+        "properties": {"config": {"type": "object", "properties": {"meta": meta}}, "meta": meta},
+    }
+    columns = {"type": "array", "items": column}
+    model = {"type": "object", "properties": {"columns": columns}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "dbt models whose columns are traits and segments",
+        "type": "object",
+        "properties": {"models": {"type": "array", "items": model}},
+        "$defs": {"trait": _block_schema(Trait), "segment": _block_schema(Segment)},
+    }
+
+
+def _block_schema(block: type) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": _properties(block),
+        "required": sorted(_required(block)),
+        "additionalProperties": False,
     }
 
 
