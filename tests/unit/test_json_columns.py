@@ -1,13 +1,14 @@
 """The columns of JSON lines: the same whether their structure is asked at once or in pieces."""
 
 import json
+from contextlib import nullcontext
 
 import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tideline.landing import json_columns
+from tideline.landing import json_columns, log_files
 
 SCALARS = st.sampled_from([None, True, 1, -1, 1.5, "a", 2**63])
 VALUES = st.recursive(
@@ -51,8 +52,26 @@ def test_pieces_give_the_structure_of_the_whole(con, docs):
     assert without_lists(found) == without_lists(whole if isinstance(whole, dict) else {})
 
 
-def test_integers_have_a_type_that_holds_all_of_them(con):
+def test_integers_have_a_type_that_holds_all_of_them(con, tmp_path):
     docs = [{"small": 1, "mixed": 1, "large": 1}, {"small": 2, "mixed": -1, "large": 2**64 - 1}]
-    raw, types = json_columns.json_columns(con, stage(con, docs))
+    source = (
+        f"(select _tl_line, null as _tl_problem, _tl_doc as _tl_original from {stage(con, docs)})"
+    )
+    names, types = json_columns.stage_keys(con, source, tmp_path / "keys.parquet")
     assert types == {"small": "BIGINT", "mixed": "BIGINT", "large": "HUGEINT"}
-    assert list(raw) == ["small", "mixed", "large"]
+    assert names == ["small", "mixed", "large"]
+
+
+@pytest.mark.slow
+def test_a_long_log_does_not_need_memory_for_all_of_it(tmp_path, monkeypatch):
+    doc = {"who": {"id": "u1", "plan": "free"}, "what": {"name": "x" * 200, "n": 1}}
+    log = tmp_path / "log.jsonl"
+    log.write_text(f"{json.dumps(doc)}\n" * 100_000)
+    with log_files.connect(tmp_path) as con:
+        con.execute("set memory_limit = '160MB'")
+        for size, fits in ((1 << 20, True), (1 << 30, False)):
+            monkeypatch.setattr(json_columns, "TEXT_AT_A_TIME", size)
+            with (
+                nullcontext() if fits else pytest.raises(log_files.LandError, match="Out of Memory")
+            ):
+                assert "who.id" in log_files.open_log(con, log, tmp_path).columns

@@ -14,6 +14,7 @@ from tideline.landing.land import land, main
 from tideline.landing.log_files import LandError
 from tideline.landing.mapping import MappingError, load_mapping, parse_mapping
 from tideline.landing.plan_check import SEEDS
+from tideline.landing.plan_macros import render
 
 REPO = Path(__file__).parents[2]
 DATA = REPO.parent / "shared" / "data"
@@ -128,6 +129,20 @@ def test_bad_json_lines_land_with_their_line_and_text(tmp_path):
     assert found[4]["userId"] == "007"
     assert found[4]["properties"] == {"more": {"a": [1, None]}, "n": 5}
     assert result.output.name == "log.parquet"
+
+
+def test_a_build_does_not_read_a_time_that_the_mapping_cannot(tmp_path):
+    """A date in another form would be taken for one in UTC, and a number for seconds."""
+    times = ["05/01/2024", "2024-01-05", "1704412800", "soon"]
+    text = "at,who,what\n" + "".join(f"{at},u1,x\n" for at in times)
+    mapping = {**PLAIN, "time": {"column": "at", "format": "%d/%m/%Y"}}
+    result, found = landed(tmp_path, text, mapping)
+    assert result.untimed_rows == 3
+    said = [m["timestamp"] for m in found]
+    assert said[0] == "2024-01-05T00:00:00.000000Z" and said[3] == "soon"
+    values = ", ".join(f"('{each}')" for each in said)
+    read = duckdb.sql(f'select {render("try_timestamp", "t.at")} from (values {values}) t("at")')
+    assert [row is None for (row,) in read.fetchall()] == [False, True, True, True]
 
 
 @pytest.mark.parametrize("name", ["log.csv", "log.jsonl", "log.parquet"])

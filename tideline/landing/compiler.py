@@ -10,10 +10,11 @@ import duckdb
 from tideline.landing.log_files import FLOATS, LandError, Log
 from tideline.landing.mapping import UNITS, LogMapping, MappingError, Time, Value, check_columns
 from tideline.landing.names import identifier, literal
+from tideline.landing.plan_macros import render
 from tideline.landing.readers import READS, columns_of
 from tideline.text import nearest
 from tideline.warehouse.duckdb_file import only_row
-from tideline.warehouse.masks import masked
+from tideline.warehouse.masks import OF_ROWS, masked
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", *FLOATS)
 CALLS = ("identify", "group", "alias")
@@ -195,7 +196,7 @@ class Compiler:
             "messageId": message_id,
             "anonymousId": ids["anonymous"],
             "userId": ids["user"],
-            "timestamp": f"coalesce({iso('_tl_at')}, {self.text(m.time.value)})",
+            "timestamp": f"coalesce({iso('_tl_at')}, {unread_time(self.text(m.time.value))})",
             # Without a readable time the arrival must not stand in for it.
             "receivedAt": (
                 f"case when _tl_at is not null then {iso('coalesce(_tl_received, _tl_at)')} end"
@@ -222,12 +223,14 @@ class Compiler:
 
         It names the columns and the first line, and masks the value.
         """
+        if not isinstance(error, OF_ROWS):  # no value is to blame: the memory or the disk is full
+            return LandError(f"{self.log.path}: {str(error).splitlines()[0]}")
         for value in self.mapping.values():
             sql = f"select max(cast({self.natural(value)} as varchar)) from _tl_rows"
             sql += " where _tl_problem is null"
             try:
                 self.con.execute(sql)
-            except duckdb.Error as failure:
+            except OF_ROWS as failure:
                 said = " ".join(masked(str(failure), sql).split("LINE ")[0].split())
                 columns = self.columns_of(value)
                 with suppress(duckdb.Error):  # not every expression can be tried
@@ -285,6 +288,12 @@ def fix(value: Value, column: str = "COLUMN") -> str:
         f"Write try_cast({column} as double), try(...), or {decimal}: what cannot be read is left "
         "out then, and counted"
     )
+
+
+def unread_time(text: str) -> str:
+    """The text of a time that the mapping cannot read, which a build must not read otherwise."""
+    read = render("try_timestamp", text)
+    return f"case when {read} is null then {text} else 'not read by the mapping: ' || {text} end"
 
 
 def iso(sql: str) -> str:

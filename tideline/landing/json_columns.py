@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from tideline.landing.names import literal, unique
+from tideline.landing.names import identifier, literal, unique
 from tideline.warehouse.duckdb_file import only_row
 
 # What is nested deeper is no column of its own, nor are the keys of an object of many: they are
@@ -17,6 +18,8 @@ DEEPEST = 4
 MOST_KEYS = 50
 # Of so much text the structure is asked at a time: DuckDB needs ten times as much memory for it.
 TEXT_AT_A_TIME = 16 << 20
+# So many values are written at a time: they wait in memory.
+VALUES_AT_A_TIME = 2_000_000
 INTEGERS = ("BIGINT", "UBIGINT", "HUGEINT")
 TYPED = (*INTEGERS, "DOUBLE", "BOOLEAN")
 VALID_DOC = (
@@ -34,29 +37,45 @@ Structure = str | dict[str, Any] | list[Any]
 KeyPath = tuple[str, ...]
 
 
-def json_columns(
-    con: duckdb.DuckDBPyConnection, source: str
-) -> tuple[dict[str, str], dict[str, str]]:
-    """The keys of a staged JSON-lines file as SQL, and their types; none if it has no object.
+def stage_keys(
+    con: duckdb.DuckDBPyConnection, source: str, target: Path
+) -> tuple[list[str], dict[str, str]]:
+    """Write the keys of a staged JSON-lines file as columns of a Parquet file; the names and types.
 
-    Mixed values and lists are JSON. What an object holds is a column as well, named by its path:
-    `account.id`.
+    There is no name if there is no object. Mixed values and lists are JSON. What an object holds
+    is a column as well, named by its path: `account.id`. Each row is parsed once, here.
     """
-    found = list(paths_of(structure_of(con, source)))
-    raw, types = {}, {}
-    for (path, kind), name in zip(found, unique(".".join(path) for path, _ in found), strict=True):
-        raw[name] = f"(_tl_doc {'->' if kind == 'JSON' else '->>'} {pointer(path)})"
-        if kind in TYPED:
-            types[name] = kind
+    objects = f"(select *, {VALID_DOC} as _tl_doc from {source})"
+    found = list(paths_of(structure_of(con, objects)))
+    names = unique(".".join(path) for path, _ in found)
+    if not names:
+        return [], {}
+    kinds = {name: kind for name, (_, kind) in zip(names, found, strict=True)}
+    columns, lists = [], []
+    for function, is_json in (("json_extract", True), ("json_extract_string", False)):
+        of_kind = [n for n, name in enumerate(names) if (kinds[name] == "JSON") is is_json]
+        if of_kind:
+            pointers = ", ".join(pointer(found[n][0]) for n in of_kind)
+            lists.append(f"{function}(_tl_doc, [{pointers}]) as {function}ed")
+            columns += [
+                f"{function}ed[{place}] as {identifier(names[n])}"
+                for place, n in enumerate(of_kind, 1)
+            ]
+    con.execute(
+        f"copy (select _tl_line, {DOC_PROBLEM} as _tl_problem, _tl_original, {', '.join(columns)} "
+        f"from (select *, {', '.join(lists)} from {objects})) to {literal(target)} "
+        f"(compression zstd, row_group_size {max(2048, VALUES_AT_A_TIME // len(names))})"
+    )
+    types = {name: kind for name, kind in kinds.items() if kind in TYPED}
     whole = [name for name, kind in types.items() if kind in INTEGERS]
     if whole:
         tests = ", ".join(
-            f"bool_and(try_cast({raw[name]} as bigint) is not null or {raw[name]} is null)"
-            for name in whole
+            f"bool_and({c} is null or try_cast({c} as bigint) is not null)"
+            for c in map(identifier, whole)
         )
-        for name, fits in zip(whole, only_row(con, f"select {tests} from {source}"), strict=True):
-            types[name] = "BIGINT" if fits else "HUGEINT"
-    return raw, types
+        fits = only_row(con, f"select {tests} from read_parquet({literal(target)})")
+        types |= {n: "BIGINT" if f else "HUGEINT" for n, f in zip(whole, fits, strict=True)}
+    return names, types
 
 
 def pointer(path: KeyPath) -> str:

@@ -23,7 +23,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tideline.landing.json_columns import DOC_PROBLEM, VALID_DOC, json_columns
+from tideline.landing.json_columns import stage_keys
 from tideline.landing.mapping import LogFormat, MappingError
 from tideline.landing.names import identifier, literal, unique
 from tideline.landing.readers import create_readers
@@ -34,7 +34,8 @@ from tideline.warehouse.duckdb_file import only_row
 CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".log")
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (*CSV_SUFFIXES, *JSON_SUFFIXES, ".parquet")
-BATCH_ROWS = 50_000
+# So much is written at a time, and can be read alone: rows, and characters of JSON lines.
+BATCH_ROWS, BATCH_TEXT = 50_000, 1 << 24
 # A quoted field longer than this many characters is a quote that nobody closed.
 FIELD_LIMIT = 1 << 20
 INTEGER = r"-?(0|[1-9]\d{0,14})(\.0+)?"
@@ -132,13 +133,15 @@ def open_log(
                 raw, types = csv_columns(con, source)
                 types = {n: kind for n, kind in types.items() if n.lower() not in format.texts}
             else:
-                source = f"(select *, {VALID_DOC} as _tl_doc from {source})"
-                head = f"_tl_line, {DOC_PROBLEM} as _tl_problem, _tl_original, "
-                raw, types = json_columns(con, source)
-                if not raw:
+                keys = folder / "keys.parquet"
+                names, types = stage_keys(con, source, keys)
+                if not names:
                     raise LandError(
                         f"{path}: holds no JSON object with a key; one object per line is expected"
                     )
+                stage.unlink()
+                source = f"read_parquet({literal(keys)})"
+                raw = {name: identifier(name) for name in names}
         types |= format.types
         columns = f"(select {head} struct_pack({packed(raw)}) as _tl_raw from {source})"
         log = typed_log(con, path, columns, list(raw), types, kind != ".parquet")
@@ -298,11 +301,13 @@ def write_stage(stage: Path, names: list[str], records: Iterable[Record]) -> Non
             )
 
         batch: list[Record] = []
+        size = 0
         for record in records:
             batch.append(record)
-            if len(batch) == BATCH_ROWS:
+            size += len(record.original or "")
+            if len(batch) == BATCH_ROWS or size >= BATCH_TEXT:
                 write(batch)
-                batch = []
+                batch, size = [], 0
         if batch:
             write(batch)
 
