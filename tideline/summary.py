@@ -67,8 +67,12 @@ def quarantined(warehouse: Warehouse) -> list[str]:
     if more:
         rest = counted(sum(count for _, count, _ in more), "row")
         lines.append(f"  and {counted(len(more), 'more reason')} with {rest}")
-    how = "docs/how-to/change-the-tracking-plan.md tells how such rows are taken in"
-    return [*lines, f"  `events_quarantined` holds each row; {how}."]
+    where = "  `events_quarantined` holds each row"
+    if any(reason == "unknown event" or ": " in reason for reason, *_ in reasons):
+        where += (
+            "; docs/how-to/change-the-tracking-plan.md tells how to change the plan for such rows"
+        )
+    return [*lines, f"{where}."]
 
 
 def unknown(events: int) -> str:

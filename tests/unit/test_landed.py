@@ -9,6 +9,7 @@ from tideline.landing.land import main
 from tideline.landing.plan_accept import accept
 from tideline.landing.plan_check import COLUMNS, SEEDS, check
 from tideline.landing.plan_infer import InferError
+from tideline.landing.plan_stale import places
 from tideline.text import shown_path
 
 MAPPING = """
@@ -193,7 +194,8 @@ def test_unknown_events_are_taken_into_the_plan_and_nothing_else_changes(land, s
     out, err = land(rows, "--accept-plan")
     assert f"Added 1 line at the end of {plan}: workout_done." in out
     assert "3 rows are of 1 event not in the tracking plan" in err
-    assert "fewer than 10 rows" in err and f"at the end of {plan}" in err
+    assert "fewer than 10 rows" in err
+    assert f"at the end of {plan}: `typo_made,,,,,,What happened`." in err
     after = plan.read_text()
     assert after.startswith(edited)
     added = after.removeprefix(edited).splitlines()
@@ -243,7 +245,7 @@ def test_lines_of_events_that_a_corrected_mapping_renames_are_named(land, seeds,
     _, err = land(rows, "--accept-plan", mapping=renamed)
     assert (
         f"no landing has these events any more, which --accept-plan added to {plan}: class_joined "
-        f"(lines {before + 1}, {before + 2}), workout_done (lines {before + 3}, {before + 4}). "
+        f"(lines {before + 1}-{before + 2}), workout_done (lines {before + 3}-{before + 4}). "
         "Remove their lines unless they will come again"
     ) in err
     # A line that a person has described is theirs, and another landing may have the event.
@@ -256,7 +258,12 @@ def test_lines_of_events_that_a_corrected_mapping_renames_are_named(land, seeds,
     where = ["--landing", str(tmp_path / "landing"), "--seeds", str(seeds)]
     main(["--remove", "gym", *where])
     said = capsys.readouterr().err
-    assert f"training (lines {before + 5}, {before + 6})" in said and "workout_done" not in said
+    assert f"training (lines {before + 5}-{before + 6})" in said and "workout_done" not in said
+
+
+def test_lines_are_named_by_their_spans():
+    assert places([7]) == "line 7"
+    assert places([7, 8, 9, 12]) == "lines 7-9, 12"
 
 
 def test_segments_without_members_are_listed_with_the_event_they_need(land):

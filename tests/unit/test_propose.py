@@ -304,6 +304,21 @@ def test_a_column_of_many_values_names_no_events(tmp_path):
     assert mapping["event"] == {"constant": "log_recorded"}
 
 
+def test_a_column_of_few_values_may_say_what_happened(tmp_path):
+    rows = [f"u{n % 6},{['Eingang', 'Übung beendet'][n % 2]},H{n % 3}" for n in range(60)]
+    _, mapping = proposed(tmp_path, table("kunde,vorgang,halle", rows))
+    assert mapping["event"]["names"] == {"Eingang": "eingang", "Übung beendet": "uebung_beendet"}
+    text, mapping = proposed(tmp_path, table("kunde,was,halle", rows))
+    assert mapping["event"] == {"constant": "log_recorded"}
+    assert "# Does halle (3 values) say what happened?" in text
+    assert "# Other columns of few values: was (2 values)." in text
+    block = text[text.index("# event:") : text.index("# Other columns")]
+    assert yaml.safe_load(block.replace("# ", "", 1).replace("\n# ", "\n"))["event"] == {
+        "column": "halle",
+        "names": {"H0": "h0", "H1": "h1", "H2": "h2"},
+    }
+
+
 def test_lines_of_orders_are_purchases_and_returns_are_pointed_out(tmp_path):
     rows = [f"u{n % 6},o{n // 3},{-1 if n % 50 == 0 else 2},1.5" for n in range(150)]
     text, mapping = proposed(tmp_path, table("user_id,order_id,quantity,price", rows))

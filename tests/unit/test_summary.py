@@ -14,9 +14,10 @@ def said(tmp_path):
     def of(rows):
         path = tmp_path / "warehouse.duckdb"
         with duckdb.connect(str(path)) as con:
-            con.execute("create schema tideline")
+            con.execute("create schema if not exists tideline")
             con.execute(
-                "create table tideline.events_quarantined (reason varchar, event_name varchar)"
+                "create or replace table tideline.events_quarantined "
+                "(reason varchar, event_name varchar)"
             )
             if rows:
                 con.executemany("insert into tideline.events_quarantined values (?, ?)", rows)
@@ -38,8 +39,9 @@ def test_the_reasons_are_named_with_their_rows(said):
         "no identifier 1,200",
         "unknown event 2 of 2 events; `tideline plan infer` proposes rows of the plan",
         "`events_quarantined` holds each row; docs/how-to/change-the-tracking-plan.md tells how "
-        "such rows are taken in.",
+        "to change the plan for such rows.",
     ]
+    assert said([("no identifier", "login")]).endswith("`events_quarantined` holds each row.")
 
 
 def test_rare_reasons_are_counted_together(said):

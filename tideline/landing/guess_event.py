@@ -25,6 +25,9 @@ LONGEST_NAME = 60
 FEW = 30
 EVENTS = ("event", "event_name", "event_type", "action", "activity", "page", "type")
 EVENT_WORDS = {"event", "action", "activity", "operation"}
+# The same in other languages.
+EVENT_WORDS |= {"ereignis", "vorgang", "aktion", "aktivitaet", "evento", "accion", "actividad"}
+EVENT_WORDS |= {"evenement", "azione", "attivita", "acao", "gebeurtenis", "actie", "haendelse"}
 TYPED_WORDS = {"event", "record", "transaction", "message", "log", "row", "activity", "action"}
 ORDERS = (
     *("order_id", "order_number", "order_no", "invoice_no", "invoice_id", "invoice"),
@@ -77,7 +80,7 @@ def find_event(columns: Columns, taken: set[str], seeds: Path) -> EventGuess:
             refused.append(f"# event: {quoted(name)}  # not mapped: {why}")
             continue
         return named_events(columns, name, refused, seeds)
-    guess = one_event(columns, free)
+    guess = one_event(columns, free, seeds)
     guess.lines = [*refused, *guess.lines]
     return guess
 
@@ -158,7 +161,7 @@ def named_events(columns: Columns, name: str, refused: list[str], seeds: Path) -
     return EventGuess(lines, name)
 
 
-def one_event(columns: Columns, free: list[str]) -> EventGuess:
+def one_event(columns: Columns, free: list[str], seeds: Path) -> EventGuess:
     """One name for all rows: a purchase, a page view, or the log's own name."""
     by_words = {columns.words[name]: name for name in reversed(free)}
     order = next((by_words[name] for name in ORDERS if name in by_words), None)
@@ -177,15 +180,30 @@ def one_event(columns: Columns, free: list[str]) -> EventGuess:
         return EventGuess([*doubt, line])
     stem = re.sub(r"[^a-z]+", "_", words(columns.log.path.name.split(".")[0])).strip("_")
     own = event_key(f"{stem or 'row'}_recorded")
-    few = [
-        f"{quoted(name)} ({counts.distinct} values)"
+    line = f"event: {{constant: {own}}}  # no column is called an event: what is a row?"
+    return EventGuess([*doubt, line, *other_events(columns, free, seeds)])
+
+
+def other_events(columns: Columns, free: list[str], seeds: Path) -> list[str]:
+    """Comments on the columns of few values, of which one may say what happened."""
+    few = {
+        name: columns.counts(name).distinct
         for name in free
         if columns.kind(name) == "VARCHAR"
-        and 2 <= (counts := columns.counts(name)).distinct <= FEW < counts.filled
+        and columns.filled[name] >= FILLED * columns.rows
+        and 2 <= columns.counts(name).distinct <= FEW < columns.rows
+        and not objection(columns, name)
+    }
+    if not few:
+        return []
+    best = max(few, key=lambda name: few[name])
+    others = [f"{quoted(name)} ({counted(n, 'value')})" for name, n in few.items() if name != best]
+    return [
+        f"# Does {quoted(best)} ({counted(few[best], 'value')}) say what happened? Then write "
+        "instead of the line above:",
+        *(f"# {line}" for line in named_events(columns, best, [], seeds).lines),
+        *([f"# Other columns of few values: {', '.join(others)}."] if others else []),
     ]
-    note = f"; columns of few values: {', '.join(few)}" if few else ""
-    line = f"event: {{constant: {own}}}  # no column is called an event: what is a row?{note}"
-    return EventGuess([*doubt, line])
 
 
 REQUEST = r"(GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH) \S+.*"

@@ -15,9 +15,11 @@ from tideline.landing.landed_check import Event, check_landed
 from tideline.landing.landed_words import summary, warnings
 from tideline.landing.mapping import LogMapping
 from tideline.landing.plan_accept import PLAN, Accepted, accept
-from tideline.landing.plan_infer import LEAST_ROWS, infer_unknown, shown_name
+from tideline.landing.plan_infer import LEAST_ROWS, infer_unknown, is_event_name, shown_name
 from tideline.landing.plan_stale import stale_lines, stale_warning
 from tideline.text import counted, shown_path
+
+MOST_LINES = 5
 
 
 @dataclass
@@ -76,13 +78,20 @@ def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> st
         f"{counted(rows, 'row is', 'rows are')} of {counted(len(unknown), 'event')} not in the "
         "tracking plan and will be quarantined as `unknown event`."
     ]
-    if is_accepting:
+    rare = [event.name for event in unknown if event.name and is_event_name(event.name)]
+    if is_accepting and rare:
         said.append(
-            f"An event with fewer than {LEAST_ROWS} rows, or whose name is not in snake_case, is "
-            "not added. Name it otherwise under `event` in the mapping, or write a line such as "
-            f"`event_name,,,,,,What happened` at the end of {plan}."
+            f"An event with fewer than {LEAST_ROWS} rows is not added, as it may be a typing error."
+            f" If it is none, write a line for it at the end of {plan}: "
+            + ", ".join(f"`{name},,,,,,What happened`" for name in rare[:MOST_LINES])
+            + (" and so on." if rare[MOST_LINES:] else ".")
         )
-    else:
+    if is_accepting and len(rare) < len(unknown):
+        said.append(
+            "An event whose name is not in snake_case is not added: give it another under `event` "
+            "in the mapping."
+        )
+    if not is_accepting:
         said.append(
             f"Land again with --accept-plan to add them to {plan}, or give them names of the plan "
             "under `event` in the mapping."

@@ -39,11 +39,20 @@ def stale_lines(
 
 def stale_warning(stale: dict[str, list[int]], seeds: Path) -> str:
     """Which lines of the plan to remove."""
-    events = ", ".join(
-        f"{event} (line{'s' if lines[1:] else ''} {', '.join(map(str, lines))})"
-        for event, lines in stale.items()
-    )
+    events = ", ".join(f"{event} ({places(lines)})" for event, lines in stale.items())
     return (
         f"no landing has these events any more, which --accept-plan added to "
         f"{shown_path(seeds / PLAN)}: {events}. Remove their lines unless they will come again"
     )
+
+
+def places(lines: list[int]) -> str:
+    """Lines in words: `line 7`, `lines 7-9, 12`."""
+    spans: list[list[int]] = []
+    for line in lines:
+        if spans and line == spans[-1][-1] + 1:
+            spans[-1].append(line)
+        else:
+            spans.append([line])
+    said = [f"{span[0]}-{span[-1]}" if span[1:] else str(span[0]) for span in spans]
+    return f"line{'s' if lines[1:] else ''} {', '.join(said)}"

@@ -158,6 +158,7 @@ def property_lines(columns: Columns, names: list[str], event: EventGuess) -> lis
             key += "_2"
         taken.add(key)
         value, kind = value_of(columns, name)
+        kind += ", the event as the log calls it" if name == event.column else ""
         share = columns.filled[name] / columns.rows
         filled = "" if share == 1 else f", filled in {share:.1%}"
         lines.append(f"  {quoted(key)}: {value}  # {kind}{filled}")
