@@ -60,6 +60,8 @@ COLUMNS = {
 }
 
 
+# The next three are also in persona_centroids.py: in Snowflake a model is one stored procedure, and
+# that imports packages only. A unit test holds the copies equal.
 def frame_of(relation):
     """A DuckDB relation or a Snowpark table as a pandas frame with lower-case columns."""
     frame = relation.to_pandas() if hasattr(relation, "to_pandas") else relation.df()

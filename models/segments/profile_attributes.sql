@@ -23,7 +23,8 @@ profile_features as (
 scores as (
 
     select
-        {% for model_name in declared_models() %}
+        {# Only the sample shop has the model of bundles. #}
+        {% for model_name in ['churn'] + (['bundle_purchase'] if var('shop') else []) %}
         max(case when model_name = '{{ model_name }}' then score end) as {{ model_name }}_score,
         {% endfor %}
         profile_id

@@ -49,6 +49,8 @@ WITHOUT_KEY = {
     "session_events": "a view of `fct_events`",
     "traffic_bursts": "a view of `int_busy_minutes`",
 }
+# Of `profile_features`: who, when, and for which model.
+NO_FEATURES = {"profile_id", "as_of", "is_for_serving", "is_for_churn", "is_for_bundle_purchase"}
 CALLED_FROM_OUTSIDE = {
     "create_raw_messages": "a command",
     "get_incremental_reached_sql": "dbt, for the incremental strategy `reached`",
@@ -194,6 +196,29 @@ def lost_on_the_way(manifest):
         yield from (f"{name}.{each}" for each in schema if each not in {*columns, *left_out})
 
 
+def described_anew(manifest):
+    """Columns handed on from another table that do not say, or are typed, as they are there."""
+    for name, source in (
+        ("training_examples", "profile_features"),
+        ("profile_attributes", "profile_features"),
+        ("profile_attributes", "profile_traits"),
+    ):
+        declared = model(manifest, source)["columns"]
+        for key, column in model(manifest, name)["columns"].items():
+            said = declared.get(key, column) if key not in NO_FEATURES else column
+            is_one_block = said["doc_blocks"] == column["doc_blocks"]
+            types = {each["data_type"] for each in (said, column)} - {None}
+            if not is_one_block or said["description"] != column["description"] or len(types) > 1:
+                yield f"{name}.{key}"
+
+
+def feature_without_block(manifest):
+    """Features, which several tables hand on, whose description is not in features.md."""
+    for key, column in model(manifest, "profile_features")["columns"].items():
+        if key not in NO_FEATURES and column["doc_blocks"] != [f"doc.tideline.{key}"]:
+            yield key
+
+
 RULES = (
     reads_from_the_right,
     wrong_access,
@@ -207,6 +232,8 @@ RULES = (
     unused_seeds,
     other_staging_columns,
     lost_on_the_way,
+    described_anew,
+    feature_without_block,
 )
 
 
@@ -307,6 +334,28 @@ def dropped(manifest):
     return "fct_events.identifiers"
 
 
+def reworded(manifest):
+    column = model(manifest, "training_examples")["columns"]["recency"]
+    column["doc_blocks"] = []
+    return "training_examples.recency"
+
+
+def reworded_trait(manifest):
+    column = model(manifest, "profile_attributes")["columns"]["searches_7d"]
+    column["description"] = "Searches in the last week."
+    return "profile_attributes.searches_7d"
+
+
+def retyped(manifest):
+    model(manifest, "profile_attributes")["columns"]["recency"]["data_type"] = "double"
+    return "profile_attributes.recency"
+
+
+def inlined(manifest):
+    model(manifest, "profile_features")["columns"]["recency"]["doc_blocks"] = []
+    return "recency"
+
+
 @pytest.mark.parametrize(
     ("rule", "breaks"),
     [
@@ -326,6 +375,10 @@ def dropped(manifest):
         (other_staging_columns, extended),
         (other_staging_columns, uncontracted),
         (lost_on_the_way, dropped),
+        (described_anew, reworded),
+        (described_anew, reworded_trait),
+        (described_anew, retyped),
+        (feature_without_block, inlined),
     ],
 )
 def test_a_broken_rule_is_noticed(manifest, rule, breaks):

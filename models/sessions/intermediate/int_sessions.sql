@@ -235,7 +235,16 @@ texts as (
             when 'user_engagement' then {{ json_text('properties', 'engagement_time_msec') }}
         end as engaged,
         {% if var('session_breaks_on_campaign') %}
-        case when not is_idle then {{ campaign_text('context') | indent(8) }} end as campaign,
+        case
+            when not is_idle
+                then nullif(concat(
+                    coalesce({{ json_text('context', 'campaign.source') }}, ''),
+                    '|',
+                    coalesce({{ json_text('context', 'campaign.medium') }}, ''),
+                    '|',
+                    coalesce({{ json_text('context', 'campaign.name') }}, '')
+                ), '||')
+        end as campaign,
         {% endif %}
         updated_at
     from {{ events }}
@@ -412,7 +421,15 @@ sessions as (
         round(coalesce(revenue, 0), 6) as revenue,
         round(engaged_seconds, 6) as engaged_seconds,
         platform,
-        {{ device('device_type', 'user_agent') | indent(8) }} as device,
+        {# As the app reports it, else by the user agent. #}
+        case
+            when lower(device_type) in ('desktop', 'mobile', 'tablet', 'tv')
+                then lower(device_type)
+            when lower(device_type) in ('ios', 'android') then 'mobile'
+            when {{ matches('user_agent', 'ipad|tablet') }} then 'tablet'
+            when {{ matches('user_agent', 'mobi|iphone|android') }} then 'mobile'
+            when {{ matches('user_agent', 'mozilla') }} then 'desktop'
+        end as device,
         {{ page_path(
             'opening_path', 'opening_url', 'opening_own_path', 'opening_own_url'
         ) | indent(8) }} as landing_path,
