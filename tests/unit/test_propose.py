@@ -373,12 +373,18 @@ def test_the_log_of_a_web_server(tmp_path):
     ]
     _, mapping = proposed(tmp_path, rows, "access.log")
     assert mapping["csv"]["delimiter"] == " "
+    names = "host identity user day zone request status bytes"
+    assert mapping["csv"]["columns"] == [*names.split(), "column_9"]
     messages = landed(tmp_path, "access.log")
     assert len(messages) == 60  # the first line is no header
     assert messages[1]["timestamp"] == "2024-03-01T09:01:00.000000Z"
     assert messages[1]["anonymousId"] == "10.0.0.1"
     assert messages[1]["properties"]["url"] == "/p/1"
     assert messages[1]["context"] == {"userAgent": "Mozilla/5.0 (X11; Linux; rv:1)"}
+    rows = [row.replace(agent, f'"https://example.org/" {agent}') for row in rows]
+    _, mapping = proposed(tmp_path, rows, "combined.log")
+    assert mapping["csv"]["columns"] == [*names.split(), "referrer", "user_agent"]
+    assert mapping["context"] == {"page.referrer": "referrer", "userAgent": "user_agent"}
 
 
 def test_only_the_first_rows_of_a_long_log_are_read_and_reported(tmp_path, monkeypatch):

@@ -26,6 +26,13 @@ UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 # What no column is called: a number, a date, an address, a dash, something in brackets.
 VALUE = re.compile(r"[-+]?[\d.,:/\s-]+([eE][-+]?\d+)?|\[.*|.*\]|\d{4}-\d\d-\d\d.*|-")
 
+# The common and the combined format of web servers: host, two names, [day:clock zone], "request".
+WEB_SERVER = re.compile(r'\s*\S+ \S+ \S+ \[[^\]\s]+ [^\]\s]+\] "[^"]*" \d{3} ')
+WEB_COLUMNS = (
+    *("host", "identity", "user", "day", "zone", "request", "status", "bytes", "referrer"),
+    "user_agent",
+)
+
 
 def find_format(path: Path) -> tuple[LogFormat, list[str]]:
     """The format of a text log and what it was seen by; other logs need none."""
@@ -48,9 +55,16 @@ def find_format(path: Path) -> tuple[LogFormat, list[str]]:
     delimiter = find_delimiter(head, usual)
     row = next(csv_reader([head[0]], delimiter), [])
     columns = None
-    if any(VALUE.fullmatch(cell.strip()) for cell in row if cell.strip()):
+    requests = sum(bool(WEB_SERVER.match(line)) for line in head)
+    if delimiter == " " and requests >= ALIKE * len(head):
+        columns = WEB_COLUMNS if len(row) >= len(WEB_COLUMNS) else WEB_COLUMNS[: min(8, len(row))]
+        columns += tuple(f"column_{number}" for number in range(len(columns) + 1, len(row) + 1))
+        seen.append("the log of a web server, whose columns have these names by custom")
+    elif any(VALUE.fullmatch(cell.strip()) for cell in row if cell.strip()):
         columns = tuple(f"column_{number}" for number in range(1, len(row) + 1))
-        seen.append("the first line holds values, so the columns have no names; rename them here")
+        seen.append(
+            "the first line holds values, so the columns have no names; name them here and above"
+        )
     if delimiter != usual:
         mark = "blanks" if delimiter == " " else repr(delimiter)
         seen.append(f"{mark} between columns gives all lines the same number of columns")

@@ -19,6 +19,8 @@ from tideline.landing.plan_infer import described, infer_unknown
 from tideline.landing.propose import propose
 from tideline.text import shown_path
 
+ADDS = "--accept-plan adds these events and properties to"
+
 
 def propose_for(paths: list[Path], output: Path | None, seeds: Path) -> int:
     """Print a mapping for a log, or write it to a new file."""
@@ -37,7 +39,8 @@ def propose_for(paths: list[Path], output: Path | None, seeds: Path) -> int:
     if output:
         output.write_text(text, encoding="utf-8")
         print(f"{output}: check it, then land the log with --mapping {output}")
-        print(f"  With --accept-plan too, its new events go into {shown_path(seeds / PLAN)}.")
+        if ADDS in text:
+            print(f"  With --accept-plan too, its new events go into {shown_path(seeds / PLAN)}.")
     else:
         print(text, end="")
     return 0
@@ -61,8 +64,7 @@ def tried(con: duckdb.DuckDBPyConnection, log: Log, text: str, folder: Path, see
         proposal = infer_unknown(con, [part], seeds)
         title = "With --accept-plan this mapping lands:"
         added = [
-            f"--accept-plan adds these events and properties to {shown_path(seeds / PLAN)}, as "
-            "lines at its end:",
+            f"{ADDS} {shown_path(seeds / PLAN)}, as lines at its end:",
             *(f"  {line}" for line in described(proposal.rows)),
             *(f"  {note}" for note in proposal.notes),
         ]
