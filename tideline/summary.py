@@ -1,19 +1,23 @@
 """The result of the last build on one page: `tideline summary`.
 
-It shows row counts per stage, segments and personas with their sizes, the quality of the models and
-the last deliveries.
+It shows row counts per stage, events, segments and personas with their sizes, the quality of the
+models and the last deliveries.
 """
 
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from tideline.declarations.unreachable import Attribute, sentences, without_members
 from tideline.text import counted, shown, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import Warehouse, open_warehouse
+from tideline.warehouse.paths import path_of
 
 MOST_REASONS = 6
+MOST_EVENTS = 12
+EVENT_FILES = (".jsonl", ".jsonl.gz", ".parquet")
 LONGEST_REASON = 100
 STAGES = {
     "landed rows": "select count(*) from {raw_messages}",
@@ -137,6 +141,39 @@ def models(warehouse: Warehouse) -> list[str]:
     ]
 
 
+def as_of(warehouse: Warehouse, events: int) -> str:
+    """The data clock, which means nothing before the first event."""
+    clock = rows_of(warehouse, "select as_of from {data_clock}")[0][0]
+    return f"As of {clock:%Y-%m-%d %H:%M:%S} UTC" if events else "No event has been accepted yet"
+
+
+def waiting(warehouse: Warehouse, landing: Path) -> list[str]:
+    """A line if the landing folder has event files that no build has read as they are now."""
+    if not warehouse.has("landed_files"):  # elsewhere another program loads the files
+        return []
+    read = set(rows_of(warehouse, "select path, size_bytes from {landed_files}"))
+    paths = [path for path in (landing / "events").glob("*") if path.name.endswith(EVENT_FILES)]
+    found = [path for path in paths if (f"events/{path.name}", path.stat().st_size) not in read]
+    if not found:
+        return []
+    return [f"  No build has read {counted(len(found), 'file')} of {landing}: run `dbt build`."]
+
+
+def events(warehouse: Warehouse) -> list[str]:
+    """The most frequent events of profiles, and how many others there are."""
+    rows = rows_of(
+        warehouse,
+        "select event_name, count(*), count(distinct profile_id) from {profile_timeline} "
+        "group by event_name order by 2 desc, 1",
+    )
+    first, more = rows[:MOST_EVENTS], rows[MOST_EVENTS:]
+    lines = [section(["event", "rows", "profiles"], first)]
+    if more:
+        rest = counted(sum(count for _, count, _ in more), "row")
+        lines.append(f"  and {counted(len(more), 'other event')} with {rest}")
+    return lines
+
+
 def without_persona(warehouse: Warehouse) -> list[str]:
     """A line if there are personas, but not every profile has one."""
     ((profiles, members),) = rows_of(
@@ -169,14 +206,16 @@ def summary(warehouse: Warehouse) -> str:
         "where landed_at = (select max(landed_at) from {raw_messages})",
     )[0]
     parts = counts["  events"] + counts["  duplicated"] + counts["  quarantined"]
-    clock = rows_of(warehouse, "select as_of from {data_clock}")[0][0]
     sections = [
-        f"As of {clock:%Y-%m-%d %H:%M:%S} UTC",
+        as_of(warehouse, counts["  events"]),
         section(["stage", "rows"], counts.items()),
         f"  events + duplicated + quarantined = {parts:,}, "
         + ("all that landed." if parts == counts["landed rows"] else "NOT all that landed!"),
         f"  Landed last: {counted(last[0], 'row')} in {counted(last[1], 'file')}.",
+        *waiting(warehouse, path_of("TIDELINE_LANDING")),
         *quarantined(warehouse),
+        "Events",
+        *events(warehouse),
         "Segments",
         section(
             ["segment", "profiles", "label"],

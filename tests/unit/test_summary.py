@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from tideline.summary import quarantined
+from tideline.summary import as_of, events, quarantined, waiting
 from tideline.warehouse.connection import open_warehouse
 
 
@@ -55,3 +55,48 @@ def test_rare_reasons_are_counted_together(said):
 def test_a_reason_stays_on_one_line(said):
     page = said([("broken\x1b[31m\nline " + "x" * 200, "purchase")])
     assert "broken\\x1b[31m\\nline" in page and "x" * 90 not in page
+
+
+@pytest.fixture
+def built(tmp_path):
+    """A warehouse with two files read, and the landing folder of the second."""
+    path, landing = tmp_path / "built.duckdb", tmp_path / "landing"
+    (landing / "events").mkdir(parents=True)
+    (landing / "events" / "b.jsonl").write_text("1234")
+    with duckdb.connect(str(path)) as con:
+        con.execute(
+            """
+            create schema tideline;
+            create schema tideline_internal;
+            create table tideline_internal.landed_files as select * from (values
+                ('events/a.jsonl', 3), ('events/b.jsonl', 4)
+            ) as files (path, size_bytes);
+            create table tideline.data_clock as select timestamp '2026-01-31 12:00:00' as as_of;
+            create table tideline.profile_timeline as
+            select 'event_' || (range // 2) as event_name, 'p' || range % 3 as profile_id
+            from range(30);
+            """
+        )
+    return {"TIDELINE_WAREHOUSE": str(path)}, landing
+
+
+def test_files_that_no_build_has_read_are_counted(built):
+    environment, landing = built
+    with open_warehouse(environment, read_only=True) as warehouse:
+        assert waiting(warehouse, landing) == []
+        (landing / "events" / "b.jsonl").write_text("12345")
+        (landing / "events" / "c.parquet").write_text("1")
+        (landing / "events" / "c.part").write_text("1")
+        assert waiting(warehouse, landing) == [
+            f"  No build has read 2 files of {landing}: run `dbt build`."
+        ]
+        assert waiting(warehouse, landing / "nowhere") == []
+
+
+def test_events_are_counted_by_name_and_the_rare_ones_together(built):
+    with open_warehouse(built[0], read_only=True) as warehouse:
+        lines = "\n".join(events(warehouse)).splitlines()
+        assert lines[1].split() == ["event_0", "2", "2"]
+        assert len(lines) == 14 and lines[-1] == "  and 3 other events with 6 rows"
+        assert as_of(warehouse, 30) == "As of 2026-01-31 12:00:00 UTC"
+        assert as_of(warehouse, 0) == "No event has been accepted yet"
