@@ -465,7 +465,7 @@ def texts_listed(path, macro):
 
 def test_the_universal_columns_are_those_of_the_contract(manifest):
     schema = [name for name, _ in contract(model(manifest, "stg_collector__events"))]
-    assert texts_listed("staging/universal_columns.sql", "universal_columns") == schema
+    assert texts_listed("staging/universal_schema.sql", "universal_columns") == schema
 
 
 def test_every_list_of_sources_is_the_folders_of_staging():
