@@ -17,7 +17,6 @@
     {%- endif -%}
 {% endmacro %}
 
-
 {# The identifier_id of an argument, with its profile and component. #}
 {% macro why_linked_end(argument, text) %}
     {%- set id_type, _, value = (text | string | trim).partition(':') -%}
@@ -81,7 +80,6 @@
     }) }}
 {% endmacro %}
 
-
 {# The shortest path between two identifiers of one component. #}
 {% macro why_linked_print_path(left, right) %}
     {%- set query -%}
@@ -130,7 +128,6 @@
     {%- do print(lines | reverse | join('\n')) -%}
     {%- do print('\nIf this is wrong: docs/how-to/correct-identity.md.') -%}
 {% endmacro %}
-
 
 {# Prints the evidence refused between two profiles, else for either of them. #}
 {% macro why_linked_print_refused(left, right) %}
@@ -229,7 +226,6 @@
     {%- endif -%}
 {% endmacro %}
 
-
 {# How often, by which sources and when an edge was seen; for a match, its probability. #}
 {% macro why_linked_events(evidence) %}
     {%- set event_count, sources, first_received_at, last_received_at, probability = evidence -%}
@@ -245,7 +241,6 @@
             else first_received_at ~ ' to ' ~ last_received_at)
     ) -}}
 {% endmacro %}
-
 
 {# An SQL literal. #}
 {% macro why_linked_literal(text) %}

@@ -69,3 +69,58 @@ from (
     ) as typed
 ) as checked
 {% endmacro %}
+
+{#- Fields of a JSON object as text, as `first_text` gives them, by name. -#}
+{% macro field_texts(record, names) %}
+    {%- set texts = {} -%}
+    {%- for name in names -%}
+        {%- do texts.update({name: first_text(record, [name])}) -%}
+    {%- endfor -%}
+    {{ return(texts) }}
+{% endmacro %}
+
+{#-
+    The first of several fields of a JSON object that is not blank, since loaders name fields
+    differently. `plan.id` is field `id` of the object in field `plan`, which may be written as
+    text.
+-#}
+{% macro first_text(record, names) -%}
+{%- set texts = [] -%}
+{%- for name in names -%}
+    {%- set field, inner = (name ~ '.').split('.', 1) -%}
+    {%- set text = json_text(record, field) -%}
+    {%- if inner -%}
+        {%- set text = json_text(parse_json_text(text), inner.rstrip('.')) -%}
+    {%- endif -%}
+    {%- do texts.append("nullif(trim(" ~ text ~ "), '')") -%}
+{%- endfor -%}
+{%- if texts | length == 1 -%}
+{{ texts[0] }}
+{%- else -%}
+coalesce(
+    {{ texts | join(',\n    ') }}
+)
+{%- endif -%}
+{%- endmacro %}
+
+{#-
+    A text without surrounding blanks; null if nothing is left. Most texts have none and skip the
+    trimming, which reads each character.
+-#}
+{% macro trimmed(text) -%}
+case
+    when {{ text }} = '' or {{ text }} like ' %' or {{ text }} like '% '
+        then nullif(trim({{ text }}), '')
+    else {{ text }}
+end
+{%- endmacro %}
+
+{#- Whether a text means true, as JSON, CSV and databases write it; false for null. -#}
+{% macro is_true(text) -%}
+coalesce(lower({{ text }}) in ('true', 't', '1'), false)
+{%- endmacro %}
+
+{#- Whether a text means false, as JSON, CSV and databases write it; false for null. -#}
+{% macro is_false(text) -%}
+coalesce(lower({{ text }}) in ('false', 'f', '0'), false)
+{%- endmacro %}

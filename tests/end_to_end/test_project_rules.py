@@ -463,9 +463,32 @@ def texts_listed(path, macro):
     return re.findall(r"'(\w+)'", text.split("[")[1].split("]")[0])
 
 
+def other_readers(manifest, awaited):
+    """Readers of `int_pending_removals` that its rows do not wait for, and the other way round.
+
+    `int_events_deduplicated` deletes the rows in the same run; those of identity have read them
+    where `identity_progress` is newer.
+    """
+    children = manifest["child_map"]["model.tideline.int_pending_removals"]
+    names = {key.removeprefix("model.tideline.") for key in children if key.startswith("model.")}
+    readers = {
+        "identity_progress" if folder_of(model(manifest, name)) == "identity" else name
+        for name in names - {"int_events_deduplicated"}
+    }
+    return readers ^ set(awaited)
+
+
+def test_a_removal_waits_for_all_that_read_it(manifest):
+    awaited = texts_listed("events/removals.sql", "delete_read_removals")
+    assert other_readers(manifest, awaited) == set()
+    read_too = copy.deepcopy(manifest)
+    read_too["child_map"]["model.tideline.int_pending_removals"].append("model.tideline.segments")
+    assert other_readers(read_too, awaited) == {"segments"}
+
+
 def test_the_universal_columns_are_those_of_the_contract(manifest):
     schema = [name for name, _ in contract(model(manifest, "stg_collector__events"))]
-    assert texts_listed("staging/universal_columns.sql", "universal_columns") == schema
+    assert texts_listed("staging/universal_schema.sql", "universal_columns") == schema
 
 
 def test_every_list_of_sources_is_the_folders_of_staging():

@@ -193,6 +193,19 @@ def test_broken_records_are_accounted_for_with_reasons(built):
     }
 
 
+def tables_named(pattern, sql):
+    return {name for found in re.findall(pattern, sql) for name in re.findall(r"'(\w+)'", found)}
+
+
+def test_the_tables_without_a_model_are_all_others(built):
+    """A table is either read by a model of its system or quarantined, never both or neither."""
+    compiled = built.folder / "target" / "compiled" / "tideline" / "models" / "staging"
+    for system in ada.SYSTEMS:
+        sql = "".join(path.read_text() for path in (compiled / system).glob("*.sql"))
+        read = tables_named(r"table_name in \((.*?)\)", sql)
+        assert read and tables_named(r"table_name, ''\) not in \((.*?)\)", sql) == read, system
+
+
 def test_events_filtered_by_hubspot_are_quarantined(built):
     reason = "select reason from events_quarantined where landed_file like '%/first.jsonl'"
     assert built.query(reason) == [

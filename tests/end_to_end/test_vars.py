@@ -74,7 +74,7 @@ def rules(shared_deployment):
     project = shared_deployment.folder / "rules"
     macros = project / "macros"
     macros.mkdir(parents=True)
-    for name in ("checked_var", "checked_vars", "var_expectation", "var_rules", "nearest_word"):
+    for name in ("vars", "var_rules", "nearest_word"):
         shutil.copy(REPOSITORY / "macros" / "project" / f"{name}.sql", macros)
     shutil.copy(REPOSITORY / "macros" / "cross_db" / "iso_8601.sql", macros)
     (macros / "judge.sql").write_text(JUDGE)

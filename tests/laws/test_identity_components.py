@@ -108,7 +108,7 @@ def test_wrong_steps_are_noticed(tmp_path, name):
     text, instead = WRONG_STEPS[name]
     model = "{{ config(materialized='connected_components') }} " + EDGES
     project = ScratchProject(tmp_path / "project", {"graphs": model}, with_identity=False)
-    steps = project.folder / "macros" / "identity" / "components_steps.sql"
+    steps = project.folder / "macros" / "identity" / "connected_components.sql"
     assert steps.read_text().count(text) == 1
     steps.write_text(steps.read_text().replace(text, instead))
     graph = _shuffled(nx.path_graph(200), 1)

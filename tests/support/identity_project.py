@@ -84,7 +84,7 @@ class ScratchProject:
             "profile": "scratch",
             "test-paths": ["tests"],
             "flags": {"send_anonymous_usage_stats": False},
-            "vars": {"arrival_overlap_minutes": 0, "as_of": None, "sources": {}},
+            "vars": {"arrival_overlap_minutes": 0, "as_of": None, "shop": True, "sources": {}},
             "models": {"+materialized": "table"},
         }
         output = {"type": "duckdb", "path": str(self.database), "schema": "tideline", "threads": 2}

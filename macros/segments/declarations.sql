@@ -1,0 +1,15 @@
+{#- The reader of the declarations (dbt_tideline.py). -#}
+{% macro declarations() %}
+    {%- if 'tideline' not in modules -%}
+        {{ exceptions.raise_compiler_error(
+            'The package "tideline" is not installed in the environment of this dbt. Run '
+            ~ '`make .venv/.installed` and use the dbt in .venv/bin.'
+        ) }}
+    {%- endif -%}
+    {{ return(modules.tideline) }}
+{% endmacro %}
+
+{#- A text that a person wrote, as an SQL literal. -#}
+{% macro text_literal(text) %}
+    {{ return(declarations().text_sql(text, target.type)) }}
+{% endmacro %}

@@ -1,0 +1,60 @@
+{#-
+    The declared segments as a list of {name, description, place, spec}; those of the shop only if
+    the var `shop` is true. Empty while dbt only parses.
+-#}
+{% macro declared_segments() %}
+    {{ return(declarations().segments(var('shop')) if execute else []) }}
+{% endmacro %}
+
+{#-
+    The rule of a segment as SQL over the columns of `profile_attributes`, whose `types` these are.
+    A wrong label stops the build here too, before anybody is in the segment.
+-#}
+{% macro segment_condition(segment, types) %}
+    {%- do label_expression(segment, types) -%}
+    {{ return(declarations().rule_sql(
+        segment.place ~ ': `rule`', segment.spec.rule, types, target.type, hint=shop_hint()
+    )) }}
+{% endmacro %}
+
+{#- The label of a segment, such as `New prospect – {top_category}`, as an SQL text expression. -#}
+{% macro label_expression(segment, types) %}
+    {{ return(declarations().label_sql(
+        segment.place, segment.spec.label, types, target.type, hint=shop_hint()
+    )) }}
+{% endmacro %}
+
+{#-
+    The columns that a segment may reference, those of `profile_attributes`, as {name: type}; none
+    while dbt parses and before the view is built.
+-#}
+{% macro attribute_types(relation) %}
+    {%- if not execute or not relation.schema or not load_relation(relation) -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set types = {} -%}
+    {%- for column in adapter.get_columns_in_relation(relation) -%}
+        {%- do types.update({column.name | lower: column.dtype}) -%}
+    {%- endfor -%}
+    {{ return(types) }}
+{% endmacro %}
+
+{#- Segments by priority; stops the build if two share one. -#}
+{% macro segments_by_priority(segments) %}
+    {%- set taken = {} -%}
+    {%- for segment in segments -%}
+        {%- set other = taken.setdefault(segment.spec.priority, segment.name) -%}
+        {%- if other != segment.name -%}
+            {{ exceptions.raise_compiler_error(
+                'Segments "' ~ other ~ '" and "' ~ segment.name ~ '" share the priority '
+                ~ segment.spec.priority ~ '. Give each its own priority.'
+            ) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(segments | sort(attribute='spec.priority')) }}
+{% endmacro %}
+
+{#- What an error about an unknown column ends with if the shop is turned off. -#}
+{% macro shop_hint() -%}
+    {{ return('' if var('shop') else '. The var shop is false: the traits of the shop are off') }}
+{%- endmacro %}

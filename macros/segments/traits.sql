@@ -1,0 +1,157 @@
+{#-
+    The declared traits as a list of {name, description, place, spec}; those of the shop only if the
+    var `shop` is true. Empty while dbt only parses.
+-#}
+{% macro declared_traits() %}
+    {{ return(declarations().traits(var('shop')) if execute else []) }}
+{% endmacro %}
+
+{#-
+    The declared traits, as columns of a grouped select over the relation of CTE `events`
+    (occurred_at, event_number, event_name, properties, as_of). docs/how-to/add-a-segment.md lists
+    the keys of a trait.
+
+    An event counts from its instant on until the window has passed: a step function of time.
+-#}
+{% macro trait_columns(plan) %}
+{%- for trait in declared_traits() %}
+    {{ trait_expression(trait, plan, trait.name ~ '_met') | trim | indent(4) }}
+    as {{ trait.name }},
+{% endfor -%}
+{% endmacro %}
+
+{#-
+    For each trait with the aggregate `most_frequent`: how often this event's value has occurred, as
+    a window over the events. A tie then goes to the last value.
+-#}
+{% macro trait_counters(plan) %}
+{%- for trait in declared_traits() if trait.spec.aggregate == 'most_frequent' -%}
+    ,
+    sum(case when {{ trait_condition(trait, plan) }} then 1 else 0 end) over (
+        partition by profile_id, {{ json_text('properties', trait.spec.property) | trim }}
+    ) as {{ trait.name }}_met
+{%- endfor -%}
+{% endmacro %}
+
+{#-
+    One trait as an aggregate expression; `counter` is its column of `trait_counters`. Numbers are
+    rounded to six digits so that summation order cannot change results.
+-#}
+{% macro trait_expression(trait, plan, counter) %}
+    {%- set spec = trait.spec -%}
+    {%- set condition = trait_condition(trait, plan) -%}
+    {%- set text = json_text('properties', spec.property) | trim if spec.property else none -%}
+    {%- set number = try_number(text) | trim if text else none -%}
+    {%- set numeric = {'sum': 'sum', 'average': 'avg', 'min': 'min', 'max': 'max'} -%}
+    {%- if spec.aggregate == 'count' -%}
+        count(case when {{ condition }} then 1 end)
+    {%- elif spec.aggregate == 'count_distinct' -%}
+        count(distinct case when {{ condition }} then {{ text }} end)
+    {%- elif spec.aggregate == 'sum' -%}
+        round(coalesce(sum(case when {{ condition }} then {{ number }} end), 0), 6)
+    {%- elif spec.aggregate in numeric -%}
+        round({{ numeric[spec.aggregate] }}(case when {{ condition }} then {{ number }} end), 6)
+    {%- elif spec.aggregate in ['first_at', 'last_at'] -%}
+        {{ 'min' if spec.aggregate == 'first_at' else 'max' }}(
+            case when {{ condition }} then occurred_at end
+        )
+    {%- elif spec.aggregate == 'most_frequent' -%}
+        max_by(
+            {{ text }},
+            case
+                when {{ condition }} and {{ text }} is not null
+                    then {{ counter }} * 1000000000 + event_number
+            end
+        )
+    {%- else -%}
+        {{ 'min_by' if spec.aggregate == 'first' else 'max_by' }}(
+            {{ text }},
+            case when {{ condition }} and {{ text }} is not null then event_number end
+        )
+    {%- endif -%}
+{% endmacro %}
+
+{#-
+    The events that a trait aggregates, as an SQL condition. Stops the build at a name that is not
+    in `plan`, the (event, property, type) rows of the tracking plan.
+-#}
+{% macro trait_condition(trait, plan) %}
+    {%- set spec = trait.spec -%}
+    {%- set event_names = plan | map('first') | unique | list -%}
+    {%- for name in spec.event if plan and name not in event_names -%}
+        {{ exceptions.raise_compiler_error(
+            trait.place ~ ' references unknown event "' ~ name ~ '": it is not in the tracking '
+            ~ 'plan. Did you mean "' ~ nearest_word(name, event_names) ~ '"?'
+        ) }}
+    {%- endfor -%}
+    {%- set types, expressions = trait_properties(spec.event, plan) -%}
+    {%- if plan and spec.property and spec.property not in types -%}
+        {{ exceptions.raise_compiler_error(
+            trait.place ~ ' references unknown property "' ~ spec.property
+            ~ '": the tracking plan has none for ' ~ spec.event | join(', ') ~ '. Did you mean "'
+            ~ nearest_word(spec.property, types.keys() | list) ~ '"?'
+        ) }}
+    {%- endif -%}
+    {%- set names = [] -%}
+    {%- for name in spec.event -%}{%- do names.append(text_literal(name)) -%}{%- endfor -%}
+    {%- set conditions = ['event_name in (' ~ names | join(', ') ~ ')'] -%}
+    {%- if spec.window -%}
+        {%- do conditions.append("occurred_at >= as_of - interval '" ~ spec.window ~ "'") -%}
+    {%- endif -%}
+    {%- if spec.filter -%}
+        {%- set filter = declarations().rule_sql(
+            trait.place ~ ': `filter`', spec.filter, types if plan else none, target.type,
+            expressions
+        ) -%}
+        {%- do conditions.append('(' ~ filter ~ ')') -%}
+    {%- endif -%}
+    {{ return(conditions | join(' and ')) }}
+{% endmacro %}
+
+{#-
+    The properties that the plan has for some events: {name: type} and {name: SQL of its value}. If
+    the events disagree about a type, the property is text.
+-#}
+{% macro trait_properties(event_names, plan) %}
+    {%- set types = {} -%}
+    {%- for event_name, property, type in plan if property and event_name in event_names -%}
+        {%- do types.update({
+            property: type if types.get(property, type) == type else 'text'
+        }) -%}
+    {%- endfor -%}
+    {%- set expressions = {} -%}
+    {%- for property, type in types.items() -%}
+        {%- set text = json_text('properties', property) | trim -%}
+        {%- if type in ('number', 'integer') -%}
+            {%- set value = try_number(text) | trim -%}
+        {%- elif type == 'boolean' -%}
+            {%- set value = "case lower(" ~ text ~ ") when 'true' then true when 'false'"
+                ~ " then false end" -%}
+        {%- elif type == 'timestamp' -%}
+            {%- set value = try_timestamp(text) | trim -%}
+        {%- else -%}
+            {%- set value = text -%}
+        {%- endif -%}
+        {%- do expressions.update({property: value}) -%}
+    {%- endfor -%}
+    {{ return((types, expressions)) }}
+{% endmacro %}
+
+{#-
+    The traits with `sent_as: <column>`, as columns of `activation_audiences` besides `others`.
+    Stops the build if two columns would have the same name.
+-#}
+{% macro sent_traits(others) %}
+    {%- set sent = [] -%}
+    {%- for trait in declared_traits() if trait.spec.sent_as -%}
+        {%- set column = trait.spec.sent_as -%}
+        {%- if column in others + sent | map(attribute='column') | list -%}
+            {{ exceptions.raise_compiler_error(
+                trait.place ~ ' has the duplicate sent_as "' ~ column
+                ~ '". Use a name that activation_audiences does not have yet.'
+            ) }}
+        {%- endif -%}
+        {%- do sent.append({'name': trait.name, 'column': column}) -%}
+    {%- endfor -%}
+    {{ return(sent) }}
+{% endmacro %}
