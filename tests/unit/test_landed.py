@@ -209,6 +209,18 @@ def test_unknown_events_are_taken_into_the_plan_and_nothing_else_changes(land, s
     assert [each.name for each in seeds.iterdir() if each.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize("words", [(), ("--accept-plan",)])
+def test_report_and_warning_count_the_same_rows_of_unknown_events(land, words):
+    rows = visits(60) + visits(8, what="typo_made") + visits(5, what="hover")
+    rows = [(f"r{n}", *row[1:]) for n, row in enumerate(rows)]
+    rows[60:62] = [(*row[:2], "", *row[3:]) for row in rows[60:62]]  # nobody
+    rows[68:] = [(*row[:2], "", *row[3:]) for row in rows[68:]]  # so for all rows of `hover`
+    out, err = land(rows, *words)
+    assert "7 rows name nobody" in out
+    said = "6 rows are of 1 event not in the tracking plan"
+    assert f"{said}.\n" in out and f"{said} and will be quarantined" in err
+
+
 @pytest.mark.parametrize(
     ("what", "said"),
     [

@@ -23,11 +23,14 @@ IDS = ("user_id", "email", "anonymous_id")
 
 @dataclass(frozen=True)
 class Event:
-    """An event as a build will name it: its rows, and how many of them become events."""
+    """An event as a build will name it: its rows, how many of them become events, and how many are
+    quarantined as `unknown event`: those that lack nothing but a place in the plan.
+    """
 
     name: str | None
     rows: int
     accepted: int
+    unknown: int
     is_known: bool
 
 
@@ -78,6 +81,10 @@ class Checked:
     def unknown(self) -> list[Event]:
         """The events that the tracking plan does not know."""
         return [event for event in self.events if event.name and not event.is_known]
+
+    def quarantined_as_unknown(self) -> list[Event]:
+        """The events of which a build quarantines rows as `unknown event`."""
+        return [event for event in self.events if event.unknown]
 
 
 # Without a readable time there is no receivedAt either.
@@ -182,9 +189,10 @@ def check_landed(
     people, busiest, once = only_row(con, PEOPLE)
     events = [
         # An empty plan forbids nothing.
-        Event(name, landed, kept, not plan or name in properties_of(plan))
-        for name, landed, kept in con.execute(
-            "select event_name, count(*), count(*) filter (where fate is null) from fates "
+        Event(name, landed, kept, unknown, not plan or name in properties_of(plan))
+        for name, landed, kept, unknown in con.execute(
+            "select event_name, count(*), count(*) filter (where fate is null), "
+            "count(*) filter (where fate = 'unknown') from fates "
             "where reason is distinct from 'unreadable' group by 1 order by 2 desc, 1"
         ).fetchall()
     ]

@@ -54,7 +54,7 @@ def report(
     why = "is in this landing, which brings these segments no members"
     said.lines += sentences(declared_rules(), named, why)
     said.warnings += warnings(checked)
-    unknown = checked.unknown()
+    unknown = checked.quarantined_as_unknown()
     if unknown:
         said.warnings.append(unknown_warning(unknown, seeds, is_accepting))
     if stale := stale_lines(con, outputs, seeds):
@@ -73,7 +73,7 @@ def accepted_lines(accepted: Accepted, seeds: Path) -> str:
 
 def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> str:
     """What to do about events that the tracking plan does not know."""
-    rows, plan = sum(event.rows for event in unknown), shown_path(seeds / PLAN)
+    rows, plan = sum(event.unknown for event in unknown), shown_path(seeds / PLAN)
     said = [
         f"{counted(rows, 'row is', 'rows are')} of {counted(len(unknown), 'event')} not in the "
         "tracking plan and will be quarantined as `unknown event`."

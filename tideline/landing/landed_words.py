@@ -85,7 +85,7 @@ def fates(checked: Checked, mapping: LogMapping, seeds: Path) -> Iterator[str]:
     if rows := checked.refused.get("nobody"):
         yield f"{counted(rows, 'row names', 'rows name')} nobody: {nobody(mapping)}."
     if rows := checked.refused.get("unknown"):
-        events = counted(len(checked.unknown()), "event")
+        events = counted(len(checked.quarantined_as_unknown()), "event")
         yield f"{counted(rows, 'row is', 'rows are')} of {events} not in the tracking plan."
     if rows := checked.refused.get("broken"):
         yield f"{counted(rows, 'row breaks', 'rows break')} the tracking plan:"
