@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import unicodedata
 
 import pytest
 
@@ -33,13 +34,13 @@ def seeds(tmp_path):
 def land(tmp_path, seeds, capsys):
     """Land rows of (id, at, who, what, minutes); return the messages and the warnings."""
 
-    def run(rows, *words, code=0, mapping=MAPPING):
+    def run(rows, *words, code=0, mapping=MAPPING, also=()):
         log, file = tmp_path / "gym.csv", tmp_path / "gym.yml"
         lines = ["id,at,who,what,minutes", *(",".join(map(str, row)) for row in rows)]
         log.write_text("\n".join(lines) + "\n")
         file.write_text(mapping)
         where = ["--landing", tmp_path / "landing", "--seeds", seeds]
-        arguments = [log, "--mapping", file, *where, *words]
+        arguments = [log, *also, "--mapping", file, *where, *words]
         assert main([str(each) for each in arguments]) == code
         said = capsys.readouterr()
         return said.out, said.err
@@ -207,6 +208,38 @@ def test_unknown_events_are_taken_into_the_plan_and_nothing_else_changes(land, s
     assert plan.read_text() == corrected
     assert "Nothing was added" in out
     assert [each.name for each in seeds.iterdir() if each.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("Geind", "; did you mean `Geïnd`?"),
+        ("geïnd", "; did you mean `Geïnd`?"),
+        ("Boete  betaald", "; did you mean `Boete betaald`?"),
+        ("Opgezegd", "\n"),
+        ("Geïnd", None),
+        (unicodedata.normalize("NFD", "Geïnd"), None),
+    ],
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_named_value_that_no_row_has_is_reported(land, value, said, form):
+    rows = visits(30, what=unicodedata.normalize(form, "Geïnd")) + visits(9, what="Boete betaald")
+    names = f'event: {{column: what, names: {{"{value}": login}}}}'
+    out, err = land(rows, mapping=MAPPING.replace("event: what", names))
+    if said:
+        assert f"warning: no row has the value `{value}` of event.names{said}" in err
+    else:
+        assert "no row has" not in err and re.search(r"login +30", out)
+
+
+def test_a_named_value_that_one_of_several_logs_has_is_not_reported(land, tmp_path):
+    names = "event: {column: what, names: {In: login, Out: logout, Inn: login}}"
+    other = tmp_path / "other.csv"
+    other.write_text("id,at,who,what,minutes\nx1,2024-03-01,u1,Out,1\n")
+    _, err = land(
+        visits(30, what="In"), also=[other], mapping=MAPPING.replace("event: what", names)
+    )
+    assert "`Out`" not in err and "no row has the value `Inn` of event.names" in err
 
 
 @pytest.mark.parametrize("words", [(), ("--accept-plan",)])
