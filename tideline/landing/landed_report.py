@@ -52,7 +52,8 @@ def report(
     said.lines.append(summary(checked, mapping, seeds))
     named = [each.name for each in checked.events if each.name and each.accepted]
     why = "is in this landing, which brings these segments no members"
-    said.lines += sentences(declared_rules(), named, why)
+    refused = {each.name for each in checked.events if each.name} - {*named}
+    said.lines += sentences(declared_rules(), named, why, quarantined=refused)
     said.warnings += warnings(checked)
     unknown = checked.quarantined_as_unknown()
     if unknown:
