@@ -71,7 +71,7 @@ def test_the_counts_are_those_of_the_landed_rows(land):
         "identifiers  10 user_id",
         "time         1969-07-20 20:17:00 UTC to 2999-01-01 00:00:00 UTC",
         "A build makes of them: 94 events, 1 duplicated, 10 quarantined.",
-        "1 row repeats the event id of another row",
+        "1 row is a duplicate, with the event id of another row, and will not count twice",
         "1 row cannot be read",
         "1 row has no readable time",
         "1 row is of before 1990",
@@ -191,11 +191,16 @@ def test_unknown_events_are_taken_into_the_plan_and_nothing_else_changes(land, s
     edited = plan.read_text().replace("login,method,text,false", "login,method,text,true")
     plan.write_text(edited.rstrip("\n"))  # as an editor leaves it, without the last line break
     rows = visits(60, what="workout_done") + visits(3, what="typo_made")
+    rows += visits(20, what="3. Mahnung")
     rows = [(f"r{n}", *row[1:]) for n, row in enumerate(rows)]
     out, err = land(rows, "--accept-plan")
     assert f"Added 1 line at the end of {plan}: workout_done." in out
-    assert "3 rows are of 1 event not in the tracking plan" in err
-    assert "fewer than 10 rows" in err
+    assert "23 rows are of 2 events not in the tracking plan" in err
+    assert (
+        "typo_made (3 rows) is not added: an event with fewer than 10 rows may be a typing" in err
+    )
+    assert "3._mahnung (20 rows) is not added: its name is not in snake_case; call it " in err
+    assert err.count("not added") == 2
     assert f"at the end of {plan}: `typo_made,,,,,,What happened`." in err
     after = plan.read_text()
     assert after.startswith(edited)

@@ -57,10 +57,13 @@ class Compiler:
             return only_row(self.con, sql)[1]
         except duckdb.Error as error:
             said = " ".join(str(error).split("LINE ")[0].split()).split(" Candidate functions")[0]
-            how = fix(value, *self.columns_of(value)[:1])
+            how = ""
+            # An expression with an unknown name is not mended by reading a column otherwise.
+            if isinstance(error, duckdb.BinderException) and "Referenced" not in said:
+                how = "".join(f"{fix(value, each)}. " for each in self.columns_of(value)[:1])
             names = ", ".join(f"{name} {kind}" for name, kind in self.log.columns.items())
             raise self.error(
-                value.key, f"{value.value!r}: {said.rstrip('.')}. {how}; there are: {names}"
+                value.key, f"{value.value!r}: {said.rstrip('.')}. {how}The columns are: {names}"
             ) from None
 
     def text(self, value: Value) -> str:

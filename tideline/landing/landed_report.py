@@ -15,7 +15,13 @@ from tideline.landing.landed_check import Event, check_landed
 from tideline.landing.landed_words import summary, warnings
 from tideline.landing.mapping import LogMapping
 from tideline.landing.plan_accept import PLAN, Accepted, accept
-from tideline.landing.plan_infer import LEAST_ROWS, infer_unknown, is_event_name, shown_name
+from tideline.landing.plan_infer import (
+    LEAST_ROWS,
+    infer_unknown,
+    is_event_name,
+    renamed,
+    shown_name,
+)
 from tideline.landing.plan_stale import stale_lines, stale_warning
 from tideline.text import counted, shown_path
 
@@ -79,18 +85,16 @@ def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> st
         f"{counted(rows, 'row is', 'rows are')} of {counted(len(unknown), 'event')} not in the "
         "tracking plan and will be quarantined as `unknown event`."
     ]
+    if is_accepting:
+        said += [f"{why_not_added(event)}." for event in unknown[:MOST_LINES]]
+        if more := len(unknown[MOST_LINES:]):
+            said.append(f"{counted(more, 'more event is', 'more events are')} not added.")
     rare = [event.name for event in unknown if event.name and is_event_name(event.name)]
     if is_accepting and rare:
         said.append(
-            f"An event with fewer than {LEAST_ROWS} rows is not added, as it may be a typing error."
-            f" If it is none, write a line for it at the end of {plan}: "
+            f"For an event that is no typing error, write a line at the end of {plan}: "
             + ", ".join(f"`{name},,,,,,What happened`" for name in rare[:MOST_LINES])
             + (" and so on." if rare[MOST_LINES:] else ".")
-        )
-    if is_accepting and len(rare) < len(unknown):
-        said.append(
-            "An event whose name is not in snake_case is not added: give it another under `event` "
-            "in the mapping."
         )
     if not is_accepting:
         said.append(
@@ -103,3 +107,12 @@ def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> st
         if near and event.name:
             said.append(f"{shown_name(event.name)}: did you mean `{near[0]}`?")
     return " ".join(said)
+
+
+def why_not_added(event: Event) -> str:
+    """Why --accept-plan has not added an event."""
+    name = event.name or ""
+    said = f"{shown_name(name)} ({counted(event.rows, 'row')}) is not added:"
+    if is_event_name(name):
+        return f"{said} an event with fewer than {LEAST_ROWS} rows may be a typing error"
+    return f"{said} {renamed(name)} under `event` in the mapping"

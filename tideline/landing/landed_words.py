@@ -72,8 +72,8 @@ def fates(checked: Checked, mapping: LogMapping, seeds: Path) -> Iterator[str]:
         f"{checked.repeats:,} duplicated, {refused:,} quarantined."
     )
     if checked.repeats:
-        repeat = counted(checked.repeats, "row repeats", "rows repeat")
-        yield f"{repeat} the event id of another row and will be duplicated."
+        repeat = counted(checked.repeats, "row is a duplicate", "rows are duplicates")
+        yield f"{repeat}, with the event id of another row, and will not count twice."
     if checked.clamped:
         yield (
             f"{counted(checked.clamped, 'row is', 'rows are')} of before 1990 or after the "
