@@ -424,7 +424,7 @@ def test_the_plan_that_is_written_is_named_before(tmp_path, seeds, monkeypatch, 
     where = (
         f"# --accept-plan adds these events and properties to {seeds}/tracking_plan.csv, as lines"
     )
-    assert where in said and "#   workout_done: id text, minutes number, title text" in said
+    assert where in said and "#   workout_done: id text, minutes number\n" in said
     assert (seeds / "tracking_plan.csv").read_bytes() == before
     monkeypatch.setenv("COLUMNS", "300")
     with pytest.raises(SystemExit):

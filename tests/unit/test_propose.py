@@ -286,7 +286,17 @@ def test_events_have_the_names_of_the_plan_where_the_log_has_what_it_requires(tm
     }
     assert "20 rows; purchase needs order_id and revenue" in line(text, "    purchase:")
     assert "20 rows, not in the tracking plan" in line(text, "    NextSong:")
-    assert "next_song: title text" in line(text, "#   next_song:")
+    assert "next_song: no properties" in line(text, "#   next_song:")
+
+
+def test_the_event_column_is_a_property_only_where_values_share_a_name(tmp_path):
+    rows = [f"u{n % 6},{['Sign-Up', 'Help', 'Sign Up'][n % (2 + n % 2)]}" for n in range(60)]
+    _, mapping = proposed(tmp_path, table("user_id,event", rows))
+    assert mapping["event"]["names"]["Sign Up"] == mapping["event"]["names"]["Sign-Up"]
+    assert mapping["properties"] == {"title": "event"}
+    rows = [row.replace("Sign Up", "Exit") for row in rows]
+    _, mapping = proposed(tmp_path, table("user_id,event", rows))
+    assert "properties" not in mapping
 
 
 def test_names_that_yaml_would_take_for_truth_stay_text(tmp_path):
