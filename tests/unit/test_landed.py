@@ -103,6 +103,11 @@ def test_the_counts_are_those_of_the_landed_rows(land):
         ([(*row[:2], "0" if n % 4 else row[2], *row[3:]) for n, row in enumerate(visits(80))],
          "one person has 60 of 80 rows"),
         (visits(60, people=1), "all rows belong to one person"),
+        ([(*row[:2], row[1][:10], *row[3:]) for row in visits(60)], "the identifiers are dates"),
+        ([(*row[:2], f"{8 + n % 28}.3.2024", *row[3:]) for n, row in enumerate(visits(60))],
+         "the identifiers are dates"),
+        (visits(56, people=28), "each day has one person, who is there on no other day"),
+        (visits(60, people=14), None),
         (visits(60, people=60), "60 of 60 people have exactly one event"),
         ([(row[0], "2024-03-01 10:00:00", *row[2:]) for row in visits(60)], "the same time"),
         ([(row[0], row[1][:10], *row[2:]) for row in visits(60)], "all times are midnight"),
@@ -196,11 +201,13 @@ def test_unknown_events_are_taken_into_the_plan_and_nothing_else_changes(land, s
     out, err = land(rows, "--accept-plan")
     assert f"Added 1 line at the end of {plan}: workout_done." in out
     assert "23 rows are of 2 events not in the tracking plan" in err
-    assert (
-        "typo_made (3 rows) is not added: an event with fewer than 10 rows may be a typing" in err
+    said = (
+        "Not added, as an event with fewer than 10 rows may be a typing error: typo_made (3 rows)."
     )
-    assert "3._mahnung (20 rows) is not added: its name is not in snake_case; call it " in err
-    assert err.count("not added") == 2
+    assert said in err
+    assert (
+        "3._mahnung is not added: its name is not in snake_case; call it `event_3_mahnung`" in err
+    )
     assert f"at the end of {plan}: `typo_made,,,,,,What happened`." in err
     after = plan.read_text()
     assert after.startswith(edited)

@@ -18,6 +18,7 @@ from tideline.text import counted, shown_path, table
 MOST_EVENTS = 20
 # Fewer rows or people say nothing about shares.
 ENOUGH = 20
+FEWEST = 5
 MANY_REPEATS = 0.1
 MOST_OF_ALL = 0.5
 NEARLY_ALL = 0.9
@@ -160,6 +161,13 @@ def warnings(checked: Checked) -> list[str]:
         found.append(
             f"one person has {checked.busiest:,} of {checked.owned:,} rows; is it a placeholder "
             "for nobody (guest, 0), which a filter or nullif() should leave out?"
+        )
+    if checked.people >= FEWEST and checked.dated > NEARLY_ALL * checked.people:
+        found.append("the identifiers are dates; is the right column mapped to the person?")
+    elif checked.people >= FEWEST and checked.owned > checked.people and checked.is_daily:
+        found.append(
+            "each day has one person, who is there on no other day; is the right column mapped to "
+            "the person?"
         )
     if checked.people >= ENOUGH and checked.once > NEARLY_ALL * checked.people:
         found.append(
