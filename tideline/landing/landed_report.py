@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -86,16 +86,7 @@ def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> st
         "tracking plan and will be quarantined as `unknown event`."
     ]
     if is_accepting:
-        said += [f"{why_not_added(event)}." for event in unknown[:MOST_LINES]]
-        if more := len(unknown[MOST_LINES:]):
-            said.append(f"{counted(more, 'more event is', 'more events are')} not added.")
-    rare = [event.name for event in unknown if event.name and is_event_name(event.name)]
-    if is_accepting and rare:
-        said.append(
-            f"For an event that is no typing error, write a line at the end of {plan}: "
-            + ", ".join(f"`{name},,,,,,What happened`" for name in rare[:MOST_LINES])
-            + (" and so on." if rare[MOST_LINES:] else ".")
-        )
+        said += why_not_added(unknown, plan)
     if not is_accepting:
         said.append(
             f"Land again with --accept-plan to add them to {plan}, or give them names of the plan "
@@ -109,10 +100,24 @@ def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> st
     return " ".join(said)
 
 
-def why_not_added(event: Event) -> str:
-    """Why --accept-plan has not added an event."""
-    name = event.name or ""
-    said = f"{shown_name(name)} ({counted(event.rows, 'row')}) is not added:"
-    if is_event_name(name):
-        return f"{said} an event with fewer than {LEAST_ROWS} rows may be a typing error"
-    return f"{said} {renamed(name)} under `event` in the mapping"
+def why_not_added(unknown: list[Event], plan: str) -> Iterator[str]:
+    """Why --accept-plan has not added each of these events, and what to do."""
+    rare = [event for event in unknown if is_event_name(event.name or "")]
+    named = [f"{event.name} ({counted(event.rows, 'row')})" for event in rare]
+    if rare:
+        yield (
+            f"Not added, as an event with fewer than {LEAST_ROWS} rows may be a typing error: "
+            f"{some(named)}. If one is none, write a line for it at the end of {plan}: "
+            f"{some([f'`{event.name},,,,,,What happened`' for event in rare])}."
+        )
+    others = [event.name for event in unknown if event.name and event not in rare]
+    for name in others[:MOST_LINES]:
+        yield f"{shown_name(name)} is not added: {renamed(name)} under `event` in the mapping."
+    if more := len(others[MOST_LINES:]):
+        are = counted(more, "more event is", "more events are")
+        yield f"{are} not added, for the same reason."
+
+
+def some(words: list[str]) -> str:
+    """The first words of a list."""
+    return ", ".join(words[:MOST_LINES]) + (" and so on" if words[MOST_LINES:] else "")
