@@ -21,6 +21,19 @@ def nearest(word: object, words: Iterable[str]) -> str:
     return f"there are: {', '.join(by_fold.values()) or 'none'}"
 
 
+def similar(word: str, words: Iterable[str]) -> str | None:
+    """The most similar of `words` without regard to case, accents and blanks; None if none is."""
+    by_fold = {_folded(each): each for each in words}
+    near = get_close_matches(_folded(word), by_fold, n=1, cutoff=0.75)
+    return by_fold[near[0]] if near else None
+
+
+def _folded(text: str) -> str:
+    """A text without what is easily mistaken: case, accents, blanks."""
+    bare = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in bare if not unicodedata.combining(c) and not c.isspace())
+
+
 def counted(number: int, one: str, several: str = "") -> str:
     """A number and what it counts: `1 row`, `1,017 rows`; another plural than `-s` is given."""
     return f"{number:,} {one if number == 1 else several or one + 's'}"

@@ -135,7 +135,7 @@ def test_a_school_becomes_people_and_sessions(deployment, tmp_path):
     deployment.dbt("seed", "--quiet")
     with (seeds / "tracking_plan.csv").open() as file:
         added = [tuple(row) for row in csv.reader(file) if row[0] in ("lesson", "quiz_done")]
-    assert len(added) == 6  # url, score and title of each
+    assert len(added) == 4  # url and score of each
     with duckdb.connect(str(deployment.warehouse)) as connection:
         plan = "insert into tideline_internal.tracking_plan select nullif(a, ''), nullif(b, ''), "
         plan += (

@@ -263,6 +263,16 @@ def test_a_value_that_breaks_its_declared_type_keeps_the_row(tmp_path):
     assert json.loads(found[1]["properties"]["original"])["n"] == "two"
 
 
+@pytest.mark.parametrize("sql", ["price * 2", "n + price", "nosuch(n)", "n +"])
+def test_an_expression_with_an_unknown_name_is_not_told_to_read_a_column_otherwise(tmp_path, sql):
+    text = "at,who,what,n\n2024-01-01,a,x,2\n2024-01-01,b,x,two\n"
+    with pytest.raises(MappingError) as error:
+        landed(tmp_path, text, {**PLAIN, "properties": {"twice": {"sql": sql}}})
+    said = str(error.value)
+    assert "try_cast" not in said and "COLUMN" not in said
+    assert said.endswith("The columns are: at VARCHAR, who VARCHAR, what VARCHAR, n VARCHAR")
+
+
 def test_an_unreadable_filter_column_names_the_filter_and_the_fix(tmp_path):
     text = "at,who,what,n\n2024-01-01,a,x,2\n2024-01-01,b,x,two\n"
     for condition in ["n > 1", "n::int > 1"]:  # refused at once, and on meeting the row
@@ -426,7 +436,7 @@ def test_odd_keys_of_json(tmp_path):
     [
         ({"time": None}, "time: is missing"),
         ({"event": None}, "event: is missing"),
-        ({"user_id": None}, "user_id: is missing"),
+        ({"user_id": None}, "user_id, anonymous_id and email are missing; map at least one"),
         ({"user": "who"}, "user: unknown key; did you mean `user_id`"),
         ({"user_id": "whoo"}, "user_id: log.csv has no column 'whoo'; did you mean `who`"),
         ({"time": {"column": "at", "timzone": "UTC"}}, "time.timzone: .*`timezone`"),
@@ -436,7 +446,7 @@ def test_odd_keys_of_json(tmp_path):
         ({"properties": {"p": 5}}, "properties.p: .*constant: 5"),
         (
             {"properties": {"p": {"sql": "nn + 1"}}},
-            r"properties\.p: 'nn \+ 1'.*there are: at VARCHAR, who",
+            r"properties\.p: 'nn \+ 1'.*The columns are: at VARCHAR, who",
         ),
         ({"properties": {"p": {"column": "n", "sql": "n"}}}, "properties.p: .*exactly one"),
         ({"filters": ["n >"]}, r"filters\[1\]: 'n >'"),
@@ -507,7 +517,7 @@ def test_a_proposal_lands_as_it_is(tmp_path, capsys, header):
     # `view_item` requires a product_id, which the log does not have; a message says so.
     assert [m["event"] for m in found] == ["view_item_logged", "login", "yes_no"]
     assert "product_view needs product_id" in mapping.read_text()
-    assert [m["properties"]["title"] for m in found] == events
+    assert [[*m["properties"].values()] for m in found] == [[5]] * 3  # the event is no property
     assert {m["userId"] for m in found} == {"u1"}
     assert (result.untimed_rows, result.unreadable_rows) == (0, 0)
     capsys.readouterr()

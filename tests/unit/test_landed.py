@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import unicodedata
 
 import pytest
 
@@ -33,13 +34,13 @@ def seeds(tmp_path):
 def land(tmp_path, seeds, capsys):
     """Land rows of (id, at, who, what, minutes); return the messages and the warnings."""
 
-    def run(rows, *words, code=0, mapping=MAPPING):
+    def run(rows, *words, code=0, mapping=MAPPING, also=()):
         log, file = tmp_path / "gym.csv", tmp_path / "gym.yml"
         lines = ["id,at,who,what,minutes", *(",".join(map(str, row)) for row in rows)]
         log.write_text("\n".join(lines) + "\n")
         file.write_text(mapping)
         where = ["--landing", tmp_path / "landing", "--seeds", seeds]
-        arguments = [log, "--mapping", file, *where, *words]
+        arguments = [log, *also, "--mapping", file, *where, *words]
         assert main([str(each) for each in arguments]) == code
         said = capsys.readouterr()
         return said.out, said.err
@@ -70,7 +71,7 @@ def test_the_counts_are_those_of_the_landed_rows(land):
         "identifiers  10 user_id",
         "time         1969-07-20 20:17:00 UTC to 2999-01-01 00:00:00 UTC",
         "A build makes of them: 94 events, 1 duplicated, 10 quarantined.",
-        "1 row repeats the event id of another row",
+        "1 row is a duplicate, with the event id of another row, and will not count twice",
         "1 row cannot be read",
         "1 row has no readable time",
         "1 row is of before 1990",
@@ -102,6 +103,11 @@ def test_the_counts_are_those_of_the_landed_rows(land):
         ([(*row[:2], "0" if n % 4 else row[2], *row[3:]) for n, row in enumerate(visits(80))],
          "one person has 60 of 80 rows"),
         (visits(60, people=1), "all rows belong to one person"),
+        ([(*row[:2], row[1][:10], *row[3:]) for row in visits(60)], "the identifiers are dates"),
+        ([(*row[:2], f"{8 + n % 28}.3.2024", *row[3:]) for n, row in enumerate(visits(60))],
+         "the identifiers are dates"),
+        (visits(56, people=28), "each day has one person, who is there on no other day"),
+        (visits(60, people=14), None),
         (visits(60, people=60), "60 of 60 people have exactly one event"),
         ([(row[0], "2024-03-01 10:00:00", *row[2:]) for row in visits(60)], "the same time"),
         ([(row[0], row[1][:10], *row[2:]) for row in visits(60)], "all times are midnight"),
@@ -190,11 +196,18 @@ def test_unknown_events_are_taken_into_the_plan_and_nothing_else_changes(land, s
     edited = plan.read_text().replace("login,method,text,false", "login,method,text,true")
     plan.write_text(edited.rstrip("\n"))  # as an editor leaves it, without the last line break
     rows = visits(60, what="workout_done") + visits(3, what="typo_made")
+    rows += visits(20, what="3. Mahnung")
     rows = [(f"r{n}", *row[1:]) for n, row in enumerate(rows)]
     out, err = land(rows, "--accept-plan")
     assert f"Added 1 line at the end of {plan}: workout_done." in out
-    assert "3 rows are of 1 event not in the tracking plan" in err
-    assert "fewer than 10 rows" in err
+    assert "23 rows are of 2 events not in the tracking plan" in err
+    said = (
+        "Not added, as an event with fewer than 10 rows may be a typing error: typo_made (3 rows)."
+    )
+    assert said in err
+    assert (
+        "3._mahnung is not added: its name is not in snake_case; call it `event_3_mahnung`" in err
+    )
     assert f"at the end of {plan}: `typo_made,,,,,,What happened`." in err
     after = plan.read_text()
     assert after.startswith(edited)
@@ -207,6 +220,50 @@ def test_unknown_events_are_taken_into_the_plan_and_nothing_else_changes(land, s
     assert plan.read_text() == corrected
     assert "Nothing was added" in out
     assert [each.name for each in seeds.iterdir() if each.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("Geind", "; did you mean `Geïnd`?"),
+        ("geïnd", "; did you mean `Geïnd`?"),
+        ("Boete  betaald", "; did you mean `Boete betaald`?"),
+        ("Opgezegd", "\n"),
+        ("Geïnd", None),
+        (unicodedata.normalize("NFD", "Geïnd"), None),
+    ],
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_named_value_that_no_row_has_is_reported(land, value, said, form):
+    rows = visits(30, what=unicodedata.normalize(form, "Geïnd")) + visits(9, what="Boete betaald")
+    names = f'event: {{column: what, names: {{"{value}": login}}}}'
+    out, err = land(rows, mapping=MAPPING.replace("event: what", names))
+    if said:
+        assert f"warning: no row has the value `{value}` of event.names{said}" in err
+    else:
+        assert "no row has" not in err and re.search(r"login +30", out)
+
+
+def test_a_named_value_that_one_of_several_logs_has_is_not_reported(land, tmp_path):
+    names = "event: {column: what, names: {In: login, Out: logout, Inn: login}}"
+    other = tmp_path / "other.csv"
+    other.write_text("id,at,who,what,minutes\nx1,2024-03-01,u1,Out,1\n")
+    _, err = land(
+        visits(30, what="In"), also=[other], mapping=MAPPING.replace("event: what", names)
+    )
+    assert "`Out`" not in err and "no row has the value `Inn` of event.names" in err
+
+
+@pytest.mark.parametrize("words", [(), ("--accept-plan",)])
+def test_report_and_warning_count_the_same_rows_of_unknown_events(land, words):
+    rows = visits(60) + visits(8, what="typo_made") + visits(5, what="hover")
+    rows = [(f"r{n}", *row[1:]) for n, row in enumerate(rows)]
+    rows[60:62] = [(*row[:2], "", *row[3:]) for row in rows[60:62]]  # nobody
+    rows[68:] = [(*row[:2], "", *row[3:]) for row in rows[68:]]  # so for all rows of `hover`
+    out, err = land(rows, *words)
+    assert "7 rows name nobody" in out
+    said = "6 rows are of 1 event not in the tracking plan"
+    assert f"{said}.\n" in out and f"{said} and will be quarantined" in err
 
 
 @pytest.mark.parametrize(
@@ -267,13 +324,15 @@ def test_lines_are_named_by_their_spans():
 
 
 def test_segments_without_members_are_listed_with_the_event_they_need(land):
-    lacks = re.compile(
-        r"No .*`purchase`.* event is in this landing, which brings these segments no members: "
+    lacks = (
+        r"No {}`.*`purchase`.* event is in this landing, which brings these segments no members: "
         r".*churn_risk.*loyal_customer.*; map an event to it"
     )
-    assert lacks.search(land(visits(50))[0])
-    # Without the required revenue, the event is not accepted.
-    assert lacks.search(land(visits(50, what="purchase"), "--replace")[0])
+    assert re.search(lacks.format(""), land(visits(50))[0])
+    # Without the required revenue, the event is there but not accepted.
+    out, _ = land(visits(50, what="purchase"), "--replace")
+    assert re.search(lacks.format("accepted "), out)
+    assert "Rows of `purchase` landed, but none is accepted." in out
 
 
 def test_the_plan_keeps_its_line_breaks(land, seeds):
@@ -372,7 +431,7 @@ def test_the_plan_that_is_written_is_named_before(tmp_path, seeds, monkeypatch, 
     where = (
         f"# --accept-plan adds these events and properties to {seeds}/tracking_plan.csv, as lines"
     )
-    assert where in said and "#   workout_done: id text, minutes number, title text" in said
+    assert where in said and "#   workout_done: id text, minutes number\n" in said
     assert (seeds / "tracking_plan.csv").read_bytes() == before
     monkeypatch.setenv("COLUMNS", "300")
     with pytest.raises(SystemExit):

@@ -78,7 +78,20 @@ def test_a_uuid_shared_by_several_users_is_not_a_visitor(tmp_path):
         ("uuid", [f"e{n}" for n in range(60)], True, "unique and complete"),
         ("id", [str(n + 1) for n in range(60)], False, "a row number"),
         ("event_id", [f"e{n}" for n in range(59)] + [""], False, "1 row has none"),
-        ("event_id", [f"e{n % 50}" for n in range(60)], False, "10 rows would become duplicates"),
+        (
+            "event_id",
+            [f"e{n % 50}" for n in range(60)],
+            False,
+            "50 values in 60 rows, so it is "
+            "not unique: with this line 10 rows would become duplicates",
+        ),
+        (
+            "event_id",
+            ["e0", *(f"e{n}" for n in range(58)), ""],
+            False,
+            "58 values in 59 rows, 1 row "
+            "has none, so it is not unique: with this line 1 row would become a duplicate",
+        ),
     ],
 )
 def test_an_event_id_is_unique_and_complete(tmp_path, head, ids, is_mapped, said):
@@ -119,7 +132,8 @@ def test_columns_that_name_nobody_are_not_mapped_to_a_person(tmp_path, ids, why)
     text, mapping = proposed(tmp_path, table("customer_id,action", [f"{n},x" for n in ids]))
     assert "user_id" not in mapping
     assert why in line(text, "# user_id: customer_id")
-    assert "cannot land yet" in text
+    why = "user_id, anonymous_id and email are missing; map at least one of them to the column"
+    assert f"# It cannot land yet: {why} that says who did it" in text
     assert main([str(tmp_path / "log.csv"), "--mapping", str(tmp_path / "proposal.yml")]) == 1
 
 
@@ -272,7 +286,17 @@ def test_events_have_the_names_of_the_plan_where_the_log_has_what_it_requires(tm
     }
     assert "20 rows; purchase needs order_id and revenue" in line(text, "    purchase:")
     assert "20 rows, not in the tracking plan" in line(text, "    NextSong:")
-    assert "next_song: title text" in line(text, "#   next_song:")
+    assert "next_song: no properties" in line(text, "#   next_song:")
+
+
+def test_the_event_column_is_a_property_only_where_values_share_a_name(tmp_path):
+    rows = [f"u{n % 6},{['Sign-Up', 'Help', 'Sign Up'][n % (2 + n % 2)]}" for n in range(60)]
+    _, mapping = proposed(tmp_path, table("user_id,event", rows))
+    assert mapping["event"]["names"]["Sign Up"] == mapping["event"]["names"]["Sign-Up"]
+    assert mapping["properties"] == {"title": "event"}
+    rows = [row.replace("Sign Up", "Exit") for row in rows]
+    _, mapping = proposed(tmp_path, table("user_id,event", rows))
+    assert "properties" not in mapping
 
 
 def test_names_that_yaml_would_take_for_truth_stay_text(tmp_path):
@@ -402,7 +426,7 @@ def test_a_column_of_addresses_is_an_email_whatever_its_name(tmp_path, name):
     rows = [f"anna{n % 7}@example.com,in" if n % 20 else ",in" for n in range(60)]
     text, mapping = proposed(tmp_path, table(f"{name},action", rows))
     assert mapping["email"] == name and not {"user_id", "anonymous_id"} & set(mapping)
-    assert "100.0% of its values are addresses of mail, 7 values in 57" in line(text, "email:")
+    assert "100.0% of its values are email addresses, 7 values in 57" in line(text, "email:")
     assert name not in mapping.get("properties", {}).values()
     rows = [f"anna{n % 7}@example.com,out" if n % 5 else "none,in" for n in range(60)]
     assert "email" not in proposed(tmp_path, table(f"{name},action", rows))[1]  # 80%
@@ -413,7 +437,7 @@ def test_which_of_two_columns_of_addresses_is_the_persons_is_asked(tmp_path):
     text, mapping = proposed(tmp_path, table("kontakt,login,action", rows))
     assert not {"email", "user_id"} & set(mapping)
     for name, values in (("kontakt", 7), ("login", 9)):
-        said = f"100.0% of its values are addresses of mail, {values} values in 60 rows: is it"
+        said = f"100.0% of its values are email addresses, {values} values in 60 rows: is it"
         assert said in line(text, f"# email: {name}")
 
 

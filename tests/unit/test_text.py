@@ -4,7 +4,7 @@ import pytest
 
 from tideline.landing.mapping import words
 from tideline.landing.plan_check import snake_case
-from tideline.text import counted
+from tideline.text import counted, similar
 
 
 def test_what_is_counted_has_the_right_number():
@@ -29,3 +29,9 @@ def test_what_is_counted_has_the_right_number():
 )
 def test_a_name_keeps_how_its_letters_are_spelled_in_ascii(text, name):
     assert words(text) == snake_case(text) == name
+
+
+def test_a_word_is_similar_but_for_case_accents_and_blanks():
+    words = ["Geïnd", "Boete betaald", "Opgezegd"]
+    found = [similar(word, words) for word in ("GEIND", " boete  betald", "zegt op", "Lening")]
+    assert found == ["Geïnd", "Boete betaald", None, None]

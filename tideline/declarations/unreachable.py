@@ -32,6 +32,8 @@ ZERO = ("count", "count_distinct", "sum")  # these aggregates are 0 without even
 MOST_COMBINATIONS = 4096  # of empty values that are tried; a rule with more may have members
 MAPPING = "map an event to it (docs/tutorials/your-own-log.md)"
 
+LEAVE_OUT = ", or leave the sample shop out with `shop: false` (docs/tutorials/make-it-yours.md)"
+
 
 @dataclass(frozen=True)
 class Attribute:
@@ -129,25 +131,42 @@ def empty_attributes(accepted: Collection[str], project: Path = PROJECT) -> dict
 
 
 def sentences(
-    rules: Mapping[str, str], accepted: Iterable[str], why: str, project: Path = PROJECT
+    rules: Mapping[str, str],
+    accepted: Iterable[str],
+    why: str,
+    project: Path = PROJECT,
+    quarantined: Collection[str] = (),
 ) -> list[str]:
     """Sentences about missing events; `why` says where they are missing and what follows.
 
-    Segments of the sample shop share one sentence; each other missing event has its own.
+    Segments of the sample shop share one sentence; each other missing event has its own. Of the
+    events in `quarantined` there are rows, but none that was accepted.
     """
     of_shop = {each.name for each in _declared(read_segments, project) if each.is_of_shop}
     own, shop_events, shop_segments = [], [], []
     for events, names in without_members(rules, empty_attributes(set(accepted), project)).items():
-        words = " or ".join(f"`{event}`" for event in events)
         if set(names) <= of_shop:
             shop_events += [each for each in events if each not in shop_events]
             shop_segments += [each for each in names if each not in shop_segments]
         else:
-            own.append(f"No {words} event {why}: {', '.join(names)}; {MAPPING}.")
+            own.append(sentence(events, names, why, quarantined))
     if shop_segments:
-        own.append(
-            f"No {listed(f'`{event}`' for event in shop_events)} event {why}: "
-            f"{', '.join(shop_segments)}; {MAPPING}, or leave the sample shop out with "
-            "`shop: false` (docs/tutorials/make-it-yours.md)."
-        )
+        own.append(sentence(shop_events, shop_segments, why, quarantined, LEAVE_OUT))
     return own
+
+
+def sentence(
+    events: Iterable[str],
+    segments: Iterable[str],
+    why: str,
+    quarantined: Collection[str],
+    other_fix: str = "",
+) -> str:
+    """The sentence about missing events that segments need."""
+    named = {event: f"`{event}`" for event in events}
+    there = [name for event, name in named.items() if event in quarantined]
+    said = f"No {'accepted ' if there else ''}{listed(named.values())} event {why}: "
+    said += f"{', '.join(segments)}; {MAPPING}{other_fix}."
+    if there:
+        said += f" Rows of {listed(there, 'and')} landed, but none is accepted."
+    return said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -12,11 +13,12 @@ from tideline.landing.mapping import UNITS, LogMapping, MappingError, Time, Valu
 from tideline.landing.names import identifier, literal
 from tideline.landing.plan_macros import render
 from tideline.landing.readers import READS, columns_of
-from tideline.text import nearest
+from tideline.text import nearest, similar
 from tideline.warehouse.duckdb_file import only_row
 from tideline.warehouse.masks import OF_ROWS, masked
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", *FLOATS)
+MOST_VALUES = 10_000  # of the event column that are compared with a misspelled one
 CALLS = ("identify", "group", "alias")
 # An offset beyond 18:00, or of 60 minutes and more: no place has it (macros/cross_db/iso_8601.sql).
 FAR_OFFSET = r":\d\d.*[+-](18:?(0[1-9]|[1-5]\d)|(19|[2-9]\d)(:?\d\d)?|\d\d:?[6-9]\d)$"
@@ -55,10 +57,13 @@ class Compiler:
             return only_row(self.con, sql)[1]
         except duckdb.Error as error:
             said = " ".join(str(error).split("LINE ")[0].split()).split(" Candidate functions")[0]
-            how = fix(value, *self.columns_of(value)[:1])
+            how = ""
+            # An expression with an unknown name is not mended by reading a column otherwise.
+            if isinstance(error, duckdb.BinderException) and "Referenced" not in said:
+                how = "".join(f"{fix(value, each)}. " for each in self.columns_of(value)[:1])
             names = ", ".join(f"{name} {kind}" for name, kind in self.log.columns.items())
             raise self.error(
-                value.key, f"{value.value!r}: {said.rstrip('.')}. {how}; there are: {names}"
+                value.key, f"{value.value!r}: {said.rstrip('.')}. {how}The columns are: {names}"
             ) from None
 
     def text(self, value: Value) -> str:
@@ -149,14 +154,16 @@ class Compiler:
         return f"case when isfinite({read}) then {read} end"
 
     def event(self) -> str:
-        """The event name as text."""
+        """The event name as text; ï is the same letter as i and two dots."""
         event = self.mapping.event
         text = self.text(event.value)
         if not event.names and event.default is None:
             return text
-        cases = "".join(f" when {literal(a)} then {literal(b)}" for a, b in event.names.items())
+        cases = "".join(
+            f" when {literal(composed(a))} then {literal(b)}" for a, b in event.names.items()
+        )
         other = text if event.default is None else literal(event.default)
-        named = f"case {text}{cases} else {other} end" if cases else other
+        named = f"case nfc_normalize({text}){cases} else {other} end" if cases else other
         return f"case when {text} is not null then {named} end"
 
     def rows(self) -> str:
@@ -265,6 +272,28 @@ class Compiler:
             "group by hash(_tl_row))",
         )[0]
 
+    def unmatched(self) -> dict[str, str | None]:
+        """The values under `event.names` that no row has, and the most similar value of the rows
+        that has no name there.
+        """
+        event = self.mapping.event
+        if not event.names:
+            return {}
+        value = f"nfc_normalize({self.text(event.value)})"
+        names = ", ".join(literal(composed(each)) for each in event.names)
+
+        def values(where: str) -> list[str]:
+            rows = self.con.execute(
+                f"select {value} from _tl_rows where _tl_problem is null and {value} {where} "
+                f"group by 1 order by count(*) desc, 1 limit {MOST_VALUES}"
+            )
+            return [text for (text,) in rows.fetchall()]
+
+        found = {*values(f"in ({names})")}
+        missing = [each for each in event.names if composed(each) not in found]
+        others = values(f"not in ({names})") if missing else []
+        return {each: similar(each, others) for each in missing}
+
     def losses(self) -> Iterator[tuple[str, str, int, int]]:
         """The values that leave out what they cannot read: key, columns, rows and first line."""
         for value in self.mapping.values():
@@ -276,6 +305,11 @@ class Compiler:
             rows, line = self.unread(value, columns, landed) if columns else (0, None)
             if rows and line:
                 yield value.key, " and ".join(columns), rows, line
+
+
+def composed(text: str) -> str:
+    """A text in Unicode NFC: an editor may save ï as i and two dots."""
+    return unicodedata.normalize("NFC", text)
 
 
 def fix(value: Value, column: str = "COLUMN") -> str:

@@ -42,10 +42,14 @@ FILLED = 0.95
 
 @dataclass
 class EventGuess:
-    """Lines of the mapping for `event`, its column, and properties under the plan's names."""
+    """Lines of the mapping for `event`, its column, and properties under the plan's names.
+
+    `is_merged` is set if several values of the column get the same name.
+    """
 
     lines: list[str]
     column: str | None = None
+    is_merged: bool = False
     properties: dict[str, str] = field(default_factory=dict)  # name: YAML of the value
     filters: list[str] = field(default_factory=list)
 
@@ -128,11 +132,13 @@ def named_events(columns: Columns, name: str, refused: list[str], seeds: Path) -
         else ""
     )
     lines = [*refused, "event:", f"  column: {quoted(name)}{note}", "  names:"]
+    given = []
     for number, (value, rows) in enumerate(columns.values(name, MOST_NAMES), 1):
         own = words(value) or f"event_{number}"
         own = own if own[0].isalpha() else f"event_{own}"
         event = known.get(own)
         said = f"# {counted(rows, 'row')}"
+        given.append(event or own)
         if not event:
             lines.append(f"    {quoted(value)}: {quoted(own)}  {said}, not in the tracking plan")
             continue
@@ -151,6 +157,7 @@ def named_events(columns: Columns, name: str, refused: list[str], seeds: Path) -
                 lacking[needed] = rows - found
         if any(absent > (1 - FILLED) * rows for absent in lacking.values()):
             wanted = " and ".join(lacking)
+            given[-1] = f"{own}_logged"
             lines.append(
                 f"    {quoted(value)}: {own}_logged  {said}; {event} needs {wanted}: map "
                 f"{'it' if len(lacking) == 1 else 'them'} under properties and write {event}"
@@ -158,7 +165,7 @@ def named_events(columns: Columns, name: str, refused: list[str], seeds: Path) -
         else:
             said += "".join(f", {n:,} without {each}" for each, n in lacking.items())
             lines.append(f"    {quoted(value)}: {quoted(event)}  {said}")
-    return EventGuess(lines, name)
+    return EventGuess(lines, name, is_merged=len(set(given)) < len(given))
 
 
 def one_event(columns: Columns, free: list[str], seeds: Path) -> EventGuess:

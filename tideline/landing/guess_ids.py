@@ -166,7 +166,7 @@ def repeated(columns: Columns, name: str, counts: Counts) -> str:
     """What an event id is that is not unique and complete."""
     extra = counts.filled - counts.distinct
     empty = columns.rows - counts.filled
-    said = [f"{counts}, not unique"] if extra else [f"{counts}"]
+    said = [f"{counts}"]
     if empty:
         said.append(f"{counted(empty, 'row has', 'rows have')} none")
     if extra:
@@ -179,7 +179,10 @@ def repeated(columns: Columns, name: str, counts: Counts) -> str:
         if copies == extra:
             said.append("the repeats are the same rows again: map it to count them once")
         else:
-            said.append(f"mapped, {counted(extra, 'row')} would become duplicates")
+            said.append(
+                f"so it is not unique: with this line {counted(extra, 'row')} would become "
+                f"{'a duplicate' if extra == 1 else 'duplicates'}"
+            )
     return ", ".join(said)
 
 
@@ -238,14 +241,14 @@ def nested(columns: Columns, name: str) -> str | None:
 
 
 def find_email(columns: Columns, free: list[str], ids: Ids) -> None:
-    """The column that holds addresses of mail."""
+    """The column that holds email addresses."""
     for name in free:
         if columns.words[name] not in EMAILS or name in ids.used.values():
             continue
         counts = columns.counts(name)
         why = objection(columns, counts)
         if columns.share(name, EMAIL) < 0.9:
-            why = "holds no addresses of mail"
+            why = "holds no email addresses"
         if why and "hardly any" in why and ids.has_person():
             why = None  # that each person has one says nothing against it
         if why:
@@ -260,7 +263,7 @@ def find_mails(columns: Columns, mails: list[str], ids: Ids) -> None:
     own = {}
     for name in mails:
         counts = columns.counts(name)
-        said = f"{columns.share(name, EMAIL):.1%} of its values are addresses of mail"
+        said = f"{columns.share(name, EMAIL):.1%} of its values are email addresses"
         why = objection(columns, counts)
         if why and "hardly any" in why and ids.has_person():
             why = None  # that each person has one says nothing against it

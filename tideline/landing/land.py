@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,11 +36,11 @@ from tideline.landing.mapping import LogMapping, MappingError, load_mapping
 from tideline.landing.names import literal
 from tideline.landing.plan_accept import PLAN
 from tideline.landing.plan_check import SEEDS
-from tideline.landing.plan_infer import InferError
+from tideline.landing.plan_infer import InferError, shown_name
 from tideline.landing.plan_stale import stale_lines, stale_warning
 from tideline.landing.proposal import propose_for
 from tideline.progress import Progress
-from tideline.text import counted, shown_path
+from tideline.text import counted, shown, shown_path
 from tideline.usage import parser as parser_of
 from tideline.warehouse.duckdb_file import close_off
 from tideline.warehouse.paths import path_of
@@ -54,9 +55,10 @@ class Landed:
 
     rows = landed + the sum of filtered. `unreadable_rows` and `untimed_rows` are among the landed.
     `lost` are values that an expression cannot read and leaves out: key of the mapping, columns,
-    rows, first line. `copies` are rows identical to another one, in a mapping without an event id.
-    `replaced` is the log, mapping and number of rows of the landing that was
-    there before, `other_names` those of other landings of the same log.
+    rows, first line. `unmatched` are the values under `event.names` that no row has, with the most
+    similar value of the rows. `copies` are rows identical to another one, in a mapping without an
+    event id. `replaced` is the log, mapping and number of rows of the landing that was there
+    before, `other_names` those of other landings of the same log.
     """
 
     log: Path
@@ -69,6 +71,7 @@ class Landed:
     untimed_rows: int
     untimed: list[tuple[int, str | None]]
     lost: list[tuple[str, str, int, int]]
+    unmatched: dict[str, str | None]
     copies: int
     replaced: tuple[str, str, int] | None
     other_names: list[str]
@@ -204,6 +207,7 @@ def count(con: duckdb.DuckDBPyConnection, compiler: Compiler) -> dict:
             examples(time_text, "_tl_problem is null and _tl_at is null") if untimed else []
         ),
         "lost": list(compiler.losses()),
+        "unmatched": compiler.unmatched(),
         "copies": compiler.copies(),
     }
 
@@ -293,18 +297,18 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     failed = False
-    outputs = []
+    done = []
     for path in options.files:
         try:
             landed = land(path, mapping, options.landing, options.name, options.replace)
             print(landed.summary())
-            outputs.append(landed.output)
+            done.append(landed)
         except (LandError, MappingError) as error:
             print(f"error: {error}", file=sys.stderr)
             failed = True
     try:
-        if outputs:
-            say(outputs, mapping, options)
+        if done:
+            say(done, mapping, options)
     except (InferError, duckdb.Error) as error:
         print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
         failed = True
@@ -325,10 +329,20 @@ def remove(logs: list[Path], folder: Path, seeds: Path) -> int:
     return 0
 
 
-def say(outputs: list[Path], mapping: LogMapping, options: argparse.Namespace) -> None:
+def say(done: list[Landed], mapping: LogMapping, options: argparse.Namespace) -> None:
     """Print what was landed, and what is doubtful about it."""
+    outputs = [landed.output for landed in done]
     with tempfile.TemporaryDirectory() as folder, connect(Path(folder)) as con:
         said = report(con, outputs, mapping, options.seeds, options.accept_plan)
     print("\n".join(said.lines))
-    for warning in said.warnings:
+    for warning in [*unmatched(done), *said.warnings]:
         print(f"warning: {warning}", file=sys.stderr)
+
+
+def unmatched(done: list[Landed]) -> Iterator[str]:
+    """A warning per value under `event.names` that no row of any landed log has."""
+    for value in done[0].unmatched:
+        if all(value in landed.unmatched for landed in done):
+            said = f"no row has the value `{shown(value)}` of event.names"
+            near = next(filter(None, (landed.unmatched[value] for landed in done)), None)
+            yield f"{said}; did you mean `{shown_name(near)}`?" if near else said

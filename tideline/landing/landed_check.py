@@ -23,11 +23,14 @@ IDS = ("user_id", "email", "anonymous_id")
 
 @dataclass(frozen=True)
 class Event:
-    """An event as a build will name it: its rows, and how many of them become events."""
+    """An event as a build will name it: its rows, how many of them become events, and how many are
+    quarantined as `unknown event`: those that lack nothing but a place in the plan.
+    """
 
     name: str | None
     rows: int
     accepted: int
+    unknown: int
     is_known: bool
 
 
@@ -53,8 +56,9 @@ class Checked:
     (rules of the plan, which `breaches` names). `clamped` are accepted rows whose time a build
     replaces. `ids` counts the identifiers by kind in the `owned` rows, which lack nothing but a
     place in the plan; `people` are these rows by the first of their identifiers: `busiest` is
-    the most rows of one, `once` are those with a single row. `plan_problem` is set if the plan
-    has a problem, so that no row was compared with it.
+    the most rows of one, `once` are those with a single row, `dated` those whose identifier is a
+    date, and `is_daily` tells whether each has one day and each day one. `plan_problem` is set if
+    the plan has a problem, so that no row was compared with it.
     """
 
     rows: int
@@ -67,6 +71,8 @@ class Checked:
     people: int
     busiest: int
     once: int
+    dated: int
+    is_daily: bool
     first: datetime | None
     last: datetime | None
     midnights: int
@@ -78,6 +84,10 @@ class Checked:
     def unknown(self) -> list[Event]:
         """The events that the tracking plan does not know."""
         return [event for event in self.events if event.name and not event.is_known]
+
+    def quarantined_as_unknown(self) -> list[Event]:
+        """The events of which a build quarantines rows as `unknown event`."""
+        return [event for event in self.events if event.unknown]
 
 
 # Without a readable time there is no receivedAt either.
@@ -164,10 +174,24 @@ COUNTS = f"""
         count(*) filter (where {OWNED})
     from fates
 """
+# A day, perhaps with a time: 2024-03-01, 1.3.2024 10:00.
+DATE = r"(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{4})([T ].*)?"
 WHO = f"coalesce({', '.join(IDS)})"
 PEOPLE = f"""
-    select count(*), coalesce(max(n), 0), count(*) filter (where n = 1)
-    from (select count(*) as n from fates where {OWNED} group by {WHO})
+    select
+        count(*),
+        coalesce(max(n), 0),
+        count(*) filter (where n = 1),
+        count(*) filter (where regexp_full_match(who, '{DATE}')),
+        coalesce(bool_and(first_day = last_day) and count(distinct last_day) = count(*), false)
+    from (
+        select
+            {WHO} as who,
+            count(*) as n,
+            min(cast(occurred_at as date)) as first_day,
+            max(cast(occurred_at as date)) as last_day
+        from fates where {OWNED} group by 1
+    )
 """
 
 
@@ -179,12 +203,13 @@ def check_landed(
     problems = check(seeds)
     judge(con, paths, seeds, [] if problems else plan)
     rows, accepted, repeats, clamped, first, last, midnights, timed, owned = only_row(con, COUNTS)
-    people, busiest, once = only_row(con, PEOPLE)
+    people, busiest, once, dated, is_daily = only_row(con, PEOPLE)
     events = [
         # An empty plan forbids nothing.
-        Event(name, landed, kept, not plan or name in properties_of(plan))
-        for name, landed, kept in con.execute(
-            "select event_name, count(*), count(*) filter (where fate is null) from fates "
+        Event(name, landed, kept, unknown, not plan or name in properties_of(plan))
+        for name, landed, kept, unknown in con.execute(
+            "select event_name, count(*), count(*) filter (where fate is null), "
+            "count(*) filter (where fate = 'unknown') from fates "
             "where reason is distinct from 'unreadable' group by 1 order by 2 desc, 1"
         ).fetchall()
     ]
@@ -210,6 +235,8 @@ def check_landed(
         people=people,
         busiest=busiest,
         once=once,
+        dated=dated,
+        is_daily=is_daily,
         first=first,
         last=last,
         midnights=midnights,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,7 +15,13 @@ from tideline.landing.landed_check import Event, check_landed
 from tideline.landing.landed_words import summary, warnings
 from tideline.landing.mapping import LogMapping
 from tideline.landing.plan_accept import PLAN, Accepted, accept
-from tideline.landing.plan_infer import LEAST_ROWS, infer_unknown, is_event_name, shown_name
+from tideline.landing.plan_infer import (
+    LEAST_ROWS,
+    infer_unknown,
+    is_event_name,
+    renamed,
+    shown_name,
+)
 from tideline.landing.plan_stale import stale_lines, stale_warning
 from tideline.text import counted, shown_path
 
@@ -52,9 +58,10 @@ def report(
     said.lines.append(summary(checked, mapping, seeds))
     named = [each.name for each in checked.events if each.name and each.accepted]
     why = "is in this landing, which brings these segments no members"
-    said.lines += sentences(declared_rules(), named, why)
+    refused = {each.name for each in checked.events if each.name} - {*named}
+    said.lines += sentences(declared_rules(), named, why, quarantined=refused)
     said.warnings += warnings(checked)
-    unknown = checked.unknown()
+    unknown = checked.quarantined_as_unknown()
     if unknown:
         said.warnings.append(unknown_warning(unknown, seeds, is_accepting))
     if stale := stale_lines(con, outputs, seeds):
@@ -73,24 +80,13 @@ def accepted_lines(accepted: Accepted, seeds: Path) -> str:
 
 def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> str:
     """What to do about events that the tracking plan does not know."""
-    rows, plan = sum(event.rows for event in unknown), shown_path(seeds / PLAN)
+    rows, plan = sum(event.unknown for event in unknown), shown_path(seeds / PLAN)
     said = [
         f"{counted(rows, 'row is', 'rows are')} of {counted(len(unknown), 'event')} not in the "
         "tracking plan and will be quarantined as `unknown event`."
     ]
-    rare = [event.name for event in unknown if event.name and is_event_name(event.name)]
-    if is_accepting and rare:
-        said.append(
-            f"An event with fewer than {LEAST_ROWS} rows is not added, as it may be a typing error."
-            f" If it is none, write a line for it at the end of {plan}: "
-            + ", ".join(f"`{name},,,,,,What happened`" for name in rare[:MOST_LINES])
-            + (" and so on." if rare[MOST_LINES:] else ".")
-        )
-    if is_accepting and len(rare) < len(unknown):
-        said.append(
-            "An event whose name is not in snake_case is not added: give it another under `event` "
-            "in the mapping."
-        )
+    if is_accepting:
+        said += why_not_added(unknown, plan)
     if not is_accepting:
         said.append(
             f"Land again with --accept-plan to add them to {plan}, or give them names of the plan "
@@ -102,3 +98,26 @@ def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> st
         if near and event.name:
             said.append(f"{shown_name(event.name)}: did you mean `{near[0]}`?")
     return " ".join(said)
+
+
+def why_not_added(unknown: list[Event], plan: str) -> Iterator[str]:
+    """Why --accept-plan has not added each of these events, and what to do."""
+    rare = [event for event in unknown if is_event_name(event.name or "")]
+    named = [f"{event.name} ({counted(event.rows, 'row')})" for event in rare]
+    if rare:
+        yield (
+            f"Not added, as an event with fewer than {LEAST_ROWS} rows may be a typing error: "
+            f"{some(named)}. If one is none, write a line for it at the end of {plan}: "
+            f"{some([f'`{event.name},,,,,,What happened`' for event in rare])}."
+        )
+    others = [event.name for event in unknown if event.name and event not in rare]
+    for name in others[:MOST_LINES]:
+        yield f"{shown_name(name)} is not added: {renamed(name)} under `event` in the mapping."
+    if more := len(others[MOST_LINES:]):
+        are = counted(more, "more event is", "more events are")
+        yield f"{are} not added, for the same reason."
+
+
+def some(words: list[str]) -> str:
+    """The first words of a list."""
+    return ", ".join(words[:MOST_LINES]) + (" and so on" if words[MOST_LINES:] else "")

@@ -18,6 +18,7 @@ from tideline.text import counted, shown_path, table
 MOST_EVENTS = 20
 # Fewer rows or people say nothing about shares.
 ENOUGH = 20
+FEWEST = 5
 MANY_REPEATS = 0.1
 MOST_OF_ALL = 0.5
 NEARLY_ALL = 0.9
@@ -72,8 +73,8 @@ def fates(checked: Checked, mapping: LogMapping, seeds: Path) -> Iterator[str]:
         f"{checked.repeats:,} duplicated, {refused:,} quarantined."
     )
     if checked.repeats:
-        repeat = counted(checked.repeats, "row repeats", "rows repeat")
-        yield f"{repeat} the event id of another row and will be duplicated."
+        repeat = counted(checked.repeats, "row is a duplicate", "rows are duplicates")
+        yield f"{repeat}, with the event id of another row, and will not count twice."
     if checked.clamped:
         yield (
             f"{counted(checked.clamped, 'row is', 'rows are')} of before 1990 or after the "
@@ -85,7 +86,7 @@ def fates(checked: Checked, mapping: LogMapping, seeds: Path) -> Iterator[str]:
     if rows := checked.refused.get("nobody"):
         yield f"{counted(rows, 'row names', 'rows name')} nobody: {nobody(mapping)}."
     if rows := checked.refused.get("unknown"):
-        events = counted(len(checked.unknown()), "event")
+        events = counted(len(checked.quarantined_as_unknown()), "event")
         yield f"{counted(rows, 'row is', 'rows are')} of {events} not in the tracking plan."
     if rows := checked.refused.get("broken"):
         yield f"{counted(rows, 'row breaks', 'rows break')} the tracking plan:"
@@ -160,6 +161,13 @@ def warnings(checked: Checked) -> list[str]:
         found.append(
             f"one person has {checked.busiest:,} of {checked.owned:,} rows; is it a placeholder "
             "for nobody (guest, 0), which a filter or nullif() should leave out?"
+        )
+    if checked.people >= FEWEST and checked.dated > NEARLY_ALL * checked.people:
+        found.append("the identifiers are dates; is the right column mapped to the person?")
+    elif checked.people >= FEWEST and checked.owned > checked.people and checked.is_daily:
+        found.append(
+            "each day has one person, who is there on no other day; is the right column mapped to "
+            "the person?"
         )
     if checked.people >= ENOUGH and checked.once > NEARLY_ALL * checked.people:
         found.append(

@@ -24,6 +24,12 @@ EVENT_KEYS = ("column", "constant", "sql", "names", "default")
 CSV_KEYS = ("delimiter", "encoding", "columns")
 
 
+WITHOUT_PERSON = (
+    "user_id, anonymous_id and email are missing; map at least one of them to the column that says "
+    "who did it"
+)
+
+
 class MappingError(ValueError):
     """The mapping is wrong; the message names the key, what is wrong with it, and the fix."""
 
@@ -137,7 +143,7 @@ def parse_mapping(document: Any, path: str = "mapping") -> LogMapping:
             if top.get(key) is None:
                 raise MappingError(f"{key}: is missing; say which column holds {missing}")
         if top.get("user_id") is None and top.get("anonymous_id") is None and not top.get("email"):
-            raise MappingError("user_id: is missing, and so are anonymous_id and email; say who")
+            raise MappingError(WITHOUT_PERSON)
         csv = _object(top.get("csv") or {}, "csv", CSV_KEYS)
         if csv.get("columns") is not None and not isinstance(csv["columns"], list):
             raise MappingError("csv.columns: must be the list of the column names")

@@ -20,6 +20,7 @@ from tideline.landing.propose import propose
 from tideline.text import shown_path
 
 ADDS = "--accept-plan adds these events and properties to"
+PLACE = "this mapping"  # where errors in a proposal are
 
 
 def propose_for(paths: list[Path], output: Path | None, seeds: Path) -> int:
@@ -49,15 +50,15 @@ def propose_for(paths: list[Path], output: Path | None, seeds: Path) -> int:
 def tried(con: duckdb.DuckDBPyConnection, log: Log, text: str, folder: Path, seeds: Path) -> str:
     """What a proposed mapping would land, as comments of it."""
     try:
-        mapping = parse_mapping(yaml.safe_load(text), "this mapping")
+        mapping = parse_mapping(yaml.safe_load(text), PLACE)
         compiler = Compiler(con, log, mapping, log.path.name)
     except MappingError as error:
-        return f"\n# It cannot land yet: {error}\n"
+        return cannot_land(error)
     part = folder / "messages.parquet"
     try:
         con.execute(f"copy ({compiler.messages()}) to {literal(part)} (compression zstd)")
     except duckdb.Error as error:
-        return f"\n# It cannot land yet: {compiler.blame(error)}\n"
+        return cannot_land(compiler.blame(error))
     checked = check_landed(con, [part], seeds)
     title, added = "This mapping lands:", []
     if checked.unknown():
@@ -73,3 +74,8 @@ def tried(con: duckdb.DuckDBPyConnection, log: Log, text: str, folder: Path, see
     lines = summary(checked, mapping, seeds, title).splitlines()
     lines += [f"warning: {each}" for each in warnings(checked)] + added
     return "\n" + "\n".join(f"# {line}".rstrip() for line in lines) + "\n"
+
+
+def cannot_land(error: Exception) -> str:
+    """Why a proposed mapping cannot land, as a comment of it."""
+    return f"\n# It cannot land yet: {str(error).removeprefix(f'{PLACE}: ')}\n"

@@ -148,7 +148,11 @@ def property_lines(columns: Columns, names: list[str], event: EventGuess) -> lis
     lines = [f"  {name}: {value}" for name, value in event.properties.items()]
     taken = set(event.properties)
     for name in names:
-        if quoted(name) in event.properties.values() or columns.holds_others(name):
+        if name == event.column and not event.is_merged:
+            continue  # the event says the same
+        if quoted(name) in event.properties.values():
+            continue
+        if columns.holds_others(name):
             continue
         if not columns.filled[name]:
             lines.append(f"  # {quoted(name)} is empty in all rows")
