@@ -211,7 +211,7 @@ def find_due(
             among = f"select row_key, {profile} as profile_id from {ledger}"
         causes.append(
             (
-                f"for which `{sync.settings.consent}` is refused",
+                f"whose profiles have refused `{sync.settings.consent}`",
                 f"select row_key from ({among}) as held where {refused}",
                 (sync.settings.consent,),
             )
@@ -220,7 +220,7 @@ def find_due(
         named = warehouse.sha256(f"'profile_id:' || {profile}")
         causes.append(
             (
-                "for which forgetting is asked",
+                "whose profiles are to be forgotten",
                 "select held.row_key from "
                 f"(select row_key, sent_at, {named} as named from {ledger} where sync_name = ?) "
                 "as held "

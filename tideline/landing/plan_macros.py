@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 
 from jinja2 import Environment
 
-FOLDERS = [Path(__file__).parents[2] / "macros" / name for name in ("cross_db", "events")]
+FOLDER = Path(__file__).parents[2] / "macros"
+MACRO = re.compile(r"\{%-? macro (\w+)\(.*?\{%-? endmacro -?%\}", re.DOTALL)
 # How dbt types the columns of the seeds that are no text.
 TYPES: dict[str, Callable[[str], object]] = {
     "is_required": lambda text: text == "true",
@@ -41,16 +42,22 @@ def render(name: str, *arguments: object, **named: object) -> Any:
     Raises PlanMacroError.
     """
     try:
-        return getattr(_module(name.removeprefix("duckdb__")), name)(*arguments, **named)
+        return getattr(_module(name), name)(*arguments, **named)
     except _Returned as returned:
         return returned.value
 
 
 @cache
+def _texts() -> dict[str, str]:
+    """The text of each macro."""
+    files = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.rglob("*.sql"))]
+    return {found[1]: found[0] for file in files for found in MACRO.finditer(file)}
+
+
+@cache
 def _module(name: str) -> ModuleType:
-    """The file of a macro."""
-    (path,) = [found for folder in FOLDERS if (found := folder / f"{name}.sql").exists()]
-    module: Any = _environment().from_string(path.read_text(encoding="utf-8")).module
+    """One macro: if it calls others of its file, their `return` is theirs alone."""
+    module: Any = _environment().from_string(_texts()[name]).module
     return module
 
 
@@ -58,8 +65,7 @@ def _module(name: str) -> ModuleType:
 def _environment() -> Environment:
     """What the macros call: each other, and of dbt what they need."""
     environment = Environment(extensions=["jinja2.ext.do"], autoescape=False)
-    names = [path.stem for folder in FOLDERS for path in folder.glob("*.sql")]
-    macros = {name: partial(render, name) for name in names}
+    macros = {name: partial(render, name) for name in _texts()}
     environment.globals |= macros
     environment.globals |= {
         "return": _return,
