@@ -9,7 +9,8 @@ import duckdb
 import pytest
 
 from tideline.activation.plan import newest_arrival
-from tideline.declarations.unreachable import columns_of, declared_attributes
+from tideline.declarations.segments import columns_of, meta_of
+from tideline.declarations.unreachable import declared_attributes
 from tideline.warehouse.connection import open_warehouse
 
 SAMPLE = ["--people", 300, "--days", 61]
@@ -85,7 +86,8 @@ def test_the_results_of_dbt(demo, subtests):
 def test_a_feature_is_zero_or_null_without_its_declared_event(demo):
     attributes = declared_attributes()
     filled = set()
-    for name, meta in columns_of("profile_features"):
+    for _, column in columns_of("profile_features"):
+        name, meta = column["name"], meta_of(column)
         if "event" not in meta:
             continue
         had = (
