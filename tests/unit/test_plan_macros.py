@@ -1,4 +1,4 @@
-"""The macros by which a landing judges its rows are found in whichever file they stand."""
+"""The macros that a landing renders are found in whichever file they are."""
 
 import duckdb
 import pytest
@@ -7,6 +7,7 @@ from tideline.landing.plan_check import SEEDS
 from tideline.landing.plan_infer import read_seed
 from tideline.landing.plan_macros import PlanMacroError, render
 
+pytestmark = pytest.mark.slow
 PLAN = [row for _, row in read_seed(SEEDS, "tracking_plan.csv")]
 ALIASES = [row for _, row in read_seed(SEEDS, "property_aliases.csv")]
 
