@@ -168,6 +168,25 @@ def test_a_long_rule_is_not_a_deep_one():
             parse(deep)
 
 
+COMMENTS = [
+    "-- all",
+    "/* all */",
+    "/* x */ is_known",
+    "is_known /* x */",
+    "is_known and -- x\n is_known",
+    "is_known and /* x */ is_known and is_known",
+    "(is_known /* x */)",
+    "purchases_ever in (1 /* x */, 2)",
+    "lower(/* x */ top_category) = 'x'",
+]
+
+
+@pytest.mark.parametrize("rule", COMMENTS)
+def test_a_comment_is_refused_wherever_it_is(rule):
+    with pytest.raises(RuleError, match="comments are not allowed|a rule is a condition"):
+        parse(rule)
+
+
 @pytest.mark.parametrize("rule", ["", "  ", None, 3, True, ["is_known"]])
 def test_only_text_is_a_rule(rule):
     with pytest.raises(RuleError, match="a rule is a condition in quotes"):

@@ -58,8 +58,8 @@ def parse(text: str) -> Node:
     try:
         _check_tokens(sqlglot.tokenize(text))
         trees = sqlglot.parse(text)
-        if len(trees) != 1:
-            raise RuleError("it is not exactly one condition")
+        if len(trees) != 1 or trees[0] is None:
+            raise RuleError("it is not exactly one condition; comments are not allowed")
         return _node(trees[0], DEEPEST)
     except (SqlglotError, RecursionError) as error:
         raise RuleError(_plain(error)) from None
@@ -106,8 +106,6 @@ def _node(tree: exp.Expr | None, depth: int) -> Node:
     """Our node for a node of sqlglot; `depth` is the number of levels still allowed below it."""
     if tree is None:
         raise RuleError("a function has no value between its parentheses")
-    if tree.comments:
-        raise RuleError(f"comments are not allowed: {shown(tree.comments[0].strip())}")
     if depth <= 0:
         raise RuleError(f"its parts are nested more than {DEEPEST} deep")
     build = BUILDERS.get(type(tree))
@@ -247,8 +245,6 @@ def _flat(tree: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
     while waiting:
         part = waiting.pop()
         if type(part) is kind:
-            if part.comments:
-                raise RuleError(f"comments are not allowed: {shown(part.comments[0].strip())}")
             waiting += [part.expression, part.this]
         else:
             yield part
