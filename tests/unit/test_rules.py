@@ -183,7 +183,7 @@ COMMENTS = [
 
 @pytest.mark.parametrize("rule", COMMENTS)
 def test_a_comment_is_refused_wherever_it_is(rule):
-    with pytest.raises(RuleError, match="comments are not allowed|a rule is a condition"):
+    with pytest.raises(RuleError, match="comments are not allowed"):
         parse(rule)
 
 

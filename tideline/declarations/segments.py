@@ -219,15 +219,36 @@ def _texts(value: object) -> Iterator[str]:
             yield each
 
 
+class _Duplicate(Exception):
+    """A key occurs twice in a YAML mapping; the message names it and its line."""
+
+
+class _Unique(yaml.SafeLoader):
+    """PyYAML's safe loader, but without duplicate keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping. Raises _Duplicate."""
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                line = key.start_mark.line + 1
+                raise _Duplicate(f"line {line}: the key `{key.value}` occurs twice; remove one")
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        return super().construct_mapping(node, deep)
+
+
 def columns_of(model: str, project: Path = PROJECT) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The documented columns of a model, each with its file.
 
-    Files that are not valid YAML and invalid columns are skipped: dbt reports them.
+    Files that are not valid YAML and invalid columns are skipped: dbt reports them. Raises
+    DeclarationError for a key that occurs twice, of which YAML would ignore the first.
     """
     for path in sorted((project / "models").rglob("*.y*ml")):
         try:
             text = path.read_text(encoding="utf-8")
-            models = yaml.safe_load(text)["models"] if model in text else []
+            models = yaml.load(text, _Unique)["models"] if model in text else []
+        except _Duplicate as error:
+            raise DeclarationError(f"{path.relative_to(project)}, {error}") from None
         except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError):
             continue
         for each in models if isinstance(models, list) else []:
