@@ -177,9 +177,5 @@ end
         ref('event_aliases'): ['alias', 'event_name'],
         ref('property_aliases'): ['source', 'event_name', 'alias', 'property', 'priority'],
     } -%}
-    {%- set rows = [] -%}
-    {%- for seed, columns in seeds.items() -%}
-        {%- do rows.extend(seed_rows(seed, columns) | map('join', '|') | sort) -%}
-    {%- endfor -%}
-    {{ return(local_md5(rows | join('; '))) }}
+    {{ return(seeds_version(seeds)) }}
 {% endmacro %}

@@ -38,11 +38,7 @@
             'left_type', 'left_value', 'right_type', 'right_value', 'reason'
         ],
     } -%}
-    {%- set rows = [] -%}
-    {%- for seed, columns in seeds.items() -%}
-        {%- do rows.extend(seed_rows(seed, columns) | map('join', '|') | sort) -%}
-    {%- endfor -%}
-    {{ return(local_md5(rows | join('; '))) }}
+    {{ return(seeds_version(seeds)) }}
 {% endmacro %}
 
 {#

@@ -28,3 +28,12 @@
     {%- endif -%}
     {{ return(text) }}
 {% endmacro %}
+
+{#- Hash of the rows of seeds, given as {relation: columns}. -#}
+{% macro seeds_version(seeds) %}
+    {%- set rows = [] -%}
+    {%- for seed, columns in seeds.items() -%}
+        {%- do rows.extend(seed_rows(seed, columns) | map('join', '|') | sort) -%}
+    {%- endfor -%}
+    {{ return(local_md5(rows | join('; '))) }}
+{% endmacro %}
