@@ -1,1 +1,1 @@
-"""Landing: events and source systems become files below the landing folder."""
+"""Landing: writes events and rows of source systems to files in the landing folder."""

@@ -1,4 +1,4 @@
-"""A mapping over a log as SQL: the select that makes messages of the log's rows."""
+"""Compiles a mapping over a log to SQL: a select that turns the rows into messages."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from tideline.warehouse.duckdb_file import only_row
 from tideline.warehouse.masks import OF_ROWS, masked
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", *FLOATS)
-MOST_VALUES = 10_000  # of the event column that are compared with a misspelled one
+MOST_VALUES = 10_000  # of the event column, compared with a misspelled value
 CALLS = ("identify", "group", "alias")
-# An offset beyond 18:00, or of 60 minutes and more: no place has it (macros/cross_db/iso_8601.sql).
+# An invalid offset: beyond 18:00, or with 60 or more minutes (macros/cross_db/iso_8601.sql).
 FAR_OFFSET = r":\d\d.*[+-](18:?(0[1-9]|[1-5]\d)|(19|[2-9]\d)(:?\d\d)?|\d\d:?[6-9]\d)$"
 
 
 class Compiler:
-    """A mapping over one log as SQL expressions."""
+    """The SQL expressions of a mapping over one log."""
 
     def __init__(
         self, con: duckdb.DuckDBPyConnection, log: Log, mapping: LogMapping, id_prefix: str
     ) -> None:
         """Check the mapping against the log; raises `MappingError`.
 
-        A row without an id of its own is `<id_prefix>:<line>`.
+        A row without its own id gets the id `<id_prefix>:<line>`.
         """
         self.con, self.log, self.mapping, self.id_prefix = con, log, mapping, id_prefix
         check_columns(mapping, log.columns, log.path.name)
@@ -41,24 +41,24 @@ class Compiler:
             self.type_of(value)
 
     def error(self, key: str, message: str) -> MappingError:
-        """An error at a place of the mapping."""
+        """An error that names the mapping file and the key."""
         return MappingError(f"{self.mapping.path}: {key}: {message}")
 
     def natural(self, value: Value) -> str:
-        """A value in its own type."""
+        """SQL of a value, in its own type."""
         if value.kind == "column":
             return identifier(value.value)
         return literal(value.value) if value.kind == "constant" else f"({value.value})"
 
     def type_of(self, value: Value) -> str:
-        """Type of a value in DuckDB; raises `MappingError` if its SQL is wrong."""
+        """DuckDB type of a value; raises `MappingError` if its SQL is wrong."""
         try:
             sql = f"describe select {self.natural(value)} as v from _tl_rows"
             return only_row(self.con, sql)[1]
         except duckdb.Error as error:
             said = " ".join(str(error).split("LINE ")[0].split()).split(" Candidate functions")[0]
             how = ""
-            # An expression with an unknown name is not mended by reading a column otherwise.
+            # Casting a column does not fix an expression with an unknown name.
             if isinstance(error, duckdb.BinderException) and "Referenced" not in said:
                 how = "".join(f"{fix(value, each)}. " for each in self.columns_of(value)[:1])
             names = ", ".join(f"{name} {kind}" for name, kind in self.log.columns.items())
@@ -67,7 +67,7 @@ class Compiler:
             ) from None
 
     def text(self, value: Value) -> str:
-        """A value as text, empty text as null; 17850.0 is 17850."""
+        """SQL of a value as text: empty text is null, 17850.0 is 17850."""
         if value.kind == "constant":
             return literal(str(value.value))
         sql, kind = self.natural(value), self.type_of(value)
@@ -84,14 +84,14 @@ class Compiler:
         return f"nullif(trim(cast({sql} as varchar)), '')"
 
     def json(self, value: Value) -> str:
-        """A value as JSON, null where JSON has no word for it."""
+        """SQL of a value as JSON: null for NaN and infinity, which JSON lacks."""
         sql = self.natural(value)
         if value.kind != "constant" and self.type_of(value) in FLOATS:
             return f"case when isfinite({sql}) then to_json({sql}) end"
         return f"to_json({sql})"
 
     def object(self, values: dict[str, Value]) -> str:
-        """Values as one JSON object without nulls; a dotted name is a path."""
+        """SQL of values as one JSON object without nulls; a dotted name is a path."""
         tree: dict = {}
         for name, value in values.items():
             *path, last = name.split(".")
@@ -113,7 +113,7 @@ class Compiler:
         return f"json_merge_patch('{{}}', {build(tree)})"  # a patch of null removes the key
 
     def instant(self, when: Time) -> str:
-        """A time as a UTC timestamp, null where it cannot be read."""
+        """SQL of a time as a UTC timestamp: null if it cannot be read."""
         value, sql, kind = when.value, self.natural(when.value), self.type_of(when.value)
         zone = literal(when.timezone)
         known = self.con.execute(f"select 1 from pg_timezone_names() where name = {zone}")
@@ -154,7 +154,7 @@ class Compiler:
         return f"case when isfinite({read}) then {read} end"
 
     def event(self) -> str:
-        """The event name as text; ï is the same letter as i and two dots."""
+        """SQL of the event name as text; both Unicode forms of ï are the same letter."""
         event = self.mapping.event
         text = self.text(event.value)
         if not event.names and event.default is None:
@@ -167,8 +167,8 @@ class Compiler:
         return f"case when {text} is not null then {named} end"
 
     def rows(self) -> str:
-        """The log with `_tl_filter`, the number of the first filter that a row does not pass, the
-        event name `_tl_event` and the instants `_tl_at` and `_tl_received`.
+        """Select of the log with `_tl_filter`, the number of the first filter that a row fails, the
+        event name `_tl_event`, and the timestamps `_tl_at` and `_tl_received`.
         """
         cases = "".join(
             f" when not coalesce({self.natural(condition)}, false) then {number}"
@@ -188,7 +188,7 @@ class Compiler:
         return f"select *, {columns} from _tl_rows"
 
     def messages(self) -> str:
-        """The select of the messages, in the order of the log."""
+        """Select of the messages, in the order of the log."""
         m, file = self.mapping, self.log.path.name
         email = {"traits.email": Value("email", m.email.kind, m.email.value)} if m.email else {}
         line = f"{literal(self.id_prefix + ':')} || _tl_line"
@@ -204,7 +204,7 @@ class Compiler:
             "anonymousId": ids["anonymous"],
             "userId": ids["user"],
             "timestamp": f"coalesce({iso('_tl_at')}, {unread_time(self.text(m.time.value))})",
-            # Without a readable time the arrival must not stand in for it.
+            # The time of arrival must not replace an unreadable time.
             "receivedAt": (
                 f"case when _tl_at is not null then {iso('coalesce(_tl_received, _tl_at)')} end"
             ),
@@ -226,11 +226,11 @@ class Compiler:
         return f"select {columns}, {properties} from ({self.rows()}) where _tl_filter is null"
 
     def blame(self, error: duckdb.Error) -> Exception:
-        """The error of the first value of the mapping that fails on the rows.
+        """The error for the first value of the mapping that fails on the rows.
 
-        It names the columns and the first line, and masks the value.
+        The error names the columns and the first line, and masks the value.
         """
-        if not isinstance(error, OF_ROWS):  # no value is to blame: the memory or the disk is full
+        if not isinstance(error, OF_ROWS):  # such as a full memory or disk: no value caused it
             return LandError(f"{self.log.path}: {str(error).splitlines()[0]}")
         for value in self.mapping.values():
             sql = f"select max(cast({self.natural(value)} as varchar)) from _tl_rows"
@@ -240,7 +240,7 @@ class Compiler:
             except OF_ROWS as failure:
                 said = " ".join(masked(str(failure), sql).split("LINE ")[0].split())
                 columns = self.columns_of(value)
-                with suppress(duckdb.Error):  # not every expression can be tried
+                with suppress(duckdb.Error):  # `try` does not accept every expression
                     _, line = self.unread(value, columns, "_tl_rows where _tl_problem is null")
                     said = f"line {line} of {self.log.path.name}: {said}"
                 named = f"column {' or '.join(columns)}, " if columns else ""
@@ -249,11 +249,11 @@ class Compiler:
         return LandError(f"{self.log.path}: {masked(str(error), '').splitlines()[0]}")
 
     def columns_of(self, value: Value) -> list[str]:
-        """The columns of the log that a value of the mapping reads."""
+        """Columns of the log that a value of the mapping reads."""
         return columns_of(self.con, self.natural(value), self.log.columns)
 
     def unread(self, value: Value, columns: list[str], rows: str) -> tuple[int, int | None]:
-        """The rows whose columns are filled, but give no value or fail, and their first line."""
+        """Number and first line of the rows with filled columns whose value is null or fails."""
         filled = [f"{self.text(Value('', 'column', each))} is not null" for each in columns]
         return only_row(
             self.con,
@@ -262,7 +262,7 @@ class Compiler:
         )
 
     def copies(self) -> int:
-        """The landed rows that are identical to an earlier one, where nothing else tells."""
+        """Number of landed rows identical to an earlier one; 0 if rows have an event id."""
         if self.mapping.event_id:
             return 0
         return only_row(
@@ -273,8 +273,8 @@ class Compiler:
         )[0]
 
     def unmatched(self) -> dict[str, str | None]:
-        """The values under `event.names` that no row has, and the most similar value of the rows
-        that has no name there.
+        """The values under `event.names` that no row has, each with the most similar value of the
+        rows that is not listed there.
         """
         event = self.mapping.event
         if not event.names:
@@ -295,7 +295,7 @@ class Compiler:
         return {each: similar(each, others) for each in missing}
 
     def losses(self) -> Iterator[tuple[str, str, int, int]]:
-        """The values that leave out what they cannot read: key, columns, rows and first line."""
+        """Expressions that omit unreadable values: key, columns, number of rows, first line."""
         for value in self.mapping.values():
             is_other = value.key.startswith(("time", "received_at", "filters"))
             if is_other or value.kind != "sql" or not READS.search(value.value):
@@ -308,14 +308,14 @@ class Compiler:
 
 
 def composed(text: str) -> str:
-    """A text in Unicode NFC: an editor may save ï as i and two dots."""
+    """A text in Unicode NFC: editors may save ï as two characters."""
     return unicodedata.normalize("NFC", text)
 
 
 def fix(value: Value, column: str = "COLUMN") -> str:
-    """How to read a column whose text is not always a number."""
+    """Advice for a column whose text is not always a number."""
     decimal = f"decimal_comma({column}) for numbers such as 12,50"
-    if value.key.startswith("filters"):  # nothing is filtered out unseen
+    if value.key.startswith("filters"):  # a filter must not drop unreadable rows silently
         typed = f"types: {{{column}: double}}"
         return f"Say {typed}, so that a row with another value lands as unreadable, or {decimal}"
     return (
@@ -325,11 +325,11 @@ def fix(value: Value, column: str = "COLUMN") -> str:
 
 
 def unread_time(text: str) -> str:
-    """The text of a time that the mapping cannot read, which a build must not read otherwise."""
+    """SQL of the text of an unreadable time, marked so that a build does not parse it."""
     read = render("try_timestamp", text)
     return f"case when {read} is null then {text} else 'not read by the mapping: ' || {text} end"
 
 
 def iso(sql: str) -> str:
-    """A UTC timestamp as ISO 8601 text with microseconds."""
+    """SQL of a UTC timestamp as ISO 8601 text with microseconds."""
     return f"strftime({sql}, '%Y-%m-%dT%H:%M:%S.%fZ')"

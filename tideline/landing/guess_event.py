@@ -1,4 +1,4 @@
-"""Guess what happened in a row of a log: the column of event names, or one name for all rows."""
+"""Guesses the event of a row of a log: a column of event names, or one name for all rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONGEST_NAME = 60
 FEW = 30
 EVENTS = ("event", "event_name", "event_type", "action", "activity", "page", "type")
 EVENT_WORDS = {"event", "action", "activity", "operation"}
-# The same in other languages.
+# Event words in other languages.
 EVENT_WORDS |= {"ereignis", "vorgang", "aktion", "aktivitaet", "evento", "accion", "actividad"}
 EVENT_WORDS |= {"evenement", "azione", "attivita", "acao", "gebeurtenis", "actie", "haendelse"}
 TYPED_WORDS = {"event", "record", "transaction", "message", "log", "row", "activity", "action"}
@@ -36,13 +36,13 @@ ORDERS = (
 AMOUNTS = ("revenue", "total", "amount", "order_total", "total_amount", "grand_total", "sales")
 QUANTITIES, PRICES = ("quantity", "qty"), ("unit_price", "price", "unitprice")
 ADDRESSES = ("url", "page_url", "uri", "path", "request", "request_url", "page_path")
-# So much of the rows must have what the tracking plan requires.
+# Share of the rows that must have the properties that the tracking plan requires.
 FILLED = 0.95
 
 
 @dataclass
 class EventGuess:
-    """Lines of the mapping for `event`, its column, and properties under the plan's names.
+    """Lines of the mapping for `event`, its column, and properties named as in the plan.
 
     `is_merged` is set if several values of the column get the same name.
     """
@@ -55,14 +55,14 @@ class EventGuess:
 
 
 def known_events(seeds: Path) -> dict[str, str]:
-    """Names that the graph understands, in snake_case, and the event of the tracking plan."""
+    """Known event names and aliases in snake_case, with the event of the tracking plan."""
     aliases = read_seed(seeds, "event_aliases.csv")
     known = {words(row["alias"]): row["event_name"] for _, row in aliases}
     return known | {event: event for event in required_properties(seeds)}
 
 
 def required_properties(seeds: Path) -> dict[str, set[str]]:
-    """The events of the tracking plan and the properties that each of them must have."""
+    """The events of the tracking plan with the required properties of each."""
     required: dict[str, set[str]] = {}
     for _, row in read_seed(seeds, "tracking_plan.csv"):
         needed = required.setdefault(row["event_name"], set())
@@ -72,7 +72,7 @@ def required_properties(seeds: Path) -> dict[str, set[str]]:
 
 
 def find_event(columns: Columns, taken: set[str], seeds: Path) -> EventGuess:
-    """The column of event names with a name of ours for each value, or what a row is."""
+    """The column of event names with a name for each value, else one event for all rows."""
     free = [name for name in columns.names if name not in taken]
     by_words = {columns.words[name]: name for name in reversed(free)}
     names = [by_words[name] for name in EVENTS if name in by_words]
@@ -90,14 +90,14 @@ def find_event(columns: Columns, taken: set[str], seeds: Path) -> EventGuess:
 
 
 def is_named_event(name: str) -> bool:
-    """Whether a column's name says that it names what happened."""
+    """Whether the name of a column suggests event names."""
     parts = name.split("_")
     is_typed = len(parts) > 1 and parts[-1] in ("type", "name") and parts[-2] in TYPED_WORDS
     return is_typed or last_word(name) in EVENT_WORDS
 
 
 def objection(columns: Columns, name: str) -> str | None:
-    """Why the values of a column are no names of events, if it is so."""
+    """The reason why the values of a column are not event names; None if they may be."""
     counts = columns.counts(name)
     if not counts.filled:
         return "empty in all rows"
@@ -119,11 +119,11 @@ def objection(columns: Columns, name: str) -> str | None:
 def named_events(columns: Columns, name: str, refused: list[str], seeds: Path) -> EventGuess:
     """The lines for a column of event names.
 
-    A value that the plan knows has the plan's name if the log has what the plan requires of it. Any
-    other has its own name in snake_case, for which `plan infer` proposes rows of the plan.
+    A value known to the plan gets the plan's name if the log has the properties that the plan
+    requires. Any other value keeps its own name in snake_case; `plan infer` proposes rows for it.
     """
     known, required = known_events(seeds), required_properties(seeds)
-    # The names under which the plan and its aliases find the columns.
+    # Columns by the names that the plan and its aliases use.
     available = {columns.words[each]: each for each in columns.names if each != name}
     empty = columns.rows - columns.filled[name]
     note = (
@@ -192,7 +192,7 @@ def one_event(columns: Columns, free: list[str], seeds: Path) -> EventGuess:
 
 
 def other_events(columns: Columns, free: list[str], seeds: Path) -> list[str]:
-    """Comments on the columns of few values, of which one may say what happened."""
+    """Comments on the columns with few values: one of them may hold event names."""
     few = {
         name: columns.counts(name).distinct
         for name in free
@@ -217,7 +217,7 @@ REQUEST = r"(GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH) \S+.*"
 
 
 def purchase(columns: Columns, order: str, by_words: dict[str, str]) -> EventGuess:
-    """Rows with an order and an amount; no properties, but a doubt, if the amount is not clear."""
+    """Rows with an order and an amount; without properties, perhaps with a doubt, if unclear."""
     amount = next((by_words[name] for name in AMOUNTS if name in by_words), None)
     quantity = next((by_words[name] for name in QUANTITIES if name in by_words), None)
     price = next((by_words[name] for name in PRICES if name in by_words), None)
@@ -261,7 +261,7 @@ def purchase(columns: Columns, order: str, by_words: dict[str, str]) -> EventGue
 
 
 def repeats_total(columns: Columns, order: str, sql: str) -> bool:
-    """Whether an amount is that of the order, repeated in each of its rows."""
+    """Whether an amount is the total of the order, repeated in each of its rows."""
     several, same = columns.row(
         "count(*), count(*) filter (amounts = 1)",
         f"(select count(distinct {sql}) as amounts from _tl_log "

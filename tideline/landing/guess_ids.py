@@ -1,4 +1,4 @@
-"""Guess which columns of a log name the row and the person, tested on their values."""
+"""Guesses which columns of a log identify the row and the person, and tests their values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tideline.landing.log_columns import (
 from tideline.landing.names import identifier
 from tideline.text import counted
 
-# What a person is called in other languages, as a column may be: `kunde`, `cliente_no`.
+# Words for a person in other languages, as in the columns `kunde` and `cliente_no`.
 PEOPLE = {
     *("kunde", "kunden", "mitglied", "mitglieds", "nutzer", "benutzer", "teilnehmer", "spieler"),
     *("abonnent", "abonnenten", "cliente", "usuario", "socio", "miembro", "utilisateur", "membre"),
@@ -46,20 +46,20 @@ DEVICE_WORDS = {"device", "sensor", "machine", "visitor", "cookie", "browser", "
 DEVICE_WORDS |= {"anonymous", "meter", "vehicle", "gateway", "terminal"}
 ID_WORDS = {"id", "uuid", "guid", "key", "no", "nr", "number", "ref", "code", "hash", "nummer"}
 ID_WORDS |= {"num", "nro", "numero", "kennung"}
-# Of one person too, but no ids.
+# Words for data of one person that are not ids.
 NOT_IDS = {"phone", "mobile", "tel", "telephone", "telefon", "handy", "mobil", "fax", "iban", "bic"}
 NOT_IDS |= {"birth", "birthday", "dob", "geburtsdatum", "geburtstag", "zip", "plz", "postcode"}
 NOT_IDS |= {"ip", "ssn", "passport", "password", "secret", "token", "name", "vorname", "nachname"}
 EMAIL = r"[^@\s]+@[^@\s]+[.][A-Za-z]{2,}"
 UUID = r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}|[0-9a-fA-F]{24,64}"
-# An id has a digit and no blank; a date or a time is none.
+# An id has a digit and no blank; dates and times are not ids.
 ID_LIKE, DATE = r"\S*\d\S*", r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*|1\d{9}(\d{3})?([.]\d+)?"
 ADDRESS = r"\d{1,3}([.]\d{1,3}){3}|[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)+"
-# More than this share of the values occurring once: they name rows.
+# If more than this share of the values occur once, they identify rows.
 ONCE = 0.98
-# Up to this share of the values may be with several users.
+# Up to this share of the values may occur with several users.
 SHARED = 0.05
-# Of fewer values nothing can be said, and of so many devices one person is.
+# The least number of values, and the least number of them per device, for evidence.
 FEWEST = 5
 SHARED_BY = 0.2
 
@@ -77,11 +77,11 @@ class Ids:
         self.used[key] = column
 
     def refuse(self, key: str, column: str, note: str) -> None:
-        """Say why a column that looks like it is not mapped."""
+        """Add a comment that says why a likely column is not mapped."""
         self.lines.append(f"# {key}: {quoted(column)}  # not mapped: {note}")
 
     def has_person(self) -> bool:
-        """Whether somebody is named."""
+        """Whether a column that identifies a person is mapped."""
         return bool({"user_id", "anonymous_id", "email"} & set(self.used))
 
 
@@ -90,7 +90,7 @@ def find_ids(columns: Columns, taken: set[str]) -> Ids:
     ids = Ids()
     free = [name for name in columns.names if name not in taken]
     mails = [name for name in free if columns.holds(name, EMAIL)]
-    # Who logs in with an address is known by it.
+    # A user column of email addresses is mapped to `email`.
     users = [name for name in named(columns, free, USERS, USER_WORDS) if name not in mails]
     find_event_id(columns, [name for name in free if name not in users], ids)
     ask_copies(columns, ids)
@@ -111,7 +111,7 @@ def find_ids(columns: Columns, taken: set[str]) -> Ids:
 
 
 def named(columns: Columns, free: list[str], names: tuple[str, ...], about: set[str]) -> list[str]:
-    """Columns with one of the names, then those called an id of such a thing."""
+    """Columns with one of the names, then columns whose names are ids of these things."""
     by_words = {columns.words[name]: name for name in reversed(free)}
     first = [by_words[name] for name in names if name in by_words]
     ids = [name for name in free if is_id_of(columns.words[name], about)]
@@ -119,14 +119,14 @@ def named(columns: Columns, free: list[str], names: tuple[str, ...], about: set[
 
 
 def is_id_of(name: str, about: set[str]) -> bool:
-    """Whether a name such as `customer_no` or `userid` says the id of one of these things."""
+    """Whether a name such as `customer_no` or `userid` is an id of one of these things."""
     *before, last = name.split("_")
     joined = {word + end for word in about for end in ("id", "nummer", "nr", "no")}
     return name in joined or (last in ID_WORDS and bool(set(before) & about))
 
 
 def find_event_id(columns: Columns, free: list[str], ids: Ids) -> None:
-    """The column that is filled in each row and different in each."""
+    """Map the column that is filled and unique in all rows."""
     by_words = {columns.words[name]: name for name in reversed(free)}
     names = [by_words[name] for name in EVENT_IDS if name in by_words]
     others = [
@@ -151,7 +151,7 @@ def find_event_id(columns: Columns, free: list[str], ids: Ids) -> None:
 
 
 def ask_copies(columns: Columns, ids: Ids) -> None:
-    """Whether rows that are identical to others are one event is not in the log: it is asked."""
+    """Add a question if the log has identical rows: it cannot tell whether they are one event."""
     if "event_id" in ids.used or any("the same rows again" in line for line in ids.lines):
         return
     if not (copies := columns.copies()):
@@ -163,7 +163,7 @@ def ask_copies(columns: Columns, ids: Ids) -> None:
 
 
 def repeated(columns: Columns, name: str, counts: Counts) -> str:
-    """What an event id is that is not unique and complete."""
+    """The reason why an event id is not unique and complete."""
     extra = counts.filled - counts.distinct
     empty = columns.rows - counts.filled
     said = [f"{counts}"]
@@ -195,7 +195,7 @@ def is_row_number(columns: Columns, name: str) -> bool:
 
 
 def objection(columns: Columns, counts: Counts) -> str | None:
-    """Why the values of a column are no people, if it is so."""
+    """The reason why the values of a column do not identify people; None if they may."""
     if not counts.filled:
         return "empty in all rows"
     if columns.rows < ENOUGH:
@@ -208,7 +208,7 @@ def objection(columns: Columns, counts: Counts) -> str | None:
 
 
 def evidence(columns: Columns, counts: Counts) -> str:
-    """The evidence for a column that names people."""
+    """The evidence for a column that identifies people."""
     said = [str(counts) if columns.rows >= ENOUGH else "by its name; too few rows to test it"]
     empty = columns.rows - counts.filled
     if empty:
@@ -219,7 +219,7 @@ def evidence(columns: Columns, counts: Counts) -> str:
 
 
 def find_person(columns: Columns, key: str, names: list[str], ids: Ids) -> None:
-    """The first of the columns whose values repeat as people's do."""
+    """Map the first of the columns whose values repeat like ids of people."""
     for name in names:
         if name in ids.used.values():
             continue
@@ -233,7 +233,7 @@ def find_person(columns: Columns, key: str, names: list[str], ids: Ids) -> None:
 
 
 def nested(columns: Columns, name: str) -> str | None:
-    """Why an object names nobody: the same person's may differ in what else it holds."""
+    """The reason why objects are not ids: other values in them may differ; None if not JSON."""
     if columns.kind(name) != "JSON":
         return None
     value = quoted_sql(f"{identifier(name)} ->> 'id'")
@@ -241,7 +241,7 @@ def nested(columns: Columns, name: str) -> str | None:
 
 
 def find_email(columns: Columns, free: list[str], ids: Ids) -> None:
-    """The column that holds email addresses."""
+    """Map the column of email addresses."""
     for name in free:
         if columns.words[name] not in EMAILS or name in ids.used.values():
             continue
@@ -250,7 +250,7 @@ def find_email(columns: Columns, free: list[str], ids: Ids) -> None:
         if columns.share(name, EMAIL) < 0.9:
             why = "holds no email addresses"
         if why and "hardly any" in why and ids.has_person():
-            why = None  # that each person has one says nothing against it
+            why = None  # one address per person is normal
         if why:
             ids.refuse("email", name, why)
         else:
@@ -259,14 +259,14 @@ def find_email(columns: Columns, free: list[str], ids: Ids) -> None:
 
 
 def find_mails(columns: Columns, mails: list[str], ids: Ids) -> None:
-    """The column of addresses that has another name; of several, which is the person's is asked."""
+    """Map a column of addresses with another name; if there are several, add a question."""
     own = {}
     for name in mails:
         counts = columns.counts(name)
         said = f"{columns.share(name, EMAIL):.1%} of its values are email addresses"
         why = objection(columns, counts)
         if why and "hardly any" in why and ids.has_person():
-            why = None  # that each person has one says nothing against it
+            why = None  # one address per person is normal
         why = why or not_own(columns, name, ids.used.get("user_id"))
         if why:
             ids.refuse("email", name, f"{said}, {why}")
@@ -280,7 +280,7 @@ def find_mails(columns: Columns, mails: list[str], ids: Ids) -> None:
 
 
 def not_own(columns: Columns, name: str, user: str | None) -> str | None:
-    """Why addresses are not the user's own: users have several, or share them."""
+    """The reason why addresses are not the user's own: several per user, or shared; else None."""
     if not user:
         return None
     if why := shared(columns, name, user):
@@ -297,7 +297,7 @@ def not_own(columns: Columns, name: str, user: str | None) -> str | None:
 
 
 def find_anonymous(columns: Columns, free: list[str], ids: Ids) -> None:
-    """A repeated uuid; where nobody else is named also an address or a session."""
+    """Map a repeated uuid; without another id of a person, also an address or a session."""
     free = [name for name in free if name not in ids.used.values()]
     for name in free:
         word = columns.words[name]
@@ -341,7 +341,7 @@ def find_anonymous(columns: Columns, free: list[str], ids: Ids) -> None:
 
 
 def shared(columns: Columns, name: str, user: str | None) -> str | None:
-    """How many values of a column are with several users, if it is more than a few."""
+    """The share of a column's values with several users, in words; None if it is small."""
     if not user:
         return None
     value, owner = text_of(name), text_of(user)
@@ -356,8 +356,8 @@ def shared(columns: Columns, name: str, user: str | None) -> str | None:
 
 
 def find_by_evidence(columns: Columns, free: list[str], ids: Ids) -> None:
-    """A column of ids under any name: each address has one of its values, and each value one
-    address. Where it is not clear, or only a device is known, the column is asked about.
+    """Map a column of ids of any name that pairs one to one with the addresses. Add a question
+    instead if it is not clear, or if only a device is known.
     """
     owner = ids.used.get("email") or ids.used["anonymous_id"]
     found = {}
@@ -375,7 +375,7 @@ def find_by_evidence(columns: Columns, free: list[str], ids: Ids) -> None:
 
 
 def could_name(columns: Columns, name: str) -> bool:
-    """Whether the values of a column could be ids of people, as far as the column itself says."""
+    """Whether the values of a column could be ids of people, judged without other columns."""
     kind = columns.kind(name)
     if kind not in ("VARCHAR", "UUID", *INTEGERS) or {*columns.words[name].split("_")} & NOT_IDS:
         return False
@@ -386,10 +386,10 @@ def could_name(columns: Columns, name: str) -> bool:
 
 
 def belongs(columns: Columns, name: str, owner: str, is_mutual: bool) -> str | None:
-    """How the values of a column go with those that name a person, if they do.
+    """How the values of a column pair with those of `owner`, in words; None if they do not.
 
-    Of a device it is asked that it has one value, and values are about as many; of an address
-    (`is_mutual`) also that each value has one address.
+    Each owner must have one value, and there must be enough values for the number of owners. If
+    `is_mutual`, as for email addresses, each value must also have one owner.
     """
     value, who = text_of(name), f"lower({text_of(owner)})"
     pairs = (
@@ -412,7 +412,7 @@ def belongs(columns: Columns, name: str, owner: str, is_mutual: bool) -> str | N
 
 
 def nobody(columns: Columns, free: list[str]) -> list[str]:
-    """Lines that say that nobody is named, and which columns could."""
+    """Lines that say that no column identifies a person, and list candidates."""
     lines = ["# user_id: which column says who? Needed: user_id, anonymous_id or email."]
     for name in free:
         if columns.holds_others(name):

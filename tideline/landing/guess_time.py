@@ -1,4 +1,4 @@
-"""Guess which column of a log says when, and how it is read, by reading all of its values."""
+"""Guesses the time column of a log and its format, by reading all values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMES = (
     *("created_at", "invoice_date", "order_date", "date", "day"),
 )
 TIME_WORDS = {"time", "timestamp", "ts", "date", "datetime", "day", "at", "when", "epoch", "clock"}
-# Times of something else than the row.
+# Words for times other than that of the row.
 OTHER_TIMES = {"registration", "birth", "birthday", "dob", "expires", "expiry", "updated", "end"}
 OTHER_TIMES |= {
     "due",
@@ -29,8 +29,8 @@ OTHER_TIMES |= {
     "modified",
     "next",
 }
-READABLE = 0.9  # the least share of the rows with a value
-SAMPLE = 100  # rows at either end, by which most formats are ruled out
+READABLE = 0.9  # the least share of the filled rows
+SAMPLE = 100  # rows at either end, which rule out most formats
 DAY_FIRST, MONTH_FIRST = "%d/%m/%Y", "%m/%d/%Y"
 DATES = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y"),
@@ -48,7 +48,7 @@ FORMATS = (
     *("[%d/%b/%Y:%H:%M:%S %z]", "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %Z %Y"),
 )
 NEAR = "between timestamp '1970-01-02' and timezone('UTC', now())::timestamp + interval 366 day"
-# Numbers that are written as text, in JSON by habit, with 16 digits and more for want of exactness.
+# Numbers as text, usual in JSON and for 16 or more digits, which a double does not hold exactly.
 EPOCH = r"\d{9,19}([.]\d+)?"
 CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?"
 ZONED = r":\d\d.*([zZ]|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
@@ -56,9 +56,9 @@ ZONED = r":\d\d.*([zZ]|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
 
 @dataclass(frozen=True)
 class Reading:
-    """How columns are read as a time: the YAML of its value and options, and its SQL.
+    """A way to read columns as a time: the YAML of its value and options, and its SQL.
 
-    `rows` of `filled` can be read so. `doubt` is set where two readings are as good.
+    It reads `rows` of the `filled` rows. `doubt` is set if two readings are equally good.
     """
 
     columns: tuple[str, ...]
@@ -79,7 +79,7 @@ class Reading:
 
 
 def find_time(columns: Columns, used: set[str]) -> Reading | None:
-    """The reading of the likeliest column that nearly always can be read as a time."""
+    """The reading of the likeliest column with nearly all values readable as times."""
     for name in sorted((c for c in columns.names if c not in used), key=lambda c: rank(columns, c)):
         reading = read_column(columns, name)
         if reading:
@@ -88,7 +88,7 @@ def find_time(columns: Columns, used: set[str]) -> Reading | None:
 
 
 def rank(columns: Columns, name: str) -> tuple[int, int]:
-    """The likelier a name is that of the time, the less."""
+    """A sort key: likelier names of the time come first."""
     name = columns.words[name]
     if name in TIMES:
         return 0, TIMES.index(name)
@@ -99,7 +99,7 @@ def rank(columns: Columns, name: str) -> tuple[int, int]:
 
 
 def read_column(columns: Columns, name: str) -> Reading | None:
-    """How a column is read as a time, if it is one."""
+    """The reading of a column as a time; None if it does not hold times."""
     kind, column, filled = columns.kind(name), identifier(name), columns.filled[name]
     if not filled:
         return None
@@ -124,7 +124,7 @@ def read_column(columns: Columns, name: str) -> Reading | None:
 
 
 def read_epoch(columns: Columns, name: str) -> Reading | None:
-    """Numbers since 1970, of the years from 1990 on."""
+    """The reading of numbers since 1970; None unless nearly all are from 1990 on."""
     column, filled = f"try_cast({identifier(name)} as double)", columns.filled[name]
     for unit, micros in UNITS.items():
         sql = f"try(make_timestamp(cast(round({column} * {micros}) as bigint)))"
@@ -141,13 +141,13 @@ def read_epoch(columns: Columns, name: str) -> Reading | None:
 
 
 def is_in_order(columns: Columns, sql: str) -> bool:
-    """Whether the rows of the log follow the values, upwards or downwards."""
+    """Whether the values ascend or descend through the rows of the log."""
     steps, down, up = steps_of(columns, sql)
     return steps >= ENOUGH and min(down, up) <= 0.02 * steps and max(down, up) > 0.1 * steps
 
 
 def steps_of(columns: Columns, sql: str) -> tuple[int, int, int]:
-    """The steps from row to row, how many go down, and how many go up."""
+    """Numbers of steps from row to row: all, those that go down, those that go up."""
     return columns.row(
         "count(*), count(*) filter (where current_at < before), "
         "count(*) filter (where current_at > before)",
@@ -157,7 +157,7 @@ def steps_of(columns: Columns, sql: str) -> tuple[int, int, int]:
 
 
 def read_iso(columns: Columns, names: tuple[str, ...], value: str, text: str) -> Reading | None:
-    """ISO 8601 text, as the landing reads it without a format."""
+    """The reading of ISO 8601 text, which the landing reads without a format."""
     filled = columns.count(f"{text} is not null")
     sql = f"timezone('UTC', try_cast({text} as timestamptz))"
     if not filled:
@@ -175,7 +175,7 @@ def read_iso(columns: Columns, names: tuple[str, ...], value: str, text: str) ->
 
 
 def read_formats(columns: Columns, names: tuple[str, ...], value: str, text: str) -> Reading | None:
-    """Text in the strptime format that reads most of it."""
+    """The reading of text in the strptime format that reads the most values."""
     written = f"select {text} as written from _tl_log where {text} is not null order by _tl_line"
     sample = (
         f"(select distinct written from (({written} limit {SAMPLE}) "
@@ -212,7 +212,7 @@ def read_formats(columns: Columns, names: tuple[str, ...], value: str, text: str
 
 
 def instant(format: str, text: str) -> str:
-    """SQL of the UTC time that a text says in a format."""
+    """SQL of a text in a format as a UTC time."""
     parsed = f"try_strptime({text}, {literal(format)})"
     return f"timezone('UTC', {parsed})" if has_zone(format) else parsed
 
@@ -223,16 +223,16 @@ def has_zone(format: str) -> bool:
 
 
 def swapped(format: str) -> str | None:
-    """The format with day and month exchanged, where both are numbers."""
+    """The format with day and month exchanged; None unless both are numbers."""
     if "%m" not in format or "%d" not in format or format.startswith("%Y"):
         return None
     return format.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
 
 
 def decide(columns: Columns, sqls: dict[str, str]) -> tuple[str, str, str | None]:
-    """One of several formats that read as many rows: the one that puts the rows in order.
+    """The best of several formats that read equally many rows: it puts the rows in order.
 
-    Returns it, the evidence, and a doubt if nothing tells them apart.
+    Returns the format, the evidence, and a doubt if the formats cannot be told apart.
     """
     first, *others = sqls
     for other in others:
@@ -252,7 +252,7 @@ def decide(columns: Columns, sqls: dict[str, str]) -> tuple[str, str, str | None
 
 
 def with_clock(columns: Columns, date: Reading) -> Reading | None:
-    """A column of dates with the column of clock times beside it, as one time."""
+    """The reading of a date column joined with a column of clock times; None if there is none."""
     if columns.count(f"{date.sql} <> date_trunc('day', {date.sql})"):
         return None
     for name in columns.names:
@@ -270,7 +270,7 @@ def with_clock(columns: Columns, date: Reading) -> Reading | None:
 
 
 def bracketed(columns: Columns) -> Reading | None:
-    """The time of a web server's log, which blanks split into two columns: `[day:clock zone]`."""
+    """The reading of a web server's time, split by a blank into two columns: `[day:clock zone]`."""
     for left, right in zip(columns.names, columns.names[1:], strict=False):
         if columns.kind(left) != "VARCHAR" or columns.kind(right) != "VARCHAR":
             continue

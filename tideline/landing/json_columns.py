@@ -1,4 +1,4 @@
-"""The columns of a JSON-lines log: the keys of its objects, what an object holds by its path."""
+"""The columns of a JSON-lines log: the keys of its objects; nested keys are named by path."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import duckdb
 from tideline.landing.names import identifier, literal, unique
 from tideline.warehouse.duckdb_file import only_row
 
-# What is nested deeper is no column of its own, nor are the keys of an object of many: they are
-# rather values.
+# Deeper keys do not become columns. Neither do the keys of an object with more than MOST_KEYS:
+# they are probably values.
 DEEPEST = 4
 MOST_KEYS = 50
-# Of so much text the structure is asked at a time: DuckDB needs ten times as much memory for it.
+# Characters of JSON per query of the structure: DuckDB needs ten times as much memory for it.
 TEXT_AT_A_TIME = 16 << 20
-# So many values are written at a time: they wait in memory.
+# Values per row group: a row group is held in memory.
 VALUES_AT_A_TIME = 2_000_000
 INTEGERS = ("BIGINT", "UBIGINT", "HUGEINT")
 TYPED = (*INTEGERS, "DOUBLE", "BOOLEAN")
@@ -40,10 +40,10 @@ KeyPath = tuple[str, ...]
 def stage_keys(
     con: duckdb.DuckDBPyConnection, source: str, target: Path
 ) -> tuple[list[str], dict[str, str]]:
-    """Write the keys of a staged JSON-lines file as columns of a Parquet file; the names and types.
+    """Write the keys of a staged JSON-lines file as columns of a Parquet file.
 
-    There is no name if there is no object. Mixed values and lists are JSON. What an object holds
-    is a column as well, named by its path: `account.id`. Each row is parsed once, here.
+    Returns the names and the types; no names if there is no object. Mixed values and lists are
+    JSON. Nested keys are columns too, named by their path: `account.id`. Each row is parsed once.
     """
     objects = f"(select *, {VALID_DOC} as _tl_doc from {source})"
     found = list(paths_of(structure_of(con, objects)))
@@ -84,7 +84,7 @@ def pointer(path: KeyPath) -> str:
 
 
 def paths_of(structure: dict[str, Any], depth: int = 1) -> Iterator[tuple[KeyPath, str]]:
-    """The paths of keys and the types of their values, the outer keys first."""
+    """The paths of keys with the types of their values, outer keys first."""
     for key, kind in structure.items():
         yield (key,), kind if isinstance(kind, str) else "JSON"
     for key, kind in structure.items():
@@ -96,7 +96,7 @@ def paths_of(structure: dict[str, Any], depth: int = 1) -> Iterator[tuple[KeyPat
 
 
 def structure_of(con: duckdb.DuckDBPyConnection, source: str) -> dict[str, Any]:
-    """The keys of all objects and the types of their values, asked piece by piece."""
+    """The keys of all objects with the types of their values, queried in pieces."""
     last, text = only_row(
         con, f"select coalesce(max(_tl_line), 0), coalesce(sum(length(_tl_doc)), 0) from {source}"
     )
@@ -112,7 +112,7 @@ def structure_of(con: duckdb.DuckDBPyConnection, source: str) -> dict[str, Any]:
         found = json.loads(piece) if piece else {}
         if isinstance(found, dict):
             whole = merged_objects(whole, found, (), doubtful)
-    # The outer ones first: in what is no object there are no paths.
+    # Outer paths first: a path that is not an object has no inner paths.
     for path in sorted(doubtful, key=len):
         holder = whole
         for key in path[:-1]:
@@ -123,7 +123,7 @@ def structure_of(con: duckdb.DuckDBPyConnection, source: str) -> dict[str, Any]:
 
 
 def is_object(con: duckdb.DuckDBPyConnection, source: str, path: KeyPath) -> bool:
-    """Whether what stands there is always an object or null."""
+    """Whether each value at a path is an object or null."""
     (others,) = only_row(
         con,
         f"select count(*) from {source} "
@@ -135,7 +135,7 @@ def is_object(con: duckdb.DuckDBPyConnection, source: str, path: KeyPath) -> boo
 def merged_objects(
     one: dict[str, Any], other: dict[str, Any], path: KeyPath, doubtful: set[KeyPath]
 ) -> dict[str, Any]:
-    """The keys of two objects."""
+    """The structure of two objects of one path, merged."""
     keys = {**one, **other}
     return {
         key: merged(one.get(key, "NULL"), other.get(key, "NULL"), (*path, key), doubtful)
@@ -144,10 +144,10 @@ def merged_objects(
 
 
 def merged(one: Structure, other: Structure, path: KeyPath, doubtful: set[KeyPath]) -> Structure:
-    """The structure of values of two, as `json_group_structure` gives it of all values at once.
+    """Two structures merged, as `json_group_structure` returns them for all values at once.
 
-    It calls an object without keys JSON, like a mixture: such a path is `doubtful`. What lists
-    hold is not looked at.
+    It returns JSON both for an object without keys and for mixed values: such a path is added to
+    `doubtful`. Values inside lists are ignored.
     """
     if one == other or other == "NULL":
         return one

@@ -1,10 +1,10 @@
-"""Land somebody's own log: `tideline land FILE... --mapping MAPPING.yml`.
+"""Lands a custom log: `tideline land FILE... --mapping MAPPING.yml`.
 
 Each row of the log becomes one message in the Segment tracking format, in
-`<landing>/events/<file stem>.parquet`. Nothing is lost: a row that cannot be read lands as a
-message without `messageId` whose properties hold the row, and the graph quarantines it. Landing a
-log again replaces what was landed of it; `--remove` takes it back. Without `--mapping` it proposes
-a mapping.
+`<landing>/events/<file stem>.parquet`. No row is lost: an unreadable row lands as a message
+without `messageId` whose properties hold the row, and a build quarantines it. Landing a log again
+replaces its former rows; `--remove` removes them. Without `--mapping`, the command proposes a
+mapping.
 """
 
 from __future__ import annotations
@@ -51,14 +51,15 @@ RELEARN = "If a build has read them, the next one trains personas and models ane
 
 @dataclass(frozen=True)
 class Landed:
-    """What became of one log; row counts, and `unreadable` and `untimed` as (line, why or text).
+    """The result of landing one log: row counts, and examples.
 
-    rows = landed + the sum of filtered. `unreadable_rows` and `untimed_rows` are among the landed.
-    `lost` are values that an expression cannot read and leaves out: key of the mapping, columns,
-    rows, first line. `unmatched` are the values under `event.names` that no row has, with the most
-    similar value of the rows. `copies` are rows identical to another one, in a mapping without an
-    event id. `replaced` is the log, mapping and number of rows of the landing that was there
-    before, `other_names` those of other landings of the same log.
+    rows = landed + the sum of filtered. `unreadable_rows` and `untimed_rows` are part of `landed`;
+    their examples are (line, problem) in `unreadable` and (line, text) in `untimed`. `lost` lists
+    expressions that omit unreadable values: key of the mapping, columns, number of rows, first
+    line. `unmatched` holds the values under `event.names` that no row has, with the most similar
+    value of the rows. `copies` counts rows identical to an earlier one; it is 0 in a mapping with
+    an event id. `replaced` is the log, mapping and number of rows of the former landing;
+    `other_names` are the names of other landings of the same log.
     """
 
     log: Path
@@ -78,7 +79,7 @@ class Landed:
     seconds: float
 
     def summary(self) -> str:
-        """The result for a person, a few lines."""
+        """The result as a few lines of text."""
         out = [
             f"{self.log} -> {self.output}",
             f"  {counted(self.rows, 'row')} read, {self.landed:,} landed, "
@@ -132,10 +133,10 @@ def land(
     name: str | None = None,
     is_forced: bool = False,
 ) -> Landed:
-    """Land one log as `<landing>/events/<name>.parquet`, its stem unless a name is given.
+    """Land one log as `<landing>/events/<name>.parquet`; the default name is its stem.
 
-    What was landed of the same log under this name is replaced; another log only if `is_forced`.
-    Raises `LandError` or `MappingError`; then the landing folder is as it was before.
+    A former landing of the same log under this name is replaced, that of another log only if
+    `is_forced`. Raises `LandError` or `MappingError` and leaves the landing folder unchanged then.
     """
     began = time.perf_counter()
     output = landing / "events" / f"{name_of(path, name)}.parquet"
@@ -147,7 +148,7 @@ def land(
         with connect(folder) as con:
             log = open_log(con, path, folder, mapping.format)
             note = next_landing(path, mapping.path, output, is_forced)
-            close_off(con, [folder], [path])  # a mapping of somebody else's reads no other file
+            close_off(con, [folder], [path])  # an untrusted mapping must not read other files
             compiler = Compiler(con, log, mapping, name or path.name)
             part = folder / "messages.parquet"
             try:
@@ -169,7 +170,7 @@ def land(
 
 
 def replaced_by(part: Path, output: Path) -> tuple[str, str, int] | None:
-    """Log, mapping and number of rows of what a file is about to replace; None if of nothing."""
+    """Log, mapping and number of rows of the landing that `part` will replace; None if none."""
     before = read_landing(output) if output.exists() else None
     if not before or not before[1] or filecmp.cmp(part, output, shallow=False):
         return None
@@ -220,9 +221,9 @@ def main(arguments: list[str] | None = None) -> int:
         Land a log of your own: CSV, JSON lines or Parquet, compressed or not. A mapping says which
         column is the time, the person and the event. Without --mapping, propose one.
 
-        Landing a log again replaces its former rows. The next `dbt build` takes the change in. It
+        Landing a log again replaces its former rows. The next `dbt build` applies the change. It
         accepts the events of the tracking plan and quarantines others; --accept-plan adds those of
-        the log to the plan, unread. `tideline plan infer` shows stricter lines to choose from.
+        the log to the plan without review. `tideline plan infer` proposes stricter lines.
         """,
         {
             "tideline land log.csv": "show a proposed mapping, with its evidence",
@@ -316,7 +317,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def remove(logs: list[Path], folder: Path, seeds: Path) -> int:
-    """Take landings back; warn of lines of the plan that were added for them."""
+    """Remove landings; warn about lines of the plan that were added for them."""
     outputs = []
     for log in logs:
         output, rows = take_back(str(log), folder)
@@ -330,7 +331,7 @@ def remove(logs: list[Path], folder: Path, seeds: Path) -> int:
 
 
 def say(done: list[Landed], mapping: LogMapping, options: argparse.Namespace) -> None:
-    """Print what was landed, and what is doubtful about it."""
+    """Print a report about the landed logs, and its warnings."""
     outputs = [landed.output for landed in done]
     with tempfile.TemporaryDirectory() as folder, connect(Path(folder)) as con:
         said = report(con, outputs, mapping, options.seeds, options.accept_plan)
@@ -340,7 +341,7 @@ def say(done: list[Landed], mapping: LogMapping, options: argparse.Namespace) ->
 
 
 def unmatched(done: list[Landed]) -> Iterator[str]:
-    """A warning per value under `event.names` that no row of any landed log has."""
+    """A warning for each value under `event.names` that no row of any landed log has."""
     for value in done[0].unmatched:
         if all(value in landed.unmatched for landed in done):
             said = f"no row has the value `{shown(value)}` of event.names"

@@ -1,6 +1,6 @@
-"""What was landed, counted: rows, identifiers, events, and what a build will make of the rows.
+"""Counts landed rows, identifiers and events, and predicts which rows a build accepts.
 
-All numbers are counted from the landed messages themselves, by the rules that a build has.
+All numbers are counted from the landed messages, with the rules of a build.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ IDS = ("user_id", "email", "anonymous_id")
 @dataclass(frozen=True)
 class Event:
     """An event as a build will name it: its rows, how many of them become events, and how many are
-    quarantined as `unknown event`: those that lack nothing but a place in the plan.
+    quarantined only because the plan does not have it (`unknown event`).
     """
 
     name: str | None
@@ -36,8 +36,8 @@ class Event:
 
 @dataclass(frozen=True)
 class Breach:
-    """A rule of the tracking plan that rows break: the plan's row with its line, the reason as a
-    build words it, and the rows. A row may break several rules.
+    """A broken rule of the tracking plan: the plan's row with its line, the reason in the words of
+    a build, and the number of rows that break it. A row may break several rules.
     """
 
     line: int
@@ -50,15 +50,16 @@ class Breach:
 class Checked:
     """The counts of landed messages.
 
-    rows = accepted + repeats + the sum of refused. `repeats` are rows whose id another row has:
-    a build keeps one of each. `refused` are rows by what is wrong with them: `unreadable`,
-    `untimed`, `early`, `late`, `nobody`, `unnamed` (no event name), `unknown` (event), `broken`
-    (rules of the plan, which `breaches` names). `clamped` are accepted rows whose time a build
-    replaces. `ids` counts the identifiers by kind in the `owned` rows, which lack nothing but a
-    place in the plan; `people` are these rows by the first of their identifiers: `busiest` is
-    the most rows of one, `once` are those with a single row, `dated` those whose identifier is a
-    date, and `is_daily` tells whether each has one day and each day one. `plan_problem` is set if
-    the plan has a problem, so that no row was compared with it.
+    rows = accepted + repeats + the sum of refused. `repeats` counts rows with the id of another
+    row: a build keeps one of each. `refused` counts rows by problem: `unreadable`, `untimed`,
+    `early`, `late`, `nobody`, `unnamed` (no event name), `unknown` (event), `broken` (rules of the
+    plan, listed in `breaches`). `clamped` counts accepted rows whose time a build replaces.
+    `owned` counts the accepted rows and those with no problem but `unnamed`, `unknown` or
+    `broken`; `ids` counts their identifiers by kind, and `people` their distinct first
+    identifiers. `busiest` is the most rows of one person, `once` counts people with one row,
+    `dated` those whose identifier is a date; `is_daily` is true if each person has one day and
+    each day one person. `plan_problem` is set if the plan has a problem: no row was compared with
+    it then.
     """
 
     rows: int
@@ -86,11 +87,11 @@ class Checked:
         return [event for event in self.events if event.name and not event.is_known]
 
     def quarantined_as_unknown(self) -> list[Event]:
-        """The events of which a build quarantines rows as `unknown event`."""
+        """The events with rows that a build quarantines as `unknown event`."""
         return [event for event in self.events if event.unknown]
 
 
-# Without a readable time there is no receivedAt either.
+# A row without a readable time has no receivedAt.
 CHECKED = """
     with messages as (
         select
@@ -138,7 +139,8 @@ JUDGED = """
         end as reason
     from checked
 """
-# A row whose id an earlier or better row has is a repeat; only few rows need to be compared.
+# A build keeps the first accepted row of an id; the others are repeats. Only ids with several rows
+# are ranked.
 FATES = """
     with repeated as (
         select event_id from judged where event_id is not null group by event_id having count(*) > 1
@@ -174,7 +176,7 @@ COUNTS = f"""
         count(*) filter (where {OWNED})
     from fates
 """
-# A day, perhaps with a time: 2024-03-01, 1.3.2024 10:00.
+# A date with an optional time: 2024-03-01, 1.3.2024 10:00.
 DATE = r"(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{4})([T ].*)?"
 WHO = f"coalesce({', '.join(IDS)})"
 PEOPLE = f"""
@@ -198,14 +200,14 @@ PEOPLE = f"""
 def check_landed(
     con: duckdb.DuckDBPyConnection, paths: Sequence[Path], seeds: Path = SEEDS
 ) -> Checked:
-    """Count what stands in landed files."""
+    """Count the messages of landed files."""
     plan = read_seed(seeds, "tracking_plan.csv")
     problems = check(seeds)
     judge(con, paths, seeds, [] if problems else plan)
     rows, accepted, repeats, clamped, first, last, midnights, timed, owned = only_row(con, COUNTS)
     people, busiest, once, dated, is_daily = only_row(con, PEOPLE)
     events = [
-        # An empty plan forbids nothing.
+        # An empty plan accepts all events.
         Event(name, landed, kept, unknown, not plan or name in properties_of(plan))
         for name, landed, kept, unknown in con.execute(
             "select event_name, count(*), count(*) filter (where fate is null), "
@@ -250,8 +252,8 @@ def check_landed(
 def judge(
     con: duckdb.DuckDBPyConnection, paths: Sequence[Path], seeds: Path, plan: list[Row]
 ) -> None:
-    """Make the view `checked` of the messages with what is wrong with each, and the table `fates`
-    of what a build will make of them.
+    """Create the view `checked` of the messages with their problems, and the table `fates` of what
+    a build will do with each.
     """
     con.execute("create or replace temp table event_names (event_key text, event_name text)")
     for _, row in read_seed(seeds, "event_aliases.csv"):
@@ -273,12 +275,14 @@ def judge(
 
 
 def violation(rules: list[dict[str, str]]) -> str:
-    """SQL of the first of these rules that a row of `checked` breaks."""
+    """SQL of the reason for the first of these rules that a row of `checked` breaks."""
     return render("plan_violation", rules, "event_name", "properties")
 
 
 def find_breaches(con: duckdb.DuckDBPyConnection, plan: list[Row]) -> list[Breach]:
-    """The rules that rows break, each asked by itself: a build names only the first of a row."""
+    """The broken rules with their row counts, each checked separately: a build names only the
+    first of each row.
+    """
     found = []
     broken = con.execute("select distinct event_name from fates where fate = 'broken'").fetchall()
     for (event,) in sorted(broken):

@@ -1,4 +1,4 @@
-"""Say what a landing brought, and have the tracking plan take in its events where asked to."""
+"""Reports about a landing, and adds its unknown events to the tracking plan on request."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MOST_LINES = 5
 
 @dataclass
 class Report:
-    """Lines for a person and warnings."""
+    """Lines of text, and warnings."""
 
     lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ def report(
     seeds: Path,
     is_accepting: bool,
 ) -> Report:
-    """Check files landed with a mapping; add their unknown events to the plan, or say how.
+    """Check files landed with a mapping; add their unknown events to the plan if `is_accepting`.
 
     Raises InferError if the plan cannot be changed.
     """
@@ -70,7 +70,7 @@ def report(
 
 
 def accepted_lines(accepted: Accepted, seeds: Path) -> str:
-    """What was added to the tracking plan."""
+    """A sentence about the lines added to the tracking plan."""
     plan = shown_path(seeds / PLAN)
     if not accepted.events:
         return f"Nothing was added to {plan}."
@@ -79,7 +79,7 @@ def accepted_lines(accepted: Accepted, seeds: Path) -> str:
 
 
 def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> str:
-    """What to do about events that the tracking plan does not know."""
+    """A warning about unknown events, with the fix."""
     rows, plan = sum(event.unknown for event in unknown), shown_path(seeds / PLAN)
     said = [
         f"{counted(rows, 'row is', 'rows are')} of {counted(len(unknown), 'event')} not in the "
@@ -101,13 +101,13 @@ def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> st
 
 
 def why_not_added(unknown: list[Event], plan: str) -> Iterator[str]:
-    """Why --accept-plan has not added each of these events, and what to do."""
+    """The reasons why --accept-plan did not add these events, with the fix."""
     rare = [event for event in unknown if is_event_name(event.name or "")]
     named = [f"{event.name} ({counted(event.rows, 'row')})" for event in rare]
     if rare:
         yield (
             f"Not added, as an event with fewer than {LEAST_ROWS} rows may be a typing error: "
-            f"{some(named)}. If one is none, write a line for it at the end of {plan}: "
+            f"{some(named)}. If it is not, add a line for it at the end of {plan}: "
             f"{some([f'`{event.name},,,,,,What happened`' for event in rare])}."
         )
     others = [event.name for event in unknown if event.name and event not in rare]
@@ -119,5 +119,5 @@ def why_not_added(unknown: list[Event], plan: str) -> Iterator[str]:
 
 
 def some(words: list[str]) -> str:
-    """The first words of a list."""
+    """The first MOST_LINES words of a list, joined by commas."""
     return ", ".join(words[:MOST_LINES]) + (" and so on" if words[MOST_LINES:] else "")

@@ -1,4 +1,4 @@
-"""The counts of a landing in words: what to check, what a build will refuse and why, doubts.
+"""Puts the counts of a landing into words: what a build will quarantine and why, and doubts.
 
 No identifier is shown.
 """
@@ -16,7 +16,7 @@ from tideline.landing.plan_infer import is_event_name, names_of, renamed, shown_
 from tideline.text import counted, shown_path, table
 
 MOST_EVENTS = 20
-# Fewer rows or people say nothing about shares.
+# The least numbers of rows and people for a statement about shares.
 ENOUGH = 20
 FEWEST = 5
 MANY_REPEATS = 0.1
@@ -26,7 +26,7 @@ LONGEST_YEARS = 30
 
 
 def summary(checked: Checked, mapping: LogMapping, seeds: Path, title: str = "Landed:") -> str:
-    """The counts for a person."""
+    """The counts as lines of text."""
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in checked.ids.items() if n)
     lines = [
         title,
@@ -49,12 +49,12 @@ def summary(checked: Checked, mapping: LogMapping, seeds: Path, title: str = "La
 
 
 def clock(at: datetime | None) -> str:
-    """An instant for a person."""
+    """A timestamp as text."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "none"
 
 
 def remark(event: Event, checked: Checked) -> str:
-    """What the tracking plan says of an event."""
+    """The problem of an event with the tracking plan; empty if there is none."""
     if not event.name:
         return "no event name: will be quarantined"
     if not event.is_known and not is_event_name(event.name):
@@ -66,7 +66,7 @@ def remark(event: Event, checked: Checked) -> str:
 
 
 def fates(checked: Checked, mapping: LogMapping, seeds: Path) -> Iterator[str]:
-    """What a build will make of the rows; of those that it refuses, why, and what to do."""
+    """Lines about what a build will do with the rows: its counts, reasons and fixes."""
     refused = sum(checked.refused.values())
     yield (
         f"A build makes of them: {counted(checked.accepted, 'event')}, "
@@ -77,8 +77,8 @@ def fates(checked: Checked, mapping: LogMapping, seeds: Path) -> Iterator[str]:
         yield f"{repeat}, with the event id of another row, and will not count twice."
     if checked.clamped:
         yield (
-            f"{counted(checked.clamped, 'row is', 'rows are')} of before 1990 or after the "
-            "arrival: the time of the arrival will be taken."
+            f"{counted(checked.clamped, 'row is', 'rows are')} dated before 1990 or after the "
+            "arrival: the time of arrival will be used."
         )
     for why, (one, several, what) in REFUSED.items():
         if rows := checked.refused.get(why):
@@ -94,18 +94,18 @@ def fates(checked: Checked, mapping: LogMapping, seeds: Path) -> Iterator[str]:
             yield f"  {breach.reason}, {counted(breach.rows, 'row')}: {fix(breach, mapping, seeds)}"
 
 
-# By the names that `Checked.refused` has: the verb of one row, of several, and the rest.
+# By key of `Checked.refused`: the verb for one row, the verb for several, and the rest.
 REFUSED = {
     "unreadable": ("cannot", "cannot", "be read"),
     "untimed": ("has", "have", "no readable time"),
-    "early": ("is", "are", "of before 1990"),
-    "late": ("is", "are", "of the future"),
+    "early": ("is", "are", "dated before 1990"),
+    "late": ("is", "are", "dated in the future"),
     "unnamed": ("has", "have", "no event name: say which under event"),
 }
 
 
 def nobody(mapping: LogMapping) -> str:
-    """Which columns name the person, and are empty in rows that name nobody."""
+    """A sentence about the columns of the person, which are empty, with the fix."""
     named = [
         f"{key} ({place(value)})" for key in IDS if (value := getattr(mapping, key)) is not None
     ]
@@ -115,12 +115,12 @@ def nobody(mapping: LogMapping) -> str:
 
 
 def place(value: Value) -> str:
-    """Where a value of the mapping comes from."""
+    """The origin of a value of the mapping, in words."""
     return f"column {value.value}" if value.kind == "column" else f"its {value.kind}"
 
 
 def fix(breach: Breach, mapping: LogMapping, seeds: Path) -> str:
-    """What to edit so that rows do not break a rule: the mapping, or a line of the plan."""
+    """The fix for a broken rule: an edit of the mapping, or of a line of the plan."""
     event, name = breach.rule["event_name"], breach.rule["property"]
     line = f"{shown_path(seeds / PLAN)}:{breach.line}"
     value = next(
@@ -141,7 +141,7 @@ def fix(breach: Breach, mapping: LogMapping, seeds: Path) -> str:
 
 
 def warnings(checked: Checked) -> list[str]:
-    """Doubts about the mapping, in plain words."""
+    """Doubts about the mapping, as sentences."""
     found = []
     if checked.plan_problem:
         found.append(
@@ -182,7 +182,7 @@ def warnings(checked: Checked) -> list[str]:
 
 
 def doubts_of_time(checked: Checked, first: datetime, last: datetime) -> list[str]:
-    """Doubts about the span of time."""
+    """Doubts about the times of the rows, as sentences."""
     found, years = [], (last - first).days / 365.25
     if checked.rows >= ENOUGH and first == last:
         found.append("all rows have the same time; is the right column mapped to time?")

@@ -1,8 +1,8 @@
-"""What `land` has landed: a note in each Parquet file that it writes says of which log it is.
+"""Reads and writes the note in each Parquet file of `land`, which identifies the landed log.
 
-A build reads the id of the note: a file whose id a newer file under the same path carries is
-replaced by it (models/raw/landed_files.py). So a landing is corrected by landing the log again,
-and taken back by an empty file in its place.
+A build reads the id of the note: a newer file with the same path and id replaces the older one
+(models/raw/landed_files.py). Landing a log again corrects its landing, and an empty file in its
+place removes it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ HEAD_BYTES = 1 << 16
 class Landing:
     """The note of a landed log.
 
-    `landing_id` stays through all replacements. A log that begins with the same `head_bytes` bytes
-    (unpacked), whose SHA-256 is `head_hash`, is the same log: it may have grown since.
+    `landing_id` stays the same through all replacements. A log is the same log if its first
+    `head_bytes` bytes (unpacked) have the SHA-256 `head_hash`: it may have grown since.
     """
 
     landing_id: str
@@ -41,7 +41,7 @@ class Landing:
     head_hash: str
 
     def __post_init__(self) -> None:
-        """Refuse what `land` would not write: anybody can put a note into a file."""
+        """Refuse values that `land` does not write: the note of a foreign file is not trusted."""
         texts = (self.landing_id, self.log, self.mapping, self.head_hash)
         if not all(isinstance(text, str) and text.isprintable() for text in texts):
             raise TypeError("a note holds text")
@@ -49,7 +49,7 @@ class Landing:
             raise ValueError("a note is of the beginning of a log")
 
     def note(self) -> str:
-        """The note as the text that stands in the file."""
+        """The note as the text in the file."""
         return json.dumps(asdict(self), sort_keys=True)
 
     def is_of(self, log: Path) -> bool:
@@ -58,7 +58,7 @@ class Landing:
 
 
 def head_hash(log: Path, most: int) -> tuple[int, str]:
-    """Number and SHA-256 of the first bytes of a log, unpacked if it is gzip, `most` at most."""
+    """Number and SHA-256 of the first bytes of a log, at most `most`, unpacked if it is gzip."""
     with log.open("rb") as file:
         is_gzip = file.peek(2)[:2] == b"\x1f\x8b"
         head = (gzip.GzipFile(fileobj=file) if is_gzip else file).read(most)
@@ -66,7 +66,10 @@ def head_hash(log: Path, most: int) -> tuple[int, str]:
 
 
 def name_of(log: Path, given: str | None) -> str:
-    """The name of a landing: the one given, else the file name of the log without suffixes."""
+    """The name of a landing: the given one, else the stem of the log.
+
+    Raises `LandError` if a build would ignore a file of this name.
+    """
     name = given or stem_of(log)
     if "/" in name or name.startswith((".", "_")):
         raise LandError(
@@ -77,7 +80,7 @@ def name_of(log: Path, given: str | None) -> str:
 
 
 def read_landing(path: Path) -> tuple[Landing, int] | None:
-    """The note and the number of rows of a landed file; None if `land` did not write it."""
+    """The note and number of rows of a landed file; None if `land` did not write it."""
     try:
         metadata = pq.read_metadata(path)
         note = (metadata.metadata or {})[NOTE.encode()]
@@ -94,9 +97,10 @@ def landings(folder: Path) -> Iterator[tuple[str, Landing, int]]:
 
 
 def next_landing(log: Path, mapping: str, output: Path, is_forced: bool) -> Landing:
-    """The note for a log that is to be landed as `output`.
+    """The note for a log that will be landed as `output`.
 
-    Raises `LandError` if something else stands there; of another log only unless `is_forced`.
+    Raises `LandError` if `output` is a file of another origin or, unless `is_forced`, of another
+    log.
     """
     size, digest = head_hash(log, HEAD_BYTES)
     landing_id = hashlib.sha256(f"{output.stem}\n{digest}".encode()).hexdigest()[:32]
@@ -108,7 +112,7 @@ def next_landing(log: Path, mapping: str, output: Path, is_forced: bool) -> Land
                 "give the landing another name with --as NAME"
             )
         before, rows = found
-        # An empty landing was taken back: its name is free.
+        # An empty landing was removed: its name is free.
         if rows and not is_forced and not before.is_of(log):
             raise LandError(
                 f"{log}: another log named {before.log} is landed as {output.stem!r}. Land this "
@@ -120,7 +124,10 @@ def next_landing(log: Path, mapping: str, output: Path, is_forced: bool) -> Land
 
 
 def take_back(text: str, folder: Path) -> tuple[Path, int]:
-    """Empty the landing of a log, or of a name; the file and the number of rows that it had."""
+    """Empty the landing of a log or name; return its file and its former number of rows.
+
+    Raises `LandError` if there is no such landing.
+    """
     known = {name: rows for name, _, rows in landings(folder) if rows}
     name = text if text in known else stem_of(Path(text))
     if name not in known:

@@ -1,4 +1,4 @@
-"""The columns of a log as a proposal looks at them: counts that tell what a column can be."""
+"""Statistics of the columns of a log, from which a proposal guesses their meaning."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tideline.landing.readers import SAID, WRITTEN
 from tideline.text import counted
 from tideline.warehouse.duckdb_file import only_row
 
-# With fewer rows, counts prove nothing: names decide alone.
+# With fewer rows, counts are no evidence: only names decide.
 ENOUGH = 20
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-# So much of a column must be numbers: the rest is left out, and counted when it lands.
+# Share of a column that must be numbers: the rest is omitted, and counted when it lands.
 NUMBERS = 0.9
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How often the values of a column occur: `filled` rows, `distinct` values, rows of the most
-    frequent one, values that occur once.
+    """Frequencies of the values of a column: `filled` rows, `distinct` values, rows with the most
+    frequent value (`most`), values that occur once.
     """
 
     filled: int
@@ -35,17 +35,17 @@ class Counts:
     once: int
 
     def __str__(self) -> str:
-        """The evidence as a person reads it."""
+        """The counts in words, as evidence."""
         return f"{counted(self.distinct, 'value')} in {counted(self.filled, 'row')}"
 
 
 class Columns:
-    """The readable rows of a log in the view `_tl_log`, and what is asked about their columns."""
+    """The readable rows of a log in the view `_tl_log`, with queries about their columns."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, log: Log, folder: Path) -> None:
-        """Make the view from a copy of the log in `folder`."""
+        """Create the view from a copy of the log in `folder`."""
         self.con, self.log = con, log
-        # Read once and kept as columns: each question reads just the columns it is about.
+        # Parsed once and stored by column: a query reads only the columns it needs.
         part = folder / "columns.parquet"
         con.execute(
             "copy (select * exclude (_tl_row, _tl_text), hash(_tl_row) as _tl_hash "
@@ -70,28 +70,28 @@ class Columns:
         return self.log.columns[name]
 
     def holds_others(self, name: str) -> bool:
-        """Whether a column is an object of which each value is a column too."""
+        """Whether a column is an object whose values are columns too."""
         return self.kind(name) == "JSON" and any(n.startswith(f"{name}.") for n in self.names)
 
     def is_number(self, name: str) -> bool:
-        """Whether a column holds numbers only."""
+        """Whether a column has a number type."""
         return self.kind(name) in (*INTEGERS, *FLOATS) or self.kind(name).startswith("DECIMAL")
 
     def row(self, what: str, source: str = "_tl_log") -> tuple:
-        """The one row of a query over the log."""
+        """The single row of a query over the log."""
         return only_row(self.con, f"select {what} from {source}")
 
     def count(self, condition: str) -> int:
-        """The rows that meet a condition."""
+        """Number of rows that meet a condition."""
         return self.row(f"count(*) filter (where {condition})")[0]
 
     def copies(self) -> int:
-        """The rows that are identical to an earlier one."""
+        """Number of rows identical to an earlier one."""
         groups = "(select count(*) as n from _tl_log group by _tl_hash)"
         return self.row("coalesce(sum(n - 1), 0)::bigint", groups)[0]
 
     def share(self, name: str, pattern: str) -> float:
-        """The share of the filled rows of a column whose whole text matches a pattern."""
+        """Share of the filled rows of a column whose whole text matches a pattern, 0 to 1."""
         if not self.filled[name]:
             return 0.0
         pattern = pattern.replace("'", "''")
@@ -99,11 +99,11 @@ class Columns:
         return matched / self.filled[name]
 
     def holds(self, name: str, pattern: str) -> bool:
-        """Whether hardly any text of a column is another than such a one."""
+        """Whether nearly all texts of a column match."""
         return self.kind(name) == "VARCHAR" and self.share(name, pattern) >= 0.9
 
     def counts(self, name: str) -> Counts:
-        """How often the values of a column occur."""
+        """Frequencies of the values of a column."""
         text = text_of(name)
         return Counts(
             *self.row(
@@ -114,7 +114,7 @@ class Columns:
         )
 
     def values(self, name: str, most: int) -> list[tuple[str, int]]:
-        """The most frequent values of a column and their rows."""
+        """The most frequent values of a column with their numbers of rows."""
         text = text_of(name)
         return self.con.execute(
             f"select {text}, count(*) from _tl_log where {text} is not null "
@@ -122,10 +122,10 @@ class Columns:
         ).fetchall()
 
     def number(self, name: str) -> tuple[str, str] | None:
-        """A column of numbers as SQL and what is to be said of it; None if it holds none.
+        """SQL of a column of numbers, and a remark; None if the column does not hold numbers.
 
-        Text with decimal commas or with separated thousands is a number too, where it can be told;
-        a few values may be something else.
+        Text with decimal commas or thousands separators counts as numbers if the two can be told
+        apart; a few values may be something else.
         """
         column = identifier(name)
         if self.is_number(name):
@@ -156,7 +156,7 @@ def last_word(name: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as YAML: plain where that is safe, else in double quotes."""
+    """A text as YAML: plain if that is safe, else in double quotes."""
     is_plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z0-9_]+)*", text) is not None
     is_plain = is_plain and text.lower() not in ("yes", "no", "on", "off", "y", "n")
     is_plain = is_plain and text.lower() not in ("true", "false", "null")

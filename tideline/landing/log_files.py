@@ -1,7 +1,7 @@
-"""Read a log (CSV, JSON lines, Parquet; gzip too) as rows with their line, whatever their state.
+"""Reads a log (CSV, JSON lines, Parquet; gzip too) as rows with line numbers, even if damaged.
 
-Text files are first turned into a temporary Parquet file, line by line and in constant memory, so
-that a row that cannot be read keeps its line number and its text instead of stopping the load.
+Text files are first converted to a temporary Parquet file, line by line and in constant memory. An
+unreadable row keeps its line number and its text there, and does not stop the load.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from tideline.warehouse.duckdb_file import only_row
 CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".log")
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (*CSV_SUFFIXES, *JSON_SUFFIXES, ".parquet")
-# So much is written at a time, and can be read alone: rows, and characters of JSON lines.
+# Size of a row group: rows, and characters of JSON lines.
 BATCH_ROWS, BATCH_TEXT = 50_000, 1 << 24
-# A quoted field longer than this many characters is a quote that nobody closed.
+# A quoted field with more characters than this is an unclosed quote.
 FIELD_LIMIT = 1 << 20
 INTEGER = r"-?(0|[1-9]\d{0,14})(\.0+)?"
 DECIMAL = r"-?(0|[1-9]\d*)(\.\d+)?"
@@ -50,7 +50,7 @@ class LandError(Exception):
 
 
 class Record(NamedTuple):
-    """One row of a text file: its line from 1, its values, or the problem and the text."""
+    """One row of a text file: its line from 1, and its values, or its problem and text."""
 
     line: int
     values: list[str] | None
@@ -64,7 +64,7 @@ class Log:
 
     `select` gives `_tl_line` (from 1), `_tl_problem`, `_tl_row` (the text of the whole row),
     `_tl_text` (struct of the columns as written, text files only) and the columns.
-    `columns` maps them to their DuckDB types. `is_partial`: the file has more rows than were read.
+    `columns` maps column names to DuckDB types. `is_partial` is true if the file has more rows.
     """
 
     path: Path
@@ -75,13 +75,13 @@ class Log:
 
 
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:
-    """A DuckDB of bounded memory that spills into `folder`, with the functions of a mapping."""
+    """A DuckDB with limited memory that spills into `folder`, with the functions of a mapping."""
     con = duckdb.connect()
     con.execute(f"set temp_directory = {literal(folder / 'spill')}")
     con.execute("set memory_limit = '1GB'")
     con.execute("set preserve_insertion_order = true")
     con.execute("set TimeZone = 'UTC'")
-    con.execute("set enable_progress_bar = true")  # for `Progress.following`, and not printed:
+    con.execute("set enable_progress_bar = true")  # for `Progress.following`; not printed
     con.execute("set enable_progress_bar_print = false")
     create_readers(con)
     return con
@@ -100,9 +100,9 @@ def open_log(
     format: LogFormat = AS_USUAL,
     most_rows: int | None = None,
 ) -> Log:
-    """Open a log, or its first `most_rows` rows; `folder` takes the temporary file of a text log.
+    """Open a log, or its first `most_rows` rows; temporary files of a text log go to `folder`.
 
-    Raises `LandError` if the file is missing, of another kind, or broken as a whole.
+    Raises `LandError` if the file is missing, has an unknown suffix, or is damaged as a whole.
     """
     kind = Path(path.name.lower().removesuffix(".gz")).suffix
     if kind not in SUFFIXES:
@@ -168,10 +168,10 @@ def typed_log(
     types: dict[str, str],
     is_text: bool,
 ) -> Log:
-    """Cast the columns to `types`; a row whose value cannot be cast has a problem then.
+    """Cast the columns to `types`; a row with a value that cannot be cast gets a problem.
 
-    `source` gives the columns as they are in the struct `_tl_raw`, and `_tl_line`, `_tl_problem`,
-    `_tl_original`.
+    `source` has the uncast columns in the struct `_tl_raw`, and `_tl_line`, `_tl_problem`,
+    `_tl_original`. Raises `MappingError` for a type that DuckDB does not know.
     """
     for name, kind in types.items():
         try:
@@ -206,16 +206,16 @@ def typed_log(
 
 
 def packed(columns: dict[str, str]) -> str:
-    """Names and expressions as the fields of a struct."""
+    """SQL of names and expressions as the fields of a struct."""
     return ", ".join(f"{identifier(name)} := {sql}" for name, sql in columns.items())
 
 
 def csv_columns(
     con: duckdb.DuckDBPyConnection, source: str
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """The columns of a staged CSV file, and the types of those that hold numbers only.
+    """The columns of a staged CSV file as SQL, and the types of those that hold only numbers.
 
-    A code with a leading zero or more digits than a double keeps is no number.
+    A code with a leading zero, or with more digits than a double holds, is not a number.
     """
     names = [name for name, *_ in con.execute(f"describe from {source}").fetchall()]
     names = [name for name in names if not name.startswith("_tl_")]
@@ -234,7 +234,7 @@ def csv_columns(
 
 @contextmanager
 def text_lines(path: Path, encoding: str, newline: str) -> Iterator[Iterator[str]]:
-    """The lines of a text file, gzip too; bytes that are not of the encoding stay as surrogates."""
+    """The lines of a text file, gzip too; bytes invalid in the encoding become surrogates."""
     with reading(path) as file:
         is_gzip = file.peek(2)[:2] == b"\x1f\x8b"
         plain = gzip.GzipFile(fileobj=file) if is_gzip else file
@@ -250,14 +250,14 @@ def text_lines(path: Path, encoding: str, newline: str) -> Iterator[Iterator[str
 
 
 def likely_delimiter(first: str) -> str:
-    """The delimiter of a CSV file whose first line this is."""
+    """The most frequent of the usual delimiters in the first line of a CSV file."""
     return max(",;\t|", key=first.count)
 
 
 def stage_text(path: Path, stage: Path, kind: str, format: LogFormat, most: int | None) -> bool:
     """Write the rows of a text file to a Parquet file `stage`, all columns as text.
 
-    Returns whether it has more than `most` rows, the others being left out.
+    Returns whether the file has more than `most` rows; only the first `most` are written.
     """
     newline = "" if kind in CSV_SUFFIXES else "\n"
     with text_lines(path, format.encoding, newline) as lines:
@@ -278,14 +278,14 @@ def stage_text(path: Path, stage: Path, kind: str, format: LogFormat, most: int 
 
 
 def csv_reader(lines: Iterable[str], delimiter: str, strict: bool = False) -> Iterator[list[str]]:
-    """The rows of CSV text; with a blank as delimiter any run of blanks is one."""
+    """The rows of CSV text; with a blank as delimiter, any run of blanks is one delimiter."""
     if delimiter == " ":
         lines = (line.strip() + "\n" for line in lines)
     return csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter == " ", strict=strict)
 
 
 def write_stage(stage: Path, names: list[str], records: Iterable[Record]) -> None:
-    """Write records in batches."""
+    """Write records to a Parquet file, in batches."""
     fields = ["_tl_problem", "_tl_original", *names]
     schema = pa.schema([("_tl_line", pa.int64()), *((name, pa.string()) for name in fields)])
     nothing = [None] * len(names)
@@ -293,7 +293,7 @@ def write_stage(stage: Path, names: list[str], records: Iterable[Record]) -> Non
 
         def write(batch: list[Record]) -> None:
             rows = zip(*(r.values or nothing for r in batch), strict=True)
-            # An empty field of a CSV file is no value.
+            # An empty field of a CSV file is null.
             texts = [[value or None for value in column] for column in rows]
             heads = [[r.line for r in batch], [r.problem for r in batch]]
             writer.write_table(
@@ -313,7 +313,7 @@ def write_stage(stage: Path, names: list[str], records: Iterable[Record]) -> Non
 
 
 def json_records(lines: Iterable[str], path: Path) -> Iterator[Record]:
-    """The lines of a JSON-lines file, blank ones left out; DuckDB judges the JSON."""
+    """The lines of a JSON-lines file without blank ones; DuckDB validates the JSON later."""
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if not text:
@@ -327,7 +327,7 @@ def json_records(lines: Iterable[str], path: Path) -> Iterator[Record]:
 
 
 def undecoded(text: str) -> tuple[str | None, str]:
-    r"""The problem with the bytes of a text, if any, and the text with such bytes as `\xe9`."""
+    r"""The problem of a text with undecoded bytes, if any, and the text with `\xe9` for them."""
     if text.isascii() or not UNDECODED.search(text):
         return None, text
     plain = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -340,7 +340,7 @@ def csv_records(
     """The rows of a CSV file from line `number` on: the lines `again`, then `lines`.
 
     A row has a problem if its quotes or the number of its columns (`width`) are wrong. Only its
-    first line is then taken for bad: a quote that nobody closed must not swallow its neighbours.
+    first line is rejected, and the next lines are parsed again: they may follow an unclosed quote.
     """
     waiting = deque(again)
     taken: list[str] = []

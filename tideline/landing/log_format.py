@@ -1,4 +1,4 @@
-"""Find out how a text log is written: its delimiter, its encoding, whether it names its columns."""
+"""Detects the format of a text log: delimiter, encoding, and whether it has column names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOOKED_AT = 200  # lines
 ALIKE = 0.9
 OTHER = "cp1252"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-# What no column is called: a number, a date, an address, a dash, something in brackets.
+# Not a column name: a number, a date, an address, a dash, a text in brackets.
 VALUE = re.compile(r"[-+]?[\d.,:/\s-]+([eE][-+]?\d+)?|\[.*|.*\]|\d{4}-\d\d-\d\d.*|-")
 
 # The common and the combined format of web servers: host, two names, [day:clock zone], "request".
@@ -35,7 +35,7 @@ WEB_COLUMNS = (
 
 
 def find_format(path: Path) -> tuple[LogFormat, list[str]]:
-    """The format of a text log and what it was seen by; other logs need none."""
+    """The format of a text log with the evidence; the default format for other logs."""
     if Path(path.name.lower().removesuffix(".gz")).suffix not in CSV_SUFFIXES:
         return LogFormat(), []
     with path.open("rb") as file:
@@ -72,14 +72,14 @@ def find_format(path: Path) -> tuple[LogFormat, list[str]]:
 
 
 def find_delimiter(head: list[str], usual: str) -> str:
-    """The delimiter that gives nearly all lines the same number of columns, the usual one first."""
+    """The first delimiter that gives nearly all lines the same number of columns, else `usual`."""
     for delimiter in dict.fromkeys([usual, ";", "\t", "|", ",", " "]):
         csv.field_size_limit(FIELD_LIMIT)
         try:
             rows = list(csv_reader(head, delimiter))
         except csv.Error:
             continue
-        # A quote that is opened in one field and closed in another: the delimiter is of the text.
+        # A quote that opens in one field and closes in another: the delimiter is part of the text.
         if any(cell.count('"') % 2 for row in rows for cell in row):
             continue
         widths = Counter(map(len, rows))

@@ -1,7 +1,7 @@
-"""A mapping says how a row of somebody's log becomes a message: a YAML file, read into types.
+"""Reads and checks a mapping: a YAML file that defines how a row of a log becomes a message.
 
 The format is described in `docs/reference/landing.md`. A mapping is trusted configuration, like a
-dbt model: its `sql` runs as it stands.
+dbt model: its `sql` runs unchanged.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ WITHOUT_PERSON = (
 
 
 class MappingError(ValueError):
-    """The mapping is wrong; the message names the key, what is wrong with it, and the fix."""
+    """The mapping is invalid; the message names the key, the problem and the fix."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """Where a value comes from: the `column` named so, a `constant`, or a DuckDB `sql` expression.
+    """The source of a value: the name of a `column`, a `constant`, or a DuckDB `sql` expression.
 
     `key` is its place in the mapping (`properties.revenue`), for errors.
     """
@@ -48,10 +48,10 @@ class Value:
 
 @dataclass(frozen=True)
 class Time:
-    """An instant: a value and how to read it.
+    """A time: a value and its format.
 
-    `unit` (s, ms, us, ns) says that it is a number since 1970 UTC, `format` is a strptime format;
-    `timezone` is that of clock times that name no zone themselves.
+    With `unit` (s, ms, us, ns) it is a number since 1970 UTC; `format` is a strptime format;
+    `timezone` applies to values without a zone.
     """
 
     value: Value
@@ -62,9 +62,9 @@ class Time:
 
 @dataclass(frozen=True)
 class Event:
-    """The event name: a value, names for some of its values, and one for those not in `names`.
+    """The event name: a value, names for some of its values, and a default name for the others.
 
-    Without `default` a value that is not in `names` is its own name.
+    Without `default`, a value that is not in `names` is the event name.
     """
 
     value: Value
@@ -74,10 +74,10 @@ class Event:
 
 @dataclass(frozen=True)
 class LogFormat:
-    """How a file is read: types of columns, and for CSV the delimiter, encoding and column names.
+    """The format of a file: types of columns, and for CSV the delimiter, encoding and column names.
 
-    Without `columns` the first line holds them. The delimiter " " is any run of blanks. `texts` are
-    columns, in lower case, that stay text although all their values look like numbers.
+    Without `columns`, the first line holds the names. The delimiter " " is any run of blanks.
+    `texts` are columns, in lower case, that stay text even if all their values look like numbers.
     """
 
     types: dict[str, str] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class LogFormat:
 
 @dataclass(frozen=True)
 class LogMapping:
-    """How the rows of one kind of log become messages."""
+    """The definition of the messages for the rows of one kind of log."""
 
     path: str
     time: Time
@@ -106,7 +106,7 @@ class LogMapping:
     format: LogFormat = LogFormat()
 
     def values(self) -> Iterator[Value]:
-        """Every value of the mapping, filters included."""
+        """All values of the mapping, including the filters."""
         times = [time.value for time in (self.time, self.received_at) if time]
         ids = [self.event_id, self.user_id, self.anonymous_id, self.email]
         objects = [*self.properties.values(), *self.context.values(), *self.traits.values()]
@@ -122,7 +122,7 @@ TOP_KEYS = (
 def load_mapping(path: Path) -> LogMapping:
     """Read a mapping file.
 
-    Raises `MappingError` if it cannot be read, is no YAML or breaks the format.
+    Raises `MappingError` if it cannot be read, is not YAML or is invalid.
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -136,7 +136,10 @@ def load_mapping(path: Path) -> LogMapping:
 
 
 def parse_mapping(document: Any, path: str = "mapping") -> LogMapping:
-    """Check a mapping that YAML has read, and type it. `path` is its name in errors."""
+    """The mapping of a parsed YAML document; `path` is its name in errors.
+
+    Raises `MappingError` if it is invalid.
+    """
     try:
         top = _object(document, "the mapping", TOP_KEYS)
         for key, missing in [("time", "when it happened"), ("event", "what happened")]:
@@ -197,7 +200,7 @@ def check_columns(mapping: LogMapping, columns: Iterable[str], log: str) -> None
 
 
 def _object(document: Any, key: str, keys: tuple[str, ...]) -> dict[str, Any]:
-    """A YAML object with known keys only."""
+    """A YAML object; raises `MappingError` if it has unknown keys."""
     if not isinstance(document, dict):
         raise MappingError(f"{key}: must be an object with some of the keys {', '.join(keys)}")
     for name in document:
@@ -208,7 +211,7 @@ def _object(document: Any, key: str, keys: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _named(document: Any, key: str) -> dict[str, Any]:
-    """A YAML object with free keys, or nothing."""
+    """A YAML object with any keys; empty if it is missing."""
     if document is None:
         return {}
     if not isinstance(document, dict):
@@ -217,7 +220,7 @@ def _named(document: Any, key: str) -> dict[str, Any]:
 
 
 def _value(document: Any, key: str, allowed: tuple[str, ...] = VALUE_KEYS) -> Value:
-    """A column name, or an object with one of `column`, `constant`, `sql`."""
+    """The value of a column name, or of an object with one of `column`, `constant`, `sql`."""
     if isinstance(document, str):
         return Value(key, "column", document)
     if not isinstance(document, dict):
@@ -239,7 +242,7 @@ def _value(document: Any, key: str, allowed: tuple[str, ...] = VALUE_KEYS) -> Va
 
 
 def _time(document: Any, key: str) -> Time:
-    """A value and how to read it as an instant."""
+    """The time of a YAML value."""
     value = _value(document, key, TIME_KEYS)
     options = document if isinstance(document, dict) else {}
     unit, form = options.get("unit"), options.get("format")
@@ -253,14 +256,14 @@ def _time(document: Any, key: str) -> Time:
 
 
 def _event(document: Any) -> Event:
-    """The event name and its names."""
+    """The event name of a YAML value."""
     value = _value(document, "event", EVENT_KEYS)
     options = document if isinstance(document, dict) else {}
     names = _named(options.get("names"), "event.names")
     for name in (*names.values(), options.get("default", "")):
         if not isinstance(name, str):
             raise MappingError(f"event: {name!r} is not an event name; put it in quotes")
-    # YAML 1.1 reads the bare words yes, no, on, off as booleans: the log's value would be lost.
+    # YAML 1.1 reads the bare words yes, no, on, off as booleans and loses the value of the log.
     for name in options.get("names") or {}:
         if isinstance(name, bool):
             raise MappingError("event.names: put quotes around yes, no, on, off, true and false")

@@ -1,4 +1,4 @@
-"""Names and values as SQL writes them, and names of columns that differ."""
+"""Quotes names and values for SQL, and makes column names unique."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The tracking plan: `tideline plan check` and `... infer`.
+"""Checks the tracking plan and proposes rows: `tideline plan check` and `tideline plan infer`.
 
-`check` says what is wrong in the seeds of the plan and its aliases. `infer` proposes rows of the
-plan from what has landed. How to work with the plan: docs/how-to/change-the-tracking-plan.md.
+`check` lists problems in the seeds of the plan and its aliases. `infer` proposes rows of the plan
+from landed data. docs/how-to/change-the-tracking-plan.md explains how to work with the plan.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Add proposed events to the tracking plan: lines are added at its end, no line is changed.
+"""Adds proposed events to the end of the tracking plan; existing lines stay unchanged.
 
-They are taken in unread, so they hold the types of properties and refuse nothing of a later log.
+The lines are accepted without review, so they hold only types and require no properties.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from tideline.landing.plan_infer import InferError, written
 from tideline.text import shown
 
 PLAN = "tracking_plan.csv"
-# So begins the description of a line until a person writes a better one; then come its landings.
+# Begins the description of an accepted line, before the landings, until somebody edits it.
 MARK = "Accepted from "
 MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """The events that were added to the plan, and their rows."""
+    """The events added to the plan, and their rows."""
 
     events: list[str]
     rows: list[dict[str, str]]
@@ -33,10 +33,10 @@ class Accepted:
 def accept(
     rows: list[dict[str, str]], seeds: Path = SEEDS, landings: Sequence[str] = ()
 ) -> Accepted:
-    """Add the rows of those events that the plan does not have yet, and say of which landings.
+    """Add the rows of events that the plan does not have, and name the landings in each.
 
-    What stands in the plan stays, byte for byte. Raises InferError if the plan has a problem
-    before or would have one afterwards; nothing is written then.
+    The existing bytes of the plan do not change. Raises InferError and writes nothing if the plan
+    has a problem before or after the change.
     """
     problems = check(seeds)
     if problems:
@@ -71,7 +71,7 @@ def accepted_from(row: dict[str, str]) -> list[str]:
 
 
 def problems_with(plan: bytes, seeds: Path) -> list[str]:
-    """What would be wrong with the seeds if this were the plan."""
+    """The problems of the seeds with this plan."""
     with copied(seeds) as folder:
         (folder / PLAN).write_bytes(plan)
         return [str(problem) for problem in check(folder)]
@@ -79,7 +79,7 @@ def problems_with(plan: bytes, seeds: Path) -> list[str]:
 
 @contextmanager
 def extended(rows: list[dict[str, str]], seeds: Path) -> Iterator[Path]:
-    """A copy of the seeds whose plan has these rows too, if they can be added."""
+    """A copy of the seeds with these rows in the plan, if they can be added."""
     with copied(seeds) as folder:
         with suppress(InferError):
             accept(rows, folder)
@@ -88,7 +88,7 @@ def extended(rows: list[dict[str, str]], seeds: Path) -> Iterator[Path]:
 
 @contextmanager
 def copied(seeds: Path) -> Iterator[Path]:
-    """A copy of the plan and its aliases, for as long as it is looked at."""
+    """A temporary copy of the plan and its aliases."""
     with tempfile.TemporaryDirectory() as name:
         for file in COLUMNS:
             (Path(name) / file).write_bytes((seeds / file).read_bytes())
@@ -96,7 +96,7 @@ def copied(seeds: Path) -> Iterator[Path]:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write a file as a whole or not at all, with the rights it had."""
+    """Write a file atomically and keep its permissions; raises InferError on failure."""
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".plan-", delete=False) as file:
             file.write(content)

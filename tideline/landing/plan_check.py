@@ -1,7 +1,7 @@
-"""Check the tracking plan and the aliases of events and properties, as they stand in `seeds/`.
+"""Checks the tracking plan and the aliases of events and properties in `seeds/`.
 
-Each problem names its file, its line and the fix. What is checked here is what dbt's own tests of
-the seeds cannot see or would only see in the middle of a build.
+Each problem names its file, its line and the fix. These checks cover what the dbt tests of the
+seeds cannot detect, or detect only during a build.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COLUMNS = {
     "event_aliases.csv": ("alias", "event_name", "tracker"),
     "property_aliases.csv": ("source", "event_name", "alias", "property", "priority"),
 }
-# Whether a text can be read as a type, as the macros `broken_rules` and `plan_violation` see it.
+# Whether a text is readable as a type, as in the macros `broken_rules` and `plan_violation`.
 READABLE: dict[str, Callable[[str], bool]] = {
     "text": lambda text: True,
     "number": lambda text: bool(
@@ -47,14 +47,14 @@ UNSAFE = re.compile(r"['\"\\]")
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong in a seed: its file, its line from 1, and what to do."""
+    """A problem in a seed: its file, its line from 1, and a text with the fix."""
 
     file: str
     line: int
     text: str
 
     def __str__(self) -> str:
-        """The problem as a person reads it, the place first."""
+        """The problem as text, the place first."""
         return f"seeds/{self.file}:{self.line}: {self.text}"
 
 
@@ -62,7 +62,7 @@ Row = tuple[int, dict[str, str]]
 
 
 def event_key(name: str) -> str:
-    """The form in which names of events are compared, as the macro of this name has it."""
+    """The form in which event names are compared, equal to the macro of this name."""
     return name.strip(" ").replace(" ", "_").replace("-", "_").lower()
 
 
@@ -82,7 +82,7 @@ def check(folder: Path = SEEDS) -> list[Problem]:
 
 
 def read(path: Path, columns: tuple[str, ...]) -> tuple[list[Row], list[Problem]]:
-    """The rows of a seed with their lines, and what keeps it or some of them from being read."""
+    """The readable rows of a seed with their lines, and the problems of the others."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
@@ -113,7 +113,7 @@ def read(path: Path, columns: tuple[str, ...]) -> tuple[list[Row], list[Problem]
 
 
 def properties_of(rows: list[Row]) -> dict[str, set[str]]:
-    """The events of the plan and the properties of each."""
+    """The events of the plan with the properties of each."""
     plan: dict[str, set[str]] = {}
     for _, row in rows:
         plan.setdefault(row["event_name"], set()).update(filter(None, [row["property"]]))
@@ -121,7 +121,7 @@ def properties_of(rows: list[Row]) -> dict[str, set[str]]:
 
 
 def check_plan(rows: list[Row]) -> Iterator[Problem]:
-    """What is wrong in the rows of the tracking plan."""
+    """Problems in the rows of the tracking plan."""
     seen: dict[tuple[str, str], Row] = {}
     plan = properties_of(rows)
     for line, row in rows:
@@ -142,13 +142,13 @@ def check_plan(rows: list[Row]) -> Iterator[Problem]:
 
 
 def snake_case(text: str) -> str:
-    """A name in snake_case, which begins with a letter; an example where no letter is Latin."""
+    """A name in snake_case that begins with a letter; an example if no letter is Latin."""
     name = re.sub(r"[^a-z0-9]+", "_", plain(text).lower()).strip("_") or "object_action"
     return name if name[0].isalpha() else f"event_{name}"
 
 
 def wrong_in_bare_event(row: dict[str, str], plan: dict[str, set[str]]) -> Iterator[str]:
-    """What is wrong in the row of an event without a property."""
+    """Problems in the row of an event without a property."""
     for column in ("property_type", "is_required", "allowed_values", "pattern"):
         if row[column]:
             yield f"{column} `{row[column]}` without a property; name the property or remove it"
@@ -157,7 +157,7 @@ def wrong_in_bare_event(row: dict[str, str], plan: dict[str, set[str]]) -> Itera
 
 
 def wrong_in_property(row: dict[str, str]) -> Iterator[str]:
-    """What is wrong in the row of a property."""
+    """Problems in the row of a property."""
     name, kind = f"`{row['event_name']}.{row['property']}`", row["property_type"]
     if UNSAFE.search(row["property"]) or not all(row["property"].split(".")):
         yield f"{name} cannot be looked up; a property is keys joined by dots, without quotes"
@@ -179,7 +179,7 @@ def wrong_in_property(row: dict[str, str]) -> Iterator[str]:
 
 
 def wrong_in_pattern(name: str, pattern: str, allowed: list[str]) -> Iterator[str]:
-    """What is wrong in the regular expression of a property."""
+    """Problems in the regular expression of a property."""
     if not pattern:
         return
     if UNSAFE.search(pattern):
@@ -202,7 +202,7 @@ def wrong_in_pattern(name: str, pattern: str, allowed: list[str]) -> Iterator[st
 
 
 def check_event_aliases(rows: list[Row], plan: dict[str, set[str]]) -> Iterator[Problem]:
-    """What is wrong in the aliases of events."""
+    """Problems in the aliases of events."""
     seen: dict[str, Row] = {}
     for line, row in rows:
         alias, event = row["alias"], row["event_name"]
@@ -230,7 +230,7 @@ def check_event_aliases(rows: list[Row], plan: dict[str, set[str]]) -> Iterator[
 
 
 def check_property_aliases(rows: list[Row], plan: dict[str, set[str]]) -> Iterator[Problem]:
-    """What is wrong in the aliases of properties."""
+    """Problems in the aliases of properties."""
     seen: dict[tuple[str, str, str], Row] = {}
     known = set().union(*plan.values()) if plan else set()
     for line, row in rows:

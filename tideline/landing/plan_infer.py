@@ -1,7 +1,7 @@
-"""Propose rows of the tracking plan from landed data: events, properties, types, values.
+"""Proposes rows of the tracking plan from landed data: events, properties, types, values.
 
-It reads the warehouse, where names stand after aliases, or the landed files alone. Only counts and
-short lists of values leave it, and of what looks like an id or like personal data no values at all.
+It reads the warehouse, where aliases are resolved, or only the landed files. The result holds
+counts and short lists of values, but no values that look like ids or personal data.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from tideline.landing.plan_check import (
 from tideline.text import counted, shown
 from tideline.warehouse.duckdb_file import only_row, reason
 
-# An event with fewer rows is rather a typing error; a property in fewer of its rows an accident.
+# An event with fewer rows may be a typing error, and so may a property in fewer of its rows.
 LEAST_ROWS = 10
-MOST_ROWS = 2_000_000  # of more rows every second, third, ... is read
-MOST_LANDED_ROWS = 500_000  # the same while landing, whose memory is bounded
+MOST_ROWS = 2_000_000  # of more rows, every second, third, ... is read
+MOST_LANDED_ROWS = 500_000  # the limit while landing, with limited memory
 LEAST_SHARE = 0.01
 MOST_PROPERTIES = 100
-# From so many rows on, what was always there is required and what was one of few values stays so.
+# The least rows for which to propose required properties and lists of allowed values.
 ENOUGH_ROWS = 200
 MOST_VALUES = 8
 LEAST_VALUE_SHARE = 0.01
 LONGEST_VALUE = 40
-# The share of the filled rows that a type must fit: the rest is quarantined, as it deserves.
+# The share of the filled rows that must fit a type: the rest is quarantined.
 FIT = 0.95
-# Calls that carry traits of a person rather than properties.
+# Calls with traits of a person instead of properties.
 TRAIT_CALLS = ("identify", "group", "alias")
-# Names of properties that tell whose event it is; whole words of the name in snake_case.
+# Words of property names, in snake_case, that suggest personal data.
 PERSONAL = {
     *(
         "email",
@@ -79,13 +79,13 @@ IDS = {
     *("id", "ids", "uuid", "guid", "key", "sku", "hash", "slug", "code", "number", "no"),
     *("url", "uri", "path", "href", "link"),
 }
-# What is whole today has cents tomorrow.
+# Never integers: a later amount may have cents.
 AMOUNTS = {"price", "amount", "revenue", "value", "total", "cost", "tax", "discount", "mrr", "fee"}
 EMAIL = "[^@ ]+@[^@ ]+[.][A-Za-z]{2,}"
 PHONE = "[+]?[0-9][0-9 ()/.-]{5,}[0-9]"
 IP = "[0-9]{1,3}([.][0-9]{1,3}){3}"
 PERSONAL_TEXT = f"{EMAIL}|{PHONE}|{IP}"
-# A name with an address or so many digits is rather somebody's than an event's.
+# An event name with an email address or many digits may be personal data.
 PERSONAL_NAME = re.compile(r"@|[0-9]{5}|([0-9][^0-9]*){7}")
 OPAQUE_TEXT = "[0-9a-fA-F-]{16,}|.*[0-9]{5,}.*"
 INSTANT = "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}.*)?"
@@ -106,10 +106,10 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Property:
-    """What a property of an event was in its `rows`; the other numbers count filled rows.
+    """Statistics of a property of an event: numbers of filled rows, in total and by kind.
 
-    `personal` ones look like an address or a phone number, `opaque` ones like an id. `values` maps
-    the values to their rows if they are few, else it is None.
+    `personal` counts values like an address or a phone number, `opaque` those like an id. `values`
+    maps the values to their rows if they are few, else it is None.
     """
 
     name: str
@@ -127,10 +127,10 @@ class Property:
 
 
 def infer(warehouse: Path | None, landing: Path, seeds: Path, everything: bool) -> Proposal:
-    """Rows for what the plan does not have, or for all that has landed.
+    """Proposed rows for all landed events if `everything`, else for what the plan does not have.
 
-    The warehouse is read where there is one with landed events, else the landing folder. Raises
-    InferError if neither has an event.
+    Reads the warehouse if it has landed events, else the landing folder. Raises InferError if
+    neither has an event.
     """
     with duckdb.connect() as con:
         if warehouse and warehouse.exists():
@@ -161,9 +161,9 @@ def infer(warehouse: Path | None, landing: Path, seeds: Path, everything: bool) 
 def infer_unknown(
     con: duckdb.DuckDBPyConnection, paths: Sequence[Path], seeds: Path = SEEDS
 ) -> Proposal:
-    """Rows for the events of landed files that the plan does not know, to be taken in unread.
+    """Proposed rows for the unknown events of landed files, accepted without review.
 
-    So they hold just the types that landed rows have: a later value or gap breaks none.
+    They hold only types that all landed rows fit and require no properties.
     """
     proposal = Proposal(", ".join(map(str, paths)))
     read_files(con, paths, seeds, proposal.notes)
@@ -175,12 +175,12 @@ def infer_unknown(
 
 
 def read_seed(seeds: Path, file: str) -> list[Row]:
-    """The rows of a seed that can be read."""
+    """The readable rows of a seed."""
     return read(seeds / file, COLUMNS[file])[0]
 
 
 def names_of(event: str, name: str, seeds: Path = SEEDS) -> list[str]:
-    """A property of the plan and the keys that stand for it in the collector's events."""
+    """A property of the plan, then its aliases in the collector's events."""
     aliases = [row for _, row in read_seed(seeds, "property_aliases.csv")]
     return [
         name,
@@ -197,7 +197,7 @@ def names_of(event: str, name: str, seeds: Path = SEEDS) -> list[str]:
 def sample_events(
     con: duckdb.DuckDBPyConnection, seeds: Path, notes: list[str], most: int = MOST_ROWS
 ) -> list[tuple[str, int]]:
-    """The events of `landed` and their rows; makes the tables that `add_event` reads."""
+    """The events of `landed` with their rows; creates the tables that `add_event` reads."""
     rows = only_row(con, "select count(*) from landed")[0]
     step = max(1, -(-rows // most))
     if step > 1:
@@ -221,7 +221,7 @@ def sample_events(
 
 
 def read_warehouse(con: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Make the view `landed` of `event_name` and `properties` from the warehouse, read-only."""
+    """Create the view `landed` of `event_name` and `properties` from the read-only warehouse."""
     try:
         con.execute(f"attach {literal(str(path))} as warehouse (read_only)")
         con.execute(
@@ -243,7 +243,7 @@ def read_warehouse(con: duckdb.DuckDBPyConnection, path: Path) -> None:
 def read_files(
     con: duckdb.DuckDBPyConnection, paths: Iterable[Path], seeds: Path, notes: list[str]
 ) -> None:
-    """Make the table `landed` of `event_name` and `properties` from the files of a collector."""
+    """Create the table `landed` of `event_name` and `properties` from files of a collector."""
     con.execute("create or replace temp table messages (event_name text, properties json)")
     for path in paths:
         kind = path.name.lower().removesuffix(".gz").rsplit(".", 1)[-1]
@@ -311,7 +311,7 @@ EVENTS = f"""
     having count(*) >= {LEAST_ROWS}
     order by event_name
 """
-# What the properties of an event are; a key that is an alias counts as the one it stands for.
+# Statistics of the properties of an event; an alias counts as its property.
 PROPERTIES = f"""
     with named as (
         select
@@ -356,7 +356,7 @@ def add_event(
     is_known: bool,
     is_lenient: bool = False,
 ) -> None:
-    """Add the rows of one event to the proposal; lenient ones hold for each row that was read."""
+    """Add the rows of one event to the proposal; with `is_lenient`, every row read fits them."""
     if not is_event_name(event):
         proposal.notes.append(
             f"{shown_name(event)}, {counted(rows, 'row')}, is left out: {renamed(event)}"
@@ -373,7 +373,7 @@ def add_event(
             "with a name that cannot be looked up"
         )
     new = [each for each in usual if each.name not in skip]
-    if is_lenient:  # what the plan does not name is not judged
+    if is_lenient:  # properties outside the plan are not checked
         mixed = [each for each in new if not loose_type(each)]
         new = [each for each in new if each not in mixed]
         proposal.notes += [
@@ -386,7 +386,7 @@ def add_event(
 
 
 def is_event_name(name: str) -> bool:
-    """Whether a name can be that of an event of the plan."""
+    """Whether a name is a valid event name of the plan."""
     return bool(re.fullmatch(r"[a-z][a-z0-9_]{0,99}", name))
 
 
@@ -398,19 +398,19 @@ def shown_name(event: str) -> str:
 
 
 def renamed(event: str) -> str:
-    """What is wrong with a name that is not in snake_case, and a name that is."""
+    """The problem of a name that is not in snake_case, with a valid name."""
     if PERSONAL_NAME.search(event):
         return "its name is not in snake_case"
     return f"its name is not in snake_case; call it `{shown(snake_case(event))}`"
 
 
 def is_name(name: str) -> bool:
-    """Whether a key can stand in the plan: not a path, not a value that became a key."""
+    """Whether a key can be a property of the plan: not a path, and not like a value."""
     return bool(re.fullmatch(r"[^\W\d][\w $:-]{0,99}", name)) and not UNSAFE.search(name)
 
 
 def proposed(event: str, each: Property, rows: int, is_lenient: bool) -> dict[str, str]:
-    """The row of the plan for a property."""
+    """The proposed row of the plan for a property."""
     kind, fitting = (loose_type(each) or "", each.filled) if is_lenient else type_of(each)
     allowed = [] if is_lenient else allowed_of(each, kind)
     facts = [f"Filled in {each.filled / rows:.1%} of {counted(rows, 'row')}"]
@@ -449,11 +449,11 @@ def row_of(
 
 
 def loose_type(each: Property) -> str | None:
-    """The type that a later value is least likely to break; none fits objects among others."""
+    """The type that later values are most likely to fit; None if only some are objects."""
     for kind, count in (("object", each.objects), ("array", each.arrays)):
         if count:
             return kind if count == each.filled else None
-    if each.strings or ends_like_id(each.name):  # a string may be anything tomorrow
+    if each.strings or ends_like_id(each.name):  # a later string may be any text
         return "text"
     for kind, count in (("boolean", each.booleans), ("number", each.numbers)):
         if count == each.filled:
@@ -462,7 +462,7 @@ def loose_type(each: Property) -> str | None:
 
 
 def type_of(each: Property) -> tuple[str, int]:
-    """The narrowest type that nearly all filled rows fit, and how many do; an id is text."""
+    """The narrowest type that nearly all filled rows fit, and their number; an id is text."""
     words = words_of(each.name)
     fitting = {"object": each.objects, "array": each.arrays}
     if not ends_like_id(each.name):
@@ -478,7 +478,7 @@ def type_of(each: Property) -> tuple[str, int]:
 
 
 def allowed_of(each: Property, kind: str) -> list[str]:
-    """The values that a property may have, where they are few, stay so, and are nobody's."""
+    """The allowed values of a property: if few and not private, else an empty list."""
     is_private = bool((PERSONAL | IDS | {"name"}).intersection(words_of(each.name)))
     is_private = is_private or each.personal > 0 or each.opaque > 0
     if kind != "text" or is_private or not each.values or each.filled < ENOUGH_ROWS:
@@ -493,18 +493,18 @@ def allowed_of(each: Property, kind: str) -> list[str]:
 
 
 def words_of(name: str) -> list[str]:
-    """The words of a name in snake_case, camelCase or with spaces, lower-cased."""
+    """The words of a name in snake_case, camelCase or with spaces, in lower case."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return re.split(r"[^a-z0-9]+", spaced.lower())
 
 
 def ends_like_id(name: str) -> bool:
-    """Whether a name is that of an id: `order_number` is, `number_of_items` is not."""
+    """Whether a name ends like an id: `order_number` does, `number_of_items` does not."""
     return words_of(name)[-1] in IDS
 
 
 def described(rows: list[dict[str, str]]) -> list[str]:
-    """Rows in short, a line per event: its properties with their types."""
+    """A short line per event of the rows: its properties with their types."""
     lines: dict[str, list[str]] = {}
     for row in rows:
         found = lines.setdefault(row["event_name"], [])
@@ -514,7 +514,7 @@ def described(rows: list[dict[str, str]]) -> list[str]:
 
 
 def written(rows: list[dict[str, str]]) -> str:
-    """Rows as CSV in the shape of the seed."""
+    """Rows as CSV with the columns of the seed."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS["tracking_plan.csv"], lineterminator="\n")
     writer.writeheader()

@@ -1,7 +1,7 @@
-"""The SQL by which a build judges events, rendered from the project's macros without dbt.
+"""Renders the SQL with which a build checks events from the project's macros, without dbt.
 
-So a landing gives the reasons of the build for the rows that it will refuse. `macros/` holds the
-rules; nothing of them is said again here.
+A landing reports the same reasons as the build for rows that will be quarantined. The rules exist
+only in `macros/`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jinja2 import Environment
 
 FOLDER = Path(__file__).parents[2] / "macros"
 MACRO = re.compile(r"\{%-? macro (\w+)\(.*?\{%-? endmacro -?%\}", re.DOTALL)
-# How dbt types the columns of the seeds that are no text.
+# Types of the seed columns that are not text.
 TYPES: dict[str, Callable[[str], object]] = {
     "is_required": lambda text: text == "true",
     "priority": int,
@@ -25,11 +25,11 @@ TYPES: dict[str, Callable[[str], object]] = {
 
 
 class PlanMacroError(Exception):
-    """A seed holds what no SQL can be made of; the message names it and the fix."""
+    """A seed holds a value that cannot be rendered as SQL; the message names it and the fix."""
 
 
 class _Returned(Exception):
-    """What a macro returns instead of text."""
+    """Carries the value that a macro returns instead of text."""
 
     def __init__(self, value: object) -> None:
         super().__init__()
@@ -37,9 +37,9 @@ class _Returned(Exception):
 
 
 def render(name: str, *arguments: object, **named: object) -> Any:
-    """What a macro makes of its arguments, for DuckDB; a seed is a list of rows as dicts of texts.
+    """The result of a macro call, for DuckDB; a seed is a list of rows as dicts of texts.
 
-    Raises PlanMacroError.
+    Raises PlanMacroError if a value of a seed cannot be rendered as SQL.
     """
     try:
         return getattr(_module(name), name)(*arguments, **named)
@@ -49,21 +49,21 @@ def render(name: str, *arguments: object, **named: object) -> Any:
 
 @cache
 def _texts() -> dict[str, str]:
-    """The text of each macro."""
+    """The text of each macro, by name."""
     files = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.rglob("*.sql"))]
     return {found[1]: found[0] for file in files for found in MACRO.finditer(file)}
 
 
 @cache
 def _module(name: str) -> ModuleType:
-    """One macro: if it calls others of its file, their `return` is theirs alone."""
+    """A module of one macro only: a `return` in another macro then ends that macro alone."""
     module: Any = _environment().from_string(_texts()[name]).module
     return module
 
 
 @cache
 def _environment() -> Environment:
-    """What the macros call: each other, and of dbt what they need."""
+    """The environment of the macros: all macros, and the parts of dbt that they use."""
     environment = Environment(extensions=["jinja2.ext.do"], autoescape=False)
     macros = {name: partial(render, name) for name in _texts()}
     environment.globals |= macros
@@ -87,7 +87,7 @@ def _fail(message: str) -> NoReturn:
 
 
 def _seed_rows(rows: Sequence[dict[str, str]], columns: Sequence[str]) -> list[list[object]]:
-    """The rows of a seed as the macro of this name reads them from the warehouse, nulls last."""
+    """The rows of a seed, sorted with nulls last, like the macro `seed_rows` returns them."""
     found = [
         [TYPES.get(column, str)(row[column]) if row[column] else None for column in columns]
         for row in rows

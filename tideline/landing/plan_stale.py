@@ -1,4 +1,4 @@
-"""Lines of the tracking plan that --accept-plan wrote, of events that no landing has any more."""
+"""Finds lines of the tracking plan from --accept-plan whose events no landing has any more."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tideline.text import shown_path
 def stale_lines(
     con: duckdb.DuckDBPyConnection, outputs: Sequence[Path], seeds: Path
 ) -> dict[str, list[int]]:
-    """Events that were accepted from these landings and are in none of their folder any more, with
-    their lines; without those of which a person has written or changed a line.
+    """Events accepted from these landings that no landing of the folder has any more, with their
+    lines in the plan; without events that have a line of another origin.
     """
     folder, names = outputs[0].parent, {path.stem for path in outputs}
     lines: dict[str, list[int]] = {}
@@ -38,7 +38,7 @@ def stale_lines(
 
 
 def stale_warning(stale: dict[str, list[int]], seeds: Path) -> str:
-    """Which lines of the plan to remove."""
+    """A warning that lists the lines of the plan to remove."""
     events = ", ".join(f"{event} ({places(lines)})" for event, lines in stale.items())
     return (
         f"no landing has these events any more, which --accept-plan added to "
@@ -47,7 +47,7 @@ def stale_warning(stale: dict[str, list[int]], seeds: Path) -> str:
 
 
 def places(lines: list[int]) -> str:
-    """Lines in words: `line 7`, `lines 7-9, 12`."""
+    """Line numbers in words: `line 7`, `lines 7-9, 12`."""
     spans: list[list[int]] = []
     for line in lines:
         if spans and line == spans[-1][-1] + 1:

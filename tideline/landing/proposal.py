@@ -1,4 +1,4 @@
-"""Propose a mapping for a log, try it on the log's rows, and write it to a file."""
+"""Proposes a mapping for a log, tries it on the rows, and prints it or writes it to a file."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tideline.landing.propose import propose
 from tideline.text import shown_path
 
 ADDS = "--accept-plan adds these events and properties to"
-PLACE = "this mapping"  # where errors in a proposal are
+PLACE = "this mapping"  # the name of the proposal in errors
 
 
 def propose_for(paths: list[Path], output: Path | None, seeds: Path) -> int:
-    """Print a mapping for a log, or write it to a new file."""
+    """Print a mapping for a log, or write it to a new file; returns the exit code."""
     path = paths[0]
     if output and output.exists():
         raise LandError(f"{output}: exists; choose another name")
@@ -48,7 +48,7 @@ def propose_for(paths: list[Path], output: Path | None, seeds: Path) -> int:
 
 
 def tried(con: duckdb.DuckDBPyConnection, log: Log, text: str, folder: Path, seeds: Path) -> str:
-    """What a proposed mapping would land, as comments of it."""
+    """The result of landing with a proposed mapping, as YAML comments."""
     try:
         mapping = parse_mapping(yaml.safe_load(text), PLACE)
         compiler = Compiler(con, log, mapping, log.path.name)
@@ -77,5 +77,5 @@ def tried(con: duckdb.DuckDBPyConnection, log: Log, text: str, folder: Path, see
 
 
 def cannot_land(error: Exception) -> str:
-    """Why a proposed mapping cannot land, as a comment of it."""
+    """The reason why a proposed mapping cannot land, as a YAML comment."""
     return f"\n# It cannot land yet: {str(error).removeprefix(f'{PLACE}: ')}\n"

@@ -1,4 +1,4 @@
-"""Propose a mapping for a log: guesses from names, each tested on the log's own rows."""
+"""Proposes a mapping for a log: guesses from names, each tested on the rows of the log."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tideline.landing.mapping import LogFormat
 from tideline.landing.names import identifier
 from tideline.text import counted
 
-MOST_ROWS = 5_000_000  # of a longer log the first ones are looked at
+MOST_ROWS = 5_000_000  # of a longer log, only the first rows are read
 RECEIVED = ("received_at", "collector_tstamp", "ingested_at", "server_time")
 BROWSER = "(Mozilla|Opera)/.*"
-# Columns that the graph looks for in the context: bots, devices, referrers and campaigns.
+# Columns for the context, where a build detects bots, devices, referrers and campaigns.
 CONTEXT = {
     "user_agent": "userAgent",
     "useragent": "userAgent",
@@ -44,7 +44,7 @@ CONTEXT = {
 def propose(
     con: duckdb.DuckDBPyConnection, path: Path, folder: Path, seeds: Path
 ) -> tuple[Log, str]:
-    """The log, and a mapping for it as YAML text. What could not be guessed is a comment."""
+    """The log, and a mapping for it as YAML text with comments for open questions."""
     columns, format, seen = look_at(con, path, folder)
     out = [
         f"# A mapping for {path.name}, guessed from its columns and tested on its rows.",
@@ -81,11 +81,11 @@ def propose(
 def look_at(
     con: duckdb.DuckDBPyConnection, path: Path, folder: Path
 ) -> tuple[Columns, LogFormat, list[str]]:
-    """The columns of a log of unknown format, the format, and what it was seen by."""
+    """The columns of a log of unknown format, the format, and the evidence for it."""
     try:
         format, seen = find_format(path)
     except (OSError, EOFError, UnicodeError, zlib.error, gzip.BadGzipFile, csv.Error):
-        format, seen = LogFormat(), []  # opening the log says what is wrong with it
+        format, seen = LogFormat(), []  # opening the log raises the error
     columns = Columns(con, open_log(con, path, folder, format, MOST_ROWS), folder)
     wrong = sum(n for why, n in columns.problems.items() if why.startswith("not UTF-8"))
     if not wrong or format.encoding != "utf-8":
@@ -97,7 +97,7 @@ def look_at(
 
 
 def rows_seen(columns: Columns) -> list[str]:
-    """What was read of the log."""
+    """Comments about the rows that were read."""
     rows = counted(columns.rows, "row")
     is_partial = columns.log.is_partial
     lines = [f"# Read: the first {rows}, the rest not." if is_partial else f"# Read: all {rows}."]
@@ -110,7 +110,7 @@ def rows_seen(columns: Columns) -> list[str]:
 
 
 def time_lines(time: Reading | None) -> list[str]:
-    """The line for `time`; both readings as comments where nothing tells them apart."""
+    """The line for `time`; in doubt, both readings as comments."""
     if not time:
         return ["# time: which column says when? No column can be read as a time throughout."]
     if not time.doubt:
@@ -121,7 +121,7 @@ def time_lines(time: Reading | None) -> list[str]:
 
 
 def find_received(columns: Columns, time: Reading) -> Reading | None:
-    """The column that says when a row arrived: it is never before the time of the event."""
+    """The column of the time of arrival, which is never before the time of the event."""
     for name in columns.names:
         if columns.words[name] not in RECEIVED or name in time.columns:
             continue
@@ -132,7 +132,7 @@ def find_received(columns: Columns, time: Reading) -> Reading | None:
 
 
 def context_of(columns: Columns, names: list[str]) -> dict[str, str]:
-    """Places of the context and the columns for them, known by name; browsers by value too."""
+    """Columns by their path in the context, found by name, or by value for browsers."""
     found: dict[str, str] = {}
     for name in names:
         place = CONTEXT.get(columns.words[name])
@@ -144,12 +144,12 @@ def context_of(columns: Columns, names: list[str]) -> dict[str, str]:
 
 
 def property_lines(columns: Columns, names: list[str], event: EventGuess) -> list[str]:
-    """The lines of the properties with their types; every column that is not used elsewhere."""
+    """The lines of the properties with their types: all columns not used elsewhere."""
     lines = [f"  {name}: {value}" for name, value in event.properties.items()]
     taken = set(event.properties)
     for name in names:
         if name == event.column and not event.is_merged:
-            continue  # the event says the same
+            continue  # the event has the same value
         if quoted(name) in event.properties.values():
             continue
         if columns.holds_others(name):
@@ -174,7 +174,7 @@ def property_lines(columns: Columns, names: list[str], event: EventGuess) -> lis
 
 
 def value_of(columns: Columns, name: str) -> tuple[str, str]:
-    """A column as the value of a property, and its type in words."""
+    """YAML of a column as the value of a property, and its type in words."""
     number = columns.number(name)
     if number and number[1]:
         return f"{{sql: {quoted_sql(number[0])}}}", number[1]

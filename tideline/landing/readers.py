@@ -1,6 +1,4 @@
-"""Functions by which a mapping reads numbers that are written with a comma, and which values of a
-log an expression could not read.
-"""
+"""Functions with which a mapping reads numbers with commas, and the columns of an expression."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ import duckdb
 
 from tideline.warehouse.duckdb_file import only_row
 
-# How numbers are written, as regular expressions, by the function that reads them.
+# Regular expressions of numbers, by the function that reads them.
 WRITTEN = {
     "decimal_comma": r"-?\d{1,3}([.]\d{3})+(,\d+)?|-?\d+(,\d+)?",
     "thousands_comma": r"-?\d{1,3}(,\d{3})+([.]\d+)?|-?\d+([.]\d+)?",
@@ -26,7 +24,7 @@ BARE = {
     "decimal_comma": "replace(replace({text}, '.', ''), ',', '.')",
     "thousands_comma": "replace({text}, ',', '')",
 }
-# What becomes null where it cannot be read, rather than an error.
+# Functions that return null for an unreadable value instead of an error.
 READS = re.compile(rf"\b(try_cast|try|try_strptime|{'|'.join(WRITTEN)})\s*\(", re.IGNORECASE)
 ARGUMENT = re.compile(
     rf"\b(?:{'|'.join(WRITTEN)})\s*\(\s*(?:\"((?:[^\"]|\"\")+)\"|([^\W\d]\w*))\s*\)", re.IGNORECASE
@@ -34,10 +32,10 @@ ARGUMENT = re.compile(
 
 
 def create_readers(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the functions; what is a number already stays what it is."""
+    """Create the functions; they return numbers unchanged."""
     for name, written in WRITTEN.items():
         sent = "cast(written as varchar)"
-        text = f"trim({sent}, ' \"')"  # a string of JSON has quotes, its numbers have none
+        text = f"trim({sent}, ' \"')"  # JSON strings have quotes, JSON numbers do not
         con.execute(
             f"create or replace temp macro {name}(written) as case "
             "when typeof(written) not in ('VARCHAR', 'JSON') or typeof(written) = 'JSON' "
@@ -48,7 +46,7 @@ def create_readers(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def columns_as_written(expressions: Iterable[str]) -> frozenset[str]:
-    """The columns, in lower case, whose text the functions read: 1.250 is no number yet."""
+    """Columns, in lower case, that the functions read: they stay text, as 1.250 may be 1250."""
     return frozenset(
         (quoted.replace('""', '"') or bare).lower()
         for sql in expressions
@@ -57,14 +55,14 @@ def columns_as_written(expressions: Iterable[str]) -> frozenset[str]:
 
 
 def columns_of(con: duckdb.DuckDBPyConnection, sql: str, columns: Iterable[str]) -> list[str]:
-    """Those of a log's columns that an expression reads."""
+    """Columns of a log that an expression reads."""
     (tree,) = only_row(con, "select json_serialize_sql(?)", [f"select {sql} from rows"])
     named = {name.lower() for name in _references(json.loads(tree))}
     return [column for column in columns if column.lower() in named]
 
 
 def _references(node: Any) -> Iterator[str]:
-    """The names of columns in the tree of a statement."""
+    """The column names in the syntax tree of a statement."""
     if isinstance(node, dict):
         if node.get("class") == "COLUMN_REF":
             yield node["column_names"][-1]
