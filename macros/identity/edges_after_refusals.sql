@@ -1,7 +1,8 @@
 {#-
-    What `connected_components` resolves again: of each component of `int_reached_components` with a
-    refused edge, its nodes, since one may be left without an edge, and its other edges. `refusals`
-    are the models that refuse edges, each with `edge_id` and `component`.
+    The edges that `connected_components` resolves again. Each component of `int_reached_components`
+    with a refused edge contributes its other edges, and each of its nodes as an edge to itself: a
+    node may have lost its last edge. `refusals` names the models that refuse edges, each with
+    `edge_id` and `component`.
 -#}
 {% macro edges_after_refusals(refusals) -%}
 with edges as (

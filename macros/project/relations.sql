@@ -1,6 +1,6 @@
 {#-
-    The relation of a model by name, in the schema of its folder, for a model that reads a table
-    written after it, where a `ref` would be a cycle.
+    The relation of a model by name, in the schema of its folder. A model uses it for a table that
+    is written later, because a `ref` would be a cycle.
 -#}
 {% macro relation_of(name) %}
     {%- if not execute -%}

@@ -54,7 +54,7 @@
     {{ return(segments | sort(attribute='spec.priority')) }}
 {% endmacro %}
 
-{#- What an error about an unknown column ends with if the shop is turned off. -#}
+{#- The last sentence of an error about an unknown column if the shop is turned off. -#}
 {% macro shop_hint() -%}
     {{ return('' if var('shop') else '. The var shop is false: the traits of the shop are off') }}
 {%- endmacro %}

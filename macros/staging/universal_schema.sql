@@ -1,6 +1,6 @@
 {#-
-    The columns of the universal event schema, by name: models that unite rows or empty them name
-    each. Types and descriptions are in models/staging/_staging.yml; a test compares the names.
+    The column names of the universal event schema, for models that list them all. Types and
+    descriptions are in models/staging/_staging.yml; a test compares the names.
 -#}
 {% macro universal_columns() %}
     {{ return([

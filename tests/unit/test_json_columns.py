@@ -1,4 +1,4 @@
-"""The columns of JSON lines: the same whether their structure is asked at once or in pieces."""
+"""The columns of JSON lines are the same if their structure is queried at once or in pieces."""
 
 import json
 from contextlib import nullcontext
@@ -34,7 +34,7 @@ def stage(con, docs):
 
 
 def without_lists(structure):
-    """What lists hold is not looked at."""
+    """A structure without the contents of its lists."""
     if isinstance(structure, dict):
         return {key: without_lists(each) for key, each in sorted(structure.items())}
     return "a list" if isinstance(structure, list) else structure

@@ -1,7 +1,7 @@
-"""Macros stand where one looks for them: a file per dialect difference, else a file per topic.
+"""Macros have a file per dialect difference, else a file per topic.
 
-Each rule is a function that lists what breaks it. It finds nothing in the project, and what is
-wrong where one file is moved.
+Each rule is a function that lists violations. Each test checks that it finds none in the project,
+and finds the one caused by a change of a file.
 """
 
 import functools
@@ -17,12 +17,12 @@ ALONE = {
     "attribute_rules": "the checks of a seed, as long as the model that reads it",
     "var_rules": "a table that people edit, one line per var",
 }
-# Folders named after what their macros are about, which models of another step call.
+# Folders named after the topic of their macros, which models of another step call.
 CALLED_ELSEWHERE = {"privacy": "the events keep nothing of forgotten people"}
 
 
 def texts():
-    """What dbt reads, by path."""
+    """The text of each file that dbt reads, by path."""
     paths = [path for name in FOLDERS for path in (REPOSITORY / name).rglob("*")]
     paths = [p for p in [*paths, REPOSITORY / "dbt_project.yml"] if p.suffix in (".sql", ".yml")]
     found = {str(path.relative_to(REPOSITORY)): path.read_text() for path in paths}
@@ -40,7 +40,7 @@ def defined(text):
 
 
 def macro_files(texts):
-    """Each file of macros outside the dialects, with what it defines."""
+    """Each macro file outside ONE_EACH, with the names that it defines."""
     for path, text in texts.items():
         if path.startswith("macros/") and PurePosixPath(path).parts[1] not in ONE_EACH:
             yield path, defined(text)
@@ -48,7 +48,7 @@ def macro_files(texts):
 
 @functools.cache
 def called(text):
-    """The names that a file calls, hands on as the value of a mapping, or is materialized by."""
+    """The names that a file calls, passes as the value of a mapping, or is materialized by."""
     calls = re.findall(r"(?<!macro )\b(\w+)\(|: (\w+),|materialized='(\w+)'", text)
     return {name for names in calls for name in names if name}
 
@@ -71,7 +71,7 @@ def steps_that_call(path, texts):
 
 
 def not_one_dialect_macro(texts):
-    """Files of `cross_db` that hold anything but one macro with their name and its dialects."""
+    """Files of `cross_db` that hold anything but one macro of their name and its dialects."""
     for path, text in texts.items():
         if path.startswith("macros/cross_db/"):
             names = {re.sub(f"^({'|'.join(DIALECTS)})", "", name) for name in defined(text)}
@@ -80,14 +80,14 @@ def not_one_dialect_macro(texts):
 
 
 def alone_for_one_caller(texts):
-    """Files with one macro that one file calls: it belongs there, or in the file of its topic."""
+    """Files with one macro and one caller: it belongs in the caller or the file of its topic."""
     for path, names in macro_files(texts):
         if len(names) == 1 and len(callers(path, texts)) == 1 and names[0] not in ALONE:
             yield path
 
 
 def misplaced(texts):
-    """Files in the folder of no step, or of another step than those that call them."""
+    """Files in a folder that is not a step, or is not a step that calls them."""
     steps = {PurePosixPath(path).parts[1] for path in texts if path.startswith("models/")}
     for path, _ in macro_files(texts):
         folder = PurePosixPath(path).parts[1]

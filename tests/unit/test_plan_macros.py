@@ -1,4 +1,4 @@
-"""The macros that a landing renders are found in whichever file they are."""
+"""A landing renders the macros of the plan, whichever files hold them."""
 
 import duckdb
 import pytest
@@ -24,7 +24,7 @@ def value(sql, **columns):
     ("properties", "reason"),
     [
         ('{"product_id": "p1"}', None),
-        ('{"sku": "p1"}', None),  # an alias fills what is required
+        ('{"sku": "p1"}', None),  # an alias fills a required property
         ("{}", "product_view: product_id is missing"),
         ('{"product_id": "p1", "price": "free"}', "product_view: price is not a number"),
         ('{"product_id": {"en": "p1"}}', "product_view: product_id is not text"),

@@ -1,4 +1,4 @@
-"""What the Python models repeat is the same wherever it stands: they cannot import each other."""
+"""Functions repeated in several Python models are equal: the models cannot share imports."""
 
 import ast
 import re
@@ -6,7 +6,7 @@ import re
 from tests.support.deployment import REPOSITORY
 
 MODELS = REPOSITORY / "python_models"
-OWN = {"model", "train"}  # each model's own, under the same name
+OWN = {"model", "train"}  # differ between models despite the same name
 
 
 def functions(text):
@@ -19,7 +19,7 @@ def functions(text):
 
 
 def differing(texts):
-    """Names of functions that two modules define, and not alike."""
+    """Names of functions that two modules define differently."""
     found = {}
     for text in texts:
         for name, source in functions(text).items():
