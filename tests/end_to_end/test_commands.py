@@ -222,18 +222,29 @@ def test_an_interrupted_build_says_so_and_the_next_one_is_right(deployment):
 
 
 def test_only_the_message_of_ctrl_c_is_changed():
-    """dbt logs the error while it handles the exception."""
+    """dbt logs the error while it handles the exception.
+
+    A second Ctrl-C must not end the process before each logger has written the message.
+    """
     before, told = signal.getsignal(signal.SIGINT), plain_interrupt(lambda message: True)
+    message, trace = (
+        SimpleNamespace(info=SimpleNamespace(name=name, msg=words))
+        for name, words in (("MainEncounteredError", "a"), ("MainStackTrace", "b"))
+    )
     try:
-        for error, words in ((KeyboardInterrupt(), [INTERRUPTED]), (ValueError(), ["a", "b"])):
-            said = [
-                SimpleNamespace(info=SimpleNamespace(name=name, msg=words))
-                for name, words in (("MainEncounteredError", "a"), ("MainStackTrace", "b"))
-            ]
-            try:
-                raise error
-            except type(error):
-                assert [each.info.msg for each in said if told(each)] == words
+        try:
+            raise ValueError
+        except ValueError:
+            assert told(message) and told(trace)
+            assert (message.info.msg, trace.info.msg) == ("a", "b")
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            for _logger in range(2):
+                assert told(message) and message.info.msg == INTERRUPTED
+                assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            assert not told(trace)
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -74,11 +74,12 @@ def plain_interrupt(is_told: Callable[[EventMsg], bool]) -> Callable[[EventMsg],
         ):
             signal.signal(signal.SIGINT, stop)  # only the main thread may set a handler
         if isinstance(sys.exc_info()[1], KeyboardInterrupt):
-            if message.info.name == "MainStackTrace":
-                return False
             if message.info.name == "MainEncounteredError":
                 message.info.msg = INTERRUPTED  # type: ignore[attr-defined]  # of protobuf
-                signal.signal(signal.SIGINT, signal.SIG_DFL)  # the message is out
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # until each logger has written it
+            if message.info.name == "MainStackTrace":  # dbt's next message
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                return False
         return is_told(message)
 
     return is_told_plainly
