@@ -16,6 +16,7 @@ from tideline.warehouse.connection import Warehouse, open_warehouse
 from tideline.warehouse.paths import path_of
 
 MOST_REASONS = 6
+OTHERS = "Others"  # python_models/persona_centroids.py names a persona so
 MOST_EVENTS = 12
 EVENT_FILES = (".jsonl", ".jsonl.gz", ".parquet")
 LONGEST_REASON = 100
@@ -174,6 +175,18 @@ def events(warehouse: Warehouse) -> list[str]:
     return lines
 
 
+def persona_sizes(warehouse: Warehouse) -> list[str]:
+    """The personas with their sizes, and what `Others` means if a persona is called so."""
+    rows = rows_of(
+        warehouse,
+        "select persona_name, profile_count from {personas} order by profile_count desc",
+    )
+    lines = [section(["persona", "profiles"], rows, "" if rows else behaving(warehouse))]
+    if any(name.startswith(OTHERS) for name, _ in rows):
+        lines.append(f"  {OTHERS}: no name for a behavior tells this persona from the rest.")
+    return lines
+
+
 def without_persona(warehouse: Warehouse) -> list[str]:
     """A line if there are personas, but not every profile has one."""
     ((profiles, members),) = rows_of(
@@ -228,14 +241,7 @@ def summary(warehouse: Warehouse) -> str:
         *unreachable(warehouse),
         *without_scores(warehouse),
         "Personas",
-        section(
-            ["persona", "profiles"],
-            rows_of(
-                warehouse,
-                "select persona_name, profile_count from {personas} order by profile_count desc",
-            ),
-            behaving(warehouse),
-        ),
+        *persona_sizes(warehouse),
         *without_persona(warehouse),
         "Models, on a later slice than they were trained on",
         *models(warehouse),

@@ -439,6 +439,10 @@ def test_odd_keys_of_json(tmp_path):
         ({"user_id": None}, "user_id, anonymous_id and email are missing; map at least one"),
         ({"user": "who"}, "user: unknown key; did you mean `user_id`"),
         ({"user_id": "whoo"}, "user_id: log.csv has no column 'whoo'; did you mean `who`"),
+        (
+            {"user_id": "whoo", "properties": {"n": "whatt"}},
+            r"'whoo'; .*`who`\?\nmapping: properties.n: log.csv has no column 'whatt'",
+        ),
         ({"time": {"column": "at", "timzone": "UTC"}}, "time.timzone: .*`timezone`"),
         ({"time": {"column": "at", "timezone": "Europe/Londn"}}, "did you mean `Europe/London`"),
         ({"time": {"column": "at", "unit": "min"}}, "time.unit: unknown unit 'min'"),

@@ -208,6 +208,8 @@ def test_unknown_events_are_taken_into_the_plan_and_nothing_else_changes(land, s
     assert (
         "3._mahnung is not added: its name is not in snake_case; call it `event_3_mahnung`" in err
     )
+    key = "under `event` in gym.yml: `event: {column: what, names: {3. Mahnung: event_3_mahnung}}`"
+    assert key in err
     assert f"at the end of {plan}: `typo_made,,,,,,What happened`." in err
     after = plan.read_text()
     assert after.startswith(edited)
@@ -264,6 +266,21 @@ def test_report_and_warning_count_the_same_rows_of_unknown_events(land, words):
     assert "7 rows name nobody" in out
     said = "6 rows are of 1 event not in the tracking plan"
     assert f"{said}.\n" in out and f"{said} and will be quarantined" in err
+
+
+def test_a_name_to_add_to_the_mapping_is_the_value_of_the_log(land):
+    """The line is one of `event.names` if there are names, and no personal value is printed."""
+    mapping = MAPPING.replace("event: what", "event: {column: what, names: {Über: login, A: b-ä}}")
+    rows = visits(40, what="Über") + visits(20, what="Prüfung 1") + visits(20, what="A")
+    rows += visits(20, what="für ann@example.org")
+    rows = [(f"r{n}", *row[1:]) for n, row in enumerate(rows)]
+    _, err = land(rows, "--accept-plan", mapping=mapping)
+    assert "under `event.names` in gym.yml: `Prüfung 1: pruefung_1`" in err
+    assert "call it `b_ae` under `event` in the mapping." in err
+    assert "ann@" not in err and err.count("under `event` in the mapping") == 2
+    line = re.search(r"gym.yml: `(.*?)`", err)[1]
+    _, err = land(rows, "--accept-plan", mapping=mapping.replace("{Über", f"{{{line}, Über"))
+    assert "Prüfung" not in err
 
 
 @pytest.mark.parametrize(

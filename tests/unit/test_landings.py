@@ -51,6 +51,26 @@ def test_a_corrected_mapping_replaces_and_says_so(tmp_path):
     assert landed(tmp_path, log, PLAIN | {"user_id": "what"}).replaced is None
 
 
+def test_a_mapping_that_can_hardly_read_the_log_does_not_replace_a_good_landing(tmp_path):
+    text = HEAD + "".join(f"2024-06-{n:02},a,x\n" for n in range(1, 31))
+    log, wrong = write(tmp_path / "log.csv", text), {"column": "at", "format": "%Y-%d-%m"}
+    first = landed(tmp_path, log)
+    before = first.output.read_bytes()
+    with pytest.raises(LandError, match=r"18 of 30 rows cannot be read .* log\.csv:14, so"):
+        landed(tmp_path, log, PLAIN | {"time": wrong})
+    assert first.output.read_bytes() == before
+    assert [path.name for path in first.output.parent.iterdir()] == ["log.parquet"]
+    forced = landed(tmp_path, log, PLAIN | {"time": wrong}, is_forced=True)
+    assert forced.untimed_rows == 18 and forced.replaced
+    # A landing that can hardly be read is replaced by another, and by a good one.
+    again = landed(tmp_path, log, PLAIN | {"time": wrong, "user_id": "what"})
+    assert again.untimed_rows == 18 and again.replaced
+    assert landed(tmp_path, log).untimed_rows == 0
+    # Half of the rows is not most.
+    half = write(log, HEAD + "2024-06-01,a,x\n2024-13-01,a,x\n")
+    assert landed(tmp_path, half, is_forced=True).untimed_rows == 1
+
+
 def test_the_note_does_not_contain_the_path_of_the_log(tmp_path):
     log = write(tmp_path / "private" / "log.csv", JUNE)
     noted = pq.read_metadata(landed(tmp_path, log).output).metadata

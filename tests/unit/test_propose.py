@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tideline.landing import propose
 from tideline.landing.land import land, main
-from tideline.landing.mapping import load_mapping
+from tideline.landing.mapping import load_mapping, parse_mapping
 
 pytestmark = pytest.mark.slow  # each lands a log twice
 
@@ -523,13 +523,56 @@ def test_the_mapping_of_cdnow_reads_the_log_as_a_proposal_does(tmp_path):
     days = [START + timedelta(days=n) for n in range(60)]
     head = " customer_id  date number_of_cds  dollar_value"
     rows = [f" {n % 7:05} {day:%Y%m%d} {1 + n % 3:2}  {n + 5:5}.77" for n, day in enumerate(days)]
-    proposed(tmp_path, [head, *rows], "CDNOW_master.txt")
+    text, _ = proposed(tmp_path, [head, *rows], "CDNOW_master.txt")
     found = load_mapping(tmp_path / "proposal.yml")
     ours = load_mapping(EXAMPLES / "cdnow.yml")
     assert (found.time, found.user_id, found.format) == (ours.time, ours.user_id, ours.format)
     assert ours.properties["revenue"].value == found.properties["dollar_value"].value
     result = land(tmp_path / "CDNOW_master.txt", ours, tmp_path / "landing")
     assert (result.landed, result.unreadable_rows, result.untimed_rows) == (60, 0, 0)
+    # The comments hold the lines for it.
+    assert "# Is each row a purchase? dollar_value may be what was paid." in text
+    chosen = text.replace("event: {constant: cdnow_master_recorded}", "# event").replace(
+        "# event: {constant: purchase}", "event: {constant: purchase}"
+    )
+    lines = [each.removeprefix("# ") for each in text.splitlines() if each.startswith("#   ")]
+    chosen = chosen.replace("properties:  # every", "\n".join(["properties:", *lines[:2], "  #"]))
+    found = parse_mapping(yaml.safe_load(chosen), "chosen.yml")
+    theirs = [land(tmp_path / "CDNOW_master.txt", each, tmp_path / name).output
+              for name, each in (("a", found), ("b", ours))]  # fmt: skip
+    orders, purchases = (
+        duckdb.sql(
+            "select event, userId, timestamp, properties ->> ['order_id', 'revenue'] as said "
+            f"from read_parquet('{path}') order by all"
+        ).fetchall()
+        for path in theirs
+    )
+    assert orders == purchases
+
+
+def test_a_column_without_amounts_makes_no_purchases(tmp_path):
+    rows = [f"u{n % 6},{-n},x{n}" for n in range(60)]
+    text, _ = proposed(tmp_path, table("user_id,value,price", rows))  # mostly negative; text
+    assert "a purchase?" not in text
+
+
+def test_few_small_numbers_are_not_asked_about_where_a_person_is_sought(tmp_path):
+    rows = [f"c{n % 200},{1 + n % 7},{2000 + n % 7}" for n in range(1000)]
+    text, _ = proposed(tmp_path, table("a,b,c", rows))
+    asked = [each.split()[2] for each in text.splitlines() if "could be a person's id" in each]
+    assert asked == ["a", "c"]
+    text, _ = proposed(tmp_path, table("a", [str(1 + n % 7) for n in range(1000)]))
+    assert "# user_id: a  # could be a person's id" in text  # nothing else could be
+
+
+def test_the_time_is_not_that_of_a_loader(tmp_path):
+    """Snowplow's file begins with the times of its pipeline."""
+    rows = [f"2024-04-01 00:00:00,u{n % 6},2024-03-01 10:{n:02}:00,view" for n in range(60)]
+    for when in ("derived_tstamp", "client_time"):
+        for other in ("etl_tstamp", "collector_tstamp", "load_time", "sent_at", "processed_at"):
+            log = [f"{other},user_id,{when},action", *rows]
+            assert proposed(tmp_path, log)[1]["time"]["column"] == when
+            assert proposed(tmp_path, [f"{other},user_id,n,action", *rows])[1]["time"]
 
 
 @settings(max_examples=6, deadline=None)

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from tideline.summary import as_of, events, quarantined, waiting
+from tideline.summary import as_of, events, persona_sizes, quarantined, waiting
 from tideline.warehouse.connection import open_warehouse
 
 
@@ -100,3 +100,16 @@ def test_events_are_counted_by_name_and_the_rare_ones_together(built):
         assert len(lines) == 14 and lines[-1] == "  and 3 other events with 6 rows"
         assert as_of(warehouse, 30) == "As of 2026-01-31 12:00:00 UTC"
         assert as_of(warehouse, 0) == "No event has been accepted yet"
+
+
+def test_the_persona_without_a_name_is_explained(built):
+    environment, _ = built
+    path = environment["TIDELINE_WAREHOUSE"]
+    for name, is_explained in (("Window shoppers", False), ("Others", True), ("Others 2", True)):
+        with duckdb.connect(path) as con:
+            con.execute(
+                "create or replace table tideline.personas as "
+                f"select '{name}' as persona_name, 5 as profile_count"
+            )
+        with open_warehouse(environment, read_only=True) as warehouse:
+            assert (len(persona_sizes(warehouse)) == 2) is is_explained

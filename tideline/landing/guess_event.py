@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,9 @@ ORDERS = (
     *("transaction_id", "order"),
 )
 AMOUNTS = ("revenue", "total", "amount", "order_total", "total_amount", "grand_total", "sales")
+# Words of names of columns that may hold what a person paid.
+MONEY = {*AMOUNTS, "dollar", "dollars", "usd", "eur", "euro", "euros", "gbp", "value", "price"}
+MONEY |= {"paid", "spent", "spend", "betrag", "umsatz", "preis", "bedrag", "montant", "importe"}
 QUANTITIES, PRICES = ("quantity", "qty"), ("unit_price", "price", "unitprice")
 ADDRESSES = ("url", "page_url", "uri", "path", "request", "request_url", "page_path")
 # Share of the rows that must have the properties that the tracking plan requires.
@@ -71,8 +75,13 @@ def required_properties(seeds: Path) -> dict[str, set[str]]:
     return required
 
 
-def find_event(columns: Columns, taken: set[str], seeds: Path) -> EventGuess:
-    """The column of event names with a name for each value, else one event for all rows."""
+def find_event(
+    columns: Columns, taken: set[str], seeds: Path, who: str | None, when: Sequence[str]
+) -> EventGuess:
+    """The column of event names with a name for each value, else one event for all rows.
+
+    `who` is the column of the person, `when` are those of the time.
+    """
     free = [name for name in columns.names if name not in taken]
     by_words = {columns.words[name]: name for name in reversed(free)}
     names = [by_words[name] for name in EVENTS if name in by_words]
@@ -84,7 +93,7 @@ def find_event(columns: Columns, taken: set[str], seeds: Path) -> EventGuess:
             refused.append(f"# event: {quoted(name)}  # not mapped: {why}")
             continue
         return named_events(columns, name, refused, seeds)
-    guess = one_event(columns, free, seeds)
+    guess = one_event(columns, free, seeds, who, when)
     guess.lines = [*refused, *guess.lines]
     return guess
 
@@ -168,7 +177,9 @@ def named_events(columns: Columns, name: str, refused: list[str], seeds: Path) -
     return EventGuess(lines, name, is_merged=len(set(given)) < len(given))
 
 
-def one_event(columns: Columns, free: list[str], seeds: Path) -> EventGuess:
+def one_event(
+    columns: Columns, free: list[str], seeds: Path, who: str | None, when: Sequence[str]
+) -> EventGuess:
     """One name for all rows: a purchase, a page view, or the log's own name."""
     by_words = {columns.words[name]: name for name in reversed(free)}
     order = next((by_words[name] for name in ORDERS if name in by_words), None)
@@ -188,7 +199,8 @@ def one_event(columns: Columns, free: list[str], seeds: Path) -> EventGuess:
     stem = re.sub(r"[^a-z]+", "_", words(columns.log.path.name.split(".")[0])).strip("_")
     own = event_key(f"{stem or 'row'}_recorded")
     line = f"event: {{constant: {own}}}  # no column is called an event: what is a row?"
-    return EventGuess([*doubt, line, *other_events(columns, free, seeds)])
+    others = other_events(columns, free, seeds)
+    return EventGuess([*doubt, line, *others, *(perhaps_purchase(columns, free, who, when))])
 
 
 def other_events(columns: Columns, free: list[str], seeds: Path) -> list[str]:
@@ -211,6 +223,42 @@ def other_events(columns: Columns, free: list[str], seeds: Path) -> list[str]:
         *(f"# {line}" for line in named_events(columns, best, [], seeds).lines),
         *([f"# Other columns of few values: {', '.join(others)}."] if others else []),
     ]
+
+
+def perhaps_purchase(
+    columns: Columns, free: list[str], who: str | None, when: Sequence[str]
+) -> list[str]:
+    """Comments that make each row with an amount of money a purchase; none without an amount.
+
+    Without a column of orders, all that a person buys at one time is an order.
+    """
+    amount = next(
+        (
+            name
+            for name in free
+            if {*columns.words[name].split("_")} & MONEY and money(columns, name)
+        ),
+        None,
+    )
+    if not amount or not who or not when:
+        return []
+    order = " || '-' || ".join(f"cast({identifier(name)} as varchar)" for name in (who, *when))
+    number = columns.number(amount)
+    value = f"{{sql: {quoted_sql(number[0])}}}" if number and number[1] else quoted(amount)
+    return [
+        f"# Is each row a purchase? {quoted(amount)} may be what was paid. Then write instead of "
+        "the line above:",
+        "# event: {constant: purchase}",
+        "# and under properties:",
+        f"#   order_id: {{sql: {quoted_sql(order)}}}  # what a person buys at one time",
+        f"#   revenue: {value}",
+    ]
+
+
+def money(columns: Columns, name: str) -> bool:
+    """Whether a column holds numbers of which most are positive."""
+    number = columns.number(name)
+    return number is not None and 2 * columns.count(f"{number[0]} > 0") > columns.filled[name]
 
 
 REQUEST = r"(GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH) \S+.*"

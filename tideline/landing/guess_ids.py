@@ -62,6 +62,8 @@ SHARED = 0.05
 # The least number of values, and the least number of them per device, for evidence.
 FEWEST = 5
 SHARED_BY = 0.2
+# Numbers below this whose values are at most this share of the rows are quantities, not ids.
+LARGE_AMOUNT, FEW_AMOUNTS = 1000, 0.01
 
 
 @dataclass
@@ -414,12 +416,19 @@ def belongs(columns: Columns, name: str, owner: str, is_mutual: bool) -> str | N
 def nobody(columns: Columns, free: list[str]) -> list[str]:
     """Lines that say that no column identifies a person, and list candidates."""
     lines = ["# user_id: which column says who? Needed: user_id, anonymous_id or email."]
-    for name in free:
-        if columns.holds_others(name):
-            continue
-        if why := nested(columns, name):
-            lines.append(f"#   {quoted(name)} {why}")
-        elif could_name(columns, name):
-            counts = columns.counts(name)
-            lines.append(f"# user_id: {quoted(name)}  # could be a person's id: {counts}")
+    own = [name for name in free if not columns.holds_others(name)]
+    objects = {name: why for name in own if (why := nested(columns, name))}
+    lines += [f"#   {quoted(name)} {why}" for name, why in objects.items()]
+    likely = [name for name in own if name not in objects and could_name(columns, name)]
+    likely = [name for name in likely if not is_amount(columns, name)] or likely
+    for name in likely:
+        counts = columns.counts(name)
+        lines.append(f"# user_id: {quoted(name)}  # could be a person's id: {counts}")
     return lines
+
+
+def is_amount(columns: Columns, name: str) -> bool:
+    """Whether a column holds few different, small numbers, as quantities and ratings are."""
+    few = columns.counts(name).distinct < FEW_AMOUNTS * columns.filled[name]
+    value = f"try_cast({text_of(name)} as double)"
+    return few and columns.count(f"{value} is null or abs({value}) >= {LARGE_AMOUNT}") == 0

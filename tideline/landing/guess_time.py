@@ -13,22 +13,15 @@ from tideline.text import counted
 
 # Names of columns in snake_case, the likeliest first.
 TIMES = (
-    *("timestamp", "event_timestamp", "occurred_at", "event_time", "time", "ts", "datetime"),
-    *("created_at", "invoice_date", "order_date", "date", "day"),
+    *("derived_tstamp", "timestamp", "event_timestamp", "occurred_at", "event_time", "time", "ts"),
+    *("datetime", "created_at", "invoice_date", "order_date", "date", "day"),
 )
 TIME_WORDS = {"time", "timestamp", "ts", "date", "datetime", "day", "at", "when", "epoch", "clock"}
+TIME_WORDS |= {"tstamp", "stamp"}
 # Words for times other than that of the row.
 OTHER_TIMES = {"registration", "birth", "birthday", "dob", "expires", "expiry", "updated", "end"}
-OTHER_TIMES |= {
-    "due",
-    "renewal",
-    "registered",
-    "received",
-    "ingested",
-    "loaded",
-    "modified",
-    "next",
-}
+OTHER_TIMES |= {"due", "renewal", "registered", "received", "ingested", "loaded", "modified"}
+OTHER_TIMES |= {"next", "etl", "load", "collector", "sent", "synced", "processed"}
 READABLE = 0.9  # the least share of the filled rows
 SAMPLE = 100  # rows at either end, which rule out most formats
 DAY_FIRST, MONTH_FIRST = "%d/%m/%Y", "%m/%d/%Y"

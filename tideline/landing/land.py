@@ -42,7 +42,7 @@ from tideline.landing.proposal import propose_for
 from tideline.progress import Progress
 from tideline.text import counted, shown, shown_path
 from tideline.usage import parser as parser_of
-from tideline.warehouse.duckdb_file import close_off
+from tideline.warehouse.duckdb_file import close_off, only_row
 from tideline.warehouse.paths import path_of
 
 EXAMPLES = 5
@@ -135,8 +135,9 @@ def land(
 ) -> Landed:
     """Land one log as `<landing>/events/<name>.parquet`; the default name is its stem.
 
-    A former landing of the same log under this name is replaced, that of another log only if
-    `is_forced`. Raises `LandError` or `MappingError` and leaves the landing folder unchanged then.
+    A former landing of the same log under this name is replaced. That of another log, or of a log
+    that the former mapping could read and this one mostly cannot, is replaced only if `is_forced`.
+    Raises `LandError` or `MappingError` and leaves the landing folder unchanged then.
     """
     began = time.perf_counter()
     output = landing / "events" / f"{name_of(path, name)}.parquet"
@@ -160,6 +161,8 @@ def land(
                     counts = count(con, compiler)
             except duckdb.Error as error:
                 raise compiler.blame(error) from None
+        if not is_forced:
+            refuse_unreadable(path, counts, output)
         replaced = replaced_by(part, output)
         part.replace(output)
     other_names = also_landed_as(path, output)
@@ -167,6 +170,32 @@ def land(
     return Landed(
         path, output, **counts, replaced=replaced, other_names=other_names, seconds=seconds
     )
+
+
+def refuse_unreadable(path: Path, counts: dict, output: Path) -> None:
+    """Raise `LandError` if most rows cannot be read, and most rows of the former landing can."""
+    if not output.exists() or 2 * unread(counts) <= counts["landed"]:
+        return
+    with duckdb.connect() as con:
+        rows, readable = only_row(
+            con,
+            "select count(*), count(*) filter (where messageId is not null and receivedAt is not "
+            f"null) from read_parquet({literal(str(output))})",
+        )
+    if 2 * readable < rows:
+        return
+    line = (counts["untimed"] or counts["unreadable"])[0][0]
+    raise LandError(
+        f"{path}: {unread(counts):,} of {counted(counts['landed'], 'row')} cannot be read or have "
+        f"no readable time, first {path.name}:{line}, so this landing does not replace the former "
+        f"one, of which {readable:,} of {rows:,} can be read. Correct the mapping, or land with "
+        "--replace"
+    )
+
+
+def unread(counts: dict) -> int:
+    """The number of rows that cannot be read or have no readable time."""
+    return counts["unreadable_rows"] + counts["untimed_rows"]
 
 
 def replaced_by(part: Path, output: Path) -> tuple[str, str, int] | None:
@@ -261,7 +290,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--replace",
         action="store_true",
-        help="land a log in place of one that begins otherwise, as a new version of it",
+        help="land a log in place of one that begins otherwise, as a new version of it, or though "
+        "most of its rows cannot be read",
     )
     parser.add_argument(
         "--remove", action="store_true", help="take the landing of each FILE, or name, back"

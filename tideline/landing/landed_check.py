@@ -23,11 +23,13 @@ IDS = ("user_id", "email", "anonymous_id")
 
 @dataclass(frozen=True)
 class Event:
-    """An event as a build will name it: its rows, how many of them become events, and how many are
-    quarantined only because the plan does not have it (`unknown event`).
+    """An event as a build will name it: a name that the messages have for it, its rows, how many of
+    them become events, and how many are quarantined only because the plan does not have it
+    (`unknown event`).
     """
 
     name: str | None
+    sent: str | None
     rows: int
     accepted: int
     unknown: int
@@ -109,6 +111,7 @@ CHECKED = """
                     then timezone('UTC', try_cast(timestamp as timestamptz))
             end as occurred_at,
             coalesce(event_names.event_name, {event_key}) as event_name,
+            event as sent_event,
             properties as sent_properties
         from read_parquet([{paths}])
         left join event_names on {event_key} = event_names.event_key
@@ -208,11 +211,11 @@ def check_landed(
     people, busiest, once, dated, is_daily = only_row(con, PEOPLE)
     events = [
         # An empty plan accepts all events.
-        Event(name, landed, kept, unknown, not plan or name in properties_of(plan))
-        for name, landed, kept, unknown in con.execute(
-            "select event_name, count(*), count(*) filter (where fate is null), "
+        Event(name, sent, landed, kept, unknown, not plan or name in properties_of(plan))
+        for name, sent, landed, kept, unknown in con.execute(
+            "select event_name, min(sent_event), count(*), count(*) filter (where fate is null), "
             "count(*) filter (where fate = 'unknown') from fates "
-            "where reason is distinct from 'unreadable' group by 1 order by 2 desc, 1"
+            "where reason is distinct from 'unreadable' group by 1 order by 3 desc, 1"
         ).fetchall()
     ]
     return Checked(

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import yaml
 
 from tideline.declarations.unreachable import declared_rules, sentences
 from tideline.landing.guess_event import known_events
@@ -15,15 +17,17 @@ from tideline.landing.landed_check import Event, check_landed
 from tideline.landing.landed_words import summary, warnings
 from tideline.landing.mapping import LogMapping
 from tideline.landing.plan_accept import PLAN, Accepted, accept
+from tideline.landing.plan_check import snake_case
 from tideline.landing.plan_infer import (
     LEAST_ROWS,
+    PERSONAL_NAME,
     infer_unknown,
     is_event_name,
     renamed,
     shown_name,
 )
 from tideline.landing.plan_stale import stale_lines, stale_warning
-from tideline.text import counted, shown_path
+from tideline.text import counted, shown, shown_path
 
 MOST_LINES = 5
 
@@ -63,7 +67,7 @@ def report(
     said.warnings += warnings(checked)
     unknown = checked.quarantined_as_unknown()
     if unknown:
-        said.warnings.append(unknown_warning(unknown, seeds, is_accepting))
+        said.warnings.append(unknown_warning(unknown, mapping, seeds, is_accepting))
     if stale := stale_lines(con, outputs, seeds):
         said.warnings.append(stale_warning(stale, seeds))
     return said
@@ -78,7 +82,9 @@ def accepted_lines(accepted: Accepted, seeds: Path) -> str:
     return f"Added {lines} at the end of {plan}: {', '.join(accepted.events)}."
 
 
-def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> str:
+def unknown_warning(
+    unknown: list[Event], mapping: LogMapping, seeds: Path, is_accepting: bool
+) -> str:
     """A warning about unknown events, with the fix."""
     rows, plan = sum(event.unknown for event in unknown), shown_path(seeds / PLAN)
     said = [
@@ -86,7 +92,7 @@ def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> st
         "tracking plan and will be quarantined as `unknown event`."
     ]
     if is_accepting:
-        said += why_not_added(unknown, plan)
+        said += why_not_added(unknown, mapping, plan)
     if not is_accepting:
         said.append(
             f"Land again with --accept-plan to add them to {plan}, or give them names of the plan "
@@ -100,7 +106,7 @@ def unknown_warning(unknown: list[Event], seeds: Path, is_accepting: bool) -> st
     return " ".join(said)
 
 
-def why_not_added(unknown: list[Event], plan: str) -> Iterator[str]:
+def why_not_added(unknown: list[Event], mapping: LogMapping, plan: str) -> Iterator[str]:
     """The reasons why --accept-plan did not add these events, with the fix."""
     rare = [event for event in unknown if is_event_name(event.name or "")]
     named = [f"{event.name} ({counted(event.rows, 'row')})" for event in rare]
@@ -110,12 +116,27 @@ def why_not_added(unknown: list[Event], plan: str) -> Iterator[str]:
             f"{some(named)}. If it is not, add a line for it at the end of {plan}: "
             f"{some([f'`{event.name},,,,,,What happened`' for event in rare])}."
         )
-    others = [event.name for event in unknown if event.name and event not in rare]
-    for name in others[:MOST_LINES]:
-        yield f"{shown_name(name)} is not added: {renamed(name)} under `event` in the mapping."
+    others = [event for event in unknown if event.name and event not in rare]
+    for event in others[:MOST_LINES]:
+        name = event.name or ""
+        yield f"{shown_name(name)} is not added: {renamed(name)} under {names_key(event, mapping)}."
     if more := len(others[MOST_LINES:]):
         are = counted(more, "more event is", "more events are")
         yield f"{are} not added, for the same reason."
+
+
+def names_key(event: Event, mapping: LogMapping) -> str:
+    """The key of the mapping that names an event, with the line for it unless it is personal."""
+    sent, names = event.sent, mapping.event.names
+    is_column = mapping.event.value.kind == "column"
+    if not is_column or not sent or sent in names.values() or PERSONAL_NAME.search(sent):
+        return "`event` in the mapping"
+    name: dict[str, Any] = {sent: snake_case(event.name or "")}
+    if not names:
+        name = {"event": {"column": mapping.event.value.value, "names": name}}
+    line = yaml.safe_dump(name, default_flow_style=True, allow_unicode=True, width=10_000)
+    key = "`event.names`" if names else "`event`"
+    return f"{key} in {mapping.path}: `{shown(line.strip()[1:-1], 200)}`"
 
 
 def some(words: list[str]) -> str:

@@ -189,14 +189,16 @@ def parse_mapping(document: Any, path: str = "mapping") -> LogMapping:
 
 
 def check_columns(mapping: LogMapping, columns: Iterable[str], log: str) -> None:
-    """Raise `MappingError` for the first column of the mapping that the log does not have."""
+    """Raise `MappingError` for the columns of the mapping that the log does not have."""
     columns = list(columns)
     named = [(value.key, value.value) for value in mapping.values() if value.kind == "column"]
-    for key, column in [*named, *((f"types.{name}", name) for name in mapping.format.types)]:
-        if column not in columns:
-            raise MappingError(
-                f"{mapping.path}: {key}: {log} has no column {column!r}; {nearest(column, columns)}"
-            )
+    missing = [
+        f"{key}: {log} has no column {column!r}; {nearest(column, columns)}"
+        for key, column in [*named, *((f"types.{name}", name) for name in mapping.format.types)]
+        if column not in columns
+    ]
+    if missing:
+        raise MappingError("\n".join(f"{mapping.path}: {each}" for each in missing))
 
 
 def _object(document: Any, key: str, keys: tuple[str, ...]) -> dict[str, Any]:

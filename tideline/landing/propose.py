@@ -63,7 +63,8 @@ def propose(
     ids = find_ids(columns, used)
     out += ids.lines
     used |= set(ids.used.values())
-    event = find_event(columns, used, seeds)
+    who = next(iter(ids.used.values()), None)
+    event = find_event(columns, used, seeds, who, time.columns if time else ())
     out += event.lines
     rest = [name for name in columns.names if name not in used]
     in_context = context_of(columns, [name for name in rest if name != event.column])
