@@ -124,6 +124,17 @@ def test_descriptions_say_the_unit(tables, described, pattern):
     assert silent - AS_SENT == set()
 
 
+def test_the_types_of_the_tables_of_activation_are_documented(tables):
+    documented = {
+        name: {column["name"]: column["data_type"] for column in tables[name]["columns"].values()}
+        for name in TABLES
+    }
+    assert documented == {
+        name: {column: kind for column, (kind, _) in columns.items()}
+        for name, (_, columns) in TABLES.items()
+    }
+
+
 def test_the_engine_and_the_documentation_mark_the_same_columns_as_personal(tables):
     """`make forget` uses the marks of the engine; the documentation repeats them."""
     marks = {
