@@ -11,6 +11,7 @@ import pytest
 from tideline.activation.plan import newest_arrival
 from tideline.declarations.segments import columns_of, meta_of
 from tideline.declarations.unreachable import declared_attributes
+from tideline.segments.why import built_rules, explained
 from tideline.warehouse.connection import open_warehouse
 
 SAMPLE = ["--people", 300, "--days", 61]
@@ -99,6 +100,23 @@ def test_a_feature_is_zero_or_null_without_its_declared_event(demo):
         filled |= {name} if demo.value(f"{some} {had}") else set()
     assert len(filled) > 20 and filled <= set(attributes)
     assert "event was accepted, so these segments have no members" not in demo.page
+
+
+def test_each_membership_is_explained_by_its_values(demo):
+    """`explained` refuses a verdict that the build does not share."""
+    of_some = "select profile_id from dim_profiles order by md5(profile_id) limit 60"
+    members = set(demo.query("select profile_id, segment_name from segment_memberships"))
+    found = set()
+    with open_warehouse(demo.env, read_only=True) as warehouse:
+        rules = built_rules(warehouse)
+        for (profile,) in demo.query(of_some):
+            for segment in rules:
+                said = explained(warehouse, profile, segment, rules)
+                is_in = (profile, segment) in members
+                assert f"is {'in' if is_in else 'not in'} {segment}, as of" in said
+                assert is_in is not ("  no " in said or "  unknown " in said)
+                found.add((segment, is_in))
+    assert len(found) > len(rules)  # some are in, some are not
 
 
 def test_only_people_with_a_common_inbox_share_a_profile(demo):

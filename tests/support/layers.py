@@ -5,7 +5,7 @@ LAYERS = [
     ["tideline.text", "tideline.progress", "tideline.usage"],
     ["tideline.warehouse"],
     ["tideline.declarations"],
-    ["tideline.landing", "tideline.activation", "tideline.matching"],
+    ["tideline.landing", "tideline.segments", "tideline.activation", "tideline.matching"],
     ["tideline.privacy"],
     ["tideline.summary", "tideline.licences", "tideline.dev", "tideline.schema"],
     ["examples"],

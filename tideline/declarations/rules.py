@@ -412,16 +412,16 @@ def kind_of(node: Node, kinds: Mapping[str, Kind]) -> Kind | None:
         if kind is None or want == "any":
             continue
         if want == "ordered" and kind == "boolean":
-            raise RuleError(f"`{_text(node)}` orders true and false; write `= true` or `= false`")
+            raise RuleError(f"`{text_of(node)}` orders true and false; write `= true` or `= false`")
         if want in ("same", "ordered"):
             if same and same[1] != kind:
                 raise RuleError(_mismatch(node, same, (each, kind)))
             same = same or (each, kind)
         elif want != kind:
             raise RuleError(
-                f"`{_text(node)}` needs a {want}, but `{_text(each)}` is a {kind}"
+                f"`{text_of(node)}` needs a {want}, but `{text_of(each)}` is a {kind}"
                 + (
-                    f"; write a comparison, such as `{_text(each)} > 0`"
+                    f"; write a comparison, such as `{text_of(each)} > 0`"
                     if want == "boolean"
                     else ""
                 )
@@ -434,17 +434,18 @@ def check_condition(node: Node, kinds: Mapping[str, Kind]) -> None:
     kind = kind_of(node, kinds)
     if kind not in ("boolean", None):
         raise RuleError(
-            f"`{_text(node)}` is a {kind}, not a condition; compare it, such as "
-            f"`{_text(node)} {'> 0' if kind == 'number' else 'is not null'}`"
+            f"`{text_of(node)}` is a {kind}, not a condition; compare it, such as "
+            f"`{text_of(node)} {'> 0' if kind == 'number' else 'is not null'}`"
         )
 
 
-def _text(node: Node) -> str:
+def text_of(node: Node) -> str:
+    """A part of a rule as a person would write it, on one line."""
     return shown(sql_of(node, "duckdb").replace("cast(", "").replace(" as double)", ""))
 
 
 def _mismatch(node: Node, one: tuple[Node, Kind], other: tuple[Node, Kind]) -> str:
-    kinds = listed([f"`{_text(each)}` is a {kind}" for each, kind in (one, other)], "and")
+    kinds = listed([f"`{text_of(each)}` is a {kind}" for each, kind in (one, other)], "and")
     fix = "compare values of one kind"
     for (value, kind), (_, wanted) in ((one, other), (other, one)):
         if isinstance(value, Constant) and wanted == "text" and kind == "number":
@@ -453,4 +454,4 @@ def _mismatch(node: Node, one: tuple[Node, Kind], other: tuple[Node, Kind]) -> s
             fix = "write the number without quotes"
         elif isinstance(value, Constant) and wanted == "timestamp" and kind == "text":
             fix = "write timestamp '2026-01-31 12:00:00'"
-    return f"`{_text(node)}` mixes kinds: {kinds}; {fix}"
+    return f"`{text_of(node)}` mixes kinds: {kinds}; {fix}"

@@ -1,0 +1,1 @@
+"""What segments mean for people: reasons, and later previews and intervals."""

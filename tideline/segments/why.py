@@ -1,0 +1,190 @@
+"""Explain why a profile is in a segment, or why not: `tideline why -h`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from tideline.declarations.operations import Value
+from tideline.declarations.rules import RuleError, parse
+from tideline.declarations.segments import read_traits
+from tideline.segments.reasons import columns_in, lines_of, reason_of
+from tideline.text import nearest, shown, table
+from tideline.usage import parser as parser_of
+from tideline.warehouse.connection import Warehouse, open_warehouse
+from tideline.warehouse.errors import DeclarationError, WarehouseError
+
+MOST_PROFILES = 5  # that an error lists
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    parser = parser_of(
+        "why",
+        """
+        Explain why a person is in a segment, or why not: each condition of the rule with the
+        values of the last build, and how far an unmet condition is from being met.
+        """,
+        {
+            "tideline why 4f2a… cart_abandoned": "explain one segment for a profile id",
+            "tideline why ann@example.org": "list all segments of the person with this address",
+            "tideline why - churn_risk < id.txt": "keep the identifier out of the shell's history",
+        },
+    )
+    parser.add_argument(
+        "person",
+        metavar="PERSON",
+        help="a profile id, current or former, or the value of an identifier; - reads it from "
+        "standard input",
+    )
+    parser.add_argument("segment", metavar="SEGMENT", nargs="?", help="default: all segments")
+    options = parser.parse_args(arguments)
+    person = sys.stdin.readline().strip() if options.person == "-" else options.person
+    with open_warehouse(os.environ, read_only=True) as warehouse:
+        profile = profile_of(warehouse, person)
+        rules = built_rules(warehouse)
+        if options.segment is None:
+            print(overview(warehouse, profile, rules))
+        else:
+            print(explained(warehouse, profile, options.segment, rules))
+    return 0
+
+
+def profile_of(warehouse: Warehouse, person: str) -> str:
+    """The profile with this id, current or former, or with this identifier.
+
+    Raises WarehouseError if there is none or more than one. The text is not repeated, because it
+    may be personal data.
+    """
+    current = warehouse.query(
+        f"select current_profile_id from {warehouse.table('profile_aliases')} where profile_id = ?",
+        [person],
+    )
+    if current and current[0][0] is None:
+        raise WarehouseError("this profile has ended: no event carries its identifiers any more")
+    found = current or warehouse.query(
+        f"select distinct profile_id from {warehouse.table('identity_map')} "
+        "where id_value in (?, ?) and valid_to is null order by 1",
+        [person, person.lower()],
+    )
+    if not found:
+        raise WarehouseError(
+            "no profile has this id or identifier, as of the last build; `identity_map` lists the "
+            "identifiers"
+        )
+    if len(found) > 1:
+        ids = ", ".join(profile for (profile,) in found[:MOST_PROFILES])
+        more = " and more" if len(found) > MOST_PROFILES else ""
+        raise WarehouseError(f"{len(found)} profiles have this identifier; name one: {ids}{more}")
+    return found[0][0]
+
+
+def built_rules(warehouse: Warehouse) -> dict[str, str]:
+    """The rules that the last build has used, by segment."""
+    rows = warehouse.query(
+        f"select segment_name, rule from {warehouse.table('segments')} order by priority, 1"
+    )
+    return dict(rows)
+
+
+def overview(warehouse: Warehouse, profile: str, rules: Mapping[str, str]) -> str:
+    """All segments with the label of the profile, or the number of conditions that it meets."""
+    row, members = row_of(warehouse, profile), memberships(warehouse, profile)
+    lines = []
+    for name, rule in rules.items():
+        reason = reason_of(parse(rule), row)
+        parts = reason.parts if reason.joined == "and" else (reason,)
+        met = sum(part.is_met is True for part in parts)
+        label = (
+            shown(members[name][0])
+            if name in members
+            else f"{met} of {len(parts)} conditions are met"
+        )
+        lines.append((name, "yes" if name in members else "no", label))
+    head = f"Profile {profile}, as of {row['as_of']:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{head}\n{table(['segment', 'in it', ''], lines)}"
+
+
+def explained(warehouse: Warehouse, profile: str, segment: str, rules: Mapping[str, str]) -> str:
+    """The reason of one segment for a profile, as text."""
+    if segment not in rules:
+        raise WarehouseError(
+            f"the last build has no segment `{segment}`; {nearest(segment, rules)}"
+        )
+    row, members = row_of(warehouse, profile), memberships(warehouse, profile)
+    try:
+        reason = reason_of(parse(rules[segment]), row)
+    except RuleError as error:
+        raise WarehouseError(f"the built rule of `{segment}` cannot be read: {error}") from None
+    if (reason.is_met is True) is not (segment in members):
+        raise WarehouseError(
+            f"`{segment}` was built by another version of the rules; run `dbt build` and ask again"
+        )
+    at = f"as of {row['as_of']:%Y-%m-%d %H:%M:%S} UTC"
+    if segment in members:
+        label, since = members[segment]
+        head = f"Profile {profile} is in {segment}, {at}: {shown(label)}"
+        head += f"\nSince the build as of {since:%Y-%m-%d %H:%M:%S} UTC." if since else ""
+    else:
+        head = f"Profile {profile} is not in {segment}, {at}."
+    words = descriptions()
+    named = [(name, words[name]) for name in columns_in(reason) if name in words]
+    explanation = [f"  {name}: {text}" for name, text in named]
+    return "\n".join([head, *lines_of(reason), *(["Traits", *explanation] if named else [])])
+
+
+def row_of(warehouse: Warehouse, profile: str) -> dict[str, Value]:
+    """The attributes of a profile, as the values of rules. Raises WarehouseError if it has none."""
+    name = warehouse.table("profile_attributes")
+    columns = [*warehouse.columns(name)]
+    rows = warehouse.query(
+        f"select {', '.join(map(warehouse.identifier, columns))} from {name} where profile_id = ?",
+        [profile],
+    )
+    if not rows:
+        raise WarehouseError(
+            "this profile has no row in `profile_attributes`: it is newer than the last build of "
+            "the segments; run `dbt build`"
+        )
+    return {column: value_in(value) for column, value in zip(columns, rows[0], strict=True)}
+
+
+def value_in(value: Any) -> Value:
+    """A value of the warehouse as one of a rule: numbers of any kind, dates as timestamps."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day)
+    return value
+
+
+def memberships(warehouse: Warehouse, profile: str) -> dict[str, tuple[str, datetime | None]]:
+    """The labels of the segments that a profile is in, each with the first build that said so."""
+    now = warehouse.query(
+        "select segment_name, segment_label "
+        f"from {warehouse.table('segment_memberships')} where profile_id = ?",
+        [profile],
+    )
+    since: dict[str, datetime] = {}
+    if warehouse.has("segment_membership_history"):
+        since = dict(
+            warehouse.query(
+                "select segment_name, min(dbt_valid_from) "
+                f"from {warehouse.table('segment_membership_history')} "
+                "where profile_id = ? and dbt_valid_to is null group by 1",
+                [profile],
+            )
+        )
+    return {name: (label, since.get(name)) for name, label in now}
+
+
+def descriptions() -> dict[str, str]:
+    """The descriptions of the declared traits; none if a declaration is wrong."""
+    try:
+        return {each.name: " ".join(each.description.split()) for each in read_traits()}
+    except DeclarationError:
+        return {}
