@@ -27,7 +27,8 @@ demo: .venv/.installed
 	    $(BIN)/tideline sample --people 2000 --days 91 --to-day 90; fi
 	@echo "Building: raw events to segments, about a minute ..."
 	@$(BIN)/dbt --quiet build --vars "$$VARS"
-	@$(BIN)/tideline activate; code=$$?; echo; $(BIN)/tideline summary && exit $$code
+	@$(BIN)/tideline activate; code=$$?; $(BIN)/tideline publish || code=$$?; \
+	    echo; $(BIN)/tideline summary && exit $$code
 	@if [ "$$TIDELINE_LANDING" = landing ] && [ -d warehouse/truth ]; then \
 	    echo; $(BIN)/tideline sample --compare; fi
 	@echo

@@ -4,6 +4,7 @@ import dagster as dg
 
 from orchestration.landing_assets import event_files
 from orchestration.project import dbt, prepared_manifest
+from orchestration.publication_asset import publication_asset
 from orchestration.schedules import (
     daily,
     source_systems,
@@ -16,7 +17,13 @@ from orchestration.system_assets import load_assets
 from orchestration.transform import dbt_build
 
 defs = dg.Definitions(
-    assets=[event_files, *load_assets, dbt_build, *sync_assets(prepared_manifest())],
+    assets=[
+        event_files,
+        *load_assets,
+        dbt_build,
+        *sync_assets(prepared_manifest()),
+        publication_asset(prepared_manifest()),
+    ],
     jobs=[source_systems, whole_graph],
     schedules=[source_systems_daily, daily],
     sensors=[new_files],

@@ -21,6 +21,7 @@ SYSTEM_TABLES = {
     for system in SYSTEMS.values()
     for table in system.tables
 }
+PUBLISHED = dg.AssetKey("published_tables")
 AUDIENCES = dg.AssetKey("activation_audiences")
 POOL = "duckdb_writer"
 
@@ -63,7 +64,8 @@ def test_every_table_file_and_sync_is_an_asset(graph, manifest, syncs):
         if node["resource_type"] in ("model", "seed", "snapshot")
     }
     assert len(tables) > 40 and len(syncs) >= 2
-    assert graph.materializable_asset_keys == tables | {LANDED, *SYSTEM_TABLES, *syncs}
+    others = {LANDED, *SYSTEM_TABLES, *syncs, PUBLISHED}
+    assert graph.materializable_asset_keys == tables | others
 
 
 def test_every_data_test_is_a_check_of_its_table(graph, manifest):
@@ -97,7 +99,18 @@ def test_groups_follow_the_folders_in_one_direction(graph):
     flow = ["landing", "raw", "staging", "events", "identity", "features", "predictions"]
     flow += ["segments", "activation", "destinations"]
     assert [group for group in order if group in flow] == flow
-    assert set(order) - set(flow) == {"declarations", "sessions", "history", "privacy"}
+    others = {"declarations", "sessions", "history", "privacy", "publication"}
+    assert set(order) - set(flow) == others
+
+
+def test_the_publication_follows_each_public_table(graph, manifest):
+    public = {
+        dg.AssetKey(node["name"])
+        for node in manifest["nodes"].values()
+        if node["schema"] == "tideline" and node["resource_type"] in ("model", "snapshot")
+    }
+    assert len(public) > 30 and graph.get(PUBLISHED).parent_keys == public
+    assert graph.get(PUBLISHED).automation_condition == dg.AutomationCondition.eager()
 
 
 def test_assets_have_owners_and_kinds(graph):

@@ -53,7 +53,9 @@ def tables(manifest):
         if node["resource_type"] in ("model", "seed", "snapshot")
     ]
     written = [
-        table for table in manifest["sources"].values() if table["source_name"] == "activation"
+        table
+        for table in manifest["sources"].values()
+        if table["source_name"] in ("activation", "runs")
     ]
     return {table["name"]: table for table in (*built, *written)}
 

@@ -243,6 +243,7 @@ def known(shared_deployment, server_process):
             [f"call {EMAIL.upper()}", ACCOUNT, ACCOUNT],
         )
     deployment.activate()
+    deployment.run("tideline", "publish")
     return deployment
 
 
@@ -252,7 +253,7 @@ def before(known, server_process):
     ann = profile_of(known, ACCOUNT)
     assert EMAIL in members(known)
     assert ann in {profile for profile, _ in server_process.rows}
-    assert files_with(known.warehouse.parent, EMAIL)
+    assert "published.duckdb" in files_with(known.warehouse.parent, EMAIL)
     copy = known.folder / "before" / "before.duckdb"
     copy.parent.mkdir()
     shutil.copy(known.warehouse, copy)
@@ -271,6 +272,8 @@ def leave_traces(deployment):
             connection.execute(f"create table {name} as from (values (?)) as said (said)", [EMAIL])
         for name in ("main.dim_profiles__dbt_backup", "main.mine__dbt_tmp20260101000000123456"):
             connection.execute(f"create table {name} as select 'not of this project' as said")
+    for name in ("published.duckdb.part", "published.duckdb.part.wal", "published.duckdb.wal"):
+        (deployment.warehouse.parent / name).write_text(EMAIL)
     (folder / "logs" / "dbt.log.3").write_text(EMAIL)
     (folder / "logs" / "diary.txt").write_text("not of dbt")
     run = folder / "target" / "dbt_build-0a1b2c3-4d5e6f7"
@@ -380,6 +383,9 @@ def test_no_table_log_or_byte_contains_her(forgotten, before):
     yours = {"before/before.duckdb", "landing/events/ann.jsonl"}
     for word in words:
         assert set(files_with(deployment.folder, word)) <= yours, word
+    with duckdb.connect(str(deployment.warehouse.with_name("published.duckdb"))) as connection:
+        (others,) = connection.execute("select count(*) from tideline.dim_profiles").fetchone()
+    assert others > 30
 
 
 def test_nothing_else_is_removed(forgotten):

@@ -9,6 +9,7 @@ unit tests, which need temporary tables, and the second run of snapshots.
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -192,3 +193,33 @@ def test_the_models_read_well_in_snowflakes_dialect(tmp_path):
             check=False,
         )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_readers_get_a_schema_of_views(warehouses):
+    deployment, server = warehouses
+    words = ["tideline", "publish"]
+    environment = server.environment | {"DBT_TARGET": "fakesnow"}
+    server.execute("create schema analytics.tideline_published")
+    server.execute("create view analytics.tideline_published.former as select 1 as number")
+    for _again in range(2):
+        said = deployment.run(*words, **environment)
+        assert re.match(r'"ANALYTICS"."TIDELINE_PUBLISHED": \d+ tables, as of 20', said)
+    views = {
+        name.lower()
+        for (name,) in server.execute(
+            "select table_name from analytics.information_schema.views "
+            "where table_schema = 'TIDELINE_PUBLISHED'"
+        )
+    }
+    public = {
+        node["name"]
+        for node in built_nodes(manifest_of(deployment)).values()
+        if node["schema"] == "tideline"
+    }
+    assert views == public
+    for name in MUST_HAVE_ROWS:
+        published, built = (
+            server.execute(f"select count(*) from analytics.{schema}.{name}")
+            for schema in ("tideline_published", "tideline")
+        )
+        assert published == built != [(0,)]

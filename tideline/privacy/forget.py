@@ -10,8 +10,8 @@ interrupted request continues where it stopped:
 3. `tell`: each sync removes the person's rows from its destination, as the ledger lists them.
 4. `purge`: one transaction. It removes the person's rows from the ledger, the content of the
    quarantined rows, and the identifiers of the request.
-5. `rewrite`: the warehouse file is rewritten without the blocks of deleted rows; logs, results of
-   runs and temporary files are deleted.
+5. `rewrite`: the warehouse file and the published file are rewritten without the blocks of deleted
+   rows; logs, results of runs and temporary files are deleted.
 """
 
 from __future__ import annotations
@@ -43,8 +43,10 @@ from tideline.privacy.person import (
 from tideline.privacy.traces import remove_traces
 from tideline.progress import Progress
 from tideline.warehouse.clock import wall_clock
-from tideline.warehouse.connection import Warehouse, open_warehouse
+from tideline.warehouse.connection import DuckDBWarehouse, Warehouse, open_warehouse
+from tideline.warehouse.errors import WarehouseError
 from tideline.warehouse.paths import target_of
+from tideline.warehouse.publication import publish, published_path, remove_database
 
 ROOT = Path(__file__).parents[2]
 LANDED = ("raw_messages", "int_events_deduplicated")  # their rows stay, without content
@@ -487,8 +489,23 @@ def lost(warehouse: Warehouse, request: Request) -> dict[str, str]:
     }
 
 
+def publish_again(warehouse: Warehouse) -> None:
+    """Replace the file for readers, which still holds the deleted rows; remove it if the last
+    build cannot be published.
+    """
+    if not isinstance(warehouse, DuckDBWarehouse):
+        return  # readers have views
+    published = published_path(Path(warehouse.place))
+    if published.exists():
+        try:
+            publish(warehouse, is_past_allowed=True)
+        except WarehouseError:
+            remove_database(published)
+
+
 def rewrite(project: Project) -> None:
-    """Remove the bytes of deleted rows from the warehouse file, and traces in other files.
+    """Remove the bytes of deleted rows from the warehouse file and from the file for readers, and
+    traces in other files.
 
     Then marks the purged requests as finished. Raises PrivacyError if a file cannot be removed.
     """
@@ -504,6 +521,8 @@ def rewrite(project: Project) -> None:
                 "make it removable and run this again"
             ) from None
         warehouse.rewrite()
+    with project.open() as warehouse:
+        publish_again(warehouse)
     now = wall_clock().isoformat()
     with project.open() as warehouse, warehouse.transaction():
         for request in purged:

@@ -326,10 +326,11 @@ class SnowflakeWarehouse(Warehouse):
         )
 
     def tables(self, schema: str) -> list[str]:  # noqa: D102
-        found = self.query(
-            f'select lower(table_name) from "{self._database}".information_schema.tables '
-            "where table_schema = ?",
-            [schema.upper()],
+        place = f'"{self._database}".information_schema'
+        found = self.query(  # Snowflake lists views in both, fakesnow in one
+            f"select lower(table_name) from {place}.tables where table_schema = ? "
+            f"union select lower(table_name) from {place}.views where table_schema = ?",
+            [schema.upper()] * 2,
         )
         return [name for (name,) in found]
 

@@ -1,0 +1,198 @@
+"""Publishes the public tables of a finished run, so that readers never meet a build.
+
+DuckDB lets either one process write a file or several read it, so a reader of the warehouse would
+make `dbt build` fail. In DuckDB the tables are copied to a second file, which replaces the former
+one by a rename: a reader keeps the file that it has opened. In Snowflake, where readers block
+nobody, a schema of views is for readers.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from tideline.warehouse.connection import INTERNAL, DuckDBWarehouse, Warehouse
+from tideline.warehouse.errors import WarehouseError
+
+STORAGE = "v1.0.0"  # every DuckDB client since 1.0 reads it
+SCHEMA = "_published"  # suffix of the schema of views in Snowflake
+STATES = "unfinished_nodes"  # macros/project/unfinished_nodes.sql
+SHOWN = 3  # unfinished nodes in an error
+# A table about people with a data clock is of the last run, unless it keeps a history.
+CLOCKED, OF_HISTORY = frozenset({"profile_id", "as_of"}), "dbt_valid_from"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published: the place for readers, the number of tables, and the data clock."""
+
+    place: Path | str
+    tables: int
+    as_of: datetime | None
+
+
+def publish(warehouse: Warehouse, is_past_allowed: bool = False) -> Publication:
+    """Publish the tables of the public schema as the last run left them.
+
+    Raises WarehouseError, and leaves the former publication unchanged, if the last run has not
+    finished, if its data clock is before the published one, or if the disk is full.
+    """
+    names = sorted(warehouse.tables(warehouse.schema))
+    as_of = clock_of(warehouse, names)
+    check_finished(warehouse, names, as_of)
+    if not isinstance(warehouse, DuckDBWarehouse):
+        return Publication(publish_views(warehouse, names), len(names), as_of)
+    target = published_path(Path(warehouse.place))
+    if not is_past_allowed:
+        check_not_past(as_of, target, warehouse.schema)
+    publish_file(warehouse, names, target)
+    return Publication(target, len(names), as_of)
+
+
+def published_path(warehouse: Path) -> Path:
+    """The file for readers, beside the warehouse: `published.duckdb`, or `<name>_published.duckdb`
+    if the warehouse is not called `warehouse.duckdb`.
+    """
+    prefix = "" if warehouse.stem == "warehouse" else f"{warehouse.stem}_"
+    return warehouse.with_name(f"{prefix}published.duckdb")
+
+
+def clock_of(warehouse: Warehouse, names: list[str]) -> datetime | None:
+    """The data clock of the warehouse; None before the first event. Raises WarehouseError if
+    nothing is built.
+    """
+    if "data_clock" not in names:
+        raise WarehouseError(f"{warehouse.place} has no tables yet; run `dbt build`")
+    found = warehouse.query(f"select as_of from {warehouse.table('data_clock')}")
+    return found[0][0] if found else None
+
+
+def check_finished(warehouse: Warehouse, names: list[str], as_of: datetime | None) -> None:
+    """Raise WarehouseError if nodes of dbt are unfinished, or tables have another data clock."""
+    if not warehouse.exists(warehouse.schema + INTERNAL, STATES):
+        raise WarehouseError(
+            "this warehouse does not say whether its last build has finished; run `dbt build`"
+        )
+    rows = warehouse.query(f"select node_id, status from {warehouse.table(STATES)} order by 1")
+    if rows:
+        named = ", ".join(f"{node.split('.')[2]} ({status})" for node, status in rows[:SHOWN])
+        more = " and so on" if len(rows) > SHOWN else ""
+        raise WarehouseError(
+            f"the last build has not finished {len(rows)} of its nodes: {named}{more}. Readers "
+            "would see a mix of two runs. Run `dbt build` until it succeeds, then publish"
+        )
+    for name in names:
+        columns = warehouse.columns(warehouse.table(name)).keys()
+        if not columns >= CLOCKED or OF_HISTORY in columns:
+            continue
+        (latest,) = warehouse.query(f"select max(as_of) from {warehouse.table(name)}")[0]
+        if latest not in (None, as_of):
+            raise WarehouseError(
+                f"`{name}` is as of {latest} UTC, but the data clock is {as_of} UTC: a run has "
+                "built a part of the graph. Run `dbt build`, then publish"
+            )
+
+
+def check_not_past(as_of: datetime | None, target: Path, schema: str) -> None:
+    """Raise WarehouseError if the published tables have a later data clock."""
+    if not target.is_file():
+        return
+    try:
+        with duckdb.connect(str(target), read_only=True) as con:
+            published = con.execute(f"select max(as_of) from {schema}.data_clock").fetchall()[0][0]
+    except duckdb.Error:  # it is damaged, or no publication: replace it
+        return
+    if published and (as_of is None or as_of < published):
+        raise WarehouseError(
+            f"this build is as of {as_of} UTC, before the published {published} UTC. Build without "
+            "the var `as_of`, or publish the past with --allow-past"
+        )
+
+
+def publish_file(warehouse: DuckDBWarehouse, names: list[str], target: Path) -> None:
+    """Copy tables to a new file and rename it to `target`."""
+    part = part_of(target)
+    remove_database(part)
+    try:
+        copy_tables(warehouse, names, part)
+        shutil.copymode(warehouse.place, part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        log_of(target).unlink(missing_ok=True)  # a client wrote to it; not for the new file
+        part.replace(target)
+        folder = os.open(target.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+    except (duckdb.Error, OSError) as error:
+        warehouse.close()  # it holds the unfinished file
+        remove_database(part)
+        raise WarehouseError(
+            f"{target} cannot be written ({type(error).__name__}); its disk needs free space of "
+            "about the size of the warehouse. The former publication is unchanged"
+        ) from None
+
+
+def copy_tables(warehouse: DuckDBWarehouse, names: list[str], part: Path) -> None:
+    """Copy tables and views, with their descriptions, to a new file."""
+    place = str(part).replace("'", "''")
+    warehouse.execute(f"attach '{place}' as publication (storage_version '{STORAGE}', read_write)")
+    warehouse.execute(f"create schema publication.{warehouse.schema}")
+    for name in names:
+        copied = f'publication.{warehouse.schema}."{name}"'
+        warehouse.execute(f"create table {copied} as select * from {warehouse.table(name)}")
+    for statement in comments(warehouse):
+        warehouse.execute(statement)
+    warehouse.execute("detach publication")  # writes all of it to the file
+
+
+def comments(warehouse: DuckDBWarehouse) -> list[str]:
+    """The descriptions of the public tables and columns, as statements for the publication."""
+    own = "database_name = current_database() and schema_name = ? and comment is not null"
+    tables = warehouse.query(
+        f"select table_name, null, comment from duckdb_tables() where {own} "
+        f"union all select view_name, null, comment from duckdb_views() where {own} "
+        f"union all select table_name, column_name, comment from duckdb_columns() where {own}",
+        [warehouse.schema] * 3,
+    )
+    found = []
+    for name, column, comment in tables:
+        copied, text = f'publication.{warehouse.schema}."{name}"', comment.replace("'", "''")
+        what = f'column {copied}."{column}"' if column else f"table {copied}"
+        found.append(f"comment on {what} is '{text}'")
+    return found
+
+
+def publish_views(warehouse: Warehouse, names: list[str]) -> str:
+    """Make the views for readers in a schema of their own, and drop those of former tables."""
+    schema = warehouse.schema + SCHEMA
+    place = warehouse.relation(schema, "x").rsplit(".", 1)[0]
+    warehouse.execute(f"create schema if not exists {place}")
+    for name in set(warehouse.tables(schema)) - set(names):
+        warehouse.execute(f"drop view if exists {warehouse.relation(schema, name)}")
+    for name in names:
+        warehouse.execute(
+            f"create or replace view {warehouse.relation(schema, name)} "
+            f"as select * from {warehouse.table(name)}"
+        )
+    return place
+
+
+def remove_database(path: Path) -> None:
+    """Remove a database file and its log, if they exist."""
+    path.unlink(missing_ok=True)
+    log_of(path).unlink(missing_ok=True)
+
+
+def part_of(target: Path) -> Path:
+    """The unfinished file of a publication."""
+    return target.with_name(f"{target.name}.part")
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log of a database file."""
+    return path.with_name(f"{path.name}.wal")
