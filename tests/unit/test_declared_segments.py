@@ -1,6 +1,8 @@
 """Traits and segments are read from YAML; errors name the place and the fix."""
 
 import copy
+import re
+import textwrap
 from pathlib import Path
 
 import duckdb
@@ -158,6 +160,10 @@ def test_a_wrong_trait_is_refused(project, changes, words):
         ({"name": None}, "models/segments/desk/one.yml:2: segment without a `name`"),
         ({"name": "Reader"}, "use lower-case letters"),
         ({"name": "x) or (true"}, "use lower-case letters"),
+        (
+            {"name": "x\x07y"},
+            r'Segment "x\x07y" (models/segments/desk/one.yml:2): `name` has a cont',
+        ),
         ({"name": "order"}, "is a word of SQL"),
         ({"name": "primary_segment"}, "has the name of another column"),
     ],
@@ -194,6 +200,7 @@ def test_a_wrong_segment_is_refused(project, changes, words):
         ("segments:\n- name: a\n  name: b", "line 3: the key `name` occurs twice; remove one"),
         (b"segments: []\nowner: M\xfcller", "one.yml, line 2: is not UTF-8; save it as UTF-8"),
         ("a: &a [x]\nsegments: *a", "line 2: `*a` is an alias; write the values themselves"),
+        ("owner: a\n<<: {segments: [a]}", "line 2: `<<` is not allowed; write the values"),
         ("segments: " + "[" * 100_000, "has too many blocks within each other"),
         ("#" * 500_001, "is larger than 500,000 bytes; split it"),
     ],
@@ -220,8 +227,8 @@ def test_a_name_is_declared_once_and_both_places_are_named(project):
     write(project, {"traits": [{"name": "loans"} | TRAIT]})
     write(project, {"traits": [{"name": "loans"} | TRAIT]}, "press/two.yml")
     assert refused(project, read_traits) == (
-        'Trait "loans" (models/segments/press/two.yml:2) is declared twice, also in '
-        "models/segments/desk/one.yml:2; give one another name"
+        'Trait "loans" (models/segments/press/two.yml:2) has the name of Trait "loans" '
+        "(models/segments/desk/one.yml:2); give one another name"
     )
 
 
@@ -327,6 +334,20 @@ def test_what_is_declared_in_this_project_is_read():
     assert {Path(each.file).parts[2] for each in traits} == {"traits"}
     for each in segments:
         assert Path(each.file).parts[2] == each.spec.owner.lower()
+
+
+PAGES = ("README.md", "docs/how-to/add-a-segment.md", "docs/tutorials/make-it-yours.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_examples_of_the_pages_are_read(project, page):
+    blocks = re.findall(r"^( *)```yaml\n(.*?)^\1```", (REPOSITORY / page).read_text(), re.M | re.S)
+    texts = [textwrap.dedent(block) for _, block in blocks]
+    declared = [text for text in texts if re.search("^(traits|segments):", text, re.M)]
+    for number, text in enumerate(declared):
+        write(project, text, f"desk/{number}.yml")
+    found = [*read_traits(project), *read_segments(project)]
+    assert len(declared) >= 1 and len(found) == sum(text.count("- name:") for text in declared)
 
 
 def test_dbt_compiles_what_is_declared(monkeypatch):

@@ -51,6 +51,13 @@ class _Plain(_Unique):
             raise _Refused(f"line {line}: `*{name}` is an alias; write the values themselves")
         return super().compose_node(parent, index)
 
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Leave a mapping as it is. Raises _Refused for the key `<<`, which adds other keys."""
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                line = key.start_mark.line + 1
+                raise _Refused(f"line {line}: `<<` is not allowed; write the values themselves")
+
 
 def declaration_files(project: Path) -> list[Path]:
     """The files in the subfolders of `models/segments`, by path."""
@@ -70,7 +77,7 @@ def read_declarations(path: Path, place: str) -> tuple[dict[Any, Any], dict[str,
     if len(data) > MOST_BYTES:
         raise DeclarationError(f"{place} is larger than {MOST_BYTES:,} bytes; split it")
     try:
-        content, lines = _parsed(data.decode("utf-8-sig"))
+        content, lines = _parsed(data.decode())
     except _Refused as error:
         raise DeclarationError(f"{place}, {error}") from None
     except UnicodeDecodeError as error:

@@ -23,7 +23,7 @@ from tideline.declarations.files import (
 from tideline.declarations.operations import Kind
 from tideline.declarations.reading import read_block
 from tideline.declarations.rules import NAME, RuleError, is_control, parse
-from tideline.text import nearest
+from tideline.text import nearest, shown
 from tideline.warehouse.errors import DeclarationError
 
 PROJECT = Path(__file__).parents[2]
@@ -219,12 +219,10 @@ def _read(project: Path) -> dict[str, list[Declared]]:
                 raise DeclarationError(
                     f"{each.place} has the name of another column; give it another"
                 )
-            if each.name in found[key]:
-                other = found[key][each.name].place.partition(" (")[2].rstrip(")")
+            if (other := found[key].setdefault(each.name, each)) is not each:
                 raise DeclarationError(
-                    f"{each.place} is declared twice, also in {other}; give one another name"
+                    f"{each.place} has the name of {other.place}; give one another name"
                 )
-            found[key][each.name] = each
     return {key: list(named.values()) for key, named in found.items()}
 
 
@@ -249,7 +247,7 @@ def _of_file(path: Path, file: str) -> Iterator[tuple[str, Declared]]:
             place = f"{file}:{line}"
             if not isinstance(item, dict) or not isinstance(item.get("name"), str):
                 raise DeclarationError(f"{place}: {block.__name__.lower()} without a `name`")
-            place = f'{block.__name__} "{item["name"]}" ({place})'
+            place = f'{block.__name__} "{shown(item["name"])}" ({place})'
             inherited = {"owner": owner} if owner and block is Segment else {}
             yield key, Declared(_spec(block, inherited | item, place), shop, file, place)
 
