@@ -1,7 +1,8 @@
 """The functions with which dbt compiles declarations: `modules.tideline` in Jinja.
 
 dbt loads each module named `dbt_...` at its start. The functions read traits and segments and turn
-their text into SQL; no text reaches a warehouse in another way.
+their text into SQL. No text reaches a warehouse in another way, except that a description also
+becomes a comment, which dbt quotes.
 """
 
 from __future__ import annotations
@@ -29,17 +30,8 @@ from tideline.text import nearest
 from tideline.warehouse.errors import DeclarationError
 
 
-def _dicts(declared: Sequence[Declared], has_shop: bool) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": each.name,
-            "description": each.description,
-            "place": each.place,
-            "spec": {**asdict(each.spec)},
-        }
-        for each in declared
-        if has_shop or not each.is_of_shop
-    ]
+def _dicts(declared: Sequence[Declared]) -> list[dict[str, Any]]:
+    return [{"name": each.name, **asdict(each)} for each in declared]
 
 
 def _project() -> Path:
@@ -48,13 +40,13 @@ def _project() -> Path:
 
 
 def traits(has_shop: bool) -> list[dict[str, Any]]:
-    """The traits of the project as dicts of name, description, place and spec."""
-    return _dicts(read_traits(_project()), has_shop)
+    """The traits of the project as dicts of name, spec, is_of_shop, file and place."""
+    return _dicts(read_traits(_project(), has_shop))
 
 
 def segments(has_shop: bool) -> list[dict[str, Any]]:
-    """The segments of the project as dicts of name, description, place and spec."""
-    return _dicts(read_segments(_project()), has_shop)
+    """The segments of the project as dicts of name, spec, is_of_shop, file and place."""
+    return _dicts(read_segments(_project(), has_shop))
 
 
 def rule_sql(

@@ -18,6 +18,7 @@ from dagster_dbt import (
 
 from orchestration.project import WRITER_POOL, prepared_manifest, project
 from orchestration.system_assets import landed_tables
+from tideline.declarations.unreachable import live_segments
 
 # Asset groups of the folders outside `models/`.
 GROUPS = {"seeds": "declarations", "snapshots": "history", "python_models": "predictions"}
@@ -64,10 +65,11 @@ class Translator(DagsterDbtTranslator):
         return dbt_resource_props["description"]
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
-        """The owners of the table and of the segments among its columns."""
-        columns = [column["meta"] for column in dbt_resource_props["columns"].values()]
-        declared = [dbt_resource_props["meta"], *(meta.get("segment") or {} for meta in columns)]
-        return sorted({team(meta["owner"]) for meta in declared if meta.get("owner")})
+        """The owners of the table; those of the live segments if these are its columns."""
+        owners = [owner] if (owner := dbt_resource_props["meta"].get("owner")) else []
+        if dbt_resource_props["name"] == "profile_segments":
+            owners += [each.spec.owner for each in live_segments()]
+        return sorted({*map(team, owners)})
 
 
 def manifest_for_dagster() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""JSON Schemas of dbt properties files with declarations: `tideline schema`.
+"""JSON Schemas of the YAML files with declarations: `tideline schema`.
 
 Editors use them to complete and check the YAML. `docs/reference/schemas` holds copies.
 """
@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 
 from tideline.activation.destinations import DESTINATIONS
-from tideline.declarations.json_schema import exposures_schema, models_schema
+from tideline.declarations.json_schema import declarations_schema, exposures_schema
 from tideline.usage import parser as parser_of
 
 
@@ -18,17 +18,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = parser_of(
         "schema",
         """
-        Print the JSON Schema of dbt's properties files that declare syncs (exposures), or traits
-        and segments (models). Editors use it to complete and check the YAML.
+        Print the JSON Schema of dbt's properties files that declare syncs (exposures), or of the
+        files that declare traits and segments (declarations). Editors use it to complete and check
+        the YAML.
         """,
         {
             "tideline schema exposures": "print that of the syncs",
-            "tideline schema models": "print that of the traits and segments",
+            "tideline schema declarations": "print that of the traits and segments",
         },
     )
     parser.add_argument(
-        "file", nargs="?", choices=("exposures", "models"), default="exposures", help="which one"
+        "file",
+        nargs="?",
+        choices=("exposures", "declarations"),
+        default="exposures",
+        help="which one",
     )
-    is_models = parser.parse_args(arguments).file == "models"
-    print(json.dumps(models_schema() if is_models else exposures_schema(DESTINATIONS), indent=2))
+    if parser.parse_args(arguments).file == "declarations":
+        schema = declarations_schema()
+    else:
+        schema = exposures_schema(DESTINATIONS)
+    print(json.dumps(schema, indent=2))
     return 0

@@ -30,6 +30,10 @@ STAGES = {
     "profiles": "select count(*) from {dim_profiles}",
     "memberships": "select count(*) from {segment_memberships}",
 }
+RULES = """
+    select segment_name, rule from {segments} where lifecycle = 'live'
+    order by priority, segment_name
+"""
 
 
 class _Tables(dict):
@@ -87,7 +91,7 @@ def unknown(events: int) -> str:
 
 def unreachable(warehouse: Warehouse) -> list[str]:
     """A line per missing event because of which segments have no members."""
-    rules = dict(rows_of(warehouse, "select segment_name, rule from {segments} order by priority"))
+    rules = dict(rows_of(warehouse, RULES))
     accepted = [
         name for (name,) in rows_of(warehouse, "select distinct event_name from {fct_events}")
     ]
@@ -97,7 +101,7 @@ def unreachable(warehouse: Warehouse) -> list[str]:
 
 def without_scores(warehouse: Warehouse) -> list[str]:
     """A line per model without scores whose score a segment needs."""
-    rules = dict(rows_of(warehouse, "select segment_name, rule from {segments} order by priority"))
+    rules = dict(rows_of(warehouse, RULES))
     models = rows_of(
         warehouse,
         "select model_name from {model_declarations} where model_name not in "
@@ -234,7 +238,8 @@ def summary(warehouse: Warehouse) -> str:
             ["segment", "profiles", "label"],
             rows_of(
                 warehouse,
-                "select segment_name, profile_count, label from {segments} order by priority",
+                "select segment_name, profile_count, label from {segments} "
+                "where lifecycle = 'live' order by priority, segment_name",
             ),
             "none is declared: see docs/how-to/add-a-segment.md",
         ),

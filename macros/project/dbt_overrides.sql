@@ -1,15 +1,57 @@
 {#-
-    Overrides dbt's own: leaves out documented columns that do not exist because the var `shop` is
-    false, since dbt would warn of them in each run.
+    Overrides dbt's own: adds the declared columns, and leaves out documented columns that do not
+    exist because the var `shop` is false, since dbt would warn of them in each run.
 -#}
 {% macro persist_docs(relation, model, for_relation=true, for_columns=true) %}
     {%- set columns = {} -%}
     {%- for name, column in model.columns.items() if var('shop') or not is_of_shop(column) -%}
         {%- do columns.update({name: column}) -%}
     {%- endfor -%}
+    {%- do columns.update(declared_columns(model.name)) -%}
     {%- do adapter.dispatch('persist_docs', 'dbt')(
         relation, dict(model, columns=columns), for_relation, for_columns
     ) -%}
+{% endmacro %}
+
+{#-
+    The declared columns of a table, as dbt lists documented columns: {name: {name, description,
+    quote}}. dbt does not read the declarations, and `persist_docs` makes comments of these.
+-#}
+{% macro declared_columns(table) %}
+    {%- set found = {} -%}
+    {%- if table == 'profile_segments' -%}
+        {%- for segment in live_segments() -%}
+            {%- do found.update({segment.name: segment.spec.description}) -%}
+        {%- endfor -%}
+    {%- elif table in ('profile_traits', 'profile_attributes') -%}
+        {%- for trait in declared_traits() -%}
+            {%- do found.update({trait.name: trait.spec.description}) -%}
+        {%- endfor -%}
+    {%- elif table == 'activation_audiences' -%}
+        {%- for trait in declared_traits() if trait.spec.sent_as -%}
+            {%- do found.update({trait.spec.sent_as: trait.spec.description}) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- set columns = {} -%}
+    {%- for name, description in found.items() -%}
+        {%- do columns.update({
+            name: {'name': name, 'description': description, 'quote': none}
+        }) -%}
+    {%- endfor -%}
+    {{ return(columns) }}
+{% endmacro %}
+
+{#-
+    Overrides that of dbt-snowflake, which comments the columns of a view when it creates the view:
+    adds the declared columns.
+-#}
+{% macro get_persist_docs_column_list(model_columns, query_columns) %}
+    {%- set columns = dict(model_columns, **declared_columns(model.name)) -%}
+    (
+        {%- for column in query_columns %}
+        {{ get_column_comment_sql(column, columns) }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    )
 {% endmacro %}
 
 {#-

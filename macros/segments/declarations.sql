@@ -13,3 +13,8 @@
 {% macro text_literal(text) %}
     {{ return(declarations().text_sql(text, target.type)) }}
 {% endmacro %}
+
+{#- The same, or a null if there is no text. -#}
+{% macro optional_text(text) %}
+    {{ return(text_literal(text) if text else 'cast(null as varchar)') }}
+{% endmacro %}

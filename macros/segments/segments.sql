@@ -1,9 +1,14 @@
 {#-
-    The declared segments as a list of {name, description, place, spec}; those of the shop only if
-    the var `shop` is true. Empty while dbt only parses.
+    The declared segments as a list of {name, spec, is_of_shop, file, place}; those of the shop only
+    if the var `shop` is true. Empty while dbt only parses.
 -#}
 {% macro declared_segments() %}
     {{ return(declarations().segments(var('shop')) if execute else []) }}
+{% endmacro %}
+
+{#- The segments that may have members, by place; the others are a draft or retired. -#}
+{% macro live_segments() %}
+    {{ return(declared_segments() | selectattr('spec.lifecycle', 'equalto', 'live') | list) }}
 {% endmacro %}
 
 {#-
@@ -13,7 +18,7 @@
 {% macro segment_condition(segment, types) %}
     {%- do label_expression(segment, types) -%}
     {{ return(declarations().rule_sql(
-        segment.place ~ ': `rule`', segment.spec.rule, types, target.type, hint=shop_hint()
+        segment.place ~ ': `when`', segment.spec.when, types, target.type, hint=shop_hint()
     )) }}
 {% endmacro %}
 
@@ -37,21 +42,6 @@
         {%- do types.update({column.name | lower: column.dtype}) -%}
     {%- endfor -%}
     {{ return(types) }}
-{% endmacro %}
-
-{#- Segments by priority; stops the build if two share one. -#}
-{% macro segments_by_priority(segments) %}
-    {%- set taken = {} -%}
-    {%- for segment in segments -%}
-        {%- set other = taken.setdefault(segment.spec.priority, segment.name) -%}
-        {%- if other != segment.name -%}
-            {{ exceptions.raise_compiler_error(
-                'Segments "' ~ other ~ '" and "' ~ segment.name ~ '" share the priority '
-                ~ segment.spec.priority ~ '. Give each its own priority.'
-            ) }}
-        {%- endif -%}
-    {%- endfor -%}
-    {{ return(segments | sort(attribute='spec.priority')) }}
 {% endmacro %}
 
 {#- The last sentence of an error about an unknown column if the shop is turned off. -#}

@@ -1,6 +1,6 @@
 {#-
-    The declared traits as a list of {name, description, place, spec}; those of the shop only if the
-    var `shop` is true. Empty while dbt only parses.
+    The declared traits as a list of {name, spec, is_of_shop, file, place}; those of the shop only
+    if the var `shop` is true. Empty while dbt only parses.
 -#}
 {% macro declared_traits() %}
     {{ return(declarations().traits(var('shop')) if execute else []) }}
@@ -95,15 +95,14 @@
     {%- set names = [] -%}
     {%- for name in spec.event -%}{%- do names.append(text_literal(name)) -%}{%- endfor -%}
     {%- set conditions = ['event_name in (' ~ names | join(', ') ~ ')'] -%}
-    {%- if spec.window -%}
-        {%- do conditions.append("occurred_at >= as_of - interval '" ~ spec.window ~ "'") -%}
+    {%- if spec.within -%}
+        {%- do conditions.append("occurred_at >= as_of - interval '" ~ spec.within ~ "'") -%}
     {%- endif -%}
-    {%- if spec.filter -%}
-        {%- set filter = declarations().rule_sql(
-            trait.place ~ ': `filter`', spec.filter, types if plan else none, target.type,
-            expressions
+    {%- if spec.where -%}
+        {%- set met = declarations().rule_sql(
+            trait.place ~ ': `where`', spec.where, types if plan else none, target.type, expressions
         ) -%}
-        {%- do conditions.append('(' ~ filter ~ ')') -%}
+        {%- do conditions.append('(' ~ met ~ ')') -%}
     {%- endif -%}
     {{ return(conditions | join(' and ')) }}
 {% endmacro %}

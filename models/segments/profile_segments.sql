@@ -1,6 +1,8 @@
-{# The segments are declared in profile_segments.yml; here they become one select. #}
+{# The segments are declared in the subfolders of this folder; here they become one select. #}
 {% set types = attribute_types(ref('profile_attributes')) %}
-{% set segments = declared_segments() %}
+{% set segments = live_segments() %}
+{# A draft or a retired segment is checked too. #}
+{% for segment in declared_segments() %}{% do segment_condition(segment, types) %}{% endfor %}
 
 with profile_attributes as (
 
@@ -27,7 +29,7 @@ judgements as (
 select
     *,
     case
-        {%- for segment in segments_by_priority(segments) %}
+        {%- for segment in segments | sort(attribute='spec.priority,name') %}
         when {{ segment.name }} then '{{ segment.name }}'
         {%- endfor %}
         when false then ''

@@ -1,4 +1,4 @@
-{# The traits are declared in profile_traits.yml; here they become one scan. #}
+{# The traits are declared in the subfolders of this folder; here they become one scan. #}
 {% set plan = seed_rows(ref('tracking_plan'), ['event_name', 'property', 'property_type']) %}
 
 with events as (

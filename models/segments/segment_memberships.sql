@@ -1,5 +1,5 @@
 {% set types = attribute_types(ref('profile_attributes')) %}
-{% set segments = declared_segments() %}
+{% set segments = live_segments() %}
 
 with profile_segments as (
 
@@ -19,7 +19,7 @@ select
     profile_attributes.profile_id,
     '{{ segment.name }}' as segment_name,
     {{ label_expression(segment, types) }} as segment_label,
-    {{ text_literal(segment.spec.rule | trim) }} as reason,
+    {{ text_literal(segment.spec.when) }} as reason,
     profile_attributes.as_of
 from profile_attributes
 inner join profile_segments

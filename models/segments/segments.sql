@@ -14,15 +14,14 @@ declarations as (
     select
         '{{ segment.name }}' as segment_name,
         {{ text_literal(segment.spec.label) }} as label,
-        {{ text_literal(segment.description) }} as description,
-        {{ text_literal(segment.spec.rule | trim) }} as rule,
+        {{ text_literal(segment.spec.description) }} as description,
+        {{ text_literal(segment.spec.when) }} as rule,
         {{ text_literal(segment.spec.owner) }} as owner,
         {{ segment.spec.priority }} as priority,
-        {% if segment.spec.creative %}
-        {{ text_literal(segment.spec.creative) }} as creative
-        {% else %}
-        cast(null as varchar) as creative
-        {% endif %}
+        {{ optional_text(segment.spec.creative) }} as creative,
+        {{ optional_text(segment.spec.tags | join(',')) }} as tags,
+        '{{ segment.spec.lifecycle }}' as lifecycle,
+        {{ text_literal(segment.file) }} as declared_in
     {{ 'union all' if not loop.last }}
     {% else %}
     select
@@ -32,7 +31,10 @@ declarations as (
         cast(null as varchar) as rule,
         cast(null as varchar) as owner,
         cast(null as integer) as priority,
-        cast(null as varchar) as creative
+        cast(null as varchar) as creative,
+        cast(null as varchar) as tags,
+        cast(null as varchar) as lifecycle,
+        cast(null as varchar) as declared_in
     where false
     {% endfor %}
 

@@ -191,33 +191,33 @@ def empty_build(shared_deployment):
     ("file", "right", "wrong", "named"),
     [
         (
-            "profile_segments.yml",
+            "bundles.yml",
             "bundle_purchase_score >= 0.35",
             "bundle_purchas_score >= 0.35",
             ['"high_value_bundle"', "`bundle_purchas_score`", "`bundle_purchase_score`"],
         ),
         (
-            "profile_segments.yml",
+            "customers.yml",
             "{last_cart_product}",
             "{last_kart_product}",
             ['"cart_abandoned"', "`last_kart_product`", "`last_cart_product`"],
         ),
         (
-            "profile_traits.yml",
-            "event: product_search, aggregate: count,",
-            "event: product_serch, aggregate: count,",
+            "shop.yml",
+            "event: product_search\n",
+            "event: product_serch\n",
             ['"searches_7d"', '"product_serch"', '"product_search"'],
         ),
         (
-            "profile_traits.yml",
+            "shop.yml",
             "aggregate: most_frequent",
             "aggregate: most_frequnt",
             ['"top_category"', "`most_frequnt`", "`most_frequent`"],
         ),
         (
-            "profile_traits.yml",
-            "filter: category = ",
-            "filter: categry = ",
+            "shop.yml",
+            "where: category = ",
+            "where: categry = ",
             ['"last_jacket_viewed"', "`categry`", "`category`"],
         ),
     ],
@@ -226,18 +226,16 @@ def test_a_misspelling_stops_the_build_with_a_suggestion(
     empty_build, tmp_path, file, right, wrong, named
 ):
     project = edited_project(tmp_path, file, right, wrong)
-    model = "profile_segments" if "segments" in file else "profile_traits"
+    model = "profile_traits" if file == "shop.yml" else "profile_segments"
     output = empty_build.dbt("run", "--project-dir", project, "--select", model, fails=True)
     for word in named:
         assert word in re.sub(r"\s+", " ", output)
 
 
 def test_a_trait_is_not_sent_under_a_name_that_is_taken(empty_build, tmp_path):
-    edit = ("profile_traits.yml", "sent_as: left_product", "sent_as: email")
+    edit = ("shop.yml", "sent_as: left_product", "sent_as: email")
     project = edited_project(tmp_path, *edit)
     words = ("run", "--project-dir", project, "--select", "activation_audiences")
     output = re.sub(r"\s+", " ", empty_build.dbt(*words, fails=True))
-    assert (
-        'Trait "last_cart_product" (models/segments/profile_traits.yml) has the duplicate' in output
-    )
+    assert 'Trait "last_cart_product" (models/segments/traits/shop.yml:31) has the dup' in output
     assert '"email". Use a name that activation_audiences does not have yet.' in output

@@ -116,9 +116,9 @@ def test_a_rule_that_reads_a_file_stops_the_build(built, tmp_path):
     rule = "bundle_purchase_score >= 0.35 and open_cart_value >= 100"
     project = edited_project(
         tmp_path,
-        "profile_segments.yml",
-        f"rule: {rule}",
-        f"rule: \"{rule} and 'Iris' not in (from '{OUTSIDE}')\"",
+        "bundles.yml",
+        f"when: {rule}",
+        f"when: \"{rule} and 'Iris' not in (from '{OUTSIDE}')\"",
     )
     words = ["run", "--project-dir", project, "--select", "profile_segments"]
     output = built.dbt(*words, fails=True)

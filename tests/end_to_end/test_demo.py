@@ -8,8 +8,9 @@ from collections import defaultdict
 import duckdb
 import pytest
 
+from tests.support.deployment import REPOSITORY
 from tideline.activation.plan import newest_arrival
-from tideline.declarations.segments import columns_of, meta_of
+from tideline.declarations.files import columns_of, meta_of
 from tideline.declarations.unreachable import declared_attributes
 from tideline.segments.why import built_rules, explained
 from tideline.warehouse.connection import open_warehouse
@@ -87,7 +88,7 @@ def test_the_results_of_dbt(demo, subtests):
 def test_a_feature_is_zero_or_null_without_its_declared_event(demo):
     attributes = declared_attributes()
     filled = set()
-    for _, column in columns_of("profile_features"):
+    for _, column in columns_of("profile_features", REPOSITORY):
         name, meta = column["name"], meta_of(column)
         if "event" not in meta:
             continue

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.deployment import ALL_ON
 from tideline.activation.ledger import PERSONAL, TABLES
+from tideline.declarations.segments import read_segments, read_traits
 
 # The description of a column says what its name implies, such as the unit.
 UNITS = {
@@ -71,33 +72,39 @@ def described(tables):
     }
 
 
-def described_where_declared(tables):
-    """The columns that a declared trait adds to other tables; one block declares them all."""
-    metas = {
-        column["name"]: column["config"]["meta"]
-        for column in tables["profile_traits"]["columns"].values()
-    }
-    own = {name: m["trait"] for name, m in metas.items() if "trait" in m and not m.get("shop")}
+@pytest.fixture(scope="module")
+def comments(built):
+    """The comments of all columns in the warehouse, by table and column."""
     return {
-        *(("profile_attributes", name) for name in own),
-        *(("activation_audiences", t["sent_as"]) for t in own.values() if "sent_as" in t),
-    }
-
-
-def test_every_table_and_column_is_documented(built, tables, described):
-    """In both directions: everything built is described, and everything described is built."""
-    comments = {
-        (table, column): comment and " ".join(comment.split())
+        (table, column): " ".join((comment or "").split())
         for table, column, comment in built.query(
             "select table_name, column_name, comment from duckdb_columns() "
             "where schema_name in ('tideline', 'tideline_internal')"
         )
     }
+
+
+def test_every_table_and_column_is_documented(tables, described, comments):
+    """In both directions: everything built is described, and everything described is built."""
     assert {table for table, _ in comments} == tables.keys()
-    assert comments.keys() - described.keys() <= described_where_declared(tables)
+    assert not [key for key, comment in comments.items() if not comment]
     assert described.keys() <= comments.keys()
     assert not [name for name, table in tables.items() if not table["description"]]
     assert {key: comments[key] for key in described} == described
+
+
+def test_each_declaration_describes_its_columns(described, comments):
+    """dbt does not read the declarations; the warehouse has their descriptions all the same."""
+    declared = {("profile_segments", each.name): each for each in read_segments()}
+    for trait in read_traits():
+        declared[("profile_traits", trait.name)] = trait
+        declared[("profile_attributes", trait.name)] = trait
+        if trait.spec.sent_as:
+            declared[("activation_audiences", trait.spec.sent_as)] = trait
+    assert {key: comments[key] for key in declared} == {
+        key: " ".join(each.spec.description.split()) for key, each in declared.items()
+    }
+    assert comments.keys() - described.keys() == declared.keys()
 
 
 def test_descriptions_are_comments_of_the_tables(built, tables):
@@ -115,10 +122,10 @@ def test_descriptions_are_comments_of_the_tables(built, tables):
 
 
 @pytest.mark.parametrize("pattern", UNITS)
-def test_descriptions_say_the_unit(tables, described, pattern):
+def test_descriptions_say_the_unit(tables, comments, pattern):
     silent = {
         key
-        for key, description in described.items()
+        for key, description in comments.items()
         if re.search(pattern, key[1])
         and UNITS[pattern] not in description.lower().replace("utc", "UTC")
         and tables[key[0]]["resource_type"] != "seed"

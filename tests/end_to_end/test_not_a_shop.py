@@ -11,36 +11,59 @@ import yaml
 from tests.support import processes
 from tests.support.deployment import NO_TESTS, REPOSITORY
 from tests.support.edited_project import edited_project
+from tideline.declarations.segments import read_segments, read_traits
 
 NO_SHOP = "{shop: false}"
 SWITCHED = ("--select", "key_features+", "feature_spine+", "profile_traits+")  # read the var
 FIRST_DAY = datetime(2026, 3, 1)
-OWN_SEGMENT = """\
-      - name: keen_reader
-        description: Reads nearly every day.
-        config:
-          meta:
-            segment:
-              label: Keen reader
-              rule: active_days_30d >= 8
-              owner: Editors
-              priority: 1
+OWN_SEGMENTS = """\
+segments:
+  - name: keen_reader
+    description: Reads 'nearly' "every" day; $$ $dbt -- \\ /* {day}
+    label: Keen reader
+    when: active_days_30d >= 8
+    owner: Editors
+    priority: 1
+    tags: [reading, daily]
+  - name: lapsed_reader
+    description: Read, and stopped.
+    label: Lapsed reader
+    when: recency >= 0
+    owner: Editors
+    priority: 2
+    lifecycle: draft
+  - name: any_reader
+    description: Reads.
+    label: Reader
+    when: recency >= 0
+    owner: CRM
+    priority: 1
+    lifecycle: retired
 """
-NEXT = "      - name: primary_segment\n"  # a block is inserted before this column
+NEXT = "traits:\n"  # the segments are inserted before these
+FILE = "subscriptions.yml"
+PLACE = f"models/segments/traits/{FILE}"
 
 
 def declared(folder, table):
-    """The `meta` of a model's columns, by column."""
+    """The `meta` of the columns that are documented for dbt, by column."""
     models = yaml.safe_load((REPOSITORY / "models" / folder / f"{table}.yml").read_text())["models"]
     columns = models[0]["columns"]
     return {each["name"]: each.get("config", {}).get("meta", {}) for each in columns}
 
 
+def metas(declarations):
+    return {name: {"shop": each.is_of_shop} for name, each in declarations.items()}
+
+
+TRAITS = metas({each.name: each for each in read_traits()})
+SENT = metas({each.spec.sent_as: each for each in read_traits() if each.spec.sent_as})
+SEGMENTS = metas({each.name: each for each in read_segments()})
 DECLARED = {
-    "profile_segments": declared("segments", "profile_segments"),
-    "profile_traits": declared("segments", "profile_traits"),
-    "profile_attributes": declared("segments", "profile_attributes"),
-    "activation_audiences": declared("activation", "activation_audiences"),
+    "profile_segments": declared("segments", "profile_segments") | SEGMENTS,
+    "profile_traits": declared("segments", "profile_traits") | TRAITS,
+    "profile_attributes": declared("segments", "profile_attributes") | TRAITS,
+    "activation_audiences": declared("activation", "activation_audiences") | SENT,
 }
 
 
@@ -154,8 +177,8 @@ def test_the_shop_is_turned_off_on_again_and_off(club):
 
 
 def test_one_block_declares_a_segment(club, tmp_path):
-    """Its members are delivered; the error for a trait of the shop says that the shop is off."""
-    project = edited_project(tmp_path, "profile_segments.yml", NEXT, OWN_SEGMENT + NEXT)
+    """Its members are delivered."""
+    project = edited_project(tmp_path, FILE, NEXT, OWN_SEGMENTS + NEXT)
     club.dbt("build", "--select", "profile_segments+", "--project-dir", project, variables=NO_SHOP)
     readers = {
         profile_id
@@ -169,19 +192,40 @@ def test_one_block_declares_a_segment(club, tmp_path):
     rows = map(json.loads, path.read_text().splitlines())
     assert {row["profile_id"] for row in rows} == readers
     assert re.search(rf"keen_reader +{len(readers)} +Keen reader", club.run("tideline", "summary"))
+    # Its description is a comment as it is written.
+    said = """Reads 'nearly' "every" day; $$ $dbt -- \\ /* {day}"""
+    assert club.value("select description from segments where lifecycle = 'live'") == said
+    comment = "select comment from duckdb_columns() where table_name = 'profile_segments'"
+    assert club.value(f"{comment} and column_name = 'keen_reader'") == said
 
-    (tmp_path / "wrong").mkdir()
-    wrong = OWN_SEGMENT.replace("active_days_30d >= 8", "purchases_ever = 0") + NEXT
-    project = edited_project(tmp_path / "wrong", "profile_segments.yml", NEXT, wrong)
+    # A draft and a retired segment are listed, without members and without a column.
+    assert club.query(
+        "select segment_name, tags, lifecycle, profile_count, declared_in from segments order by 1"
+    ) == [
+        ("any_reader", None, "retired", 0, PLACE),
+        ("keen_reader", "reading,daily", "live", len(readers), PLACE),
+        ("lapsed_reader", None, "draft", 0, PLACE),
+    ]
+    assert columns(club, "profile_segments") == {
+        *("profile_id", "as_of", "keen_reader", "primary_segment")
+    }
+
+
+@pytest.mark.parametrize("right", ["active_days_30d >= 8", "recency >= 0"])
+def test_every_rule_is_checked_also_that_of_a_draft(club, tmp_path, right):
+    """The error for a trait of the shop says that the shop is off."""
+    wrong = OWN_SEGMENTS.replace(right, "purchases_ever = 0", 1) + NEXT
+    project = edited_project(tmp_path, FILE, NEXT, wrong)
     words = "run", "--select", "profile_segments", "--project-dir", project
     output = re.sub(r"\s+", " ", club.dbt(*words, variables=NO_SHOP, fails=True))
     assert "unknown column `purchases_ever`" in output
     assert "The var shop is false: the traits of the shop are off" in output
 
 
-def test_two_segments_of_one_priority_are_both_named(club, tmp_path):
-    other = OWN_SEGMENT.replace("keen_reader", "new_reader")
-    project = edited_project(tmp_path, "profile_segments.yml", NEXT, OWN_SEGMENT + other + NEXT)
-    words = "run", "--select", "profile_segments", "--project-dir", project
-    output = re.sub(r"\s+", " ", club.dbt(*words, variables=NO_SHOP, fails=True))
-    assert 'Segments "keen_reader" and "new_reader" share the priority 1.' in output
+def test_owners_may_use_one_priority_and_the_name_decides(club, tmp_path):
+    segments = OWN_SEGMENTS.replace("lifecycle: retired", "lifecycle: live")
+    project = edited_project(tmp_path, FILE, NEXT, segments + NEXT)
+    club.dbt("build", "--select", "profile_segments+", "--project-dir", project, variables=NO_SHOP)
+    assert club.query(
+        "select distinct primary_segment from profile_segments where any_reader and keen_reader"
+    ) == [("any_reader",)]

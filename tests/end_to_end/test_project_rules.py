@@ -54,6 +54,7 @@ NO_FEATURES = {"profile_id", "as_of", "is_for_serving", "is_for_churn", "is_for_
 CALLED_FROM_OUTSIDE = {
     "create_raw_messages": "a command",
     "get_incremental_reached_sql": "dbt, for the incremental strategy `reached`",
+    "get_persist_docs_column_list": "dbt, in the place of its own",
     "move_former_tables": "a command",
     "persist_docs": "dbt, in the place of its own",
     "snapshot_get_time": "dbt, in the place of its own",
@@ -133,8 +134,7 @@ def without_contract(manifest):
 def untyped_or_undescribed(manifest):
     for node in tables(manifest, "model"):
         for column in node["columns"].values() if is_public(node) else ():
-            is_declared = {"trait", "segment"} & column["config"].get("meta", {}).keys()
-            if not column["description"] or not (column["data_type"] or is_declared):
+            if not column["description"] or not column["data_type"]:
                 yield f"{node['name']}.{column['name']}"
 
 
@@ -201,7 +201,6 @@ def described_anew(manifest):
     for name, source in (
         ("training_examples", "profile_features"),
         ("profile_attributes", "profile_features"),
-        ("profile_attributes", "profile_traits"),
     ):
         declared = model(manifest, source)["columns"]
         for key, column in model(manifest, name)["columns"].items():
@@ -340,12 +339,6 @@ def reworded(manifest):
     return "training_examples.recency"
 
 
-def reworded_trait(manifest):
-    column = model(manifest, "profile_attributes")["columns"]["searches_7d"]
-    column["description"] = "Searches in the last week."
-    return "profile_attributes.searches_7d"
-
-
 def retyped(manifest):
     model(manifest, "profile_attributes")["columns"]["recency"]["data_type"] = "double"
     return "profile_attributes.recency"
@@ -376,7 +369,6 @@ def inlined(manifest):
         (other_staging_columns, uncontracted),
         (lost_on_the_way, dropped),
         (described_anew, reworded),
-        (described_anew, reworded_trait),
         (described_anew, retyped),
         (feature_without_block, inlined),
     ],

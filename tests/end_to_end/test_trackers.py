@@ -273,7 +273,7 @@ def test_the_worked_example_of_the_page_works(deployment):
     entry = page.split("```yaml\n")[2].split("```")[0]
     project = deployment.folder / "project"
     parts = ["dbt_project.yml", "profiles.yml", "macros", "models", "python_models", "seeds"]
-    for part in [*parts, "snapshots", "tests"]:
+    for part in [".dbtignore", *parts, "snapshots", "tests"]:
         whole = REPOSITORY / part
         copied = shutil.copytree if whole.is_dir() else shutil.copy
         project.mkdir(exist_ok=True)

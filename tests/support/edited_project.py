@@ -3,6 +3,7 @@
 from tests.support.deployment import REPOSITORY
 
 PARTS = (
+    ".dbtignore",
     "dbt_project.yml",
     "profiles.yml",
     "macros",

@@ -1,5 +1,10 @@
 """Traits and segments are read from YAML; errors name the place and the fix."""
 
+import copy
+import re
+import textwrap
+from pathlib import Path
+
 import duckdb
 import pytest
 import yaml
@@ -16,82 +21,126 @@ from tideline.declarations.segments import (
 )
 from tideline.warehouse.errors import DeclarationError
 
-TRAIT = {"event": "purchase", "aggregate": "count"}
-SEGMENT = {"rule": "loans >= 3", "label": "Reader of {topic}", "owner": "Desk", "priority": 1}
+TRAIT = {"description": "Text.", "event": "purchase", "aggregate": "count"}
+SEGMENT = {
+    "description": "Text.",
+    "label": "Reader of {topic}",
+    "when": "loans >= 3",
+    "owner": "Desk",
+    "priority": 1,
+}
+FEATURES = "models: [{name: profile_features, columns: [{name: recency}]}]"
 
 
 @pytest.fixture
 def project(tmp_path):
-    """A project whose declarations `write` puts into one file."""
-    (tmp_path / "models").mkdir()
+    """A project with one feature, whose declarations `write` puts into files."""
+    (tmp_path / "models" / "segments" / "desk").mkdir(parents=True)
+    (tmp_path / "models" / "features.yml").write_text(FEATURES)
     return tmp_path
 
 
-def write(project, model, kind, *blocks):
-    """Blocks are (name of the column, keys of the declaration)."""
-    columns = [
-        {"name": name, "description": "Text.", "config": {"meta": {kind: keys}}}
-        for name, keys in blocks
-    ]
-    features = {"name": "profile_features", "columns": [{"name": "recency"}]}
-    document = {"models": [{"name": model, "columns": columns}, features]}
-    (project / "models" / "one.yml").write_text(yaml.safe_dump(document, sort_keys=False))
+def write(project, content, name="desk/one.yml"):
+    """Write a file of `models/segments`; its content is text, bytes or a document."""
+    path = project / "models" / "segments" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not isinstance(content, str | bytes):
+        content = yaml.safe_dump(content, sort_keys=False)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def segments(*names, **changes):
+    """A document with segments of these names, whose priorities are their places."""
+    return {
+        "segments": [
+            {"name": name} | SEGMENT | {"priority": place} | copy.deepcopy(changes)
+            for place, name in enumerate(names, start=1)
+        ]
+    }
+
+
+def refused(project, read=read_segments, **words):
+    """The message that refuses the declarations."""
+    with pytest.raises(DeclarationError) as error:
+        read(project, **words)
+    return str(error.value)
 
 
 def refused_trait(project, **changes):
     """The message that refuses a trait."""
-    write(project, "profile_traits", "trait", ("loans", TRAIT | changes))
-    with pytest.raises(DeclarationError) as error:
-        read_traits(project)
-    return str(error.value)
+    write(project, {"traits": [{"name": "loans"} | TRAIT | changes]})
+    return refused(project, read_traits)
 
 
-def refused_segment(project, name="reader", **changes):
+def refused_segment(project, **changes):
     """The message that refuses a segment."""
-    keys = {key: value for key, value in (SEGMENT | changes).items() if value is not None}
-    write(project, "profile_segments", "segment", (name, keys))
-    with pytest.raises(DeclarationError) as error:
-        read_segments(project)
-    return str(error.value)
+    keys = {"name": "reader"} | SEGMENT | changes
+    write(project, {"segments": [{key: keys[key] for key in keys if keys[key] is not None}]})
+    return refused(project)
 
 
 def test_a_declaration_is_read_with_its_place(project):
-    write(project, "profile_segments", "segment", ("reader", SEGMENT))
-    (segment,) = read_segments(project)
-    assert (segment.name, segment.description) == ("reader", "Text.")
-    assert segment.place == 'Segment "reader" (models/one.yml)'
-    assert segment.spec.rule == "loans >= 3" and not segment.is_of_shop
+    changes = {"creative": "Read on ", "tags": ["Winter", "sale"]}
+    write(project, segments("reader", "writer", **changes))
+    reader, writer = read_segments(project)
+    assert reader.name == "reader" and not reader.is_of_shop
+    assert reader.file == "models/segments/desk/one.yml"
+    assert reader.place == 'Segment "reader" (models/segments/desk/one.yml:2)'
+    assert writer.place == 'Segment "writer" (models/segments/desk/one.yml:12)'
+    spec = reader.spec
+    assert (spec.description, spec.when, spec.creative) == ("Text.", "loans >= 3", "Read on")
+    assert (spec.tags, spec.lifecycle) == (("winter", "sale"), "live")
+
+
+def test_a_file_gives_its_owner_and_its_shop_to_its_segments(project):
+    own = segments("reader")["segments"][0] | {"owner": "Press"}
+    other = {key: value for key, value in own.items() if key != "owner"} | {"name": "writer"}
+    write(project, {"owner": "Desk", "shop": True, "segments": [own, other]})
+    assert [each.spec.owner for each in read_segments(project)] == ["Press", "Desk"]
+    assert all(each.is_of_shop for each in read_segments(project))
+    assert read_segments(project, has_shop=False) == []
+
+
+def test_files_are_read_by_path_at_any_depth_and_with_both_suffixes(project):
+    write(project, segments("third", owner="Press"), "press/a.yml")
+    write(project, segments("second", owner="News"), "desk/news/today/a.yaml")
+    write(project, segments("first"), "desk/A.YML")
+    write(project, b"not yaml: [", "desk/readme.txt")
+    assert [each.name for each in read_segments(project)] == ["first", "second", "third"]
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"event": []}, "`event` is empty"),
+        ({"description": " "}, "`description` is empty"),
         ({"aggregate": "mean"}, "key `aggregate` says `mean`"),
         ({"aggregate": "sum"}, "key `property` is missing, which `sum` needs"),
         ({"property": "amount"}, "`count` takes no `property`"),
-        ({"window": "2 weeks"}, "write a number of minutes, hours or days"),
-        ({"window": "7 days' or true --"}, "write a number of minutes, hours or days"),
-        ({"filter": "exists (select 1)"}, "`filter`: `EXISTS(SELECT 1)` is not allowed"),
-        ({"filter": "{category} = 'x'"}, "write names without them"),
+        ({"within": "2 weeks"}, "write a number of minutes, hours or days"),
+        ({"within": "7 days' or true --"}, "write a number of minutes, hours or days"),
+        ({"where": "exists (select 1)"}, "`where`: `EXISTS(SELECT 1)` is not allowed"),
+        ({"where": "{category} = 'x'"}, "write names without them"),
         ({"sent_as": "a, (select 1) as b"}, "use lower-case letters"),
         ({"aggregate": "sum", "property": "a') as b, ('"}, "use letters, digits"),
-        ({"windows": "7 days"}, 'unknown key "windows"; did you mean `window`?'),
+        ({"withing": "7 days"}, 'unknown key "withing"; did you mean `within`?'),
         ({"event": "{{ var('x') }}"}, "`event` has Jinja in it"),
     ],
     ids=str,
 )
 def test_a_wrong_trait_is_refused(project, changes, words):
     message = refused_trait(project, **changes)
-    assert words in message and 'Trait "loans" (models/one.yml)' in message
+    assert words in message and 'Trait "loans" (models/segments/desk/one.yml:2)' in message
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"rule": "read_text('x') = ''"}, "is not allowed in a rule"),
-        ({"rule": None}, "key `rule` is missing"),
-        ({"rule": True}, "expected text"),
+        ({"when": "read_text('x') = ''"}, "is not allowed in a rule"),
+        ({"when": None}, "key `when` is missing"),
+        ({"when": True}, "expected text"),
+        ({"rule": "loans > 3"}, 'unknown key "rule"'),
+        ({"description": None}, "key `description` is missing"),
         ({"label": "{{ env_var('HOME') }}"}, "`label` has Jinja in it"),
         ({"label": "Reader of {topic"}, "has a brace without its other one"),
         ({"label": "Reader of {a b}"}, "braces hold the name of a column"),
@@ -101,11 +150,20 @@ def test_a_wrong_trait_is_refused(project, changes, words):
         ({"label": "a\ud800b"}, "`label` has a control character in it"),
         ({"owner": "De\x07sk"}, "`owner` has a control character in it"),
         ({"owner": 7}, "expected text"),
+        ({"owner": None}, "key `owner` is missing"),
         ({"priority": "1"}, "expected a whole number"),
         ({"priority": True}, "expected a whole number"),
         ({"creative": ["a"]}, "expected text"),
+        ({"tags": ["a,b"]}, "`tags`: `a,b` has a comma"),
+        ({"tags": [7]}, "expected a list of names"),
+        ({"lifecycle": "paused"}, "key `lifecycle` says `paused`; there are: draft, live, retired"),
+        ({"name": None}, "models/segments/desk/one.yml:2: segment without a `name`"),
         ({"name": "Reader"}, "use lower-case letters"),
         ({"name": "x) or (true"}, "use lower-case letters"),
+        (
+            {"name": "x\x07y"},
+            r'Segment "x\x07y" (models/segments/desk/one.yml:2): `name` has a cont',
+        ),
         ({"name": "order"}, "is a word of SQL"),
         ({"name": "primary_segment"}, "has the name of another column"),
     ],
@@ -115,45 +173,123 @@ def test_a_wrong_segment_is_refused(project, changes, words):
     assert words in refused_segment(project, **changes)
 
 
-def test_a_block_that_is_not_a_mapping_is_refused(project):
-    write(project, "profile_traits", "trait", ("loans", "count"))
-    with pytest.raises(DeclarationError, match=r"`meta.trait` is not a block of keys and values"):
-        read_traits(project)
-
-
-def test_two_traits_with_one_name_are_refused(project):
-    write(project, "profile_traits", "trait", ("loans", TRAIT), ("loans", TRAIT))
-    with pytest.raises(DeclarationError, match="is declared twice; give one another name"):
-        read_traits(project)
-
-
-def test_a_misspelt_kind_loses_no_segment(project):
-    write(project, "profile_segments", "segmant", ("reader", SEGMENT))
-    with pytest.raises(DeclarationError, match='unknown key "segmant" of meta; did you mean'):
-        read_segments(project)
-    write(project, "profile_segments", "trait", ("loans", TRAIT))
-    with pytest.raises(DeclarationError, match='unknown key "trait" of meta'):
-        read_segments(project)
-
-
 @pytest.mark.parametrize(
-    "spelled", ['"profile_segments"', "'profile_segments'", " profile_segments"]
+    ("content", "words"),
+    [
+        ("", "one.yml is empty; write `traits:` or `segments:`, or delete it"),
+        ("# segments:", "one.yml is empty"),
+        ("- name: reader", "one.yml is not a block of keys and values"),
+        ("reader", "one.yml is not a block of keys and values"),
+        ("owner: Desk", "one.yml has neither `traits` nor `segments`"),
+        ("segmants: []", 'one.yml: unknown key "segmants"; did you mean `segments`?'),
+        ("models: []", 'one.yml: unknown key "models"; there are: owner, segments, shop, traits'),
+        ("segments:", "one.yml: `segments` is not a list"),
+        ("segments: {name: a}", "one.yml: `segments` is not a list"),
+        ("segments:\n- reader", "one.yml:2: segment without a `name`"),
+        ("segments:\n- name: [a]", "one.yml:2: segment without a `name`"),
+        ("shop: 1\nsegments: []", "one.yml: `shop` is not true or false"),
+        ("owner:\nsegments: []", "one.yml: `owner` is not the name of a team"),
+        ("owner: [a]\nsegments: []", "one.yml: `owner` is not the name of a team"),
+        ("owner: '{{ a }}'\nsegments: []", "one.yml: `owner` has Jinja in it"),
+        ("traits: []\nsegments: [", "one.yml, line 2: is not valid YAML"),
+        ("segments: []\n---\ntraits: []", "one.yml, line 2: is not valid YAML"),
+        ("segments: []\n? [a]\n: 1", "one.yml, line 2: is not valid YAML"),
+        ("segments: [{priority: 2026-13-45}]", "one.yml: is not valid YAML"),
+        ("traits: []\nowner: a\x07", "one.yml: is not valid YAML"),
+        ("segments: []\nsegments: []", "line 2: the key `segments` occurs twice; remove one"),
+        ("segments:\n- name: a\n  name: b", "line 3: the key `name` occurs twice; remove one"),
+        (b"segments: []\nowner: M\xfcller", "one.yml, line 2: is not UTF-8; save it as UTF-8"),
+        ("a: &a [x]\nsegments: *a", "line 2: `*a` is an alias; write the values themselves"),
+        ("owner: a\n<<: {segments: [a]}", "line 2: `<<` is not allowed; write the values"),
+        ("segments: " + "[" * 100_000, "has too many blocks within each other"),
+        ("#" * 500_001, "is larger than 500,000 bytes; split it"),
+    ],
+    ids=lambda value: ascii(value[:40]),
 )
+def test_a_file_that_cannot_be_read_is_refused(project, content, words):
+    """dbt does not read these files, so that nothing else would report it."""
+    write(project, content)
+    for read in (read_traits, read_segments):
+        message = refused(project, read)
+        assert words in message and message.startswith("models/segments/desk/one.yml")
+
+
+def test_a_file_that_is_missing_or_marked_as_utf_8_is_no_surprise(project):
+    write(project, b"\xef\xbb\xbfsegments: []")
+    assert read_segments(project) == []
+    (project / "models" / "segments" / "desk" / "two.yml").symlink_to("nowhere.yml")
+    assert refused(project) == (
+        "models/segments/desk/two.yml cannot be read: No such file or directory"
+    )
+
+
+def test_a_name_is_declared_once_and_both_places_are_named(project):
+    write(project, {"traits": [{"name": "loans"} | TRAIT]})
+    write(project, {"traits": [{"name": "loans"} | TRAIT]}, "press/two.yml")
+    assert refused(project, read_traits) == (
+        'Trait "loans" (models/segments/press/two.yml:2) has the name of Trait "loans" '
+        "(models/segments/desk/one.yml:2); give one another name"
+    )
+
+
+def test_a_priority_is_compared_within_an_owner(project):
+    write(project, segments("reader", "writer"))
+    write(project, segments("printer", owner="Press"), "press/two.yml")
+    assert len(read_segments(project)) == 3
+    write(project, segments("caller", owner="desk "), "press/two.yml")
+    assert refused(project) == (
+        'Segment "caller" (models/segments/press/two.yml:2) has the priority 1 of Segment "reader" '
+        "(models/segments/desk/one.yml:2); give each segment of the owner desk its own"
+    )
+
+
+def test_a_priority_is_free_again_after_retirement_and_without_the_shop(project):
+    write(project, segments("reader"))
+    write(project, segments("former", lifecycle="retired"), "desk/two.yml")
+    assert len(read_segments(project)) == 2
+    write(project, segments("next", lifecycle="draft"), "desk/two.yml")
+    assert "has the priority 1" in refused(project)
+    write(project, {"shop": True, **segments("buyer")}, "desk/two.yml")
+    assert "has the priority 1" in refused(project)
+    assert [each.name for each in read_segments(project, has_shop=False)] == ["reader"]
+
+
+@pytest.mark.parametrize("kind", ["trait", "segment"])
+@pytest.mark.parametrize("spelled", ['"profile_{}s"', "'profile_{}s'", " profile_{}s"])
 @pytest.mark.parametrize("name", ["one.yml", "two.yaml"])
-def test_declarations_are_found_however_yaml_is_written(project, spelled, name):
-    write(project, "profile_segments", "segment", ("reader", SEGMENT))
-    text = (project / "models" / "one.yml").read_text()
-    (project / "models" / "one.yml").unlink()
-    (project / "models" / name).write_text(text.replace("profile_segments", spelled))
-    (project / "models" / "bad.yml").write_bytes(b"profile_segments: \xff")
-    assert [each.name for each in read_segments(project)] == ["reader"]
+def test_a_declaration_in_its_former_place_is_refused(project, kind, spelled, name):
+    meta = {"config": {"meta": {kind: {"priority": 1}}}}
+    document = {"models": [{"name": f"profile_{kind}s", "columns": [{"name": "loans"} | meta]}]}
+    text = yaml.safe_dump(document).replace(f"profile_{kind}s", spelled.format(kind))
+    write(project, text, f"../{name}")
+    message = refused(project)
+    assert message == refused(project, read_traits)
+    assert message == (
+        f'{kind.capitalize()} "loans" (models/{name}) is no longer read in a file of dbt; move '
+        "it to a file in a subfolder of models/segments (docs/how-to/upgrade-a-warehouse.md)"
+    )
+
+
+@pytest.mark.parametrize("key", ["traits", "segments"])
+def test_declarations_outside_of_the_subfolders_are_refused(project, key):
+    """dbt reads these files, and only warns of keys that it does not know."""
+    write(project, {key: []}, "mine.yml")
+    assert refused(project) == (
+        f"models/segments/mine.yml: `{key}` is only read in a subfolder of models/segments, such "
+        "as one per owner; move the file"
+    )
+
+
+def test_a_duplicate_key_in_a_file_of_dbt_is_refused(project):
+    (project / "models" / "features.yml").write_text(f"{FEATURES}\n{FEATURES}")
+    assert refused(project) == (
+        "models/features.yml, line 2: the key `models` occurs twice; remove one"
+    )
 
 
 @pytest.mark.parametrize("name", ["recency", "persona_name", "as_of", "churn_score"])
 def test_a_trait_does_not_take_the_name_of_another_column(project, name):
-    write(project, "profile_traits", "trait", (name, TRAIT))
-    with pytest.raises(DeclarationError, match="has the name of another column"):
-        read_traits(project)
+    assert "has the name of another column" in refused_trait(project, name=name)
 
 
 def test_every_name_that_is_allowed_can_be_a_column():
@@ -195,9 +331,23 @@ def test_the_types_of_both_warehouses_are_kinds():
 def test_what_is_declared_in_this_project_is_read():
     traits, segments = read_traits(), read_segments()
     assert len(traits) > 5 and len(segments) > 5
-    assert {each.place.partition("(")[2] for each in traits} == {
-        "models/segments/profile_traits.yml)"
-    }
+    assert {Path(each.file).parts[2] for each in traits} == {"traits"}
+    for each in segments:
+        assert Path(each.file).parts[2] == each.spec.owner.lower()
+
+
+PAGES = ("README.md", "docs/how-to/add-a-segment.md", "docs/tutorials/make-it-yours.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_examples_of_the_pages_are_read(project, page):
+    blocks = re.findall(r"^( *)```yaml\n(.*?)^\1```", (REPOSITORY / page).read_text(), re.M | re.S)
+    texts = [textwrap.dedent(block) for _, block in blocks]
+    declared = [text for text in texts if re.search("^(traits|segments):", text, re.M)]
+    for number, text in enumerate(declared):
+        write(project, text, f"desk/{number}.yml")
+    found = [*read_traits(project), *read_segments(project)]
+    assert len(declared) >= 1 and len(found) == sum(text.count("- name:") for text in declared)
 
 
 def test_dbt_compiles_what_is_declared(monkeypatch):

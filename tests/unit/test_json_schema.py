@@ -1,4 +1,4 @@
-"""The JSON Schema of the syncs agrees with the reader of the declarations."""
+"""The JSON Schemas agree with the readers of the declarations."""
 
 import copy
 import dataclasses
@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 from tests.support.deployment import REPOSITORY
 from tideline import schema
 from tideline.activation.destinations import DESTINATIONS
-from tideline.declarations.json_schema import exposures_schema, models_schema
+from tideline.declarations.files import declaration_files
+from tideline.declarations.json_schema import declarations_schema, exposures_schema
 from tideline.declarations.segments import Segment, Trait, read_segments, read_traits
 from tideline.declarations.syncs import Settings, read_syncs
 from tideline.warehouse.errors import DeclarationError
@@ -97,65 +98,122 @@ def test_the_schema_accepts_what_the_reader_accepts(destination, change, tmp_pat
     assert accepts(sync) == reads(sync, tmp_path)
 
 
-MODELS = models_schema()
+DECLARATIONS = declarations_schema()
+PUBLISHED = REPOSITORY / "docs" / "reference" / "schemas" / "declarations.json"
 BLOCKS = {
-    "trait": ("profile_traits", Trait, read_traits, {"event": "login", "aggregate": "count"}),
+    "trait": (
+        Trait,
+        {"name": "one", "description": "One.", "event": "login", "aggregate": "count"},
+    ),
     "segment": (
-        "profile_segments",
         Segment,
-        read_segments,
-        {"rule": "logins > 3", "label": "Regulars", "owner": "Desk", "priority": 1},
+        {
+            "name": "one",
+            "description": "One.",
+            "when": "logins > 3",
+            "label": "Regulars",
+            "owner": "Desk",
+            "priority": 1,
+        },
     ),
 }
 BLOCK_CHANGES = [
+    {"name": None},
+    {"description": None},
     {"event": ["login", "call"]},
     {"event": None},
     {"event": 3},
     {"aggregate": "mean"},
     {"aggregate": "sum", "property": "amount"},
-    {"window": "7 days"},
-    {"window": 7},
+    {"within": "7 days"},
+    {"within": 7},
+    {"where": "plan = 'paid'"},
     {"sent_as": "logins"},
-    {"filters": "a > 1"},
-    {"rule": "logins > 5"},
-    {"rule": 3},
+    {"filter": "a > 1"},
+    {"when": "logins > 5"},
+    {"when": 3},
     {"label": None},
+    {"owner": None},
     {"priority": "first"},
     {"creative": "Hello"},
     {"creative": ["Hello"]},
+    {"tags": ["winter", "sale"]},
+    {"tags": "winter"},
+    {"tags": [3]},
+    {"lifecycle": "draft"},
+    {"lifecycle": "dead"},
+]
+FILE_CHANGES = [
+    {},
+    {"owner": "Desk"},
+    {"owner": " "},
+    {"owner": 3},
+    {"shop": True},
+    {"shop": "yes"},
+    {"segments": None},
+    {"segments": []},
+    {"segments": {}},
+    {"segments": [None]},
+    {"traits": []},
+    {"models": []},
 ]
 
 
+def is_accepted(document):
+    return Draft202012Validator(DECLARATIONS).is_valid(document)
+
+
+def is_read(document, folder):
+    path = folder / "models" / "segments" / "desk" / "one.yml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(document))
+    try:
+        read_traits(folder), read_segments(folder)
+    except DeclarationError:
+        return False
+    return True
+
+
 def test_the_published_file_of_traits_and_segments_is_what_the_command_prints(capsys):
-    schema.main(["models"])
-    file = REPOSITORY / "docs" / "reference" / "schemas" / "models.json"
-    assert file.read_text() == capsys.readouterr().out, "run `tideline schema models` into it"
-    Draft202012Validator.check_schema(MODELS)
-    for name in ("profile_traits", "profile_segments"):
-        path = REPOSITORY / "models" / "segments" / f"{name}.yml"
-        Draft202012Validator(MODELS).validate(yaml.safe_load(path.read_text()))
-        place = path.read_text().splitlines()[0].partition("$schema=")[2]
-        assert (path.parent / place).resolve() == file
+    schema.main(["declarations"])
+    printed = capsys.readouterr().out
+    assert PUBLISHED.read_text() == printed, "run `tideline schema declarations` into it"
+    Draft202012Validator.check_schema(DECLARATIONS)
+
+
+@pytest.mark.parametrize(
+    "path", declaration_files(REPOSITORY), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+def test_each_file_with_declarations_is_accepted_and_names_the_schema(path):
+    assert is_accepted(yaml.safe_load(path.read_text()))
+    place = path.read_text().splitlines()[0].partition("$schema=")[2]
+    assert (path.parent / place).resolve() == PUBLISHED
 
 
 @pytest.mark.parametrize("change", BLOCK_CHANGES, ids=str)
 @pytest.mark.parametrize("kind", BLOCKS)
 def test_the_schema_accepts_the_blocks_that_the_reader_accepts(kind, change, tmp_path):
-    model, _, read, minimal = BLOCKS[kind]
+    minimal = BLOCKS[kind][1]
     block = {key: value for key, value in (minimal | change).items() if value is not None}
-    column = {"name": "one", "config": {"meta": {kind: block}}}
-    document = {"models": [{"name": model, "columns": [column]}]}
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "one.yml").write_text(yaml.safe_dump(document))
-    try:
-        is_read = bool(read(tmp_path))
-    except DeclarationError:
-        is_read = False
-    assert Draft202012Validator(MODELS).is_valid(document) == is_read
+    document = {f"{kind}s": [block]}
+    assert is_accepted({f"{kind}s": [minimal]}) and is_read({f"{kind}s": [minimal]}, tmp_path)
+    assert is_accepted(document) == is_read(document, tmp_path)
+
+
+@pytest.mark.parametrize("is_owned", [True, False])
+@pytest.mark.parametrize("change", FILE_CHANGES, ids=str)
+def test_the_schema_accepts_the_files_that_the_reader_accepts(change, is_owned, tmp_path):
+    """Also a segment without an owner, in a file with and without one."""
+    minimal = BLOCKS["segment"][1]
+    block = minimal if is_owned else {k: v for k, v in minimal.items() if k != "owner"}
+    document = {"segments": [block]} | change
+    if document["segments"] is None:
+        del document["segments"]
+    assert is_accepted(document) == is_read(document, tmp_path)
 
 
 @pytest.mark.parametrize("kind", BLOCKS)
 def test_every_key_of_a_block_is_described(kind):
-    properties = MODELS["$defs"][kind]["properties"]
-    assert {each.name for each in dataclasses.fields(BLOCKS[kind][1])} == properties.keys()
+    properties = DECLARATIONS["$defs"][kind]["properties"]
+    assert {each.name for each in dataclasses.fields(BLOCKS[kind][0])} == properties.keys()
     assert all(len(each["description"]) > 9 for each in properties.values())

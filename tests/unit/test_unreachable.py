@@ -19,26 +19,33 @@ from tideline.summary import unreachable, without_persona, without_scores
 from tideline.warehouse.connection import open_warehouse
 
 PLAN = properties_of(read_seed(SEEDS, "tracking_plan.csv"))
-TRAITS = """
-own: &own {label: Theirs, owner: Desk, priority: 1}
-models:
-  - name: profile_traits
-    columns:
-      - {name: visits, config: {meta: {trait: {event: [visit, call], aggregate: count}}}}
-      - {name: loaned, config: {meta: {trait: {event: loan, aggregate: sum, property: books}}}}
-      - {name: last_loan, config: {meta: {trait: {event: loan, aggregate: last_at}}}}
-  - name: profile_segments
-    columns:
-      - {name: reader, config: {meta: {segment: {rule: loaned > 1 and visits > 2, <<: *own}}}}
-      - {name: borrower, config: {meta: {shop: true, segment: {rule: loaned >= 1, <<: *own}}}}
+DESK = """
+owner: Desk
+traits:
+  - {name: visits, description: V, event: [visit, call], aggregate: count}
+  - {name: loaned, description: L, event: loan, aggregate: sum, property: books}
+  - {name: last_loan, description: L, event: loan, aggregate: last_at}
+segments:
+  - {name: reader, description: R, label: R, when: loaned > 1 and visits > 2, priority: 1}
+  - {name: next, description: N, label: N, when: loaned > 9, priority: 2, lifecycle: draft}
+  - {name: former, description: F, label: F, when: loaned > 9, priority: 3, lifecycle: retired}
+"""
+SHOP = """
+owner: Shop
+shop: true
+segments:
+  - {name: borrower, description: B, label: B, when: loaned >= 1, priority: 1}
 """
 
 
 @pytest.fixture
 def library(tmp_path):
     """Declarations of a business that is not a shop."""
-    (tmp_path / "models" / "any").mkdir(parents=True)
-    (tmp_path / "models" / "any" / "names.yml").write_text(TRAITS)
+    folder = tmp_path / "models" / "segments" / "desk"
+    folder.mkdir(parents=True)
+    (folder / "names.yml").write_text(DESK)
+    (folder / "shop.yml").write_text(SHOP)
+    (tmp_path / "dbt_project.yml").write_text("vars: {shop: true}")
     return tmp_path
 
 
@@ -81,11 +88,8 @@ def test_a_sentence_per_missing_event_and_one_for_the_shop(library):
     assert len(sentences(rules, ["call"], "came", library)) == 1
     del rules["reader"], rules["guest"]
     rules["caller"] = "visits >= 1"
-    text = (library / "models" / "any" / "names.yml").read_text() + (
-        "      - name: caller\n"
-        "        config: {meta: {shop: true, segment: {rule: visits >= 1, <<: *own}}}\n"
-    )
-    (library / "models" / "any" / "names.yml").write_text(text)
+    caller = "  - {name: caller, description: C, label: C, when: visits >= 1, priority: 2}\n"
+    (library / "models" / "segments" / "desk" / "shop.yml").write_text(SHOP + caller)
     assert sentences(rules, [], "came, so these are empty", library) == [
         "No `loan`, `visit` or `call` event came, so these are empty: borrower, caller; map an "
         "event to it (docs/tutorials/your-own-log.md), or leave the sample shop out with "
@@ -105,6 +109,18 @@ def test_a_rule_that_is_refused_or_mixes_kinds_is_left_to_the_build(library):
         assert without_members({"one": rule}, empty) == {}
 
 
+def test_only_live_segments_are_looked_at_and_those_of_the_shop_as_the_var_says(library):
+    reader = {"reader": "loaned > 1 and visits > 2"}
+    assert declared_rules(library) == reader | {"borrower": "loaned >= 1"}
+    (library / "dbt_project.yml").write_text("vars: {shop: false}")
+    assert declared_rules(library) == reader
+
+
+def test_a_wrong_declaration_is_left_to_the_build(library):
+    (library / "models" / "segments" / "desk" / "wrong.yml").write_text("segments: [")
+    assert declared_attributes(library) == declared_rules(library) == {}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -114,10 +130,8 @@ def test_a_rule_that_is_refused_or_mixes_kinds_is_left_to_the_build(library):
         "models: [{name: profile_segments, columns: [{name: b, config: {meta: 1}}]}]",
     ],
 )
-def test_a_wrong_declaration_is_left_to_the_build(library, wrong):
-    (library / "dbt_project.yml").write_text("vars: {shop: true}")
+def test_a_wrong_file_of_dbt_is_left_to_dbt(library, wrong):
     before = declared_attributes(library), declared_rules(library)
-    assert before[1] == {"reader": "loaned > 1 and visits > 2", "borrower": "loaned >= 1"}
     (library / "models" / "wrong.yml").write_text(f"# name: profile_traits\n{wrong}")
     assert (declared_attributes(library), declared_rules(library)) == before
 
@@ -134,7 +148,7 @@ def test_the_summary_lists_unreachable_segments(tmp_path):
         con.execute("create table tideline.fct_events as select 'page_view' as event_name")
         con.execute(
             "create table tideline.segments as select 'loyal_customer' as segment_name, "
-            "'purchases_90d >= 3 and recency <= 30' as rule, 1 as priority"
+            "'purchases_90d >= 3 and recency <= 30' as rule, 1 as priority, 'live' as lifecycle"
         )
     with open_warehouse({"TIDELINE_WAREHOUSE": str(path)}, read_only=True) as warehouse:
         (line,) = unreachable(warehouse)
@@ -157,10 +171,11 @@ def test_the_page_counts_who_has_no_persona_and_names_segments_without_scores(tm
                 select unnest(['churn', 'upsell']) as model_name;
             create table tideline.profile_scores as select 'upsell' as model_name;
             create table tideline.segments as select * from (values
-                ('leaving', 'churn_score >= 0.6 and recency <= 60', 1),
-                ('perhaps', 'churn_score >= 0.6 or recency <= 60', 2),
-                ('ready', 'upsell_score >= 0.6', 3)
-            ) as segments (segment_name, rule, priority)
+                ('leaving', 'churn_score >= 0.6 and recency <= 60', 1, 'live'),
+                ('perhaps', 'churn_score >= 0.6 or recency <= 60', 2, 'live'),
+                ('next', 'churn_score >= 0.6', 3, 'draft'),
+                ('ready', 'upsell_score >= 0.6', 3, 'live')
+            ) as segments (segment_name, rule, priority, lifecycle)
             """
         )
     environment = {"TIDELINE_WAREHOUSE": str(path)}

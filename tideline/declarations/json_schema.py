@@ -1,7 +1,7 @@
 """JSON Schemas of the declarations, so that editors complete and check the YAML.
 
-They are derived from the dataclasses of the syncs. A test compares them with the files in
-`docs/reference/schemas`.
+They are derived from the dataclasses that read the declarations. A test compares them with the
+files in `docs/reference/schemas`.
 """
 
 from __future__ import annotations
@@ -50,31 +50,36 @@ def exposures_schema(destinations: Mapping[str, type[Declarable]]) -> dict[str, 
     }
 
 
-def models_schema() -> dict[str, Any]:
-    """The schema of a dbt properties file whose columns declare traits and segments.
-
-    It does not describe dbt's own keys (names, tests, types).
-    """
-    meta = {
-        "type": "object",
-        "properties": {
-            "trait": {"$ref": "#/$defs/trait"},
-            "segment": {"$ref": "#/$defs/segment"},
-            "shop": {"type": "boolean", "description": "Whether the var `shop` turns it off."},
+def declarations_schema() -> dict[str, Any]:
+    """The schema of a file with traits and segments."""
+    properties = {
+        "owner": {
+            "type": "string",
+            "pattern": r"\S",
+            "description": "The owner of each segment of this file that names none.",
         },
+        "shop": {
+            "type": "boolean",
+            "description": "Whether the var `shop` turns these off.",
+            "default": False,
+        },
+        "traits": {"type": "array", "items": {"$ref": "#/$defs/trait"}},
+        "segments": {"type": "array", "items": {"$ref": "#/$defs/segment"}},
     }
-    column = {
-        "type": "object",
-        "properties": {"config": {"type": "object", "properties": {"meta": meta}}, "meta": meta},
-    }
-    columns = {"type": "array", "items": column}
-    model = {"type": "object", "properties": {"columns": columns}}
+    owned = {"segments": {"items": {"required": ["owner"]}}}
+    segment = _block_schema(Segment)
+    segment["required"].remove("owner")  # the file may name it
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "dbt models whose columns are traits and segments",
+        "title": "Traits and segments",
         "type": "object",
-        "properties": {"models": {"type": "array", "items": model}},
-        "$defs": {"trait": _block_schema(Trait), "segment": _block_schema(Segment)},
+        "properties": properties,
+        "additionalProperties": False,
+        "allOf": [
+            {"anyOf": [{"required": ["traits"]}, {"required": ["segments"]}]},
+            {"anyOf": [{"required": ["owner"]}, {"properties": owned}]},
+        ],
+        "$defs": {"trait": _block_schema(Trait), "segment": segment},
     }
 
 

@@ -1,31 +1,36 @@
-"""The declared traits and segments, read from the project's YAML and checked.
+"""The declared traits and segments, read from the YAML files in subfolders of `models/segments`.
 
-They are read from the files, not from dbt's manifest: dbt renders Jinja in YAML, and a declaration
-must not read the environment.
+They are read from the files, not through dbt: dbt renders Jinja in YAML, and a declaration must not
+read the environment.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
+from tideline.declarations.files import (
+    FOLDER,
+    columns_of,
+    declaration_files,
+    files_of_segments_folder,
+    meta_of,
+    read_declarations,
+)
 from tideline.declarations.operations import Kind
 from tideline.declarations.reading import read_block
 from tideline.declarations.rules import NAME, RuleError, is_control, parse
-from tideline.text import nearest
+from tideline.text import nearest, shown
 from tideline.warehouse.errors import DeclarationError
 
 PROJECT = Path(__file__).parents[2]
-TRAITS, SEGMENTS = "profile_traits", "profile_segments"
 JINJA = re.compile(r"\{[{%#]")
+UPGRADE = "docs/how-to/upgrade-a-warehouse.md"
 # Columns of `profile_attributes` and `profile_segments` that are not declared.
 OTHER_ATTRIBUTES = frozenset({"profile_id", "as_of", "is_known", "persona_id", "persona_name"})
-OTHER_META = ("shop", "personal")
 OTHER_COLUMNS = frozenset({"profile_id", "as_of", "primary_segment"})
 NUMBERS = (
     "number",
@@ -40,7 +45,7 @@ NUMBERS = (
     "small",
     "tiny",
 )
-WINDOW = re.compile(r"[1-9][0-9]{0,5} (minutes|hours|days)")
+WITHIN = re.compile(r"[1-9][0-9]{0,5} (minutes|hours|days)")
 PROPERTY = re.compile(
     r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*"
 )  # a dot reads a nested property
@@ -66,16 +71,20 @@ RESERVED = frozenset(_WORDS.split())
 
 @dataclass(frozen=True, kw_only=True)
 class Trait:
-    """The keys of `meta.trait`, a column computed from a profile's events.
+    """The keys of a trait, a column computed from a profile's events.
 
+    - `name`: its column in `profile_traits` and `profile_attributes`.
+    - `description`: what its values are; the comment of the column.
     - `event`: the events of the tracking plan that count, one or several.
     - `aggregate`: the computation over these events.
     - `property`: the property that is aggregated; `count`, `first_at` and `last_at` take none.
-    - `filter`: a condition over the properties of an event; only events that meet it count.
-    - `window`: how long an event counts, such as `7 days`; without it, forever.
+    - `where`: a condition over the properties of an event; only events that meet it count.
+    - `within`: how long an event counts, such as `7 days`; without it, forever.
     - `sent_as`: its column in `activation_audiences`; without it, it is not sent.
     """
 
+    name: str
+    description: str
     event: tuple[str, ...]
     aggregate: Literal[
         "count",
@@ -91,21 +100,23 @@ class Trait:
         "most_frequent",
     ]
     property: str | None = None
-    filter: str | None = None
-    window: str | None = None
+    where: str | None = None
+    within: str | None = None
     sent_as: str | None = None
 
     def __post_init__(self) -> None:
         """Check the values; events and properties are checked with the tracking plan."""
+        _check_name(self.name, "the name")
+        _check_text(self, "description")
         if not self.event:
             raise ValueError("`event` is empty; name an event of the tracking plan")
         if self.property is None and self.aggregate not in OF_NO_PROPERTY:
             raise ValueError(f"key `property` is missing, which `{self.aggregate}` needs")
         if self.property is not None and self.aggregate in OF_NO_PROPERTY:
             raise ValueError(f"`{self.aggregate}` takes no `property`; remove it")
-        if self.window is not None and not WINDOW.fullmatch(self.window):
+        if self.within is not None and not WITHIN.fullmatch(self.within):
             raise ValueError(
-                f"`window` is `{self.window}`; write a number of minutes, hours or days, such as "
+                f"`within` is `{self.within}`; write a number of minutes, hours or days, such as "
                 "`7 days`"
             )
         if self.property is not None and not PROPERTY.fullmatch(self.property):
@@ -113,158 +124,170 @@ class Trait:
                 f"`property` `{self.property}` is invalid; use letters, digits and underscores"
             )
         _check_name(self.sent_as, "`sent_as`")
-        _check_rule(self.filter, "`filter`")
+        _check_rule(self.where, "`where`")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """The keys of `meta.segment`, a named condition on a profile.
+    """The keys of a segment, a named condition on a profile.
 
-    - `rule`: the condition over the columns of `profile_attributes`.
+    - `name`: its column in `profile_segments`.
+    - `description`: who its members are; the comment of the column.
     - `label`: the text that people read; a column in braces is filled in per profile.
-    - `owner`: the team that is responsible for the segment.
-    - `priority`: its place among the segments; 1 is first, and all are different.
+    - `when`: the condition over the columns of `profile_attributes`.
+    - `owner`: the team that is responsible for it; without it, the owner of the file.
+    - `priority`: its place among the segments of its owner; 1 is first, and all are different.
     - `creative`: what a message to its members shows.
+    - `tags`: words to find it by in the catalog, in lower case.
+    - `lifecycle`: only a live segment has members; a draft has none yet, a retired one no longer.
     """
 
-    rule: str
+    name: str
+    description: str
     label: str
+    when: str
     owner: str
     priority: int
     creative: str | None = None
+    tags: tuple[str, ...] = ()
+    lifecycle: Literal["draft", "live", "retired"] = "live"
 
     def __post_init__(self) -> None:
         """Check the values; columns are checked with the warehouse."""
-        _check_rule(self.rule, "`rule`")
+        _check_name(self.name, "the name")
+        for name in ("description", "label", "owner"):
+            _check_text(self, name)
+        _check_rule(self.when, "`when`")
         label_parts(self.label)
-        for name in ("label", "owner"):
-            if not getattr(self, name).strip():
-                raise ValueError(f"`{name}` is empty")
+        for tag in self.tags:
+            if "," in tag or tag != tag.strip():
+                raise ValueError(f"`tags`: `{tag}` has a comma or a blank at an end; remove it")
 
 
 @dataclass(frozen=True)
 class Declared:
-    """A declared trait or segment: its column, its declaration, and its place."""
+    """A declared trait or segment with its place."""
 
-    name: str
-    description: str
     spec: Any  # a Trait or a Segment
     is_of_shop: bool
+    file: str
     place: str
 
+    @property
+    def name(self) -> str:
+        """The name, which is that of its column."""
+        return str(self.spec.name)
 
-def read_traits(project: Path = PROJECT) -> list[Declared]:
-    """All traits. Raises DeclarationError for the first wrong declaration."""
+
+KINDS = {"traits": Trait, "segments": Segment}  # by the key of a file that lists them
+OF_FILE = ("owner", "shop", *KINDS)
+
+
+def read_traits(project: Path = PROJECT, has_shop: bool = True) -> list[Declared]:
+    """The traits by file and place in it. Raises DeclarationError for a wrong declaration."""
+    return _of_shop(_read(project)["traits"], has_shop)
+
+
+def read_segments(project: Path = PROJECT, has_shop: bool = True) -> list[Declared]:
+    """The segments by file and place in it. Raises DeclarationError for a wrong declaration."""
+    segments = _of_shop(_read(project)["segments"], has_shop)
+    first: dict[tuple[str, int], Declared] = {}
+    for each in segments:
+        if each.spec.lifecycle != "retired":
+            key = each.spec.owner.casefold(), each.spec.priority
+            if (other := first.setdefault(key, each)) is not each:
+                raise DeclarationError(
+                    f"{each.place} has the priority {each.spec.priority} of {other.place}; give "
+                    f"each segment of the owner {each.spec.owner} its own"
+                )
+    return segments
+
+
+def _of_shop(declared: Sequence[Declared], has_shop: bool) -> list[Declared]:
+    return [each for each in declared if has_shop or not each.is_of_shop]
+
+
+def _read(project: Path) -> dict[str, list[Declared]]:
+    _refuse_elsewhere(project)
     features = {column["name"] for _, column in columns_of("profile_features", project)}
-    return _read(TRAITS, "trait", Trait, project, features | OTHER_ATTRIBUTES)
+    taken = {"traits": features | OTHER_ATTRIBUTES, "segments": OTHER_COLUMNS}
+    found: dict[str, dict[str, Declared]] = {key: {} for key in KINDS}
+    for path in declaration_files(project):
+        for key, each in _of_file(path, str(path.relative_to(project))):
+            is_score = key == "traits" and each.name.endswith("_score")
+            if each.name in taken[key] or is_score:
+                raise DeclarationError(
+                    f"{each.place} has the name of another column; give it another"
+                )
+            if (other := found[key].setdefault(each.name, each)) is not each:
+                raise DeclarationError(
+                    f"{each.place} has the name of {other.place}; give one another name"
+                )
+    return {key: list(named.values()) for key, named in found.items()}
 
 
-def read_segments(project: Path = PROJECT) -> list[Declared]:
-    """All segments. Raises DeclarationError for the first wrong declaration."""
-    return _read(SEGMENTS, "segment", Segment, project, OTHER_COLUMNS)
+def _of_file(path: Path, file: str) -> Iterator[tuple[str, Declared]]:
+    content, lines = read_declarations(path, file)
+    for key in content:
+        if key not in OF_FILE:
+            raise DeclarationError(f'{file}: unknown key "{key}"; {nearest(key, OF_FILE)}')
+    if not KINDS.keys() & content.keys():
+        raise DeclarationError(f"{file} has neither `traits` nor `segments`")
+    shop, owner = content.get("shop", False), content.get("owner", "")
+    if not isinstance(shop, bool):
+        raise DeclarationError(f"{file}: `shop` is not true or false")
+    if not isinstance(owner, str) or ("owner" in content and not owner.strip()):
+        raise DeclarationError(f"{file}: `owner` is not the name of a team")
+    _check_texts({"owner": owner}, file)
+    for key, block in KINDS.items():
+        items = content.get(key, [])
+        if not isinstance(items, list):
+            raise DeclarationError(f"{file}: `{key}` is not a list; begin each item with `- name:`")
+        for item, line in zip(items, lines.get(key, []), strict=True):
+            place = f"{file}:{line}"
+            if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+                raise DeclarationError(f"{place}: {block.__name__.lower()} without a `name`")
+            place = f'{block.__name__} "{shown(item["name"])}" ({place})'
+            inherited = {"owner": owner} if owner and block is Segment else {}
+            yield key, Declared(_spec(block, inherited | item, place), shop, file, place)
 
 
-def _read(
-    model: str, kind: str, block: type, project: Path, taken: Collection[str]
-) -> list[Declared]:
-    found: dict[str, Declared] = {}
-    for path, column in columns_of(model, project):
-        meta = meta_of(column)
-        place = f'{kind.capitalize()} "{column["name"]}" ({path.relative_to(project)})'
-        known = (kind, *OTHER_META)
-        if unknown := [key for key in meta if key not in known]:
-            raise DeclarationError(
-                f'{place}: unknown key "{unknown[0]}" of meta; {nearest(unknown[0], known)}'
-            )
-        if kind not in meta:
-            continue
-        declared = _declared(column, meta, kind, block, place)
-        if declared.name in taken or (kind == "trait" and declared.name.endswith("_score")):
-            raise DeclarationError(f"{place} has the name of another column; give it another")
-        if declared.name in found:
-            raise DeclarationError(f"{place} is declared twice; give one another name")
-        found[declared.name] = declared
-    return list(found.values())
-
-
-def _declared(
-    column: Mapping[str, Any], meta: Mapping[str, Any], kind: str, block: type, place: str
-) -> Declared:
-    spec, known = meta[kind], {each.name for each in fields(block)}
-    if not isinstance(spec, Mapping):
-        raise DeclarationError(f"{place}: `meta.{kind}` is not a block of keys and values")
-    for key in spec:
+def _spec(block: type, values: Mapping[Any, Any], place: str) -> Any:
+    known = {each.name for each in fields(block)}
+    for key in values:
         if key not in known:
             raise DeclarationError(f'{place}: unknown key "{key}"; {nearest(key, known)}')
-    description = column.get("description") or ""
-    for key, value in {**spec, "description": description}.items():
-        if any(JINJA.search(each) for each in _texts(value)):
-            raise DeclarationError(f"{place}: `{key}` has Jinja in it; write the text itself")
-        if any(is_control(letter) for each in _texts(value) for letter in each):
-            raise DeclarationError(f"{place}: `{key}` has a control character in it; remove it")
-    try:
-        _check_name(column["name"], "the name")
-    except ValueError as error:
-        raise DeclarationError(f"{place}: {error}") from None
-    if not isinstance(meta.get("shop", False), bool):
-        raise DeclarationError(f"{place}: `meta.shop` is not true or false")
-    text = str(description).strip()
-    values: Any = read_block(block, spec, place)
-    return Declared(column["name"], text, values, bool(meta.get("shop")), place)
+    _check_texts(values, place)
+    bare = {key: each.strip() if isinstance(each, str) else each for key, each in values.items()}
+    return read_block(block, bare, place)
 
 
-def _texts(value: object) -> Iterator[str]:
-    for each in value if isinstance(value, list) else [value]:
-        if isinstance(each, str):
-            yield each
+def _check_texts(values: Mapping[str, Any], place: str) -> None:
+    for key, value in values.items():
+        texts = value if isinstance(value, list) else [value]
+        for text in (each for each in texts if isinstance(each, str)):
+            if JINJA.search(text):
+                raise DeclarationError(f"{place}: `{key}` has Jinja in it; write the text itself")
+            if any(map(is_control, text)):
+                raise DeclarationError(f"{place}: `{key}` has a control character in it; remove it")
 
 
-class _Duplicate(Exception):
-    """A key occurs twice in a YAML mapping; the message names it and its line."""
-
-
-class _Unique(yaml.SafeLoader):
-    """PyYAML's safe loader, but without duplicate keys."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping. Raises _Duplicate."""
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                line = key.start_mark.line + 1
-                raise _Duplicate(f"line {line}: the key `{key.value}` occurs twice; remove one")
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
-        return super().construct_mapping(node, deep)
-
-
-def columns_of(model: str, project: Path = PROJECT) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The documented columns of a model, each with its file.
-
-    Files that are not valid YAML and invalid columns are skipped: dbt reports them. Raises
-    DeclarationError for a key that occurs twice, of which YAML would ignore the first.
-    """
-    for path in sorted((project / "models").rglob("*.y*ml")):
-        try:
-            text = path.read_text(encoding="utf-8")
-            models = yaml.load(text, _Unique)["models"] if model in text else []
-        except _Duplicate as error:
-            raise DeclarationError(f"{path.relative_to(project)}, {error}") from None
-        except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError):
-            continue
-        for each in models if isinstance(models, list) else []:
-            if isinstance(each, dict) and each.get("name") == model:
-                for column in each.get("columns") or []:
-                    if isinstance(column, dict) and isinstance(column.get("name"), str):
-                        yield path, column
-
-
-def meta_of(column: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The `meta` of a documented column, and its `config.meta`, which goes first."""
-    found: dict[str, Any] = {}
-    for holder in (column, column.get("config")):
-        if isinstance(holder, Mapping) and isinstance(holder.get("meta"), Mapping):
-            found |= holder["meta"]
-    return found
+def _refuse_elsewhere(project: Path) -> None:
+    """Refuse declarations that nothing reads: for dbt, or in the folder that dbt reads."""
+    for model, kind in (("profile_traits", "trait"), ("profile_segments", "segment")):
+        for path, column in columns_of(model, project):
+            if kind in meta_of(column):
+                place = f'{kind.capitalize()} "{column["name"]}" ({path.relative_to(project)})'
+                raise DeclarationError(
+                    f"{place} is no longer read in a file of dbt; move it to a file in a subfolder "
+                    f"of {FOLDER} ({UPGRADE})"
+                )
+    for path, content in files_of_segments_folder(project):
+        if key := next((key for key in KINDS if key in content), None):
+            raise DeclarationError(
+                f"{path.relative_to(project)}: `{key}` is only read in a subfolder of {FOLDER}, "
+                "such as one per owner; move the file"
+            )
 
 
 def label_parts(label: str) -> list[tuple[str, bool]]:
@@ -293,6 +316,11 @@ def _kind(kind: str) -> Kind:
     if kind.startswith(("timestamp", "date")):
         return "timestamp"
     return "number" if kind.lstrip("u").startswith(NUMBERS) else "text"
+
+
+def _check_text(block: Trait | Segment, key: str) -> None:
+    if not getattr(block, key):
+        raise ValueError(f"`{key}` is empty")
 
 
 def _check_name(name: str | None, what: str) -> None:

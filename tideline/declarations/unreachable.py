@@ -9,22 +9,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from tideline.declarations.files import columns_of, meta_of
 from tideline.declarations.operations import Call, Node
 from tideline.declarations.rules import RuleError, columns_of_rule, parse, value_of
-from tideline.declarations.segments import (
-    PROJECT,
-    Declared,
-    columns_of,
-    meta_of,
-    read_segments,
-    read_traits,
-)
+from tideline.declarations.segments import PROJECT, Declared, read_segments, read_traits
 from tideline.text import listed
 from tideline.warehouse.errors import DeclarationError
 
@@ -50,27 +44,35 @@ def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
         for _, column in columns_of("profile_features", project)
         if isinstance(event := meta_of(column).get("event"), str)
     }
-    for trait in _declared(read_traits, project):
+    for trait in _traits(project):
         nothing = (0 if trait.spec.aggregate in ZERO else None,)
         found[trait.name] = Attribute(trait.spec.event, nothing)
     return found
 
 
-def declared_rules(project: Path = PROJECT) -> dict[str, str]:
-    """The rules of the segments, by name; shop segments only if the var `shop` is true."""
+def live_segments(project: Path = PROJECT) -> list[Declared]:
+    """The segments that may have members; those of the shop only if the var `shop` is true.
+
+    None at all if a declaration is wrong, which a build reports.
+    """
     settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
     has_shop = settings["vars"].get("shop", True)
-    return {
-        each.name: each.spec.rule
-        for each in _declared(read_segments, project)
-        if has_shop or not each.is_of_shop
-    }
-
-
-def _declared(read: Callable[[Path], list[Declared]], project: Path) -> list[Declared]:
-    """Declarations; none at all if one of them is wrong, which a build reports."""
     try:
-        return read(project)
+        segments = read_segments(project, has_shop)
+    except DeclarationError:
+        return []
+    return [each for each in segments if each.spec.lifecycle == "live"]
+
+
+def declared_rules(project: Path = PROJECT) -> dict[str, str]:
+    """The rules of the live segments, by name."""
+    return {each.name: each.spec.when for each in live_segments(project)}
+
+
+def _traits(project: Path) -> list[Declared]:
+    """The traits; none at all if a declaration is wrong, which a build reports."""
+    try:
+        return read_traits(project)
     except DeclarationError:
         return []
 
@@ -142,7 +144,7 @@ def sentences(
     Segments of the sample shop share one sentence; each other missing event has its own. Of the
     events in `quarantined` there are rows, but none that was accepted.
     """
-    of_shop = {each.name for each in _declared(read_segments, project) if each.is_of_shop}
+    of_shop = {each.name for each in live_segments(project) if each.is_of_shop}
     own, shop_events, shop_segments = [], [], []
     for events, names in without_members(rules, empty_attributes(set(accepted), project)).items():
         if set(names) <= of_shop:

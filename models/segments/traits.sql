@@ -1,0 +1,33 @@
+with declarations as (
+
+    {% for trait in declared_traits() %}
+    select
+        '{{ trait.name }}' as trait_name,
+        {{ text_literal(trait.spec.description) }} as description,
+        {{ text_literal(trait.spec.event | join(',')) }} as events,
+        '{{ trait.spec.aggregate }}' as aggregate,
+        {{ optional_text(trait.spec.property) }} as property,
+        {{ optional_text(trait.spec.where) }} as condition,
+        {{ optional_text(trait.spec.within) }} as within,
+        {{ optional_text(trait.spec.sent_as) }} as sent_as,
+        {{ trait.is_of_shop | lower }} as is_of_shop,
+        {{ text_literal(trait.file) }} as declared_in
+    {{ 'union all' if not loop.last }}
+    {% else %}
+    select
+        cast(null as varchar) as trait_name,
+        cast(null as varchar) as description,
+        cast(null as varchar) as events,
+        cast(null as varchar) as aggregate,
+        cast(null as varchar) as property,
+        cast(null as varchar) as condition,
+        cast(null as varchar) as within,
+        cast(null as varchar) as sent_as,
+        cast(null as boolean) as is_of_shop,
+        cast(null as varchar) as declared_in
+    where false
+    {% endfor %}
+
+)
+
+select * from declarations

@@ -1,0 +1,173 @@
+"""The YAML files with declarations: those that Tideline reads, and those that dbt reads.
+
+Declarations are in the subfolders of `models/segments`, which `.dbtignore` hides from dbt. dbt does
+not report what is wrong in them, so this module does.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tideline.warehouse.errors import DeclarationError
+
+FOLDER = Path("models", "segments")
+SUFFIXES = (".yml", ".yaml")
+MOST_BYTES = 500_000  # of a file; PyYAML reads that many in some seconds
+
+
+class _Refused(Exception):
+    """YAML that is not allowed; the message begins with its line."""
+
+
+class _Unique(yaml.SafeLoader):
+    """PyYAML's safe loader, but without duplicate keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping. Raises _Refused."""
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise _Refused(f"line {line}: the key `{key.value}` occurs twice; remove one")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+class _Plain(_Unique):
+    """The loader of declarations: also without aliases, a few of which can be a huge value."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """The next node. Raises _Refused."""
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            line, name = event.start_mark.line + 1, event.anchor
+            raise _Refused(f"line {line}: `*{name}` is an alias; write the values themselves")
+        return super().compose_node(parent, index)
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Leave a mapping as it is. Raises _Refused for the key `<<`, which adds other keys."""
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                line = key.start_mark.line + 1
+                raise _Refused(f"line {line}: `<<` is not allowed; write the values themselves")
+
+
+def declaration_files(project: Path) -> list[Path]:
+    """The files in the subfolders of `models/segments`, by path."""
+    folder = project / FOLDER
+    return [path for path in _yaml_files(folder) if path.parent != folder]
+
+
+def read_declarations(path: Path, place: str) -> tuple[dict[Any, Any], dict[str, list[int]]]:
+    """The content of a file, and the line of each item of its lists by the list's key.
+
+    Raises DeclarationError for a file that cannot be read, with its line if it is known.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DeclarationError(f"{place} cannot be read: {error.strerror}") from None
+    if len(data) > MOST_BYTES:
+        raise DeclarationError(f"{place} is larger than {MOST_BYTES:,} bytes; split it")
+    try:
+        content, lines = _parsed(data.decode())
+    except _Refused as error:
+        raise DeclarationError(f"{place}, {error}") from None
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise DeclarationError(f"{place}, line {line}: is not UTF-8; save it as UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        known = f"{place}, line {mark.line + 1}" if mark else place
+        raise DeclarationError(f"{known}: is not valid YAML: {error.problem}") from None
+    except RecursionError:
+        raise DeclarationError(f"{place}: has too many blocks within each other") from None
+    except (yaml.YAMLError, ValueError) as error:
+        problem = str(error).splitlines()[0]
+        raise DeclarationError(f"{place}: is not valid YAML: {problem}") from None
+    if content is None:
+        raise DeclarationError(f"{place} is empty; write `traits:` or `segments:`, or delete it")
+    if not isinstance(content, dict):
+        raise DeclarationError(f"{place} is not a block of keys and values, such as `segments:`")
+    return content, lines
+
+
+@functools.lru_cache(maxsize=512)  # a build reads each file several times
+def _parsed(text: str) -> tuple[Any, dict[str, list[int]]]:
+    loader = _Plain(text)
+    try:
+        node = loader.get_single_node()
+        lines = {
+            key.value: [each.start_mark.line + 1 for each in value.value]
+            for key, value in (node.value if isinstance(node, yaml.MappingNode) else ())
+            if isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.SequenceNode)
+        }
+        return None if node is None else loader.construct_document(node), lines
+    finally:
+        loader.dispose()
+
+
+def files_of_segments_folder(project: Path) -> Iterator[tuple[Path, dict[Any, Any]]]:
+    """The YAML files directly in `models/segments`, which dbt reads, and their content."""
+    folder = project / FOLDER
+    for path in _yaml_files(folder):
+        if path.parent == folder:
+            yield path, _of_dbt(path, project)
+
+
+def columns_of(model: str, project: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The columns of a model that are documented for dbt, each with its file.
+
+    Invalid columns are skipped. Raises DeclarationError for a key that occurs twice, of which YAML
+    would ignore the first.
+    """
+    hidden = set(declaration_files(project))
+    for path in _yaml_files(project / "models"):
+        models = None if path in hidden else _of_dbt(path, project, model).get("models")
+        for each in models if isinstance(models, list) else []:
+            if isinstance(each, dict) and each.get("name") == model:
+                columns = each.get("columns")
+                for column in columns if isinstance(columns, list) else []:
+                    if isinstance(column, dict) and isinstance(column.get("name"), str):
+                        yield path, column
+
+
+def _of_dbt(path: Path, project: Path, word: str = "") -> dict[Any, Any]:
+    """The content of a file that dbt reads; empty if it is invalid, which dbt reports.
+
+    Also empty if the file does not contain `word`. Raises DeclarationError for a duplicate key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = _loaded(text) if word in text else None
+    except _Refused as error:
+        raise DeclarationError(f"{path.relative_to(project)}, {error}") from None
+    except (yaml.YAMLError, ValueError, TypeError, OSError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+@functools.lru_cache(maxsize=512)
+def _loaded(text: str) -> Any:
+    return yaml.load(text, _Unique)
+
+
+def meta_of(column: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The `meta` of a documented column, and its `config.meta`, which goes first."""
+    found: dict[str, Any] = {}
+    for holder in (column, column.get("config")):
+        if isinstance(holder, Mapping) and isinstance(holder.get("meta"), Mapping):
+            found |= holder["meta"]
+    return found
+
+
+def _yaml_files(folder: Path) -> list[Path]:
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in found if not path.is_dir())
