@@ -17,6 +17,7 @@ import dbt.context.base
 from dbt.flags import get_flags
 from dbt_common.exceptions import CompilationError
 
+from tideline.declarations.formulas import formulas_of
 from tideline.declarations.operations import Kind, constant_sql
 from tideline.declarations.rules import RuleError, check_condition, parse, sql_of
 from tideline.declarations.segments import (
@@ -47,6 +48,12 @@ def traits(has_shop: bool) -> list[dict[str, Any]]:
 def segments(has_shop: bool) -> list[dict[str, Any]]:
     """The segments of the project as dicts of name, spec, is_of_shop, file and place."""
     return _dicts(read_segments(_project(), has_shop))
+
+
+def formulas(has_shop: bool, dialect: str) -> dict[str, str]:
+    """The SQL of the traits with a formula, over the columns of the other traits."""
+    trees = formulas_of(read_traits(_project(), has_shop))
+    return {name: sql_of(tree, dialect) for name, tree in trees.items()}
 
 
 def rule_sql(
@@ -107,7 +114,8 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 FUNCTIONS = {
-    each.__name__: _compiled(each) for each in (traits, segments, rule_sql, label_sql, text_sql)
+    each.__name__: _compiled(each)
+    for each in (traits, segments, formulas, rule_sql, label_sql, text_sql)
 }
 _modules_of_dbt = dbt.context.base.get_context_modules
 

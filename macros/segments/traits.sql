@@ -6,30 +6,54 @@
     {{ return(declarations().traits(var('shop')) if execute else []) }}
 {% endmacro %}
 
+{#- The declared traits that are aggregates of events. -#}
+{% macro event_traits() %}
+    {{ return(declared_traits() | selectattr('spec.aggregate') | list) }}
+{% endmacro %}
+
 {#-
-    The declared traits, as columns of a grouped select over the relation of CTE `events`
-    (occurred_at, event_number, event_name, properties, as_of). docs/how-to/add-a-segment.md lists
-    the keys of a trait.
+    These traits, as columns of a grouped select over the relation of CTE `events` (occurred_at,
+    event_number, event_name, properties, as_of). docs/how-to/add-a-segment.md lists the keys of a
+    trait.
 
     An event counts from its instant on until the window has passed: a step function of time.
 -#}
 {% macro trait_columns(plan) %}
-{%- for trait in declared_traits() %}
+{%- for trait in event_traits() %}
     {{ trait_expression(trait, plan, trait.name ~ '_met') | trim | indent(4) }}
     as {{ trait.name }},
 {% endfor -%}
 {% endmacro %}
 
+{#- The traits that are computed from other traits, as columns over those. -#}
+{% macro formula_columns() %}
+{%- for name, sql in (declarations().formulas(var('shop'), target.type) if execute else {}).items() %}
+    {{ sql }} as {{ name }},
+{%- endfor -%}
+{% endmacro %}
+
 {#-
-    For each trait with the aggregate `most_frequent`: how often this event's value has occurred, as
-    a window over the events. A tie then goes to the last value.
+    What an aggregate needs to know about each event, as a window over the events of the profile.
+
+    `most_frequent`: how often the event's value has occurred. A tie then goes to the last value.
+
+    `streak`: the days without such an event since the event's day, until the data clock. In an
+    unbroken row of days this is the same for all: 0 if it ends today, 1 if yesterday.
 -#}
 {% macro trait_counters(plan) %}
-{%- for trait in declared_traits() if trait.spec.aggregate == 'most_frequent' -%}
+{%- for trait in event_traits() -%}
+    {%- if trait.spec.aggregate == 'most_frequent' -%}
     ,
     sum(case when {{ trait_condition(trait, plan) }} then 1 else 0 end) over (
         partition by profile_id, {{ json_text('properties', trait.spec.property) | trim }}
     ) as {{ trait.name }}_met
+    {%- elif trait.spec.aggregate == 'streak' -%}
+    ,
+    {{ dbt.datediff('occurred_at', 'as_of', 'day') }} + 1 - dense_rank() over (
+        partition by profile_id, case when {{ trait_condition(trait, plan) }} then 1 else 0 end
+        order by cast(occurred_at as date) desc
+    ) as {{ trait.name }}_met
+    {%- endif -%}
 {%- endfor -%}
 {% endmacro %}
 
@@ -51,6 +75,23 @@
         round(coalesce(sum(case when {{ condition }} then {{ number }} end), 0), 6)
     {%- elif spec.aggregate in numeric -%}
         round({{ numeric[spec.aggregate] }}(case when {{ condition }} then {{ number }} end), 6)
+    {%- elif spec.aggregate == 'exists' -%}
+        count(case when {{ condition }} then 1 end) > 0
+    {%- elif spec.aggregate in ['days_since', 'minutes_since'] -%}
+        cast({{ dbt.datediff(
+            'max(case when ' ~ condition ~ ' then occurred_at end)', 'max(as_of)', 'microsecond'
+        ) }} as double) / {{ 86400000000 if spec.aggregate == 'days_since' else 60000000 }}
+    {%- elif spec.aggregate == 'streak' -%}
+        case min(case when {{ condition }} then {{ counter }} end)
+            {%- for days in [0, 1] %}
+            when {{ days }} then count(
+                distinct case
+                    when {{ condition }} and {{ counter }} = {{ days }} then cast(occurred_at as date)
+                end
+            )
+            {%- endfor %}
+            else 0
+        end
     {%- elif spec.aggregate in ['first_at', 'last_at'] -%}
         {{ 'min' if spec.aggregate == 'first_at' else 'max' }}(
             case when {{ condition }} then occurred_at end
@@ -78,13 +119,15 @@
 {% macro trait_condition(trait, plan) %}
     {%- set spec = trait.spec -%}
     {%- set event_names = plan | map('first') | unique | list -%}
-    {%- for name in spec.event if plan and name not in event_names -%}
+    {%- set is_any = '*' in spec.event -%}
+    {%- for name in spec.event if plan and not is_any and name not in event_names -%}
         {{ exceptions.raise_compiler_error(
             trait.place ~ ' references unknown event "' ~ name ~ '": it is not in the tracking '
             ~ 'plan. Did you mean "' ~ nearest_word(name, event_names) ~ '"?'
         ) }}
     {%- endfor -%}
-    {%- set types, expressions = trait_properties(spec.event, plan) -%}
+    {%- set of_events = event_names if is_any else spec.event -%}
+    {%- set types, expressions = trait_properties(of_events, plan) -%}
     {%- if plan and spec.property and spec.property not in types -%}
         {{ exceptions.raise_compiler_error(
             trait.place ~ ' references unknown property "' ~ spec.property
@@ -94,9 +137,13 @@
     {%- endif -%}
     {%- set names = [] -%}
     {%- for name in spec.event -%}{%- do names.append(text_literal(name)) -%}{%- endfor -%}
-    {%- set conditions = ['event_name in (' ~ names | join(', ') ~ ')'] -%}
+    {%- set conditions = [] if is_any else ['event_name in (' ~ names | join(', ') ~ ')'] -%}
+    {%- set end = "as_of - interval '" ~ spec.before ~ "'" if spec.before else 'as_of' -%}
     {%- if spec.within -%}
-        {%- do conditions.append("occurred_at >= as_of - interval '" ~ spec.within ~ "'") -%}
+        {%- do conditions.append("occurred_at >= " ~ end ~ " - interval '" ~ spec.within ~ "'") -%}
+    {%- endif -%}
+    {%- if spec.before -%}
+        {%- do conditions.append("occurred_at < " ~ end) -%}
     {%- endif -%}
     {%- if spec.where -%}
         {%- set met = declarations().rule_sql(
@@ -104,7 +151,7 @@
         ) -%}
         {%- do conditions.append('(' ~ met ~ ')') -%}
     {%- endif -%}
-    {{ return(conditions | join(' and ')) }}
+    {{ return(conditions | join(' and ') or 'true') }}
 {% endmacro %}
 
 {#-

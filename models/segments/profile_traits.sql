@@ -26,10 +26,19 @@ counters as (
         {{ trait_counters(plan) | indent(8) }}
     from events
 
+),
+
+aggregates as (
+
+    select
+        {{ trait_columns(plan) | indent(8) }}
+        profile_id
+    from counters
+    group by profile_id
+
 )
 
 select
-    {{ trait_columns(plan) | indent(4) }}
-    profile_id
-from counters
-group by profile_id
+    {{ formula_columns() | indent(4) }}
+    *
+from aggregates

@@ -4,11 +4,13 @@ with declarations as (
     select
         '{{ trait.name }}' as trait_name,
         {{ text_literal(trait.spec.description) }} as description,
-        {{ text_literal(trait.spec.event | join(',')) }} as events,
-        '{{ trait.spec.aggregate }}' as aggregate,
+        {{ optional_text(trait.spec.event | join(',') or none) }} as events,
+        {{ optional_text(trait.spec.aggregate) }} as aggregate,
         {{ optional_text(trait.spec.property) }} as property,
         {{ optional_text(trait.spec.where) }} as condition,
         {{ optional_text(trait.spec.within) }} as within,
+        {{ optional_text(trait.spec.before) }} as before,
+        {{ optional_text(trait.spec.formula) }} as formula,
         {{ optional_text(trait.spec.sent_as) }} as sent_as,
         {{ trait.is_of_shop | lower }} as is_of_shop,
         {{ text_literal(trait.file) }} as declared_in
@@ -22,6 +24,8 @@ with declarations as (
         cast(null as varchar) as property,
         cast(null as varchar) as condition,
         cast(null as varchar) as within,
+        cast(null as varchar) as before,
+        cast(null as varchar) as formula,
         cast(null as varchar) as sent_as,
         cast(null as boolean) as is_of_shop,
         cast(null as varchar) as declared_in

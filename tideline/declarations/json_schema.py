@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from tideline.declarations.segments import Segment, Trait
 from tideline.declarations.syncs import Declarable, Settings
@@ -21,6 +21,21 @@ TYPES = {
     float: {"type": "number"},
     bool: {"type": "boolean"},
     dict: {"type": "object"},
+}
+# A trait is either computed from events or from other traits.
+TRAITS = {
+    "oneOf": [
+        {"required": ["event", "aggregate"], "not": {"required": ["formula"]}},
+        {
+            "required": ["formula"],
+            "not": {
+                "anyOf": [
+                    {"required": [key]}
+                    for key in ("event", "aggregate", "property", "where", "within", "before")
+                ]
+            },
+        },
+    ]
 }
 COLUMNS = {
     "anyOf": [
@@ -79,7 +94,7 @@ def declarations_schema() -> dict[str, Any]:
             {"anyOf": [{"required": ["traits"]}, {"required": ["segments"]}]},
             {"anyOf": [{"required": ["owner"]}, {"properties": owned}]},
         ],
-        "$defs": {"trait": _block_schema(Trait), "segment": segment},
+        "$defs": {"trait": _block_schema(Trait) | TRAITS, "segment": segment},
     }
 
 
@@ -134,6 +149,8 @@ def _required(declared: type) -> set[str]:
 
 
 def _type(hint: Any) -> dict[str, Any]:
+    if get_origin(hint) is Union:  # of a Literal and None
+        return _type(get_args(hint)[0])
     if isinstance(hint, UnionType):
         kinds = [TYPES[each] for each in get_args(hint) if each is not NoneType and each in TYPES]
         if len(kinds) == len([each for each in get_args(hint) if each is not NoneType]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from tideline.text import nearest
 from tideline.warehouse.errors import DeclarationError
@@ -29,7 +29,7 @@ def read_block(block: type[Block], values: Mapping[str, Any], place: str) -> Blo
 
 
 def _value(value: Any, kind: Any, place: str) -> Any:
-    if isinstance(kind, UnionType):
+    if get_origin(kind) in (Union, UnionType):
         if value is None and type(None) in get_args(kind):
             return None
         kinds = [each for each in get_args(kind) if each is not type(None)]

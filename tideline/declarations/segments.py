@@ -20,6 +20,7 @@ from tideline.declarations.files import (
     meta_of,
     read_declarations,
 )
+from tideline.declarations.formulas import formulas_of
 from tideline.declarations.operations import Kind
 from tideline.declarations.reading import read_block
 from tideline.declarations.rules import NAME, RuleError, is_control, parse
@@ -50,7 +51,9 @@ PROPERTY = re.compile(
     r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*"
 )  # a dot reads a nested property
 QUOTED = re.compile(r"\{([^{}]*)\}")
-OF_NO_PROPERTY = ("count", "first_at", "last_at")
+SINCE = ("days_since", "minutes_since")
+OF_NO_PROPERTY = ("count", "exists", "first_at", "last_at", "streak", *SINCE)
+ANY = ("*",)  # every event of the tracking plan
 # Words that cannot be the name of a column without quotes in every warehouse.
 _WORDS = """
 all alter analyse analyze and anti any array as asc asof asymmetric at authorization begin between
@@ -71,60 +74,92 @@ RESERVED = frozenset(_WORDS.split())
 
 @dataclass(frozen=True, kw_only=True)
 class Trait:
-    """The keys of a trait, a column computed from a profile's events.
+    """The keys of a trait, a column computed from a profile's events, or from other traits.
 
     - `name`: its column in `profile_traits` and `profile_attributes`.
     - `description`: what its values are; the comment of the column.
-    - `event`: the events of the tracking plan that count, one or several.
+    - `event`: the events of the tracking plan that count, one or several; `"*"` is all.
     - `aggregate`: the computation over these events.
-    - `property`: the property that is aggregated; `count`, `first_at` and `last_at` take none.
+    - `property`: the property that is aggregated; aggregates of events as such take none.
     - `where`: a condition over the properties of an event; only events that meet it count.
     - `within`: how long an event counts, such as `7 days`; without it, forever.
+    - `before`: how long after its time an event begins to count, such as `7 days`.
+    - `formula`: an expression over other traits; instead of the keys about events.
     - `sent_as`: its column in `activation_audiences`; without it, it is not sent.
     """
 
     name: str
     description: str
-    event: tuple[str, ...]
-    aggregate: Literal[
-        "count",
-        "count_distinct",
-        "sum",
-        "average",
-        "min",
-        "max",
-        "first",
-        "last",
-        "first_at",
-        "last_at",
-        "most_frequent",
-    ]
+    event: tuple[str, ...] = ()
+    aggregate: (
+        Literal[
+            "count",
+            "count_distinct",
+            "sum",
+            "average",
+            "min",
+            "max",
+            "first",
+            "last",
+            "first_at",
+            "last_at",
+            "most_frequent",
+            "exists",
+            "days_since",
+            "minutes_since",
+            "streak",
+        ]
+        | None
+    ) = None
     property: str | None = None
     where: str | None = None
     within: str | None = None
+    before: str | None = None
+    formula: str | None = None
     sent_as: str | None = None
 
     def __post_init__(self) -> None:
         """Check the values; events and properties are checked with the tracking plan."""
         _check_name(self.name, "the name")
         _check_text(self, "description")
+        _check_name(self.sent_as, "`sent_as`")
+        if self.formula is not None:
+            self._check_formula()
+            return
+        if self.aggregate is None:
+            raise ValueError(
+                "key `aggregate` is missing; write `event` and `aggregate`, or `formula`"
+            )
         if not self.event:
-            raise ValueError("`event` is empty; name an event of the tracking plan")
+            raise ValueError('key `event` is missing; name an event of the tracking plan, or "*"')
+        if "*" in self.event and self.event != ANY:
+            raise ValueError(
+                '`event` names "*", which is all events, and others; write one of them'
+            )
         if self.property is None and self.aggregate not in OF_NO_PROPERTY:
             raise ValueError(f"key `property` is missing, which `{self.aggregate}` needs")
         if self.property is not None and self.aggregate in OF_NO_PROPERTY:
             raise ValueError(f"`{self.aggregate}` takes no `property`; remove it")
-        if self.within is not None and not WITHIN.fullmatch(self.within):
-            raise ValueError(
-                f"`within` is `{self.within}`; write a number of minutes, hours or days, such as "
-                "`7 days`"
-            )
+        for key in ("within", "before"):
+            length = getattr(self, key)
+            if length is not None and not WITHIN.fullmatch(length):
+                raise ValueError(
+                    f"`{key}` is `{length}`; write a number of minutes, hours or days, such as "
+                    "`7 days`"
+                )
+        if self.before is not None and self.aggregate == "streak":
+            raise ValueError("`streak` takes no `before`: it ends today or yesterday; remove it")
         if self.property is not None and not PROPERTY.fullmatch(self.property):
             raise ValueError(
                 f"`property` `{self.property}` is invalid; use letters, digits and underscores"
             )
-        _check_name(self.sent_as, "`sent_as`")
         _check_rule(self.where, "`where`")
+
+    def _check_formula(self) -> None:
+        for key in ("event", "aggregate", "property", "where", "within", "before"):
+            if getattr(self, key):
+                raise ValueError(f"`formula` takes no `{key}`; remove one of the two")
+        _check_rule(self.formula, "`formula`")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +220,9 @@ OF_FILE = ("owner", "shop", *KINDS)
 
 def read_traits(project: Path = PROJECT, has_shop: bool = True) -> list[Declared]:
     """The traits by file and place in it. Raises DeclarationError for a wrong declaration."""
-    return _of_shop(_read(project)["traits"], has_shop)
+    traits = _of_shop(_read(project)["traits"], has_shop)
+    formulas_of(traits)
+    return traits
 
 
 def read_segments(project: Path = PROJECT, has_shop: bool = True) -> list[Declared]:

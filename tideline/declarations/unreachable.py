@@ -16,13 +16,15 @@ from pathlib import Path
 import yaml
 
 from tideline.declarations.files import columns_of, meta_of
-from tideline.declarations.operations import Call, Node
+from tideline.declarations.formulas import formulas_of
+from tideline.declarations.operations import Call, Node, Value
 from tideline.declarations.rules import RuleError, columns_of_rule, parse, value_of
-from tideline.declarations.segments import PROJECT, Declared, read_segments, read_traits
+from tideline.declarations.segments import ANY, PROJECT, Declared, read_segments, read_traits
 from tideline.text import listed
 from tideline.warehouse.errors import DeclarationError
 
-ZERO = ("count", "count_distinct", "sum")  # these aggregates are 0 without events; others null
+# The values of aggregates without events; those of others are null.
+NOTHING = {"count": 0, "count_distinct": 0, "sum": 0, "streak": 0, "exists": False}
 MOST_COMBINATIONS = 4096  # of empty values that are tried; a rule with more may have members
 MAPPING = "map an event to it (docs/tutorials/your-own-log.md)"
 
@@ -34,7 +36,7 @@ class Attribute:
     """An attribute: the events or the model that it needs, and its possible values without them."""
 
     needs: tuple[str, ...]
-    nothing: tuple[int | None, ...]
+    nothing: tuple[Value, ...]
 
 
 def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
@@ -44,9 +46,17 @@ def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
         for _, column in columns_of("profile_features", project)
         if isinstance(event := meta_of(column).get("event"), str)
     }
-    for trait in _traits(project):
-        nothing = (0 if trait.spec.aggregate in ZERO else None,)
-        found[trait.name] = Attribute(trait.spec.event, nothing)
+    traits = _traits(project)
+    for trait in traits:
+        if trait.spec.aggregate and trait.spec.event != ANY:
+            nothing = NOTHING.get(trait.spec.aggregate)
+            found[trait.name] = Attribute(trait.spec.event, (nothing,))
+    for name, tree in formulas_of(traits).items():
+        parts = [found.get(part) for part in columns_of_rule(tree)]
+        if all(parts):
+            row = {part: found[part].nothing[0] for part in columns_of_rule(tree)}
+            needs = dict.fromkeys(event for part in parts if part for event in part.needs)
+            found[name] = Attribute(tuple(needs), (value_of(tree, row),))
     return found
 
 
@@ -86,7 +96,7 @@ def parts_of(rule: Node) -> Iterator[Node]:
         yield rule
 
 
-def is_never(part: Node, nothing: Mapping[str, tuple[int | None, ...]]) -> bool:
+def is_never(part: Node, nothing: Mapping[str, tuple[Value, ...]]) -> bool:
     """Whether a condition is false or null for every combination of the values in `nothing`.
 
     `nothing` maps attributes to their values without events. A condition that also reads other
