@@ -1,6 +1,5 @@
 """A separate deployment for a test, in a temporary folder, run by real processes."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -9,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.support import processes
+from tests.support import parsed, processes
 
 REPOSITORY = Path(__file__).parents[2]
 SHARED = REPOSITORY.parent / "shared"
@@ -22,8 +21,6 @@ NO_TESTS = ("--exclude-resource-types", "test", "--exclude-resource-types", "uni
 
 class Deployment:
     """A landing folder, a warehouse and deliveries in one folder, run by real processes."""
-
-    parsed: Path  # folder of parsed projects, which all deployments share
 
     def __init__(self, folder):
         self.folder = folder
@@ -57,15 +54,16 @@ class Deployment:
 
     def dbt(self, *words, fails=False, variables="{}"):
         """Run a dbt command; reuse the project parsed with the same vars by any deployment."""
-        parsed = self.parsed / hashlib.md5(variables.encode()).hexdigest()
+        processes.start()
+        shared = parsed.path(variables)
         own = self.folder / "target" / "partial_parse.msgpack"
-        if parsed.exists() and variables != self.variables:
+        if shared.exists() and variables != self.variables:
             own.parent.mkdir(exist_ok=True)
-            shutil.copy(parsed, own)
+            shutil.copy(shared, own)
         self.variables = variables
         output = self.run("dbt.cli.main", *words, "--vars", variables, fails=fails)
-        if not parsed.exists() and not fails:
-            shutil.copy(own, parsed)
+        if not shared.exists() and not fails:
+            parsed.share(own, variables)
         return output
 
     def build_up_to(self, *models, variables="{}"):
