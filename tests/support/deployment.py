@@ -66,10 +66,14 @@ class Deployment:
             parsed.share(own, variables)
         return output
 
-    def build_up_to(self, *models, variables="{}"):
-        """Build these models, everything they read, and the data tests that need nothing else."""
-        selected = [f"+{model}" for model in models]
-        words = ["build", "--indirect-selection", "buildable", "--select", *selected]
+    def build_up_to(self, *nodes, tested=False, variables="{}"):
+        """Build these models or data tests, and everything they read.
+
+        `tested`: also run each data test that needs nothing else. That doubles the time, and
+        test_demo runs all of them.
+        """
+        tests = "buildable" if tested else "empty"
+        words = ["build", "--indirect-selection", tests, "--select", *(f"+{n}" for n in nodes)]
         return self.dbt(*words, variables=variables)
 
     def sample(self, *words):
