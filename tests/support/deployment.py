@@ -25,6 +25,7 @@ class Deployment:
     def __init__(self, folder):
         self.folder = folder
         self.variables = None  # the vars of dbt's last run
+        self.parsed = folder / "target" / "partial_parse.msgpack"
         self.landing = folder / "landing"
         self.warehouse = folder / "warehouse" / "warehouse.duckdb"
         self.deliveries = folder / "deliveries"
@@ -52,18 +53,21 @@ class Deployment:
         assert (code != 0) == fails, f"{' '.join(words)}\n{output}"
         return output
 
-    def dbt(self, *words, fails=False, variables="{}"):
-        """Run a dbt command; reuse the project parsed with the same vars by any deployment."""
+    def reuse_parsed(self, variables):
+        """Let dbt start with the project parsed with these vars by any deployment."""
         processes.start()
         shared = parsed.path(variables)
-        own = self.folder / "target" / "partial_parse.msgpack"
         if shared.exists() and variables != self.variables:
-            own.parent.mkdir(exist_ok=True)
-            shutil.copy(shared, own)
+            self.parsed.parent.mkdir(exist_ok=True)
+            shutil.copy(shared, self.parsed)
         self.variables = variables
+
+    def dbt(self, *words, fails=False, variables="{}"):
+        """Run a dbt command."""
+        self.reuse_parsed(variables)
         output = self.run("dbt.cli.main", *words, "--vars", variables, fails=fails)
-        if not shared.exists() and not fails:
-            parsed.share(own, variables)
+        if not fails and not parsed.path(variables).exists():
+            parsed.share(self.parsed, variables)
         return output
 
     def build_up_to(self, *nodes, tested=False, variables="{}"):
