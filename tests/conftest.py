@@ -1,9 +1,11 @@
 """Fixtures of all tests: a separate deployment for each, in a temporary folder."""
 
+import os
+
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from tests.support import event_layer
+from tests.support import event_layer, parsed
 from tests.support.deployment import Deployment
 
 
@@ -16,7 +18,10 @@ def hypothesis_elsewhere(tmp_path_factory):
 @pytest.fixture(scope="session", autouse=True)
 def parsed_once(tmp_path_factory):
     """A folder for parsed projects: dbt parses once for all deployments with the same vars."""
-    Deployment.parsed = tmp_path_factory.mktemp("parsed")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "parsed"
+    folder.mkdir(exist_ok=True)
+    os.environ[parsed.FOLDER] = str(folder)
 
 
 @pytest.fixture

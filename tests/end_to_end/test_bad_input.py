@@ -7,6 +7,7 @@ import re
 import duckdb
 import pytest
 
+from tests.support.deployment import NO_TESTS
 from tests.support.edited_project import edited_project
 from tests.support.messages import good
 
@@ -37,7 +38,8 @@ def test_broken_files_lose_nothing(deployment):
     duckdb.execute(
         f"copy (select 1 as some, 2 as others) to '{events}/others.parquet' (format parquet)"
     )
-    deployment.dbt("build")
+    deployment.dbt("build", *NO_TESTS)
+    deployment.dbt("test", "--select", "assert_nothing_is_lost")
 
     quarantined = deployment.query(
         "select landed_file, landed_line, reason from events_quarantined order by 1, 2"
@@ -183,7 +185,7 @@ def test_a_load_after_the_clock_was_set_back_is_not_missed(deployment):
 def empty_build(shared_deployment):
     """All tables up to the segments, empty."""
     (shared_deployment.landing / "events" / "one.jsonl").write_text(good(1))
-    shared_deployment.dbt("build", "--exclude", "profile_segments+", "--empty")
+    shared_deployment.dbt("build", "--exclude", "profile_segments+", "--empty", *NO_TESTS)
     return shared_deployment
 
 

@@ -52,7 +52,6 @@ class Server:
         own = own.replace("poll_interval_seconds: 30", "poll_interval_seconds: 5")
         (deployment.folder / "dagster.yaml").write_text(own)
         env = {**deployment.env, "DAGSTER_HOME": str(deployment.folder)}
-        del env["DBT_EXCLUDE_RESOURCE_TYPES"]
         self.log = deployment.folder / "dagster.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(

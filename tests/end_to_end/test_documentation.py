@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.support.deployment import ALL_ON
+from tests.support.deployment import ALL_ON, NO_TESTS
 from tideline.activation.ledger import PERSONAL, TABLES
 from tideline.declarations.segments import read_segments, read_traits
 
@@ -25,7 +25,7 @@ AS_SENT = {("raw_messages", "sent_at"), ("raw_messages", "received_at")}  # text
 def built(shared_deployment):
     message = {"messageId": "m", "type": "page", "anonymousId": "a", "timestamp": "2026-01-01"}
     (shared_deployment.landing / "events" / "one.jsonl").write_text(json.dumps(message))
-    shared_deployment.dbt("build", "--empty", variables=ALL_ON)
+    shared_deployment.dbt("build", "--empty", *NO_TESTS, variables=ALL_ON)
     shared_deployment.activate()  # creates the tables of activation
     return shared_deployment
 

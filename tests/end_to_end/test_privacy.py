@@ -698,14 +698,7 @@ def test_rows_that_land_again_stay_out_and_new_rows_are_kept(forgotten, before):
     log = Log(deployment)
     log.say("anew", userId=ACCOUNT, anonymousId=LAPTOP, email=EMAIL, at=datetime.now(UTC))
     log.land("zz-new.jsonl")
-    deployment.dbt(
-        "build",
-        "--indirect-selection",
-        "buildable",
-        "--select",
-        "+dim_profiles",
-        "+assert_nothing_is_lost",
-    )
+    deployment.build_up_to("dim_profiles", "assert_nothing_is_lost")
     again = "landed_file = 'events/r.jsonl'"
     assert deployment.query(
         f"select status, reason, count(*) from int_events_deduplicated where {again} "

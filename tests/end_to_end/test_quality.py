@@ -15,6 +15,7 @@ from tests.support.fakesnow_server import FakesnowServer
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 BUILT = ("event_quality_reasons", "quality_alerts")
+WARNS = "assert_quality_is_as_usual"
 TABLES = ("int_event_counts", "event_quality", "event_quality_reasons", "property_quality")
 
 # (event, its properties, the reason of the plan); None: the event is valid.
@@ -265,7 +266,7 @@ def shop(shared_deployment):
     """Three usual weeks and one more day."""
     for day in range(22):
         land(shared_deployment, f"day-{day:02}", usual_day(day))
-    output = shared_deployment.build_up_to(*BUILT)
+    output = shared_deployment.build_up_to(*BUILT, WARNS)
     return shared_deployment, output
 
 
@@ -306,7 +307,7 @@ def test_a_broken_day_is_loud(shop, tmp_path):
     rows += [message("Ann <ann@example.org>", n, 22, {}) for n in range(100)]
     land(broken, "day-22", rows)
     land(broken, "day-23", usual_day(23))
-    output = broken.build_up_to(*BUILT)
+    output = broken.build_up_to(*BUILT, WARNS)
     assert alerts(broken) == [
         ("2026-03-24", "fill rate fell", "purchase", "currency", 0.01, 1.0),
         ("2026-03-24", "fill rate fell", "purchase", "revenue", 0.5, 1.0),

@@ -11,6 +11,8 @@ from datetime import timedelta
 
 import pytest
 
+from tests.support.deployment import NO_TESTS
+
 pytest_plugins = ["tests.support.activation_fixtures"]
 
 VISITOR = "anon_123xyz"
@@ -66,7 +68,7 @@ class Story:
         self.files += 1
         path = self.deployment.landing / "events" / f"story-{self.files}.jsonl"
         path.write_text("".join(json.dumps(m) + "\n" for m in [*messages, passer_by]))
-        self.deployment.dbt("build")
+        self.deployment.dbt("build", *NO_TESTS)
         self.deployment.activate(TIDELINE_WEBHOOK_URL=self.server.url)
 
     @property
@@ -119,7 +121,7 @@ class Story:
 def shop(shared_deployment):
     """The sample business on which the models are trained."""
     shared_deployment.sample("--people", 1000, "--days", 90, "--seed", 11)
-    shared_deployment.dbt("build")
+    shared_deployment.dbt("build", *NO_TESTS)
     return shared_deployment
 
 

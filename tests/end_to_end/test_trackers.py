@@ -112,7 +112,7 @@ def landed(shared_deployment):
         loose = shared_deployment.landing / source / "loose.jsonl"
         write_lines(loose, [ada.SIGNED_IN | {"id": "loose"}])
     variables = json.dumps({"sources": dict.fromkeys(ada.TABLES, "landing")})
-    shared_deployment.build_up_to(*UP_TO, "assert_nothing_is_lost", variables=variables)
+    shared_deployment.build_up_to(*UP_TO, tested=True, variables=variables)
     return shared_deployment
 
 

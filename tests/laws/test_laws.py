@@ -90,7 +90,7 @@ def test_order_and_batches_do_not_matter(tmp_path_factory, seed):
     whole = Deployment(tmp_path_factory.mktemp("whole"))
     chance.shuffle(messages)
     write(whole, "whole", messages)
-    whole.build_up_to(*BUILT)
+    whole.build_up_to(*BUILT, tested=True)  # the other tables are equal, as checked below
 
     for table in TABLES:
         assert rows(batches, table) == rows(whole, table), table

@@ -1,6 +1,5 @@
 """A separate deployment for a test, in a temporary folder, run by real processes."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -9,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.support import processes
+from tests.support import parsed, processes
 
 REPOSITORY = Path(__file__).parents[2]
 SHARED = REPOSITORY.parent / "shared"
@@ -23,11 +22,10 @@ NO_TESTS = ("--exclude-resource-types", "test", "--exclude-resource-types", "uni
 class Deployment:
     """A landing folder, a warehouse and deliveries in one folder, run by real processes."""
 
-    parsed: Path  # folder of parsed projects, which all deployments share
-
     def __init__(self, folder):
         self.folder = folder
         self.variables = None  # the vars of dbt's last run
+        self.parsed = folder / "target" / "partial_parse.msgpack"
         self.landing = folder / "landing"
         self.warehouse = folder / "warehouse" / "warehouse.duckdb"
         self.deliveries = folder / "deliveries"
@@ -55,23 +53,31 @@ class Deployment:
         assert (code != 0) == fails, f"{' '.join(words)}\n{output}"
         return output
 
-    def dbt(self, *words, fails=False, variables="{}"):
-        """Run a dbt command; reuse the project parsed with the same vars by any deployment."""
-        parsed = self.parsed / hashlib.md5(variables.encode()).hexdigest()
-        own = self.folder / "target" / "partial_parse.msgpack"
-        if parsed.exists() and variables != self.variables:
-            own.parent.mkdir(exist_ok=True)
-            shutil.copy(parsed, own)
+    def reuse_parsed(self, variables):
+        """Let dbt start with the project parsed with these vars by any deployment."""
+        processes.start()
+        shared = parsed.path(variables)
+        if shared.exists() and variables != self.variables:
+            self.parsed.parent.mkdir(exist_ok=True)
+            shutil.copy(shared, self.parsed)
         self.variables = variables
+
+    def dbt(self, *words, fails=False, variables="{}"):
+        """Run a dbt command."""
+        self.reuse_parsed(variables)
         output = self.run("dbt.cli.main", *words, "--vars", variables, fails=fails)
-        if not parsed.exists() and not fails:
-            shutil.copy(own, parsed)
+        if not fails and not parsed.path(variables).exists():
+            parsed.share(self.parsed, variables)
         return output
 
-    def build_up_to(self, *models, variables="{}"):
-        """Build these models, everything they read, and the data tests that need nothing else."""
-        selected = [f"+{model}" for model in models]
-        words = ["build", "--indirect-selection", "buildable", "--select", *selected]
+    def build_up_to(self, *nodes, tested=False, variables="{}"):
+        """Build these models or data tests, and everything they read.
+
+        `tested`: also run each data test that needs nothing else. That doubles the time, and
+        test_demo runs all of them.
+        """
+        tests = "buildable" if tested else "empty"
+        words = ["build", "--indirect-selection", tests, "--select", *(f"+{n}" for n in nodes)]
         return self.dbt(*words, variables=variables)
 
     def sample(self, *words):

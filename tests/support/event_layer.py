@@ -11,7 +11,6 @@ are compiled with two removed files, of which one removal was noted.
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
@@ -21,7 +20,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from tests.support.deployment import REPOSITORY, Deployment
+from tests.support import processes
+from tests.support.deployment import NO_TESTS, REPOSITORY, Deployment
 
 OVERLAP = 60  # minutes; the watermarks are compiled with it
 ALLOWED = 3  # events of a stream per minute; low, so that bursts come and go often
@@ -43,29 +43,36 @@ MESSAGES = [
     {"messageId": day, "type": "page", "anonymousId": "v", "timestamp": day}
     for day in (FIRST_DAY, LAST_DAY)
 ]
-# Prints the models compiled for a later run and for a first run, and their lookups.
-DRIVER = """
-import json, sys
-from dbt.cli.main import dbtRunner
-lookups = []
-def note(event):
-    if event.info.name == "SQLQuery":
-        lookups.append([event.data.node_info.node_name, event.data.sql])
-words = ["compile", "--quiet", "--vars", sys.argv[2], "--select", *sys.argv[1].split()]
-compiled = []
-for more in ([], ["--full-refresh"]):
-    done = dbtRunner(callbacks=[note] if not more else []).invoke([*words, *more])
-    if not done.success:
-        sys.exit(f"{done.exception}")
-    nodes = [result.node for result in done.result.results]
-    compiled.append({
-        node.name: [
-            node.compiled_code, node.config.unique_key, [h.sql for h in node.config.post_hook]
-        ]
-        for node in nodes if node.resource_type == "model"
-    })
-print("COMPILED " + json.dumps([*compiled, lookups]))
-"""
+
+
+def _compile(names: list[str], variables: str) -> None:
+    """Print the models compiled for a later run and for a first run, and their lookups."""
+    from dbt.cli.main import dbtRunner
+
+    lookups = []
+
+    def note(event):
+        if event.info.name == "SQLQuery":
+            lookups.append([event.data.node_info.node_name, event.data.sql])
+
+    words = ["compile", "--quiet", "--vars", variables, "--select", *names]
+    compiled = []
+    for more in ([], ["--full-refresh"]):
+        done = dbtRunner(callbacks=[note] if not more else []).invoke([*words, *more])
+        if not done.success:
+            sys.exit(f"{done.exception}")
+        compiled.append(
+            {
+                node.name: [
+                    node.compiled_code,
+                    node.config.unique_key,
+                    [hook.sql for hook in node.config.post_hook],
+                ]
+                for node in (result.node for result in done.result.results)
+                if node.resource_type == "model"
+            }
+        )
+    print("COMPILED " + json.dumps([*compiled, lookups]), flush=True)
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,7 @@ def compile_layer(
         f"{{arrival_overlap_minutes: {OVERLAP}, sources: {{salesforce: landing}}, {variables}}}"
     )
     selected = [f"+{name}" for name in (*VIEWS, *watermarks)]
-    words = ["--exclude-resource-types", "test", "--exclude-resource-types", "unit_test"]
-    deployment.dbt("build", *words, "--select", *selected, variables=variables)
+    deployment.dbt("build", *NO_TESTS, "--select", *selected, variables=variables)
     with duckdb.connect(str(deployment.warehouse)) as connection:
         connection.execute("set search_path = 'tideline,tideline_internal'")
         connection.execute(
@@ -125,19 +131,10 @@ def compile_layer(
             "('user_id', 'anonymous_id', 'email', 'salesforce_id')"
         )
         connection.execute("insert into forgotten_identifiers (identifier_hash) values ('nobody')")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", DRIVER),
-            " ".join(["int_events_validated", "int_pending_removals", *watermarks]),
-            variables,
-        ],
-        cwd=REPOSITORY,
-        env=deployment.env,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    line = next(line for line in done.stdout.splitlines() if line.startswith("COMPILED "))
+    names = ["int_events_validated", "int_pending_removals", *watermarks]
+    code, output = processes.run(_compile, names, variables, folder=REPOSITORY, env=deployment.env)
+    assert code == 0, output
+    line = next(line for line in output.splitlines() if line.startswith("COMPILED "))
     later, first, lookups = json.loads(line.removeprefix("COMPILED "))
     with duckdb.connect(str(deployment.warehouse)) as connection:
         judged = first["int_events_validated"][0]

@@ -1,5 +1,6 @@
 """Processes that start fast: forks of a process that has imported the large libraries."""
 
+import functools
 import multiprocessing
 import os
 import runpy
@@ -21,6 +22,14 @@ def _call(function, arguments, folder, env, output):
     for number in (1, 2):
         os.dup2(os.open(f"{output}/{number}", os.O_WRONLY | os.O_CREAT), number)
     function(*arguments)
+
+
+@functools.cache
+def start():
+    """Wait until the server of forks has started, and so has parsed the project."""
+    process = FORKS.Process(target=int)
+    process.start()
+    process.join()
 
 
 def run(function, *arguments, folder, env):
