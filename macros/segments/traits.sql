@@ -27,7 +27,8 @@
 
 {#- The traits that are computed from other traits, as columns over those. -#}
 {% macro formula_columns() %}
-{%- for name, sql in (declarations().formulas(var('shop'), target.type) if execute else {}).items() %}
+{%- set formulas = declarations().formulas(var('shop'), target.type) if execute else {} -%}
+{%- for name, sql in formulas.items() %}
     {{ sql }} as {{ name }},
 {%- endfor -%}
 {% endmacro %}
@@ -86,7 +87,8 @@
             {%- for days in [0, 1] %}
             when {{ days }} then count(
                 distinct case
-                    when {{ condition }} and {{ counter }} = {{ days }} then cast(occurred_at as date)
+                    when {{ condition }} and {{ counter }} = {{ days }}
+                        then cast(occurred_at as date)
                 end
             )
             {%- endfor %}

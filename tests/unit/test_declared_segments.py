@@ -11,7 +11,8 @@ import yaml
 
 import dbt_tideline
 from tests.support.deployment import REPOSITORY
-from tideline.declarations.rules import RuleError, check_condition, parse
+from tideline.declarations.formulas import formulas_of
+from tideline.declarations.rules import RuleError, check_condition, parse, value_of
 from tideline.declarations.segments import (
     RESERVED,
     kinds_of,
@@ -112,7 +113,7 @@ def test_files_are_read_by_path_at_any_depth_and_with_both_suffixes(project):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"event": []}, "`event` is empty"),
+        ({"event": []}, "key `event` is missing"),
         ({"description": " "}, "`description` is empty"),
         ({"aggregate": "mean"}, "key `aggregate` says `mean`"),
         ({"aggregate": "sum"}, "key `property` is missing, which `sum` needs"),
@@ -125,6 +126,11 @@ def test_files_are_read_by_path_at_any_depth_and_with_both_suffixes(project):
         ({"aggregate": "sum", "property": "a') as b, ('"}, "use letters, digits"),
         ({"withing": "7 days"}, 'unknown key "withing"; did you mean `within`?'),
         ({"event": "{{ var('x') }}"}, "`event` has Jinja in it"),
+        ({"event": ["login", "*"]}, 'names "*", which is all events, and others'),
+        ({"before": "a week"}, "`before` is `a week`; write a number of minutes, hours or days"),
+        ({"aggregate": "streak", "before": "7 days"}, "`streak` takes no `before`"),
+        ({"aggregate": "exists", "property": "amount"}, "`exists` takes no `property`"),
+        ({"formula": "1 + 1"}, "`formula` takes no `event`; remove one of the two"),
     ],
     ids=str,
 )
@@ -377,3 +383,49 @@ def test_dbt_compiles_what_is_declared(monkeypatch):
 def test_the_text_of_a_rule_that_the_reader_takes_is_checked_against_types():
     with pytest.raises(RuleError, match="mixes kinds"):
         check_condition(parse("price = 'x'"), kinds_of({"price": "DOUBLE"}))
+
+
+def formulas(project, **texts):
+    """Write a trait `loans` and traits with these formulas."""
+    traits = [{"name": "loans"} | TRAIT]
+    traits += [
+        {"name": name, "description": "Text.", "formula": text} for name, text in texts.items()
+    ]
+    write(project, {"traits": traits})
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        ({"a": "loan + 1"}, "`formula` references unknown trait `loan`; did you mean `loans`?"),
+        ({"a": "a + 1"}, "`formula` refers to itself: a → a"),
+        ({"a": "b + 1", "b": "c", "c": "loans + b"}, "`formula` refers to itself: b → c → b"),
+        ({"a": "loans = 'x'"}, "`formula`: `loans = 'x'` mixes kinds"),
+        ({"a": "null"}, "`formula` is always null"),
+        ({"a": "interval '1 day'"}, "`formula`: `INTERVAL '1' DAY` is not allowed"),
+        ({"a": "(select 1)"}, "`formula`: "),
+        ({"a": "{{ var('x') }}"}, "`formula` has Jinja in it"),
+        ({"a": "read_text('x')"}, "is not allowed in a rule"),
+    ],
+    ids=str,
+)
+def test_a_wrong_formula_is_refused(project, texts, words):
+    formulas(project, **texts)
+    message = refused(project, read_traits)
+    assert words in message and "(models/segments/desk/one.yml:" in message
+
+
+def test_formulas_are_computed_from_aggregates_of_events(project):
+    formulas(project, b="a * 2", a="loans + 1", c="coalesce(b / a, loans)")
+    trees = formulas_of(read_traits(project))
+    row = {"loans": 4}
+    assert {name: value_of(tree, row) for name, tree in trees.items()} == {"b": 10, "a": 5, "c": 2}
+
+
+@pytest.mark.parametrize("formula", ["f{0} + f{0}", "f{0} + 1"])
+def test_formulas_of_formulas_are_refused_before_they_grow(project, formula):
+    """Each level doubles the expression, or nests it; in both orders of the file."""
+    texts = {f"f{n}": formula.format(n - 1) if n else "loans + 0" for n in range(2000)}
+    for order in (texts, dict(reversed(texts.items()))):
+        formulas(project, **order)
+        assert "`formula` is too large with the formulas in it" in refused(project, read_traits)

@@ -17,6 +17,8 @@ from tideline.warehouse.errors import DeclarationError
 if TYPE_CHECKING:
     from tideline.declarations.segments import Declared
 
+MOST_COLUMNS = 1000  # of a formula with the formulas in it
+DEEPEST = 100  # parts within each other, of such a formula
 # The kind of the values of each aggregate; the values of properties are texts.
 KINDS_OF_AGGREGATES: dict[str, Kind] = {
     "count": "number",
@@ -39,11 +41,11 @@ KINDS_OF_AGGREGATES: dict[str, Kind] = {
 
 def formulas_of(traits: Sequence[Declared]) -> dict[str, Node]:
     """The formulas of traits, over traits that have none. Raises DeclarationError."""
-    found: dict[str, Node] = {}
     by_name = {each.name: each for each in traits}
+    found: dict[str, Node] = {}
     for each in traits:
         if each.spec.formula is not None:
-            found[each.name] = _expanded(each, by_name, found, ())
+            _expand(each, by_name, found, ())
     kinds: dict[str, Kind] = {
         each.name: KINDS_OF_AGGREGATES[each.spec.aggregate]
         for each in traits
@@ -54,25 +56,20 @@ def formulas_of(traits: Sequence[Declared]) -> dict[str, Node]:
             kind = kind_of(tree, kinds)
         except RuleError as error:
             raise DeclarationError(f"{by_name[name].place}: `formula`: {error}") from None
-        if kind in (None, "interval"):
-            raise DeclarationError(
-                f"{by_name[name].place}: `formula` gives {kind or 'null'}; write one that gives a "
-                "number, a text, a timestamp, or true and false"
-            )
+        if kind is None:
+            raise DeclarationError(f"{by_name[name].place}: `formula` is always null")
     return found
 
 
-def _expanded(
-    trait: Declared,
-    by_name: Mapping[str, Declared],
-    found: Mapping[str, Node],
-    path: tuple[str, ...],
-) -> Node:
-    """The formula of a trait, without formulas in it; `path` holds the formulas that need it."""
+def _expand(
+    trait: Declared, by_name: Mapping[str, Declared], found: dict[str, Node], path: tuple[str, ...]
+) -> None:
+    """Add the formula of a trait to `found`, without formulas in it, after those that it needs;
+    `path` holds the formulas that need it.
+    """
     path = (*path, trait.name)
     tree = parse(trait.spec.formula)
-    parts: dict[str, Node] = {}
-    for name in columns_of_rule(tree):
+    for name in dict.fromkeys(columns_of_rule(tree)):
         if name not in by_name:
             raise DeclarationError(
                 f"{trait.place}: `formula` references unknown trait `{name}`; "
@@ -81,9 +78,23 @@ def _expanded(
         if name in path:
             circle = " → ".join([*path[path.index(name) :], name])
             raise DeclarationError(f"{trait.place}: `formula` refers to itself: {circle}")
-        if by_name[name].spec.formula is not None:
-            parts[name] = found.get(name) or _expanded(by_name[name], by_name, found, path)
-    return replaced(tree, parts)
+        if by_name[name].spec.formula is not None and name not in found and len(path) <= DEEPEST:
+            _expand(by_name[name], by_name, found, path)
+    expanded = replaced(tree, found)
+    size = sum(1 for _ in columns_of_rule(expanded))
+    if len(path) > DEEPEST or depth_of(expanded) > DEEPEST or size > MOST_COLUMNS:
+        raise DeclarationError(
+            f"{trait.place}: `formula` is too large with the formulas in it: at most {DEEPEST} "
+            f"parts within each other and {MOST_COLUMNS} columns; simplify them"
+        )
+    found[trait.name] = expanded
+
+
+def depth_of(tree: Node) -> int:
+    """The number of parts within each other."""
+    if isinstance(tree, Call):
+        return 1 + max((depth_of(each) for each in tree.arguments), default=0)
+    return 1
 
 
 def replaced(tree: Node, parts: Mapping[str, Node]) -> Node:

@@ -185,6 +185,6 @@ def memberships(warehouse: Warehouse, profile: str) -> dict[str, tuple[str, date
 def descriptions() -> dict[str, str]:
     """The descriptions of the declared traits; none if a declaration is wrong."""
     try:
-        return {each.name: " ".join(each.description.split()) for each in read_traits()}
+        return {each.name: " ".join(each.spec.description.split()) for each in read_traits()}
     except DeclarationError:
         return {}
