@@ -9,6 +9,9 @@ import tempfile
 from pathlib import Path
 
 SECONDS = 600
+# Else importing numpy and pandas starts threads, which a fork does not have.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.support.preloaded"])
 
