@@ -38,6 +38,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
     },
     "After `dbt build`": {
         "summary": Command("tideline.summary", "show the result of the last build on one page"),
+        "segments": Command("tideline.segments.command", "check and preview declared segments"),
         "why": Command("tideline.segments.why", "explain why a person is in a segment, or not"),
         "publish": Command("tideline.publish", "publish the tables for BI tools and notebooks"),
         "activate": Command("tideline.activation.command", "bring destinations up to date"),

@@ -2,15 +2,12 @@
 
 from collections import Counter
 from datetime import timedelta
-from types import SimpleNamespace
 
-import dbt_tideline
-from tests.support.deployment import REPOSITORY
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.rules import parse, value_of
-from tideline.landing import plan_macros
+from tideline.declarations.segments import read_traits
+from tideline.segments.preview import traits_sql
 
-MODEL = REPOSITORY / "models" / "segments" / "profile_traits.sql"
 # Properties of the plan by event: name and type.
 PLAN = {
     "loan": {"topic": "text", "price": "number", "is_new": "boolean"},
@@ -21,32 +18,11 @@ PLAN = {
 
 def sql_of_traits(folder):
     """The select of `profile_traits` for the declarations of a project folder."""
-    names = ("traits", "formulas", "rule_sql", "text_sql")
-    functions = SimpleNamespace(**{name: getattr(dbt_tideline, name) for name in names})
     rows = [(event, *each) for event, named in PLAN.items() for each in named.items()]
     rows += [(event, None, None) for event in PLAN]
-    environment = plan_macros._environment().overlay()
-    own = {
-        "declarations": lambda: functions,
-        "dbt": SimpleNamespace(
-            datediff=lambda first, second, part: f"date_diff('{part}', {first}, {second})"
-        ),
-        "execute": True,
-        "target": SimpleNamespace(type="duckdb"),
-        "var": lambda name: True,
-        "ref": lambda name: name,
-        "seed_rows": lambda relation, columns: rows,
-    }
-    globals_of_macros = plan_macros._environment().globals
-    before = {name: globals_of_macros.get(name) for name in own}
-    project = dbt_tideline._project
-    dbt_tideline._project = lambda: folder
-    globals_of_macros.update(own)
-    try:
-        return environment.from_string(MODEL.read_text()).render()
-    finally:
-        dbt_tideline._project = project
-        globals_of_macros.update(before)
+    columns = ("event_name", "property", "property_type")
+    plan = [dict(zip(columns, row, strict=True)) for row in rows]
+    return traits_sql(read_traits(folder), plan, str)
 
 
 def number(text):

@@ -9,12 +9,12 @@ import duckdb
 import pytest
 import yaml
 
+from tideline.declarations.macros import render
 from tideline.landing.guess_event import known_events, required_properties
 from tideline.landing.land import land, main
 from tideline.landing.log_files import LandError
 from tideline.landing.mapping import MappingError, load_mapping, parse_mapping
 from tideline.landing.plan_check import SEEDS
-from tideline.landing.plan_macros import render
 
 REPO = Path(__file__).parents[2]
 DATA = REPO.parent / "shared" / "data"

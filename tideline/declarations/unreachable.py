@@ -60,15 +60,19 @@ def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
     return found
 
 
+def shop_is_on(project: Path) -> bool:
+    """The var `shop` of dbt_project.yml."""
+    settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
+    return bool(settings["vars"].get("shop", True))
+
+
 def live_segments(project: Path = PROJECT) -> list[Declared]:
     """The segments that may have members; those of the shop only if the var `shop` is true.
 
     None at all if a declaration is wrong, which a build reports.
     """
-    settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
-    has_shop = settings["vars"].get("shop", True)
     try:
-        segments = read_segments(project, has_shop)
+        segments = read_segments(project, shop_is_on(project))
     except DeclarationError:
         return []
     return [each for each in segments if each.spec.lifecycle == "live"]

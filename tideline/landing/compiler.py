@@ -8,10 +8,10 @@ from contextlib import suppress
 
 import duckdb
 
+from tideline.declarations.macros import render
 from tideline.landing.log_files import FLOATS, LandError, Log
 from tideline.landing.mapping import UNITS, LogMapping, MappingError, Time, Value, check_columns
 from tideline.landing.names import identifier, literal
-from tideline.landing.plan_macros import render
 from tideline.landing.readers import READS, columns_of
 from tideline.text import nearest, similar
 from tideline.warehouse.duckdb_file import only_row

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import duckdb
 
+from tideline.declarations.macros import render
 from tideline.landing.names import literal
 from tideline.landing.plan_check import SEEDS, Row, check, event_key, properties_of
 from tideline.landing.plan_infer import read_seed
-from tideline.landing.plan_macros import render
 from tideline.warehouse.duckdb_file import only_row
 
 IDS = ("user_id", "email", "anonymous_id")

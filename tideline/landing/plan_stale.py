@@ -7,11 +7,11 @@ from pathlib import Path
 
 import duckdb
 
+from tideline.declarations.macros import render
 from tideline.landing.landings import landings
 from tideline.landing.names import literal
 from tideline.landing.plan_accept import PLAN, accepted_from
 from tideline.landing.plan_infer import read_seed
-from tideline.landing.plan_macros import render
 from tideline.text import shown_path
 
 

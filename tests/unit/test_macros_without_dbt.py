@@ -3,9 +3,9 @@
 import duckdb
 import pytest
 
+from tideline.declarations.macros import MacroError, render
 from tideline.landing.plan_check import SEEDS
 from tideline.landing.plan_infer import read_seed
-from tideline.landing.plan_macros import PlanMacroError, render
 
 pytestmark = pytest.mark.slow
 PLAN = [row for _, row in read_seed(SEEDS, "tracking_plan.csv")]
@@ -44,5 +44,5 @@ def test_names_and_times_are_read_as_a_build_does():
 
 def test_a_seed_of_which_no_sql_can_be_made_is_an_error_that_names_it():
     row = {**PLAN[0], "event_name": "it's"}
-    with pytest.raises(PlanMacroError, match="the event"):
+    with pytest.raises(MacroError, match="the event"):
         render("plan_violation", [row], "event_name", "properties")

@@ -1,0 +1,71 @@
+"""The SQL of declarations: rules, labels, formulas and texts, as dbt and a preview use it.
+
+No text of a declaration reaches a warehouse in another way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from tideline.declarations.formulas import formulas_of
+from tideline.declarations.operations import Kind, constant_sql
+from tideline.declarations.rules import RuleError, check_condition, parse, sql_of
+from tideline.declarations.segments import Declared, kinds_of, label_parts
+from tideline.text import nearest
+from tideline.warehouse.errors import DeclarationError
+
+
+def dicts_of(declared: Sequence[Declared]) -> list[dict[str, Any]]:
+    """Declarations for Jinja, as dicts of name, spec, is_of_shop, file and place."""
+    return [{"name": each.name, **asdict(each)} for each in declared]
+
+
+def formulas_sql(traits: Sequence[Declared], dialect: str) -> dict[str, str]:
+    """The SQL of the traits with a formula, over the columns of the other traits."""
+    return {name: sql_of(tree, dialect) for name, tree in formulas_of(traits).items()}
+
+
+def rule_sql(
+    what: str,
+    text: str,
+    types: Mapping[str, str] | None,
+    dialect: str,
+    expressions: Mapping[str, str] | None = None,
+    hint: str = "",
+) -> str:
+    """The SQL of a rule; errors begin with `what`, and `hint` follows an unknown column.
+
+    `types` maps the columns that the rule may read to their types; if it is None, because nothing
+    is built yet, columns are not checked. `expressions` maps columns to SQL other than their names.
+    """
+    tree = parse(text)
+    if types is not None:
+        try:
+            check_condition(tree, kinds_of(types))
+        except RuleError as error:
+            raise DeclarationError(f"{what}: {error}{hint}") from None
+    known = {name.lower(): sql for name, sql in (expressions or {}).items()}
+    return sql_of(tree, dialect, lambda name: known.get(name, name))
+
+
+def label_sql(
+    what: str, label: str, types: Mapping[str, str] | None, dialect: str, hint: str = ""
+) -> str:
+    """The SQL of a label; a null column becomes `unknown`."""
+    kinds: Mapping[str, Kind] | None = None if types is None else kinds_of(types)
+    parts = []
+    for text, is_column in label_parts(label):
+        if is_column and kinds is not None and text not in kinds:
+            raise DeclarationError(
+                f"{what}: `label`: unknown column `{text}`; {nearest(text, kinds)}{hint}"
+            )
+        column = f"coalesce(cast({text} as varchar), 'unknown')"
+        parts.append(column if is_column else constant_sql(text, dialect))
+    return " || ".join(parts)
+
+
+def text_sql(text: str, dialect: str) -> str:
+    """A text as an SQL literal."""
+    return constant_sql(text, dialect)

@@ -1,0 +1,110 @@
+"""Check, list and preview the declared segments: `tideline segments -h`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from tideline.declarations.segments import PROJECT, Declared, read_segments, read_traits
+from tideline.declarations.unreachable import shop_is_on
+from tideline.segments.preview import (
+    MARKDOWN_HEAD,
+    Preview,
+    as_dict,
+    as_markdown,
+    as_text,
+    plan_rows,
+    preview,
+)
+from tideline.text import counted, nearest, table
+from tideline.usage import parser as parser_of
+from tideline.warehouse.connection import DuckDBWarehouse
+from tideline.warehouse.errors import DeclarationError, WarehouseError
+from tideline.warehouse.paths import path_of
+from tideline.warehouse.publication import published_path
+
+FORMS = ("text", "json", "markdown")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    parser = parser_of(
+        "segments",
+        """
+        Check the declared traits and segments without a build, list the segments, or preview some:
+        who would be in, who enters and who leaves compared with the last build, and why.
+
+        A preview computes the traits of the declaration from the published events; features, scores
+        and personas are those of the last build.
+        """,
+        {
+            "tideline segments check": "check all declarations",
+            "tideline segments preview churn_risk": "preview one segment",
+            "tideline segments preview models/segments/crm/customers.yml": "those of a file",
+            "tideline segments preview --format markdown": "all, as a table for a pull request",
+        },
+        "docs/how-to/add-a-segment.md shows how to declare one.",
+    )
+    parser.add_argument("action", choices=("check", "list", "preview"))
+    parser.add_argument(
+        "which", nargs="*", metavar="NAME|FILE", help="segments to preview (default: all)"
+    )
+    parser.add_argument("--format", choices=FORMS, default="text", help="form of the preview")
+    options = parser.parse_args(arguments)
+    if options.which and options.action != "preview":
+        parser.error(f"{options.action} takes no names")
+    has_shop = shop_is_on(PROJECT)
+    segments, traits = read_segments(PROJECT, has_shop), read_traits(PROJECT, has_shop)
+    if options.action == "check":
+        print(f"{counted(len(segments), 'segment')} and {counted(len(traits), 'trait')} are valid.")
+    elif options.action == "list":
+        print(listing(segments))
+    else:
+        chosen = [each for word in options.which for each in found_by(word, segments)]
+        plan, warehouse = plan_rows(PROJECT / "seeds"), open_published()
+        with warehouse:
+            shown = [preview(warehouse, each, traits, plan) for each in chosen or segments]
+        print(formatted(shown, options.format))
+    return 0
+
+
+def found_by(word: str, segments: Sequence[Declared]) -> list[Declared]:
+    """The segments with this name, or in this file. Raises DeclarationError if there is none."""
+    path = Path(word).resolve()
+    found = [each for each in segments if word == each.name or path == PROJECT / each.file]
+    if not found:
+        names = [each.name for each in segments]
+        raise DeclarationError(f"no segment `{word}` is declared; {nearest(word, names)}")
+    return found
+
+
+def listing(segments: Sequence[Declared]) -> str:
+    """The segments as a table of text."""
+    rows = [
+        (each.name, each.spec.owner, each.spec.priority, each.spec.lifecycle, each.file)
+        for each in sorted(segments, key=lambda each: (each.spec.owner, each.spec.priority))
+    ]
+    return table(["segment", "owner", "priority", "lifecycle", "file"], rows)
+
+
+def open_published() -> DuckDBWarehouse:
+    """The published file, or the warehouse if nothing is published. Raises WarehouseError."""
+    if (os.environ.get("DBT_TARGET") or "duckdb") != "duckdb":
+        raise WarehouseError(
+            "a preview reads DuckDB only; on Snowflake build the segment with `lifecycle: draft`, "
+            "then live"
+        )
+    warehouse = path_of("TIDELINE_WAREHOUSE")
+    published = published_path(warehouse)
+    return DuckDBWarehouse(published if published.is_file() else warehouse, read_only=True)
+
+
+def formatted(previews: Sequence[Preview], form: str) -> str:
+    """Previews as text, JSON or Markdown."""
+    if form == "json":
+        return json.dumps([as_dict(each) for each in previews], indent=2, ensure_ascii=False)
+    if form == "markdown":
+        return "\n".join([MARKDOWN_HEAD, *map(as_markdown, previews)])
+    return "\n\n".join(map(as_text, previews))

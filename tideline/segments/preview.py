@@ -1,0 +1,230 @@
+"""Previews declared segments on what is built: who would be in, and what would change.
+
+The SQL of traits and rules is that of the build, rendered without dbt.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from tideline.declarations.compiled import dicts_of, formulas_sql, label_sql, rule_sql, text_sql
+from tideline.declarations.macros import MacroError, Macros
+from tideline.declarations.rules import columns_of_rule, parse
+from tideline.declarations.segments import Declared, label_parts
+from tideline.segments.reasons import Reason, lines_of, reason_of
+from tideline.segments.why import value_in
+from tideline.text import counted, shown
+from tideline.warehouse.connection import DuckDBWarehouse
+from tideline.warehouse.errors import DeclarationError
+
+MODEL = "segments/profile_traits.sql"
+EXAMPLES = 3  # people that are shown of those who enter, and of those who leave
+MOST_OVERLAPS = 5  # that the text names
+
+Example = tuple[str, str, Reason]  # profile id, label, reason
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A segment as a build would make it now.
+
+    `size` is its number of members among `profiles`; `before` is that of the last build, None if
+    it has no such live segment. `enters` and `leaves` count the difference. `overlaps` counts its
+    members in other segments of the last build. `entering` and `leaving` are examples.
+    """
+
+    segment: Declared
+    as_of: datetime
+    profiles: int
+    size: int
+    before: int | None
+    enters: int
+    leaves: int
+    overlaps: list[tuple[str, int]]
+    entering: list[Example]
+    leaving: list[Example]
+
+
+def plan_rows(seeds: Path) -> list[dict[str, str]]:
+    """The rows of the tracking plan."""
+    with (seeds / "tracking_plan.csv").open(encoding="utf-8", newline="") as file:
+        return [*csv.DictReader(file)]
+
+
+def traits_sql(
+    traits: Sequence[Declared], plan: Sequence[dict[str, str]], place: Callable[[str], str]
+) -> str:
+    """The select of `profile_traits` for these traits; `place` gives the place of a table.
+
+    Raises DeclarationError for a trait that a build would refuse.
+    """
+    functions = SimpleNamespace(
+        traits=lambda has_shop: dicts_of(traits),
+        formulas=lambda has_shop, dialect: formulas_sql(traits, dialect),
+        rule_sql=rule_sql,
+        text_sql=text_sql,
+    )
+    macros = Macros(
+        declarations=lambda: functions,
+        ref=lambda name: plan if name == "tracking_plan" else place(name),
+        var=lambda name: True,
+    )
+    try:
+        return macros.model(MODEL)
+    except MacroError as error:
+        raise DeclarationError(str(error)) from None
+
+
+def needed(segment: Declared, traits: Iterable[Declared]) -> list[Declared]:
+    """The traits that a segment reads, also through formulas."""
+    by_name = {each.name: each for each in traits}
+    names = [*columns_of_rule(parse(segment.spec.when))]
+    names += [text for text, is_column in label_parts(segment.spec.label) if is_column]
+    found = set()
+    while names:
+        name = names.pop()
+        if name in by_name and name not in found:
+            found.add(name)
+            names += columns_of_rule(parse(by_name[name].spec.formula or "true"))
+    return [each for each in by_name.values() if each.name in found]
+
+
+def preview(
+    warehouse: DuckDBWarehouse,
+    segment: Declared,
+    traits: Sequence[Declared],
+    plan: Sequence[dict[str, str]],
+) -> Preview:
+    """Preview a segment. Raises DeclarationError if a build would refuse it.
+
+    The traits that it reads are computed anew from the events; features, scores and personas are
+    those of the last build.
+    """
+    types = _attributes(warehouse, needed(segment, traits), plan)
+    condition = rule_sql(f"{segment.place}: `when`", segment.spec.when, types, "duckdb")
+    label = label_sql(segment.place, segment.spec.label, types, "duckdb")
+    memberships = warehouse.table("segment_memberships")
+    warehouse.execute(
+        "create or replace temp table _judged as select _attributes.*, "
+        f"{label} as _label, coalesce({condition}, false) as _is_in, profile_id in ("
+        f"select profile_id from {memberships} where segment_name = ?) as _was_in "
+        "from _attributes",
+        [segment.name],
+    )
+    profiles, size, before, enters, leaves = warehouse.query(
+        "select count(*), count_if(_is_in), count_if(_was_in), count_if(_is_in and not _was_in), "
+        "count_if(_was_in and not _is_in) from _judged"
+    )[0]
+    (is_built,) = warehouse.query(
+        f"select count(*) > 0 from {warehouse.table('segments')} "
+        "where segment_name = ? and lifecycle = 'live'",
+        [segment.name],
+    )[0]
+    overlaps = warehouse.query(
+        f"select others.segment_name, count(*) from {memberships} as others "
+        "join _judged on others.profile_id = _judged.profile_id "
+        "where _judged._is_in and others.segment_name <> ? group by 1 order by 2 desc, 1",
+        [segment.name],
+    )
+    return Preview(
+        segment=segment,
+        as_of=warehouse.query(f"select as_of from {warehouse.table('data_clock')}")[0][0],
+        profiles=profiles,
+        size=size,
+        before=before if is_built else None,
+        enters=enters,
+        leaves=leaves,
+        overlaps=[(name, count) for name, count in overlaps],
+        entering=_examples(warehouse, segment, "_is_in and not _was_in"),
+        leaving=_examples(warehouse, segment, "_was_in and not _is_in"),
+    )
+
+
+def _attributes(
+    warehouse: DuckDBWarehouse, traits: Sequence[Declared], plan: Sequence[dict[str, str]]
+) -> dict[str, str]:
+    """Make the temporary table `_attributes` with these traits; return the types of its columns."""
+    place = warehouse.table("profile_attributes")
+    names = {each.name for each in traits}
+    kept = [f"attributes.{each}" for each in warehouse.columns(place) if each not in names]
+    select = f"select {', '.join(kept)} from {place} as attributes"
+    if traits:
+        new = "".join(f", traits.{each.name}" for each in traits)
+        select = (
+            f"select {', '.join(kept)}{new} from {place} as attributes "
+            f"join ({traits_sql(traits, plan, warehouse.table)}) as traits "
+            "on attributes.profile_id = traits.profile_id"
+        )
+    warehouse.execute(f"create or replace temp table _attributes as {select}")
+    return {name.lower(): kind for name, kind, *_ in warehouse.query("describe _attributes")}
+
+
+def _examples(warehouse: DuckDBWarehouse, segment: Declared, which: str) -> list[Example]:
+    """A few profiles that meet a condition, the same ones each time."""
+    names = [name for name, *_ in warehouse.query("describe _judged")]
+    rows = warehouse.query(
+        f"select * from _judged where {which} order by md5(profile_id) limit {EXAMPLES}"
+    )
+    tree, found = parse(segment.spec.when), []
+    for row in rows:
+        values = {name: value_in(value) for name, value in zip(names, row, strict=True)}
+        found.append((str(values["profile_id"]), str(values["_label"]), reason_of(tree, values)))
+    return found
+
+
+def as_dict(found: Preview) -> dict[str, Any]:
+    """A preview for programs; the examples are profile ids."""
+    return {
+        "segment": found.segment.name,
+        "file": found.segment.file,
+        "lifecycle": found.segment.spec.lifecycle,
+        "as_of": found.as_of.isoformat(sep=" "),
+        "profiles": found.profiles,
+        "size": found.size,
+        "size_before": found.before,
+        "enters": found.enters,
+        "leaves": found.leaves,
+        "overlaps": dict(found.overlaps),
+        "entering": [profile for profile, *_ in found.entering],
+        "leaving": [profile for profile, *_ in found.leaving],
+    }
+
+
+def as_text(found: Preview) -> str:
+    """A preview for a person."""
+    return "\n".join(_lines(found))
+
+
+def _lines(found: Preview) -> Iterator[str]:
+    share = found.size / found.profiles if found.profiles else 0
+    yield f"{found.segment.place}, as of {found.as_of:%Y-%m-%d %H:%M:%S} UTC"
+    yield f"  {found.size:,} of {counted(found.profiles, 'profile')} ({share:.1%}) would be in it"
+    if found.before is None:
+        yield "  The last build has no such live segment."
+    else:
+        yield f"  {found.before:,} are now: {found.enters:,} enter, {found.leaves:,} leave"
+    if found.overlaps:
+        named = [f"{name} {count:,}" for name, count in found.overlaps[:MOST_OVERLAPS]]
+        yield f"  Its members are also in: {', '.join(named)}"
+    for verb, examples in (("enters", found.entering), ("leaves", found.leaving)):
+        for profile, label, reason in examples:
+            yield f"  {profile} {verb}: {shown(label)}"
+            yield from (f"  {line}" for line in lines_of(reason))
+
+
+def as_markdown(found: Preview) -> str:
+    """A preview for a pull request: a row of a table."""
+    before = "new" if found.before is None else f"{found.before:,}"
+    return (
+        f"| `{found.segment.name}` | {before} | {found.size:,} | +{found.enters:,} "
+        f"| −{found.leaves:,} |"
+    )
+
+
+MARKDOWN_HEAD = "| segment | now | then | enter | leave |\n| --- | ---: | ---: | ---: | ---: |"
