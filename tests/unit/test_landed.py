@@ -3,6 +3,7 @@
 import re
 import shutil
 import unicodedata
+from datetime import UTC, datetime
 
 import pytest
 
@@ -111,7 +112,8 @@ def test_the_counts_are_those_of_the_landed_rows(land):
         (visits(60, people=60), "60 of 60 people have exactly one event"),
         ([(row[0], "2024-03-01 10:00:00", *row[2:]) for row in visits(60)], "the same time"),
         ([(row[0], row[1][:10], *row[2:]) for row in visits(60)], "all times are midnight"),
-        ([(row[0], "soon", *row[2:]) for row in visits(60)], "hardly any row has a readable time"),
+        ([(row[0], "soon", *row[2:]) for row in visits(60)],
+         "gym.csv: 60 of 60 rows have no readable time; say how to read them: time: {"),
         (visits(60, what="workout_done"), "60 rows are of 1 event not in the tracking plan"),
         (visits(60, what="logn"), "logn: did you mean `login`?"),
     ],
@@ -119,6 +121,63 @@ def test_the_counts_are_those_of_the_landed_rows(land):
 def test_doubts_are_reported(land, rows, warning):
     _, err = land(rows)
     assert (warning in err) if warning else not err, err
+
+
+def at(rows, form):
+    """The rows with their times in another form."""
+    times = [datetime.fromisoformat(row[1]).replace(tzinfo=UTC) for row in rows]
+    return [(row[0], form(at), *row[2:]) for row, at in zip(rows, times, strict=True)]
+
+
+SECONDS, MILLIS = lambda t: int(t.timestamp()), lambda t: int(t.timestamp() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("form", "how", "warnings"),
+    [
+        (MILLIS, "unit: s", ["60 of 60 times lie in the years 56135 to 56209 (in the future): did "
+                             "you mean `unit: ms`?", "all times are before 1990 or in the future"]),
+        (SECONDS, "unit: us", ["60 of 60 times lie in the year 1970 (before 1990): did you mean "
+                               "`unit: s`?", "all times are before"]),
+        (SECONDS, "unit: ms", ["year 1970 (before 1990): did you mean `unit: s`?"]),
+        (lambda t: 5, "unit: s", ["year 1970 (before 1990): look at how time is read"]),
+        (lambda t: f"{t:%Y%m%d}", "format: '%Y%d%m'",
+         ["gym.csv: 32 of 60 rows have no readable time; `format: '%Y%m%d'` reads all"]),
+        (lambda t: f"{t:%d/%m/%Y %H:%M}", "format: '%d-%m-%Y'",
+         ["60 of 60 rows have no readable time; `format: '%d/%m/%Y %H:%M'` reads all"]),
+        (lambda t: f"{t:%d.%m.%Y}", "timezone: UTC", ["`format: '%d.%m.%Y'` reads all"]),
+        (lambda t: f"({t:%d.%m.%Y})", "format: '%d-%m-%Y'", ["correct the format or unit of time"]),
+    ],
+)  # fmt: skip
+def test_times_that_are_read_wrong_are_doubted_with_the_reading_that_fits(
+    land, form, how, warnings
+):
+    mapping = MAPPING.replace("time: at", f"time: {{column: at, {how}}}")
+    out, err = land(at(visits(60, what="workout_done"), form), "--accept-plan", mapping=mapping)
+    for warning in warnings:
+        assert warning in err, err
+    assert "Added 1 line" in out or "Nothing" in out
+    assert "say how to read" not in out + err
+
+
+def test_few_unreadable_times_are_no_doubt(land):
+    rows = visits(400)
+    rows[:20] = [(row[0], "soon", *row[2:]) for row in rows[:20]]
+    assert "readable time" not in land(rows)[1]
+    rows[20] = (rows[20][0], "soon", *rows[20][2:])
+    assert "21 of 400 rows have no readable time" in land(rows, "--replace")[1]
+
+
+def test_what_was_said_before_an_error_is_printed(land, seeds, monkeypatch):
+    def fail(*_):
+        raise InferError("no more")
+
+    monkeypatch.setattr("tideline.landing.landed_report.summary", fail)
+    rows = at(visits(60, what="workout_done"), MILLIS)
+    mapping = MAPPING.replace("time: at", "time: {column: at, unit: s}")
+    out, err = land(rows, "--accept-plan", mapping=mapping, code=1)
+    assert "Added 1 line at the end of" in out
+    assert "did you mean `unit: ms`?" in err and "error: no more" in err
 
 
 def test_each_broken_rule_is_counted_with_its_rows_and_its_place(land, seeds):

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import duckdb
 
+from tideline.landing.guess_time import epoch
 from tideline.landing.log_files import FLOATS, LandError, Log
 from tideline.landing.mapping import UNITS, LogMapping, MappingError, Time, Value, check_columns
 from tideline.landing.names import identifier, literal
@@ -133,8 +134,7 @@ class Compiler:
 
         text = self.text(value)
         if when.unit:
-            micros = f"round(try_cast({text} as double) * {UNITS[when.unit]})"
-            read = f"try(make_timestamp(cast({micros} as bigint)))"
+            read = epoch(text, when.unit)
         elif when.format:
             parsed = f"try_strptime({text}, {literal(when.format)})"
             is_zoned = "%z" in when.format or "%Z" in when.format

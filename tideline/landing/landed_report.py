@@ -46,12 +46,12 @@ def report(
     mapping: LogMapping,
     seeds: Path,
     is_accepting: bool,
-) -> Report:
+    said: Report,
+) -> None:
     """Check files landed with a mapping; add their unknown events to the plan if `is_accepting`.
 
-    Raises InferError if the plan cannot be changed.
+    Adds to `said`. Raises InferError if the plan cannot be changed.
     """
-    said = Report()
     checked = check_landed(con, outputs, seeds)
     if is_accepting and checked.unknown():
         proposal = infer_unknown(con, outputs, seeds)
@@ -70,7 +70,6 @@ def report(
         said.warnings.append(unknown_warning(unknown, mapping, seeds, is_accepting))
     if stale := stale_lines(con, outputs, seeds):
         said.warnings.append(stale_warning(stale, seeds))
-    return said
 
 
 def accepted_lines(accepted: Accepted, seeds: Path) -> str:

@@ -13,7 +13,12 @@ import duckdb
 
 from tideline.landing.guess_event import REQUEST, EventGuess, find_event
 from tideline.landing.guess_ids import find_ids
-from tideline.landing.guess_time import Reading, find_time, read_column
+from tideline.landing.guess_time import (
+    Reading,
+    day_and_month_exchanged,
+    find_time,
+    read_column,
+)
 from tideline.landing.log_columns import Columns, quoted, quoted_sql, text_of
 from tideline.landing.log_files import Log, open_log
 from tideline.landing.log_format import OTHER, find_format
@@ -117,7 +122,7 @@ def time_lines(time: Reading | None) -> list[str]:
     if not time.doubt:
         return [time.line("time")]
     first = time.line("time")
-    other = first.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
+    other = day_and_month_exchanged(first)
     return [f"# {time.doubt} Remove the # before the right one.", f"# {first}", f"# {other}"]
 
 
