@@ -161,6 +161,29 @@ def test_an_object_is_neither_a_person_nor_a_page(tmp_path):
     assert "holds objects or arrays; name a value of it, such as {sql: " in said
 
 
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_ids_that_are_numbers_or_texts_name_a_person(tmp_path, is_nested):
+    rows = []
+    for n in range(120):
+        person = n % 12 if n % 2 else f"P-{n % 12}"
+        who = {"card": {"no": person}} if is_nested else {"member_no": person}
+        at = f"{START + timedelta(minutes=n):%Y-%m-%dT%H:%M:%SZ}"
+        rows.append(json.dumps({"at": at, "action": "x", "seat": [n % 7, "A1"][n % 2], **who}))
+    text, mapping = proposed(tmp_path, rows, "log.jsonl")
+    assert "objects or arrays" not in text
+    assert line(text, "  seat: ") == "  seat: seat  # text"
+    if is_nested:
+        assert "# user_id: card.no  # could be a person's id: 12 values in 120 rows" in text
+        with (tmp_path / "proposal.yml").open("a") as file:
+            file.write("user_id: card.no\n")
+    else:
+        assert mapping["user_id"] == "member_no"
+    assert {message["userId"] for message in landed(tmp_path, "log.jsonl")} == {
+        *(str(n) for n in range(1, 12, 2)),
+        *(f"P-{n}" for n in range(0, 12, 2)),
+    }
+
+
 def test_a_placeholder_for_nobody_is_doubted(tmp_path):
     rows = [f"{'guest' if n % 3 else n % 4},x" for n in range(90)]
     text, _ = proposed(tmp_path, table("user_id,action", rows))

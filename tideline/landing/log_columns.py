@@ -52,7 +52,14 @@ class Columns:
             f"from ({log.select})) to {literal(part)} (compression zstd)"
         )
         source = f"read_parquet({literal(part)})"
-        con.execute(f"create or replace temp view _tl_all as from {source}")
+        self.kinds = log.columns | dict.fromkeys(scalars(con, log, source), "VARCHAR")
+        texts = ", ".join(
+            f"{c} ->> '$' as {c}"
+            for name, kind in self.kinds.items()
+            if kind != log.columns[name] and (c := identifier(name))
+        )
+        whole = f"select * replace ({texts}) from {source}" if texts else f"from {source}"
+        con.execute(f"create or replace temp view _tl_all as {whole}")
         con.execute("create or replace temp view _tl_log as from _tl_all where _tl_problem is null")
         self.problems = dict(
             con.execute(
@@ -66,8 +73,8 @@ class Columns:
         self.filled = dict(zip(self.names, filled, strict=True))
 
     def kind(self, name: str) -> str:
-        """DuckDB type of a column."""
-        return self.log.columns[name]
+        """DuckDB type of a column; mixed texts and numbers of JSON are text."""
+        return self.kinds[name]
 
     def holds_others(self, name: str) -> bool:
         """Whether a column is an object whose values are columns too."""
@@ -143,6 +150,19 @@ class Columns:
         if unread:
             said += f"; {counted(unread, 'value')} cannot be read and will be left out"
         return f"{reader}({column})", said
+
+
+def scalars(con: duckdb.DuckDBPyConnection, log: Log, source: str) -> list[str]:
+    """The JSON columns of a log that hold no object and no array."""
+    names = [name for name, kind in log.columns.items() if kind == "JSON"]
+    if not names:
+        return []
+    tests = ", ".join(
+        f"count(*) filter (where json_type({identifier(name)}) in ('OBJECT', 'ARRAY'))"
+        for name in names
+    )
+    found = only_row(con, f"select {tests} from {source}")
+    return [name for name, objects in zip(names, found, strict=True) if not objects]
 
 
 def text_of(name: str) -> str:
