@@ -363,6 +363,18 @@ def test_an_unknown_event_is_shown_with_a_similar_one(land, what, said):
     assert not any(each in out + err for each in ("\x1b", "\u202e", "ann@", "0171"))
 
 
+@pytest.mark.parametrize(
+    ("what", "near"),
+    [("logn", "login"), ("workout_done", None), ("login_logged", None), ("purchse", "purchase")],
+)
+@pytest.mark.parametrize("words", [["--accept-plan"], []])
+def test_a_new_event_that_is_called_nearly_like_a_known_one_is_doubted(land, what, near, words):
+    out, err = land(visits(60, what=what), *words)
+    assert ("Added 1 line at the end of" in out) is bool(words)
+    said = f"warning: `{what}` was added; did" if words else f"{what}: did"
+    assert (f"{said} you mean `{near}`?" in err) if near else "did you mean" not in err
+
+
 def test_lines_of_events_that_a_corrected_mapping_renames_are_named(land, seeds, tmp_path, capsys):
     plan = seeds / "tracking_plan.csv"
     before = len(plan.read_text().splitlines())

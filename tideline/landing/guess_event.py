@@ -42,6 +42,8 @@ QUANTITIES, PRICES = ("quantity", "qty"), ("unit_price", "price", "unitprice")
 ADDRESSES = ("url", "page_url", "uri", "path", "request", "request_url", "page_path")
 # Share of the rows that must have the properties that the tracking plan requires.
 FILLED = 0.95
+# Ends the name of an event whose rows lack what the plan requires of the event.
+LOGGED = "_logged"
 
 
 @dataclass
@@ -166,9 +168,9 @@ def named_events(columns: Columns, name: str, refused: list[str], seeds: Path) -
                 lacking[needed] = rows - found
         if any(absent > (1 - FILLED) * rows for absent in lacking.values()):
             wanted = " and ".join(lacking)
-            given[-1] = f"{own}_logged"
+            given[-1] = own + LOGGED
             lines.append(
-                f"    {quoted(value)}: {own}_logged  {said}; {event} needs {wanted}: map "
+                f"    {quoted(value)}: {own}{LOGGED}  {said}; {event} needs {wanted}: map "
                 f"{'it' if len(lacking) == 1 else 'them'} under properties and write {event}"
             )
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,7 +12,7 @@ import duckdb
 import yaml
 
 from tideline.declarations.unreachable import declared_rules, sentences
-from tideline.landing.guess_event import known_events
+from tideline.landing.guess_event import LOGGED, known_events
 from tideline.landing.landed_check import Event, check_landed
 from tideline.landing.landed_words import summary, warnings
 from tideline.landing.mapping import LogMapping
@@ -55,7 +55,9 @@ def report(
     checked = check_landed(con, outputs, seeds)
     if is_accepting and checked.unknown():
         proposal = infer_unknown(con, outputs, seeds)
+        known = known_events(seeds)
         accepted = accept(proposal.rows, seeds, [path.stem for path in outputs])
+        said.warnings += doubtful_names(accepted.events, known)
         said.lines.append(accepted_lines(accepted, seeds))
         said.lines += [f"  {note}" for note in proposal.notes]
         checked = check_landed(con, outputs, seeds)
@@ -97,12 +99,28 @@ def unknown_warning(
             f"Land again with --accept-plan to add them to {plan}, or give them names of the plan "
             "under `event` in the mapping."
         )
-    names = sorted(known_events(seeds))
+    known = known_events(seeds)
     for event in unknown:
-        near = get_close_matches(event.name or "", names, n=1, cutoff=0.8)
-        if near and event.name:
-            said.append(f"{shown_name(event.name)}: did you mean `{near[0]}`?")
+        if near := near_event(event.name or "", known):
+            said.append(f"{shown_name(event.name or '')}: did you mean `{near}`?")
     return " ".join(said)
+
+
+def doubtful_names(added: list[str], known: Collection[str]) -> Iterator[str]:
+    """A warning for each event that was added to the plan and is called nearly like a known one."""
+    for event in added:
+        if near := near_event(event, known):
+            yield f"`{event}` was added; did you mean `{near}`?"
+
+
+def near_event(event: str, known: Collection[str]) -> str | None:
+    """The known event that is called nearly like another; None if none is.
+
+    A proposal appends `_logged` to a known name on purpose.
+    """
+    if event.removesuffix(LOGGED) in known:
+        return None
+    return next(iter(get_close_matches(event, sorted(known), n=1, cutoff=0.8)), None)
 
 
 def why_not_added(unknown: list[Event], mapping: LogMapping, plan: str) -> Iterator[str]:
