@@ -168,6 +168,17 @@ def test_few_unreadable_times_are_no_doubt(land):
     assert "21 of 400 rows have no readable time" in land(rows, "--replace")[1]
 
 
+@pytest.mark.parametrize(("lost", "is_warned"), [(1, False), (2, True)])
+def test_values_that_are_left_out_are_a_warning_if_they_are_many(land, lost, is_warned):
+    rows = [(*row[:4], "" if n < 20 else "long" if n < 20 + lost else 7)
+            for n, row in enumerate(visits(140))]  # fmt: skip
+    sql = '{minutes: {sql: "try_cast(minutes as int)"}}'
+    out, err = land(rows, mapping=MAPPING.replace("{minutes: minutes}", sql))
+    assert "left out, first in gym.csv:22" in out
+    said = "warning: properties.minutes leaves out 2 of 120 values of minutes, which it cannot read"
+    assert (said in err) is is_warned
+
+
 def test_what_was_said_before_an_error_is_printed(land, seeds, monkeypatch):
     def fail(*_):
         raise InferError("no more")
@@ -404,6 +415,23 @@ def test_lines_of_events_that_a_corrected_mapping_renames_are_named(land, seeds,
     main(["--remove", "gym", *where])
     said = capsys.readouterr().err
     assert f"training (lines {before + 5}-{before + 6})" in said and "workout_done" not in said
+
+
+def test_a_line_that_says_text_where_a_corrected_mapping_gives_numbers_is_named(land, seeds):
+    plan = seeds / "tracking_plan.csv"
+    line = len(plan.read_text().splitlines()) + 1
+    rows = [(*row[:4], f"{row[4]} €") for row in visits(60, what="workout_done")]
+    _, err = land(rows, "--accept-plan")
+    assert "says text" not in err
+    assert "workout_done,minutes,text" in plan.read_text()
+    read = MAPPING.replace("{minutes: minutes}", "{minutes: {sql: decimal_comma(minutes)}}")
+    _, err = land(rows, mapping=read)
+    assert f"than {plan}: line {line} says text, the log has numbers: write number" in err
+    # Another landing may hold text, and a line that a person has described is theirs.
+    before = plan.read_text()
+    for other in ("Accepted from gym, spa: ", "Length of "):
+        plan.write_text(before.replace("Accepted from gym: ", other))
+        assert "says text" not in land(rows, mapping=read)[1]
 
 
 def test_lines_are_named_by_their_spans():

@@ -410,6 +410,21 @@ def test_one_value_that_is_no_number_does_not_stop_the_landing(tmp_path):
     assert mapping["properties"]["betrag"] == "betrag"  # so many are no numbers
 
 
+@pytest.mark.parametrize(
+    ("price", "sql"),
+    [
+        (lambda n: f'"170{n},85{[" €", ""][n % 2]}"', 'decimal_comma("betrag")'),
+        (lambda n: f"${n}.50", 'thousands_comma("betrag")'),
+    ],
+)
+def test_numbers_with_a_currency_are_noticed(tmp_path, price, sql):
+    text, mapping = proposed(
+        tmp_path, table("kunde,betrag", [f"k{n % 7},{price(n)}" for n in range(60)])
+    )
+    assert mapping["properties"]["betrag"] == {"sql": sql}
+    assert "some with a currency" in line(text, "  betrag:") and "left out" not in text
+
+
 def test_the_log_of_a_web_server(tmp_path):
     times = [START + timedelta(minutes=n) for n in range(60)]
     agent = '"Mozilla/5.0 (X11; Linux; rv:1)"'

@@ -47,6 +47,7 @@ from tideline.warehouse.duckdb_file import close_off, only_row
 from tideline.warehouse.paths import path_of
 
 EXAMPLES = 5
+MANY_LOST = 0.01
 RELEARN = "If a build has read them, the next one trains personas and models anew."
 
 
@@ -58,10 +59,11 @@ class Landed:
     their examples are (line, problem) in `unreadable` and (line, text) in `untimed`. So are the
     `far_rows`, whose time is before 1990 or far in the future. `doubts` are sentences about the
     times. `lost` lists expressions that omit unreadable values: key of the mapping, columns, number
-    of rows, first line. `unmatched` holds the values under `event.names` that no row has, with the
-    most similar value of the rows. `copies` counts rows identical to an earlier one; it is 0 in a
-    mapping with an event id. `replaced` is the log, mapping and number of rows of the former
-    landing; `other_names` are the names of other landings of the same log.
+    of rows, first line, number of rows in which the columns are filled. `unmatched` holds the
+    values under `event.names` that no row has, with the most similar value of the rows. `copies`
+    counts rows identical to an earlier one; it is 0 in a mapping with an event id. `replaced` is
+    the log, mapping and number of rows of the former landing; `other_names` are the names of other
+    landings of the same log.
     """
 
     log: Path
@@ -75,7 +77,7 @@ class Landed:
     untimed: list[tuple[int, str | None]]
     far_rows: int
     doubts: list[str]
-    lost: list[tuple[str, str, int, int]]
+    lost: list[tuple[str, str, int, int, int]]
     unmatched: dict[str, str | None]
     copies: int
     replaced: tuple[str, str, int] | None
@@ -117,7 +119,7 @@ class Landed:
         out += [
             f"  {key}: {counted(rows, 'value')} of {columns} cannot be read and "
             f"{'is' if rows == 1 else 'are'} left out, first in {self.log.name}:{line}"
-            for key, columns, rows, line in self.lost
+            for key, columns, rows, line, _ in self.lost
         ]
         if self.copies:
             out.append(
@@ -372,6 +374,7 @@ def remove(logs: list[Path], folder: Path, seeds: Path) -> int:
 def say(done: list[Landed], mapping: LogMapping, options: argparse.Namespace) -> None:
     """Print a report about the landed logs, and its warnings."""
     said = Report(warnings=[*(doubt for landed in done for doubt in landed.doubts)])
+    said.warnings += [warning for landed in done for warning in losing(landed)]
     said.warnings += unmatched(done)
     outputs = [landed.output for landed in done]
     try:
@@ -381,6 +384,16 @@ def say(done: list[Landed], mapping: LogMapping, options: argparse.Namespace) ->
         print("".join(f"{line}\n" for line in said.lines), end="")
         for warning in said.warnings:
             print(f"warning: {warning}", file=sys.stderr)
+
+
+def losing(landed: Landed) -> Iterator[str]:
+    """A warning for each expression that omits many of the values of its columns."""
+    for key, columns, rows, line, filled in landed.lost:
+        if rows > MANY_LOST * filled:
+            yield (
+                f"{key} leaves out {rows:,} of {counted(filled, 'value')} of {columns}, which it "
+                f"cannot read, first in {landed.log.name}:{line}"
+            )
 
 
 def unmatched(done: list[Landed]) -> Iterator[str]:

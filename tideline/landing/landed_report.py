@@ -26,7 +26,12 @@ from tideline.landing.plan_infer import (
     renamed,
     shown_name,
 )
-from tideline.landing.plan_stale import stale_lines, stale_warning
+from tideline.landing.plan_stale import (
+    looser_lines,
+    looser_warning,
+    stale_lines,
+    stale_warning,
+)
 from tideline.text import counted, shown, shown_path
 
 MOST_LINES = 5
@@ -53,6 +58,7 @@ def report(
     Adds to `said`. Raises InferError if the plan cannot be changed.
     """
     checked = check_landed(con, outputs, seeds)
+    looser = looser_lines(con, outputs, seeds)
     if is_accepting and checked.unknown():
         proposal = infer_unknown(con, outputs, seeds)
         known = known_events(seeds)
@@ -70,6 +76,8 @@ def report(
     unknown = checked.quarantined_as_unknown()
     if unknown:
         said.warnings.append(unknown_warning(unknown, mapping, seeds, is_accepting))
+    if looser:
+        said.warnings.append(looser_warning(looser, seeds))
     if stale := stale_lines(con, outputs, seeds):
         said.warnings.append(stale_warning(stale, seeds))
 

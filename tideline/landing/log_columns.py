@@ -12,7 +12,7 @@ import duckdb
 from tideline.landing.log_files import FLOATS, Log
 from tideline.landing.mapping import words
 from tideline.landing.names import identifier, literal
-from tideline.landing.readers import SAID, WRITTEN
+from tideline.landing.readers import CURRENCY, SAID, WRITTEN
 from tideline.text import counted
 from tideline.warehouse.duckdb_file import only_row
 
@@ -131,15 +131,15 @@ class Columns:
     def number(self, name: str) -> tuple[str, str] | None:
         """SQL of a column of numbers, and a remark; None if the column does not hold numbers.
 
-        Text with decimal commas or thousands separators counts as numbers if the two can be told
-        apart; a few values may be something else.
+        Text with decimal commas, thousands separators or currencies counts as numbers if it can be
+        told how to read it; a few values may be something else.
         """
         column = identifier(name)
         if self.is_number(name):
             return column, ""
         if self.kind(name) != "VARCHAR" or not self.filled[name]:
             return None
-        if not self.count(f"contains({column}, ',')"):
+        if not self.count(f"contains({column}, ',') or regexp_matches({column}, '{CURRENCY}')"):
             return None
         texts = {reader: self.count(f"{reader}({column}) is not null") for reader in WRITTEN}
         reader = max(texts, key=lambda each: texts[each])
@@ -147,6 +147,8 @@ class Columns:
         if rows < NUMBERS * self.filled[name] or rows in texts.values():
             return None
         said, unread = SAID[reader], self.filled[name] - rows
+        if self.count(f"regexp_matches({column}, '{CURRENCY}')"):
+            said += ", some with a currency"
         if unread:
             said += f"; {counted(unread, 'value')} cannot be read and will be left out"
         return f"{reader}({column})", said

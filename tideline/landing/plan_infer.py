@@ -174,6 +174,19 @@ def infer_unknown(
     return proposal
 
 
+def types_of(
+    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], seeds: Path, events: Iterable[str]
+) -> dict[tuple[str, str], str | None]:
+    """The types of the properties of some events of landed files, by event and property."""
+    read_files(con, paths, seeds, [])
+    sample_events(con, seeds, [], MOST_LANDED_ROWS)
+    return {
+        (event, each.name): loose_type(each)
+        for event in events
+        for each in (Property(*row) for row in con.execute(PROPERTIES, [event]).fetchall())
+    }
+
+
 def read_seed(seeds: Path, file: str) -> list[Row]:
     """The readable rows of a seed."""
     return read(seeds / file, COLUMNS[file])[0]
