@@ -160,6 +160,29 @@ def test_times_that_are_read_wrong_are_doubted_with_the_reading_that_fits(
     assert "say how to read" not in out + err
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York"])
+def test_midnight_is_that_of_the_timezone_of_the_mapping(land, zone):
+    mapping = MAPPING.replace("time: at", f"time: {{column: at, timezone: {zone}}}")
+    dates = [(row[0], row[1][:10], *row[2:]) for row in visits(60)]
+    assert (
+        "or its time of day is in another column: time: {sql: '" in land(dates, mapping=mapping)[1]
+    )
+    offset = {"UTC": "01:00", "Europe/Berlin": "01:00", "America/New_York": "19:00"}[zone]
+    rows = [(row[0], f"{row[1][:10]} {offset}", *row[2:]) for row in visits(60)]
+    assert "midnight" not in land(rows, "--replace", mapping=mapping)[1]
+
+
+def test_a_clock_time_in_another_column_is_read_as_the_warning_says(land):
+    rows = [(row[0], f"{n % 28 + 1:02}/03/2024", *row[2:4], f"{n % 24:02}h15")
+            for n, row in enumerate(visits(60))]  # fmt: skip
+    _, err = land(
+        rows, mapping=MAPPING.replace("time: at", "time: {column: at, format: '%d/%m/%Y'}")
+    )
+    line = re.search("time: {.*}", err)[0].replace("Date", "at").replace("Heure", "minutes")
+    out, err = land(rows, mapping=MAPPING.replace("time: at", line))
+    assert "2024-03-01 00:15:00 UTC to 2024-03-28 " in out and "midnight" not in err
+
+
 def test_few_unreadable_times_are_no_doubt(land):
     rows = visits(400)
     rows[:20] = [(row[0], "soon", *row[2:]) for row in rows[:20]]

@@ -280,6 +280,18 @@ def test_dates_and_clock_times_in_two_columns_are_one_time(tmp_path):
     assert [m["timestamp"][:16] for m in landed(tmp_path)][1] == "2024-03-01T17:00"
 
 
+@pytest.mark.parametrize("date", ["%d/%m/%Y", "%Y-%m-%d"])
+@pytest.mark.parametrize("clock", ["%Hh%M", "%H.%M", "%H.%M Uhr", "%H:%M Uhr"])
+def test_a_clock_time_of_another_notation_is_joined_with_the_date(tmp_path, date, clock):
+    times = [START - timedelta(hours=4) + timedelta(hours=7 * n) for n in range(60)]
+    rows = [f"{at:{date}},{at:{clock}},u{n % 7}" for n, at in enumerate(times)]
+    _, mapping = proposed(tmp_path, ["Date,Heure,user_id", *rows])
+    assert mapping["time"]["format"] == f"{date} {clock}"
+    assert [m["timestamp"] for m in landed(tmp_path)] == [
+        f"{at:%Y-%m-%dT%H:%M:%S}.000000Z" for at in times
+    ]
+
+
 def test_a_number_is_not_a_time_unless_it_follows_the_rows(tmp_path):
     phones = [f"{1_700_000_000 - 7919 * (n * 37 % 60)},u{n % 6}" for n in range(60)]
     text, mapping = proposed(tmp_path, ["line,user_id", *phones])

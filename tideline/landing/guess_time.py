@@ -34,7 +34,7 @@ DATES = (
 CLOCKS = (
     *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %H:%M:%S,%f", "T%H:%M:%S", " %I:%M %p"),
     *(" %I:%M:%S %p", ":%H:%M:%S %z", " %H:%M:%S %z", " %H:%M:%S %Z", " %H:%M %z", ", %H:%M"),
-    *(", %H:%M:%S", " %H%M%S", "%H%M%S"),
+    *(", %H:%M:%S", " %H%M%S", "%H%M%S", " %Hh%M", " %H.%M", " %H.%M Uhr", " %H:%M Uhr"),
 )
 FORMATS = (
     *(date + clock for date, clock in product(DATES, CLOCKS)),
@@ -43,7 +43,7 @@ FORMATS = (
 NEAR = "between timestamp '1970-01-02' and timezone('UTC', now())::timestamp + interval 366 day"
 # Numbers as text, usual in JSON and for 16 or more digits, which a double does not hold exactly.
 EPOCH = r"\d{9,19}([.]\d+)?"
-CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?"
+CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?|\d{1,2}([:.h]\d{2}|[:.]\d{2} Uhr)"
 ZONED = r":\d\d.*([zZ]|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
 
 

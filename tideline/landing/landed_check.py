@@ -176,7 +176,7 @@ COUNTS = f"""
         strftime(min(occurred_at), '%Y-%m-%d %H:%M:%S'),
         strftime(max(occurred_at), '%Y-%m-%d %H:%M:%S'),
         coalesce((epoch(max(occurred_at)) - epoch(min(occurred_at))) / (86400 * 365.25), 0),
-        count(*) filter (where occurred_at = date_trunc('day', occurred_at)),
+        count(*) filter (where {{clock}} = date_trunc('day', {{clock}})),
         count(occurred_at),
         count(*) filter (where {OWNED})
     from fates
@@ -203,14 +203,18 @@ PEOPLE = f"""
 
 
 def check_landed(
-    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], seeds: Path = SEEDS
+    con: duckdb.DuckDBPyConnection,
+    paths: Sequence[Path],
+    seeds: Path = SEEDS,
+    timezone: str = "UTC",
 ) -> Checked:
-    """Count the messages of landed files."""
+    """Count the messages of landed files; midnights are those of the timezone."""
     plan = read_seed(seeds, "tracking_plan.csv")
     problems = check(seeds)
     judge(con, paths, seeds, [] if problems else plan)
+    clock = f"timezone({literal(timezone)}, timezone('UTC', occurred_at))"
     rows, accepted, repeats, clamped, first, last, years, midnights, timed, owned = only_row(
-        con, COUNTS
+        con, COUNTS.format(clock=clock)
     )
     people, busiest, once, dated, is_daily = only_row(con, PEOPLE)
     events = [

@@ -57,7 +57,7 @@ def report(
 
     Adds to `said`. Raises InferError if the plan cannot be changed.
     """
-    checked = check_landed(con, outputs, seeds)
+    checked = check_landed(con, outputs, seeds, mapping.time.timezone)
     looser = looser_lines(con, outputs, seeds)
     if is_accepting and checked.unknown():
         proposal = infer_unknown(con, outputs, seeds)
@@ -66,7 +66,7 @@ def report(
         said.warnings += doubtful_names(accepted.events, known)
         said.lines.append(accepted_lines(accepted, seeds))
         said.lines += [f"  {note}" for note in proposal.notes]
-        checked = check_landed(con, outputs, seeds)
+        checked = check_landed(con, outputs, seeds, mapping.time.timezone)
     said.lines.append(summary(checked, mapping, seeds))
     named = [each.name for each in checked.events if each.name and each.accepted]
     why = "is in this landing, which brings these segments no members"

@@ -187,6 +187,7 @@ def doubts_of_time(checked: Checked) -> list[str]:
     if checked.timed >= ENOUGH and checked.midnights == checked.timed and years:
         found.append(
             "all times are midnight: the log has dates without a time of day, so what a person "
-            "did on one day is one session"
+            "did on one day is one session, or its time of day is in another column: "
+            """time: {sql: '"Date" || '' '' || "Heure"', format: '%d/%m/%Y %Hh%M'}"""
         )
     return found
