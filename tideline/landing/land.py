@@ -109,7 +109,7 @@ class Landed:
         out += [f"  filtered by {condition}: {n:,}" for condition, n in self.filtered.items()]
         out += [f"  {self.log.name}:{line}: {why}" for line, why in self.unreadable]
         if self.unreadable_rows:
-            out.append("  Unreadable rows are landed too; the graph quarantines them.")
+            out.append("  Unreadable rows are landed too; a build quarantines them.")
         if self.untimed_rows:
             line, text = self.untimed[0]
             out.append(
