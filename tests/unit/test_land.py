@@ -521,6 +521,26 @@ def test_csv_dialects(tmp_path):
     assert (message["userId"], message["messageId"]) == ("caf\xe9", "no.csv:1")
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_the_line_in_which_excel_says_the_delimiter_is_no_header(tmp_path, mark, capsys):
+    rows = ["at;who;what", *(f"2024-03-{n:02};a,b,c,d;x" for n in range(1, 29)), "few"]
+    text = f"sep={mark}\r\n" + "".join(f"{row.replace(';', mark)}\r\n" for row in rows)
+    result, found = landed(tmp_path, text, PLAIN)
+    assert (result.rows, result.unreadable_rows) == (29, 1)
+    assert (found[0]["messageId"], found[0]["userId"]) == ("log.csv:3", "a,b,c,d")
+    assert result.unreadable[0][0] == 31
+    assert main([str(tmp_path / "log.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "time: {column: at" in said and "csv:" not in said
+
+
+def test_a_log_of_one_column_is_asked_for_its_delimiter(tmp_path):
+    with pytest.raises(MappingError, match=r"one column: is csv\.delimiter missing or wrong\?"):
+        landed(tmp_path, " at  who  what\n2024-01-01  a  x\n", PLAIN)
+    with pytest.raises(MappingError, match=r"no column 'at'; [^\n]*$"):
+        landed(tmp_path, "when\n2024-01-01\n", PLAIN | {"user_id": "when", "event": "when"})
+
+
 def test_command_line(tmp_path, capsys):
     log, mapping = tmp_path / "log.csv", tmp_path / "log.yml"
     log.write_text("at,who,what\n2024-01-01,u,page_view\n")

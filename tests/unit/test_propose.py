@@ -606,6 +606,71 @@ def test_a_column_without_amounts_makes_no_purchases(tmp_path):
     assert "a purchase?" not in text
 
 
+def test_a_column_of_ids_is_asked_about_where_the_user_is_often_unknown(tmp_path):
+    def rows(known):
+        return [f"{f'u{n % 9}' if n % 10 < known else ''},NL{n % 40:04},s{n % 12},\"{n % 40},50\""
+                for n in range(400)]  # fmt: skip
+
+    head = "klantnummer,kaartnummer,halte,prijs"
+    text, mapping = proposed(tmp_path, table(head, rows(5)))
+    assert mapping["user_id"] == "klantnummer" and "anonymous_id" not in mapping
+    said = line(text, "# anonymous_id: kaartnummer")
+    assert "filled in 100.0% of the rows, klantnummer in 50.0%: map it too if it names a" in said
+    assert "# anonymous_id: prijs" not in text
+    text, _ = proposed(tmp_path, table(head, rows(9)))
+    assert "anonymous_id" not in text
+
+
+@pytest.mark.parametrize("price", ['"{0},50"', "{0}.50 EUR", "€{0}", "{0}"])
+def test_a_price_is_no_persons_id(tmp_path, price):
+    rows = [f"k{n % 60},{price.format(n % 50)}" for n in range(600)]
+    text, _ = proposed(tmp_path, table("a,prijs", rows))
+    assert "# user_id: a " in text and "# user_id: prijs" not in text
+    text, _ = proposed(tmp_path, table("a,b", rows))
+    assert ("# user_id: b" in text) is (price in ("€{0}", "{0}"))
+
+
+def test_an_amount_that_is_mostly_empty_makes_no_purchases(tmp_path):
+    for often, is_asked in ((2, True), (3, False)):
+        rows = [f"u{n % 7},{n + 5 if n % often == 0 else ''}" for n in range(60)]
+        text, _ = proposed(tmp_path, table("user_id,bedrag", rows))
+        assert ("# Is each row a purchase?" in text) is is_asked
+
+
+def test_columns_of_few_values_are_shown_with_their_values_unless_they_may_be_personal(tmp_path):
+    def others(head, rows):
+        text, _ = proposed(tmp_path, table(head, rows))
+        return line(text, "# Other columns of few values: ")
+
+    deeds, names = ["inchecken", "uitchecken", "opladen"], ["Anna", "Bert", "Carla"]
+    rows = [f"u{n % 7},{n % 4}x,{deeds[n % 3]},{names[n % 7 % 3]}" for n in range(420)]
+    said = others("user_id,halte,verrichting,wie", rows)
+    # Each person has one name, and does several things.
+    assert said.endswith(
+        ": verrichting (3 values: inchecken, opladen, uitchecken), wie (3 values)."
+    )
+    text, _ = proposed(tmp_path, table("user_id,halte,full_name,wie", rows))
+    assert "inchecken" not in text
+    rows[3] = "u3,1x,Anna Smit,Anna"  # a value of few rows may be personal
+    assert "verrichting (4 values)" in others("user_id,halte,verrichting,wie", rows)
+
+
+def test_the_type_of_a_property_is_that_of_the_plan(tmp_path):
+    rows = [
+        {"at": f"2024-03-01T10:{n:02}:00Z", "user_id": f"u{n % 6}", "sessionId": n // 3, "seat": n}
+        for n in range(59)
+    ]
+    rows.append(rows[0] | {"Seat": 1})
+    text, _ = proposed(tmp_path, [json.dumps(row) for row in rows] * 20, "log.jsonl")
+    assert line(text, "  session_id:") == "  session_id: sessionId  # text"
+    assert line(text, "  seat:") == "  seat: seat  # number"
+    assert "session_id text" in text and "seat number" in text
+    text, _ = proposed(
+        tmp_path, [json.dumps(row) for row in [*rows[:59] * 20, rows[59]]], "log.jsonl"
+    )
+    assert line(text, "  seat_2:") == "  seat_2: Seat_2  # number, filled in 1 row"
+
+
 def test_few_small_numbers_are_not_asked_about_where_a_person_is_sought(tmp_path):
     rows = [f"c{n % 200},{1 + n % 7},{2000 + n % 7}" for n in range(1000)]
     text, _ = proposed(tmp_path, table("a,b,c", rows))

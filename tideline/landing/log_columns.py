@@ -21,6 +21,23 @@ ENOUGH = 20
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 # Share of a column that must be numbers: the rest is omitted, and counted when it lands.
 NUMBERS = 0.9
+AMOUNTS = ("revenue", "total", "amount", "order_total", "total_amount", "grand_total", "sales")
+# Words of names of columns that may hold what a person paid.
+MONEY = {
+    *AMOUNTS,
+    "dollar",
+    "dollars",
+    "usd",
+    "eur",
+    "euro",
+    "euros",
+    "gbp",
+    "value",
+    "price",
+    "paid",
+}
+MONEY |= {"spent", "spend", "betrag", "umsatz", "preis", "bedrag", "prijs", "montant", "prix"}
+MONEY |= {"importe", "precio"}
 
 
 @dataclass(frozen=True)
