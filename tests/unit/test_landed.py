@@ -399,7 +399,12 @@ def test_an_unknown_event_is_shown_with_a_similar_one(land, what, said):
 
 @pytest.mark.parametrize(
     ("what", "near"),
-    [("logn", "login"), ("workout_done", None), ("login_logged", None), ("purchse", "purchase")],
+    [
+        ("logn", "login"),
+        ("workout_done", None),
+        ("product_view_logged", None),
+        ("purchse", "purchase"),
+    ],
 )
 @pytest.mark.parametrize("words", [["--accept-plan"], []])
 def test_a_new_event_that_is_called_nearly_like_a_known_one_is_doubted(land, what, near, words):
@@ -451,9 +456,10 @@ def test_a_line_that_says_text_where_a_corrected_mapping_gives_numbers_is_named(
     _, err = land(rows, mapping=read)
     assert f"than {plan}: line {line} says text, the log has numbers: write number" in err
     # Another landing may hold text, and a line that a person has described is theirs.
-    before = plan.read_text()
-    for other in ("Accepted from gym, spa: ", "Length of "):
-        plan.write_text(before.replace("Accepted from gym: ", other))
+    *before, last = plan.read_text().splitlines()
+    for said in ("Accepted from gym, spa: 60 rows", "Length of a workout"):
+        line = last.replace(last.rsplit(",", 1)[1], f'"{said}"')
+        plan.write_text("\n".join([*before, line]) + "\n")
         assert "says text" not in land(rows, mapping=read)[1]
 
 

@@ -621,13 +621,14 @@ def test_a_column_of_ids_is_asked_about_where_the_user_is_often_unknown(tmp_path
     assert "anonymous_id" not in text
 
 
-@pytest.mark.parametrize("price", ['"{0},50"', "{0}.50 EUR", "€{0}", "{0}"])
+@pytest.mark.parametrize("price", ['"{0},50"', '"1.0{0:02},85"', "{0}.50", "€{0}", "{0}"])
 def test_a_price_is_no_persons_id(tmp_path, price):
-    rows = [f"k{n % 60},{price.format(n % 50)}" for n in range(600)]
+    rows = [f"k{n % 60},{price.format(n % 50) if n else 'frei'}" for n in range(600)]
     text, _ = proposed(tmp_path, table("a,prijs", rows))
     assert "# user_id: a " in text and "# user_id: prijs" not in text
     text, _ = proposed(tmp_path, table("a,b", rows))
     assert ("# user_id: b" in text) is (price in ("€{0}", "{0}"))
+    assert "\nanonymous_id" not in text
 
 
 def test_an_amount_that_is_mostly_empty_makes_no_purchases(tmp_path):

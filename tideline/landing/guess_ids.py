@@ -331,7 +331,9 @@ def find_anonymous(columns: Columns, free: list[str], ids: Ids) -> None:
         return
     for name in free:
         is_address = columns.words[name] in ADDRESSES or (
-            columns.kind(name) == "VARCHAR" and columns.share(name, ADDRESS) >= 0.95
+            columns.kind(name) == "VARCHAR"
+            and columns.share(name, ADDRESS) >= 0.95
+            and not is_price(columns, name)
         )
         if is_address:
             counts = columns.counts(name)
@@ -404,15 +406,20 @@ def without_user(columns: Columns, free: list[str], ids: Ids) -> list[str]:
 def could_name(columns: Columns, name: str) -> bool:
     """Whether the values of a column could be ids of people, judged without other columns."""
     kind, own = columns.kind(name), {*columns.words[name].split("_")}
-    if kind not in ("VARCHAR", "UUID", *INTEGERS) or own & (NOT_IDS | MONEY):
+    if kind not in ("VARCHAR", "UUID", *INTEGERS) or own & NOT_IDS or is_price(columns, name):
         return False
-    others = (DATE, EMAIL, WITH_DECIMALS)
-    if columns.rows < ENOUGH or max(columns.share(name, each) for each in others) > 0.5:
-        return False
-    if columns.number(name) and kind == "VARCHAR":
+    if columns.rows < ENOUGH or max(columns.share(name, each) for each in (DATE, EMAIL)) > 0.5:
         return False
     counts = columns.counts(name)
     return counts.distinct >= FEWEST and not objection(columns, counts)
+
+
+def is_price(columns: Columns, name: str) -> bool:
+    """Whether a column has a word for money, or text of which most are numbers with decimals."""
+    if {*columns.words[name].split("_")} & MONEY:
+        return True
+    is_text = columns.kind(name) == "VARCHAR"
+    return is_text and (columns.share(name, WITH_DECIMALS) > 0.5 or bool(columns.number(name)))
 
 
 def belongs(columns: Columns, name: str, owner: str, is_mutual: bool) -> str | None:
