@@ -143,6 +143,7 @@ SECONDS, MILLIS = lambda t: int(t.timestamp()), lambda t: int(t.timestamp() * 10
         (lambda t: 5, "unit: s", ["year 1970 (before 1990): look at how time is read"]),
         (lambda t: f"{t:%Y%m%d}", "format: '%Y%d%m'",
          ["gym.csv: 32 of 60 rows have no readable time; `format: '%Y%m%d'` reads all"]),
+        (lambda t: f"{t:%Y~%m~%d}", "format: '%Y~%d~%m'", ["`format: '%Y~%m~%d'` reads all"]),
         (lambda t: f"{t:%d/%m/%Y %H:%M}", "format: '%d-%m-%Y'",
          ["60 of 60 rows have no readable time; `format: '%d/%m/%Y %H:%M'` reads all"]),
         (lambda t: f"{t:%d.%m.%Y}", "timezone: UTC", ["`format: '%d.%m.%Y'` reads all"]),
