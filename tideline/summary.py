@@ -5,7 +5,7 @@ models and the last deliveries.
 """
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -20,6 +20,16 @@ OTHERS = "Others"  # python_models/persona_centroids.py names a persona so
 MOST_EVENTS = 12
 EVENT_FILES = (".jsonl", ".jsonl.gz", ".parquet")
 LONGEST_REASON = 100
+MOST_RULES = 3
+# Ends a rule of `identity_blocked` that begins with the type of an identifier.
+OF_TWO = "_of_two_accounts"
+RULES = {
+    "blocklisted": "that name nobody",
+    "shared_device": "whose device has several accounts",
+    "shared_by_many": "that too many share",
+    "bridges_two_accounts": "that would join two accounts",
+    "excluded": "of a pair in identity_exclusions",
+}
 STAGES = {
     "landed rows": "select count(*) from {raw_messages}",
     "  events": "select count(*) from {fct_events}",
@@ -87,6 +97,30 @@ def quarantined(warehouse: Warehouse) -> list[str]:
 def unknown(events: int) -> str:
     """What to do about events that the tracking plan does not know."""
     return f"of {counted(events, 'event')}; `tideline plan infer` proposes rows of the plan"
+
+
+def refused_evidence(warehouse: Warehouse) -> list[str]:
+    """How many identifiers and links identity refused, and the most frequent reasons."""
+    rules = rows_of(warehouse, "select rule, count(*) from {identity_blocked} group by rule")
+    counts: Counter[str] = Counter()
+    for rule, number in sorted(rules):
+        counts[in_words(rule)] += number
+    if not counts:
+        return []
+    refused = counted(counts.total(), "identifier or link", "identifiers and links")
+    some = ", most of them" if len(counts) > MOST_RULES else ""
+    most = ", ".join(f"{number:,} {why}" for why, number in counts.most_common(MOST_RULES))
+    return [
+        f"  Identity refused {refused}{some}: {most}.",
+        "  `identity_blocked` lists them; docs/how-to/correct-identity.md tells how to correct it.",
+    ]
+
+
+def in_words(rule: str) -> str:
+    """A rule of `identity_blocked` in words that follow a number."""
+    if rule.endswith(OF_TWO):
+        return f"whose {rule.removesuffix(OF_TWO)} has several accounts"
+    return RULES.get(rule, "beyond what one profile may hold")
 
 
 def unreachable(warehouse: Warehouse) -> list[str]:
@@ -231,6 +265,7 @@ def summary(warehouse: Warehouse) -> str:
         f"  Landed last: {counted(last[0], 'row')} in {counted(last[1], 'file')}.",
         *waiting(warehouse, path_of("TIDELINE_LANDING")),
         *quarantined(warehouse),
+        *refused_evidence(warehouse),
         "Events",
         *events(warehouse),
         "Segments",

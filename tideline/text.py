@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
 
 # Letters as their languages spell them without accents: German ä, ö, ü, and those without a base.
@@ -10,6 +10,7 @@ LETTERS = {"ä": "ae", "Ä": "AE", "ö": "oe", "Ö": "OE", "ü": "ue", "Ü": "UE
 LETTERS |= {"æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
 LETTERS |= {"đ": "d", "Đ": "D", "ð": "d", "þ": "th", "ı": "i"}
 LONGEST_SHOWN = 60
+LEAST_SIMILAR = 0.75  # as `SequenceMatcher` counts
 
 
 def nearest(word: object, words: Iterable[str]) -> str:
@@ -22,10 +23,17 @@ def nearest(word: object, words: Iterable[str]) -> str:
 
 
 def similar(word: str, words: Iterable[str]) -> str | None:
-    """The most similar of `words` without regard to case, accents and blanks; None if none is."""
-    by_fold = {_folded(each): each for each in words}
-    near = get_close_matches(_folded(word), by_fold, n=1, cutoff=0.75)
-    return by_fold[near[0]] if near else None
+    """The most similar of `words` without regard to case, accents and blanks, of several the first;
+    None if none is similar.
+    """
+    matcher = SequenceMatcher(b=_folded(word))
+    best, found = LEAST_SIMILAR, None
+    for each in words:
+        matcher.set_seq1(_folded(each))
+        bounds = (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)
+        if all(bound() >= best for bound in bounds) and (not found or matcher.ratio() > best):
+            best, found = matcher.ratio(), each
+    return found
 
 
 def _folded(text: str) -> str:

@@ -184,7 +184,7 @@ def test_numbers_with_a_decimal_comma_are_read_and_the_rest_is_left_out_and_coun
     result, found = landed(tmp_path, text, PRICES)
     read = [m["properties"].get("price") for m in found]
     assert read == [12.5, 1250.0, 1250.0, -3.0, None, None, None, None, 7.0]
-    assert result.lost == [("properties.price", "price", 3, 6)]
+    assert result.lost == [("properties.price", "price", 3, 6, 8)]
     said = "properties.price: 3 values of price cannot be read and are left out, first in log.csv:6"
     assert said in result.summary()
     # Of a later file all values look like other numbers, and are read the same way.
@@ -192,6 +192,39 @@ def test_numbers_with_a_decimal_comma_are_read_and_the_rest_is_left_out_and_coun
     result, found = landed(tmp_path, text, PRICES, "later.csv")
     assert [m["properties"]["price"] for m in found] == [1250.0, 2000.0]
     assert result.lost == [] and "left out" not in result.summary()
+
+
+@pytest.mark.parametrize(
+    ("reader", "values"),
+    [
+        (
+            "decimal_comma",
+            {
+                "1705,85 €": 1705.85,
+                "€ 1.705,85": 1705.85,
+                "-€5": -5,
+                "€ -5,5": -5.5,
+                "1 705,8": 1705.8,
+            }
+            | {
+                "1705,85\u202f€": 1705.85,
+                "1\xa0705,85\xa0EUR": 1705.85,
+                "12 Kr.": 12,
+                "chf 7,5": 7.5,
+            }
+            | {"12 Krone": None, "€": None, "5 € 3": None, "12 34": None, "€ 12.5": None},
+        ),
+        ("thousands_comma", {"$1,250.50": 1250.5, "-$3": -3, "1,250 USD": 1250, "£7.5": 7.5}),
+    ],
+)
+def test_numbers_with_a_currency_are_read(tmp_path, reader, values):
+    mapping = {**PLAIN, "properties": {"price": {"sql": f"{reader}(price)"}}}
+    text = "at,who,what,price\n" + "".join(f'2024-01-01,a,x,"{each}"\n' for each in values)
+    _, found = landed(tmp_path, text, mapping)
+    assert [m["properties"].get("price") for m in found] == [*values.values()]
+    rows = [{"at": "2024-01-01", "who": "a", "what": "x", "price": each} for each in [*values, 1]]
+    _, found = landed(tmp_path, "\n".join(map(json.dumps, rows)), mapping, "log2.jsonl")
+    assert [m["properties"].get("price") for m in found] == [*values.values(), 1]
 
 
 def test_a_number_of_json_is_no_text_with_a_comma(tmp_path):
@@ -208,7 +241,7 @@ def test_what_an_expression_leaves_out_on_purpose_is_not_counted(tmp_path):
     sql = {"own": {"sql": "case when n = '7' then n end"}, "n": {"sql": "try_cast(n as int)"}}
     mapping = {**PLAIN, "properties": sql}
     result, _ = landed(tmp_path, text, mapping)
-    assert result.lost == [("properties.n", "n", 1, 3)]
+    assert result.lost == [("properties.n", "n", 1, 3, 2)]
     # A row that a filter leaves out does not land.
     assert landed(tmp_path, text, {**mapping, "filters": ["n = '7'"]})[0].lost == []
 
@@ -486,6 +519,26 @@ def test_csv_dialects(tmp_path):
     headless = {**PLAIN, "csv": {"columns": ["at", "who", "what"], "encoding": "latin-1"}}
     _, [message] = landed(tmp_path, "2024-01-01|caf\xe9|x\n".encode("latin-1"), headless, "no.csv")
     assert (message["userId"], message["messageId"]) == ("caf\xe9", "no.csv:1")
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_the_line_in_which_excel_says_the_delimiter_is_no_header(tmp_path, mark, capsys):
+    rows = ["at;who;what", *(f"2024-03-{n:02};a,b,c,d;x" for n in range(1, 29)), "few"]
+    text = f"sep={mark}\r\n" + "".join(f"{row.replace(';', mark)}\r\n" for row in rows)
+    result, found = landed(tmp_path, text, PLAIN)
+    assert (result.rows, result.unreadable_rows) == (29, 1)
+    assert (found[0]["messageId"], found[0]["userId"]) == ("log.csv:3", "a,b,c,d")
+    assert result.unreadable[0][0] == 31
+    assert main([str(tmp_path / "log.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "time: {column: at" in said and "csv:" not in said
+
+
+def test_a_log_of_one_column_is_asked_for_its_delimiter(tmp_path):
+    with pytest.raises(MappingError, match=r"one column: is csv\.delimiter missing or wrong\?"):
+        landed(tmp_path, " at  who  what\n2024-01-01  a  x\n", PLAIN)
+    with pytest.raises(MappingError, match=r"no column 'at'; [^\n]*$"):
+        landed(tmp_path, "when\n2024-01-01\n", PLAIN | {"user_id": "when", "event": "when"})
 
 
 def test_command_line(tmp_path, capsys):

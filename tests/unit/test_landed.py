@@ -3,6 +3,7 @@
 import re
 import shutil
 import unicodedata
+from datetime import UTC, datetime
 
 import pytest
 
@@ -111,7 +112,8 @@ def test_the_counts_are_those_of_the_landed_rows(land):
         (visits(60, people=60), "60 of 60 people have exactly one event"),
         ([(row[0], "2024-03-01 10:00:00", *row[2:]) for row in visits(60)], "the same time"),
         ([(row[0], row[1][:10], *row[2:]) for row in visits(60)], "all times are midnight"),
-        ([(row[0], "soon", *row[2:]) for row in visits(60)], "hardly any row has a readable time"),
+        ([(row[0], "soon", *row[2:]) for row in visits(60)],
+         "gym.csv: 60 of 60 rows have no readable time; say how to read them: time: {"),
         (visits(60, what="workout_done"), "60 rows are of 1 event not in the tracking plan"),
         (visits(60, what="logn"), "logn: did you mean `login`?"),
     ],
@@ -119,6 +121,98 @@ def test_the_counts_are_those_of_the_landed_rows(land):
 def test_doubts_are_reported(land, rows, warning):
     _, err = land(rows)
     assert (warning in err) if warning else not err, err
+
+
+def at(rows, form):
+    """The rows with their times in another form."""
+    times = [datetime.fromisoformat(row[1]).replace(tzinfo=UTC) for row in rows]
+    return [(row[0], form(at), *row[2:]) for row, at in zip(rows, times, strict=True)]
+
+
+SECONDS, MILLIS = lambda t: int(t.timestamp()), lambda t: int(t.timestamp() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("form", "how", "warnings"),
+    [
+        (MILLIS, "unit: s", ["60 of 60 times lie in the years 56135 to 56209 (in the future): did "
+                             "you mean `unit: ms`?", "all times are before 1990 or in the future"]),
+        (SECONDS, "unit: us", ["60 of 60 times lie in the year 1970 (before 1990): did you mean "
+                               "`unit: s`?", "all times are before"]),
+        (SECONDS, "unit: ms", ["year 1970 (before 1990): did you mean `unit: s`?"]),
+        (lambda t: 5, "unit: s", ["year 1970 (before 1990): look at how time is read"]),
+        (lambda t: f"{t:%Y%m%d}", "format: '%Y%d%m'",
+         ["gym.csv: 32 of 60 rows have no readable time; `format: '%Y%m%d'` reads all"]),
+        (lambda t: f"{t:%Y~%m~%d}", "format: '%Y~%d~%m'", ["`format: '%Y~%m~%d'` reads all"]),
+        (lambda t: f"{t:%d/%m/%Y %H:%M}", "format: '%d-%m-%Y'",
+         ["60 of 60 rows have no readable time; `format: '%d/%m/%Y %H:%M'` reads all"]),
+        (lambda t: f"{t:%d.%m.%Y}", "timezone: UTC", ["`format: '%d.%m.%Y'` reads all"]),
+        (lambda t: f"({t:%d.%m.%Y})", "format: '%d-%m-%Y'", ["correct the format or unit of time"]),
+    ],
+)  # fmt: skip
+def test_times_that_are_read_wrong_are_doubted_with_the_reading_that_fits(
+    land, form, how, warnings
+):
+    mapping = MAPPING.replace("time: at", f"time: {{column: at, {how}}}")
+    out, err = land(at(visits(60, what="workout_done"), form), "--accept-plan", mapping=mapping)
+    for warning in warnings:
+        assert warning in err, err
+    assert "Added 1 line" in out or "Nothing" in out
+    assert "say how to read" not in out + err
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York"])
+def test_midnight_is_that_of_the_timezone_of_the_mapping(land, zone):
+    mapping = MAPPING.replace("time: at", f"time: {{column: at, timezone: {zone}}}")
+    dates = [(row[0], row[1][:10], *row[2:]) for row in visits(60)]
+    assert (
+        "or its time of day is in another column: time: {sql: '" in land(dates, mapping=mapping)[1]
+    )
+    offset = {"UTC": "01:00", "Europe/Berlin": "01:00", "America/New_York": "19:00"}[zone]
+    rows = [(row[0], f"{row[1][:10]} {offset}", *row[2:]) for row in visits(60)]
+    assert "midnight" not in land(rows, "--replace", mapping=mapping)[1]
+
+
+def test_a_clock_time_in_another_column_is_read_as_the_warning_says(land):
+    rows = [(row[0], f"{n % 28 + 1:02}/03/2024", *row[2:4], f"{n % 24:02}h15")
+            for n, row in enumerate(visits(60))]  # fmt: skip
+    _, err = land(
+        rows, mapping=MAPPING.replace("time: at", "time: {column: at, format: '%d/%m/%Y'}")
+    )
+    line = re.search("time: {.*}", err)[0].replace("Date", "at").replace("Heure", "minutes")
+    out, err = land(rows, mapping=MAPPING.replace("time: at", line))
+    assert "2024-03-01 00:15:00 UTC to 2024-03-28 " in out and "midnight" not in err
+
+
+def test_few_unreadable_times_are_no_doubt(land):
+    rows = visits(400)
+    rows[:20] = [(row[0], "soon", *row[2:]) for row in rows[:20]]
+    assert "readable time" not in land(rows)[1]
+    rows[20] = (rows[20][0], "soon", *rows[20][2:])
+    assert "21 of 400 rows have no readable time" in land(rows, "--replace")[1]
+
+
+@pytest.mark.parametrize(("lost", "is_warned"), [(1, False), (2, True)])
+def test_values_that_are_left_out_are_a_warning_if_they_are_many(land, lost, is_warned):
+    rows = [(*row[:4], "" if n < 20 else "long" if n < 20 + lost else 7)
+            for n, row in enumerate(visits(140))]  # fmt: skip
+    sql = '{minutes: {sql: "try_cast(minutes as int)"}}'
+    out, err = land(rows, mapping=MAPPING.replace("{minutes: minutes}", sql))
+    assert "left out, first in gym.csv:22" in out
+    said = "warning: properties.minutes leaves out 2 of 120 values of minutes, which it cannot read"
+    assert (said in err) is is_warned
+
+
+def test_what_was_said_before_an_error_is_printed(land, seeds, monkeypatch):
+    def fail(*_):
+        raise InferError("no more")
+
+    monkeypatch.setattr("tideline.landing.landed_report.summary", fail)
+    rows = at(visits(60, what="workout_done"), MILLIS)
+    mapping = MAPPING.replace("time: at", "time: {column: at, unit: s}")
+    out, err = land(rows, "--accept-plan", mapping=mapping, code=1)
+    assert "Added 1 line at the end of" in out
+    assert "did you mean `unit: ms`?" in err and "error: no more" in err
 
 
 def test_each_broken_rule_is_counted_with_its_rows_and_its_place(land, seeds):
@@ -304,6 +398,23 @@ def test_an_unknown_event_is_shown_with_a_similar_one(land, what, said):
     assert not any(each in out + err for each in ("\x1b", "\u202e", "ann@", "0171"))
 
 
+@pytest.mark.parametrize(
+    ("what", "near"),
+    [
+        ("logn", "login"),
+        ("workout_done", None),
+        ("product_view_logged", None),
+        ("purchse", "purchase"),
+    ],
+)
+@pytest.mark.parametrize("words", [["--accept-plan"], []])
+def test_a_new_event_that_is_called_nearly_like_a_known_one_is_doubted(land, what, near, words):
+    out, err = land(visits(60, what=what), *words)
+    assert ("Added 1 line at the end of" in out) is bool(words)
+    said = f"warning: `{what}` was added; did" if words else f"{what}: did"
+    assert (f"{said} you mean `{near}`?" in err) if near else "did you mean" not in err
+
+
 def test_lines_of_events_that_a_corrected_mapping_renames_are_named(land, seeds, tmp_path, capsys):
     plan = seeds / "tracking_plan.csv"
     before = len(plan.read_text().splitlines())
@@ -333,6 +444,24 @@ def test_lines_of_events_that_a_corrected_mapping_renames_are_named(land, seeds,
     main(["--remove", "gym", *where])
     said = capsys.readouterr().err
     assert f"training (lines {before + 5}-{before + 6})" in said and "workout_done" not in said
+
+
+def test_a_line_that_says_text_where_a_corrected_mapping_gives_numbers_is_named(land, seeds):
+    plan = seeds / "tracking_plan.csv"
+    line = len(plan.read_text().splitlines()) + 1
+    rows = [(*row[:4], f"{row[4]} €") for row in visits(60, what="workout_done")]
+    _, err = land(rows, "--accept-plan")
+    assert "says text" not in err
+    assert "workout_done,minutes,text" in plan.read_text()
+    read = MAPPING.replace("{minutes: minutes}", "{minutes: {sql: decimal_comma(minutes)}}")
+    _, err = land(rows, mapping=read)
+    assert f"than {plan}: line {line} says text, the log has numbers: write number" in err
+    # Another landing may hold text, and a line that a person has described is theirs.
+    *before, last = plan.read_text().splitlines()
+    for said in ("Accepted from gym, spa: 60 rows", "Length of a workout"):
+        line = last.replace(last.rsplit(",", 1)[1], f'"{said}"')
+        plan.write_text("\n".join([*before, line]) + "\n")
+        assert "says text" not in land(rows, mapping=read)[1]
 
 
 def test_lines_are_named_by_their_spans():

@@ -71,6 +71,20 @@ def test_a_mapping_that_can_hardly_read_the_log_does_not_replace_a_good_landing(
     assert landed(tmp_path, half, is_forced=True).untimed_rows == 1
 
 
+def test_times_far_from_today_are_not_read_where_a_good_landing_is_replaced(tmp_path):
+    text = HEAD + "".join(f"{1717200000000 + 86_400_000 * n},a,x\n" for n in range(30))
+    log = write(tmp_path / "log.csv", text)
+    good, wrong = ({"column": "at", "unit": unit} for unit in ("ms", "s"))
+    first = landed(tmp_path, log, PLAIN | {"time": wrong})
+    assert first.far_rows == 30
+    # A bad landing is replaced by a good one, and not the other way round.
+    good_bytes = landed(tmp_path, log, PLAIN | {"time": good}).output.read_bytes()
+    with pytest.raises(LandError, match=r"30 of 30 rows .* \(log\.csv: .*`unit: ms`\?\)"):
+        landed(tmp_path, log, PLAIN | {"time": wrong})
+    assert first.output.read_bytes() == good_bytes
+    assert landed(tmp_path, log, PLAIN | {"time": wrong}, is_forced=True).far_rows == 30
+
+
 def test_the_note_does_not_contain_the_path_of_the_log(tmp_path):
     log = write(tmp_path / "private" / "log.csv", JUNE)
     noted = pq.read_metadata(landed(tmp_path, log).output).metadata

@@ -237,6 +237,14 @@ def test_without_landed_files_the_error_says_so(tmp_path, monkeypatch, capsys):
     (events / "few.jsonl").write_text('{"type": "track", "event": "Order Completed"}\n' * 9)
     assert main(["infer"]) == 1
     assert "no event has landed in" in capsys.readouterr().err
+    with (events / "few.jsonl").open("a") as file:
+        file.write('{"type": "track", "event": "Nap taken"}\n' * 3)
+        file.write('{"type": "track", "event": "for ann@example.com"}\n' * 3)
+    assert main(["infer"]) == 0
+    said = capsys.readouterr()
+    assert "nap_taken (3 rows) is left out: an event with fewer than 10 rows" in said.err
+    assert "If it is not, add `nap_taken,,,,,,What happened`" in said.err
+    assert "ann@" not in said.err + said.out and "nap" not in said.out
     (tmp_path / "none.duckdb").write_text("no database")
     assert main(["infer"]) == 1
     assert "cannot be opened" in capsys.readouterr().err

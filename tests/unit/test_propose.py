@@ -161,6 +161,29 @@ def test_an_object_is_neither_a_person_nor_a_page(tmp_path):
     assert "holds objects or arrays; name a value of it, such as {sql: " in said
 
 
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_ids_that_are_numbers_or_texts_name_a_person(tmp_path, is_nested):
+    rows = []
+    for n in range(120):
+        person = n % 12 if n % 2 else f"P-{n % 12}"
+        who = {"card": {"no": person}} if is_nested else {"member_no": person}
+        at = f"{START + timedelta(minutes=n):%Y-%m-%dT%H:%M:%SZ}"
+        rows.append(json.dumps({"at": at, "action": "x", "seat": [n % 7, "A1"][n % 2], **who}))
+    text, mapping = proposed(tmp_path, rows, "log.jsonl")
+    assert "objects or arrays" not in text
+    assert line(text, "  seat: ") == "  seat: seat  # text"
+    if is_nested:
+        assert "# user_id: card.no  # could be a person's id: 12 values in 120 rows" in text
+        with (tmp_path / "proposal.yml").open("a") as file:
+            file.write("user_id: card.no\n")
+    else:
+        assert mapping["user_id"] == "member_no"
+    assert {message["userId"] for message in landed(tmp_path, "log.jsonl")} == {
+        *(str(n) for n in range(1, 12, 2)),
+        *(f"P-{n}" for n in range(0, 12, 2)),
+    }
+
+
 def test_a_placeholder_for_nobody_is_doubted(tmp_path):
     rows = [f"{'guest' if n % 3 else n % 4},x" for n in range(90)]
     text, _ = proposed(tmp_path, table("user_id,action", rows))
@@ -255,6 +278,18 @@ def test_dates_and_clock_times_in_two_columns_are_one_time(tmp_path):
     rows = [f"{at:%d.%m.%Y};{at:%H:%M};7;in" for at in times]
     proposed(tmp_path, ["date;time;employee_no;action", *rows, "01.04.2024;10:00;8;out"])
     assert [m["timestamp"][:16] for m in landed(tmp_path)][1] == "2024-03-01T17:00"
+
+
+@pytest.mark.parametrize("date", ["%d/%m/%Y", "%Y-%m-%d"])
+@pytest.mark.parametrize("clock", ["%Hh%M", "%H.%M", "%H.%M Uhr", "%H:%M Uhr"])
+def test_a_clock_time_of_another_notation_is_joined_with_the_date(tmp_path, date, clock):
+    times = [START - timedelta(hours=4) + timedelta(hours=7 * n) for n in range(60)]
+    rows = [f"{at:{date}},{at:{clock}},u{n % 7}" for n, at in enumerate(times)]
+    _, mapping = proposed(tmp_path, ["Date,Heure,user_id", *rows])
+    assert mapping["time"]["format"] == f"{date} {clock}"
+    assert [m["timestamp"] for m in landed(tmp_path)] == [
+        f"{at:%Y-%m-%dT%H:%M:%S}.000000Z" for at in times
+    ]
 
 
 def test_a_number_is_not_a_time_unless_it_follows_the_rows(tmp_path):
@@ -385,6 +420,21 @@ def test_one_value_that_is_no_number_does_not_stop_the_landing(tmp_path):
     rows = [f'k{n % 7},"{n},50"' if n % 5 else "k1,frei" for n in range(60)]
     text, mapping = proposed(tmp_path, table("kunde,betrag", rows))
     assert mapping["properties"]["betrag"] == "betrag"  # so many are no numbers
+
+
+@pytest.mark.parametrize(
+    ("price", "sql"),
+    [
+        (lambda n: f'"170{n},85{[" €", ""][n % 2]}"', 'decimal_comma("betrag")'),
+        (lambda n: f"${n}.50", 'thousands_comma("betrag")'),
+    ],
+)
+def test_numbers_with_a_currency_are_noticed(tmp_path, price, sql):
+    text, mapping = proposed(
+        tmp_path, table("kunde,betrag", [f"k{n % 7},{price(n)}" for n in range(60)])
+    )
+    assert mapping["properties"]["betrag"] == {"sql": sql}
+    assert "some with a currency" in line(text, "  betrag:") and "left out" not in text
 
 
 def test_the_log_of_a_web_server(tmp_path):
@@ -554,6 +604,72 @@ def test_a_column_without_amounts_makes_no_purchases(tmp_path):
     rows = [f"u{n % 6},{-n},x{n}" for n in range(60)]
     text, _ = proposed(tmp_path, table("user_id,value,price", rows))  # mostly negative; text
     assert "a purchase?" not in text
+
+
+def test_a_column_of_ids_is_asked_about_where_the_user_is_often_unknown(tmp_path):
+    def rows(known):
+        return [f"{f'u{n % 9}' if n % 10 < known else ''},NL{n % 40:04},s{n % 12},\"{n % 40},50\""
+                for n in range(400)]  # fmt: skip
+
+    head = "klantnummer,kaartnummer,halte,prijs"
+    text, mapping = proposed(tmp_path, table(head, rows(5)))
+    assert mapping["user_id"] == "klantnummer" and "anonymous_id" not in mapping
+    said = line(text, "# anonymous_id: kaartnummer")
+    assert "filled in 100.0% of the rows, klantnummer in 50.0%: map it too if it names a" in said
+    assert "# anonymous_id: prijs" not in text
+    text, _ = proposed(tmp_path, table(head, rows(9)))
+    assert "anonymous_id" not in text
+
+
+@pytest.mark.parametrize("price", ['"{0},50"', '"1.0{0:02},85"', "{0}.50", "€{0}", "{0}"])
+def test_a_price_is_no_persons_id(tmp_path, price):
+    rows = [f"k{n % 60},{price.format(n % 50) if n else 'frei'}" for n in range(600)]
+    text, _ = proposed(tmp_path, table("a,prijs", rows))
+    assert "# user_id: a " in text and "# user_id: prijs" not in text
+    text, _ = proposed(tmp_path, table("a,b", rows))
+    assert ("# user_id: b" in text) is (price in ("€{0}", "{0}"))
+    assert "\nanonymous_id" not in text
+
+
+def test_an_amount_that_is_mostly_empty_makes_no_purchases(tmp_path):
+    for often, is_asked in ((2, True), (3, False)):
+        rows = [f"u{n % 7},{n + 5 if n % often == 0 else ''}" for n in range(60)]
+        text, _ = proposed(tmp_path, table("user_id,bedrag", rows))
+        assert ("# Is each row a purchase?" in text) is is_asked
+
+
+def test_columns_of_few_values_are_shown_with_their_values_unless_they_may_be_personal(tmp_path):
+    def others(head, rows):
+        text, _ = proposed(tmp_path, table(head, rows))
+        return line(text, "# Other columns of few values: ")
+
+    deeds, names = ["inchecken", "uitchecken", "opladen"], ["Anna", "Bert", "Carla"]
+    rows = [f"u{n % 7},{n % 4}x,{deeds[n % 3]},{names[n % 7 % 3]}" for n in range(420)]
+    said = others("user_id,halte,verrichting,wie", rows)
+    # Each person has one name, and does several things.
+    assert said.endswith(
+        ": verrichting (3 values: inchecken, opladen, uitchecken), wie (3 values)."
+    )
+    text, _ = proposed(tmp_path, table("user_id,halte,full_name,wie", rows))
+    assert "inchecken" not in text
+    rows[3] = "u3,1x,Anna Smit,Anna"  # a value of few rows may be personal
+    assert "verrichting (4 values)" in others("user_id,halte,verrichting,wie", rows)
+
+
+def test_the_type_of_a_property_is_that_of_the_plan(tmp_path):
+    rows = [
+        {"at": f"2024-03-01T10:{n:02}:00Z", "user_id": f"u{n % 6}", "sessionId": n // 3, "seat": n}
+        for n in range(59)
+    ]
+    rows.append(rows[0] | {"Seat": 1})
+    text, _ = proposed(tmp_path, [json.dumps(row) for row in rows] * 20, "log.jsonl")
+    assert line(text, "  session_id:") == "  session_id: sessionId  # text"
+    assert line(text, "  seat:") == "  seat: seat  # number"
+    assert "session_id text" in text and "seat number" in text
+    text, _ = proposed(
+        tmp_path, [json.dumps(row) for row in [*rows[:59] * 20, rows[59]]], "log.jsonl"
+    )
+    assert line(text, "  seat_2:") == "  seat_2: Seat_2  # number, filled in 1 row"
 
 
 def test_few_small_numbers_are_not_asked_about_where_a_person_is_sought(tmp_path):

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from tideline.summary import as_of, events, persona_sizes, quarantined, waiting
+from tideline.summary import as_of, events, persona_sizes, quarantined, refused_evidence, waiting
 from tideline.warehouse.connection import open_warehouse
 
 
@@ -55,6 +55,35 @@ def test_rare_reasons_are_counted_together(said):
 def test_a_reason_stays_on_one_line(said):
     page = said([("broken\x1b[31m\nline " + "x" * 200, "purchase")])
     assert "broken\\x1b[31m\\nline" in page and "x" * 90 not in page
+
+
+def test_refused_evidence_is_counted_by_its_three_most_frequent_reasons(tmp_path):
+    path = tmp_path / "warehouse.duckdb"
+    rules = {"shared_device": 1200, "email_of_two_accounts": 30, "more_than_5_email": 7}
+    rules |= {"more_than_9_identifiers": 5, "blocklisted": 3, "excluded": 1}
+
+    def lines(limit):
+        with duckdb.connect(str(path)) as con:
+            con.execute("create schema if not exists tideline")
+            con.execute("create or replace table tideline.identity_blocked (rule varchar)")
+            for rule, rows in [*rules.items()][:limit]:
+                con.execute(
+                    "insert into tideline.identity_blocked select ? from range(?)", [rule, rows]
+                )
+        with open_warehouse({"TIDELINE_WAREHOUSE": str(path)}, read_only=True) as warehouse:
+            return refused_evidence(warehouse)
+
+    assert lines(0) == []
+    said, where = lines(9)
+    assert said == (
+        "  Identity refused 1,246 identifiers and links, most of them: 1,200 whose device has "
+        "several accounts, 30 whose email has several accounts, 12 beyond what one profile may "
+        "hold."
+    )
+    assert where.startswith("  `identity_blocked` lists them; docs/how-to/correct-identity.md")
+    assert lines(1)[0] == (
+        "  Identity refused 1,200 identifiers and links: 1,200 whose device has several accounts."
+    )
 
 
 @pytest.fixture

@@ -35,3 +35,8 @@ def test_a_word_is_similar_but_for_case_accents_and_blanks():
     words = ["Geïnd", "Boete betaald", "Opgezegd"]
     found = [similar(word, words) for word in ("GEIND", " boete  betald", "zegt op", "Lening")]
     assert found == ["Geïnd", "Boete betaald", None, None]
+
+
+def test_of_equally_similar_words_the_first_is_taken():
+    assert similar("kopen", ["Kopen!", "kopen?", "KOPEN.", "lopen"]) == "Kopen!"
+    assert similar("kopen", ["lopen", "Kopen", "kopen "]) == "Kopen"

@@ -9,6 +9,7 @@ from contextlib import suppress
 import duckdb
 
 from tideline.declarations.macros import render
+from tideline.landing.guess_time import epoch
 from tideline.landing.log_files import FLOATS, LandError, Log
 from tideline.landing.mapping import UNITS, LogMapping, MappingError, Time, Value, check_columns
 from tideline.landing.names import identifier, literal
@@ -133,8 +134,7 @@ class Compiler:
 
         text = self.text(value)
         if when.unit:
-            micros = f"round(try_cast({text} as double) * {UNITS[when.unit]})"
-            read = f"try(make_timestamp(cast({micros} as bigint)))"
+            read = epoch(text, when.unit)
         elif when.format:
             parsed = f"try_strptime({text}, {literal(when.format)})"
             is_zoned = "%z" in when.format or "%Z" in when.format
@@ -241,7 +241,7 @@ class Compiler:
                 said = " ".join(masked(str(failure), sql).split("LINE ")[0].split())
                 columns = self.columns_of(value)
                 with suppress(duckdb.Error):  # `try` does not accept every expression
-                    _, line = self.unread(value, columns, "_tl_rows where _tl_problem is null")
+                    _, line, _ = self.unread(value, columns, "_tl_rows where _tl_problem is null")
                     said = f"line {line} of {self.log.path.name}: {said}"
                 named = f"column {' or '.join(columns)}, " if columns else ""
                 text = f"{value.value!r}: cannot read {named}{said}. "
@@ -252,13 +252,16 @@ class Compiler:
         """Columns of the log that a value of the mapping reads."""
         return columns_of(self.con, self.natural(value), self.log.columns)
 
-    def unread(self, value: Value, columns: list[str], rows: str) -> tuple[int, int | None]:
-        """Number and first line of the rows with filled columns whose value is null or fails."""
+    def unread(self, value: Value, columns: list[str], rows: str) -> tuple[int, int | None, int]:
+        """Number and first line of the rows with filled columns whose value is null or fails, and
+        the number of all rows with filled columns.
+        """
         filled = [f"{self.text(Value('', 'column', each))} is not null" for each in columns]
+        is_unread = f"filter (where try({self.natural(value)}) is null)"
         return only_row(
             self.con,
-            f"select count(*), min(_tl_line) from {rows} and "
-            + " and ".join([f"try({self.natural(value)}) is null", *filled]),
+            f"select count(*) {is_unread}, min(_tl_line) {is_unread}, count(*) from {rows} and "
+            + " and ".join(filled or ["true"]),
         )
 
     def copies(self) -> int:
@@ -294,17 +297,19 @@ class Compiler:
         others = values(f"not in ({names})") if missing else []
         return {each: similar(each, others) for each in missing}
 
-    def losses(self) -> Iterator[tuple[str, str, int, int]]:
-        """Expressions that omit unreadable values: key, columns, number of rows, first line."""
+    def losses(self) -> Iterator[tuple[str, str, int, int, int]]:
+        """Expressions that omit unreadable values: key, columns, number of rows, first line, number
+        of rows in which the columns are filled.
+        """
         for value in self.mapping.values():
             is_other = value.key.startswith(("time", "received_at", "filters"))
             if is_other or value.kind != "sql" or not READS.search(value.value):
                 continue
             columns = self.columns_of(value)
             landed = f"({self.rows()}) where _tl_problem is null and _tl_filter is null"
-            rows, line = self.unread(value, columns, landed) if columns else (0, None)
+            rows, line, filled = self.unread(value, columns, landed) if columns else (0, None, 0)
             if rows and line:
-                yield value.key, " and ".join(columns), rows, line
+                yield value.key, " and ".join(columns), rows, line, filled
 
 
 def composed(text: str) -> str:

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tideline.landing.guess_ids import NOT_IDS
 from tideline.landing.log_columns import (
+    AMOUNTS,
     ENOUGH,
+    MONEY,
     Columns,
     last_word,
     quoted,
@@ -18,8 +21,8 @@ from tideline.landing.log_columns import (
 from tideline.landing.mapping import words
 from tideline.landing.names import identifier, literal
 from tideline.landing.plan_check import event_key
-from tideline.landing.plan_infer import names_of, read_seed
-from tideline.text import counted
+from tideline.landing.plan_infer import PERSONAL, names_of, read_seed
+from tideline.text import counted, shown
 
 MOST_NAMES = 100
 LONGEST_NAME = 60
@@ -34,14 +37,14 @@ ORDERS = (
     *("order_id", "order_number", "order_no", "invoice_no", "invoice_id", "invoice"),
     *("transaction_id", "order"),
 )
-AMOUNTS = ("revenue", "total", "amount", "order_total", "total_amount", "grand_total", "sales")
-# Words of names of columns that may hold what a person paid.
-MONEY = {*AMOUNTS, "dollar", "dollars", "usd", "eur", "euro", "euros", "gbp", "value", "price"}
-MONEY |= {"paid", "spent", "spend", "betrag", "umsatz", "preis", "bedrag", "montant", "importe"}
 QUANTITIES, PRICES = ("quantity", "qty"), ("unit_price", "price", "unitprice")
 ADDRESSES = ("url", "page_url", "uri", "path", "request", "request_url", "page_path")
 # Share of the rows that must have the properties that the tracking plan requires.
 FILLED = 0.95
+# Ends the name of an event whose rows lack what the plan requires of the event.
+LOGGED = "_logged"
+# The values of a column that are shown, if each is in this share of the rows.
+MOST_SHOWN, MANY_ROWS = 5, 0.01
 
 
 @dataclass
@@ -166,9 +169,9 @@ def named_events(columns: Columns, name: str, refused: list[str], seeds: Path) -
                 lacking[needed] = rows - found
         if any(absent > (1 - FILLED) * rows for absent in lacking.values()):
             wanted = " and ".join(lacking)
-            given[-1] = f"{own}_logged"
+            given[-1] = own + LOGGED
             lines.append(
-                f"    {quoted(value)}: {own}_logged  {said}; {event} needs {wanted}: map "
+                f"    {quoted(value)}: {own}{LOGGED}  {said}; {event} needs {wanted}: map "
                 f"{'it' if len(lacking) == 1 else 'them'} under properties and write {event}"
             )
         else:
@@ -199,30 +202,55 @@ def one_event(
     stem = re.sub(r"[^a-z]+", "_", words(columns.log.path.name.split(".")[0])).strip("_")
     own = event_key(f"{stem or 'row'}_recorded")
     line = f"event: {{constant: {own}}}  # no column is called an event: what is a row?"
-    others = other_events(columns, free, seeds)
+    others = other_events(columns, free, seeds, who)
     return EventGuess([*doubt, line, *others, *(perhaps_purchase(columns, free, who, when))])
 
 
-def other_events(columns: Columns, free: list[str], seeds: Path) -> list[str]:
+def other_events(columns: Columns, free: list[str], seeds: Path, who: str | None) -> list[str]:
     """Comments on the columns with few values: one of them may hold event names."""
     few = {
         name: columns.counts(name).distinct
         for name in free
         if columns.kind(name) == "VARCHAR"
         and columns.filled[name] >= FILLED * columns.rows
+        and not {*columns.words[name].split("_")} & (NOT_IDS | PERSONAL)
         and 2 <= columns.counts(name).distinct <= FEW < columns.rows
         and not objection(columns, name)
     }
     if not few:
         return []
     best = max(few, key=lambda name: few[name])
-    others = [f"{quoted(name)} ({counted(n, 'value')})" for name, n in few.items() if name != best]
+    others = [
+        f"{quoted(name)} ({counted(n, 'value')}{first_values(columns, name, who)})"
+        for name, n in few.items()
+        if name != best
+    ]
     return [
         f"# Does {quoted(best)} ({counted(few[best], 'value')}) say what happened? Then write "
         "instead of the line above:",
         *(f"# {line}" for line in named_events(columns, best, [], seeds).lines),
         *([f"# Other columns of few values: {', '.join(others)}."] if others else []),
     ]
+
+
+def first_values(columns: Columns, name: str, who: str | None) -> str:
+    """The most frequent values of a column after a colon; nothing if they may be personal.
+
+    What a person did differs from row to row, unlike a name; and each value has many rows.
+    """
+    if not who:
+        return ""
+    value, person = text_of(name), text_of(who)
+    people, several = columns.row(
+        "count(*), count(*) filter (where n > 1)",
+        f"(select count(distinct {value}) as n from _tl_log where {person} is not null "
+        f"group by {person} having count(*) > 1)",
+    )
+    values = columns.values(name, FEW)
+    if 2 * several < people or any(rows < MANY_ROWS * columns.rows for _, rows in values):
+        return ""
+    more = ", ..." if values[MOST_SHOWN:] else ""
+    return f": {', '.join(shown(each) for each, _ in values[:MOST_SHOWN])}{more}"
 
 
 def perhaps_purchase(
@@ -256,9 +284,11 @@ def perhaps_purchase(
 
 
 def money(columns: Columns, name: str) -> bool:
-    """Whether a column holds numbers of which most are positive."""
+    """Whether a column holds numbers in at least half of the rows, of which most are positive."""
     number = columns.number(name)
-    return number is not None and 2 * columns.count(f"{number[0]} > 0") > columns.filled[name]
+    if number is None or 2 * columns.filled[name] < columns.rows:
+        return False
+    return 2 * columns.count(f"{number[0]} > 0") > columns.filled[name]
 
 
 REQUEST = r"(GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH) \S+.*"

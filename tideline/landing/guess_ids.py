@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from tideline.landing.log_columns import (
     ENOUGH,
     INTEGERS,
+    MONEY,
     Columns,
     Counts,
     last_word,
@@ -55,6 +56,9 @@ UUID = r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}|[0-9a-fA-F]{24,64}
 # An id has a digit and no blank; dates and times are not ids.
 ID_LIKE, DATE = r"\S*\d\S*", r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*|1\d{9}(\d{3})?([.]\d+)?"
 ADDRESS = r"\d{1,3}([.]\d{1,3}){3}|[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)+"
+WITH_DECIMALS = r"\D{0,4}\d+[.,]\d{1,2}\D{0,4}"
+# A user filled in fewer rows may be known otherwise by a column filled in nearly all.
+OFTEN, NEARLY_ALWAYS = 0.9, 0.95
 # If more than this share of the values occur once, they identify rows.
 ONCE = 0.98
 # Up to this share of the values may occur with several users.
@@ -109,6 +113,8 @@ def find_ids(columns: Columns, taken: set[str]) -> Ids:
         ids.lines += nobody(columns, free)
     elif "user_id" not in ids.used:
         find_by_evidence(columns, free, ids)
+    elif "anonymous_id" not in ids.used:
+        ids.lines += without_user(columns, free, ids)
     return ids
 
 
@@ -325,7 +331,9 @@ def find_anonymous(columns: Columns, free: list[str], ids: Ids) -> None:
         return
     for name in free:
         is_address = columns.words[name] in ADDRESSES or (
-            columns.kind(name) == "VARCHAR" and columns.share(name, ADDRESS) >= 0.95
+            columns.kind(name) == "VARCHAR"
+            and columns.share(name, ADDRESS) >= 0.95
+            and not is_price(columns, name)
         )
         if is_address:
             counts = columns.counts(name)
@@ -376,15 +384,42 @@ def find_by_evidence(columns: Columns, free: list[str], ids: Ids) -> None:
             ids.lines.append(f"# user_id: {quoted(name)}  # could be a person's id: {said}")
 
 
+def without_user(columns: Columns, free: list[str], ids: Ids) -> list[str]:
+    """Questions about columns of ids that are filled where the column of the user often is not."""
+    user = columns.counts(ids.used["user_id"])
+    if user.filled >= OFTEN * columns.rows:
+        return []
+    return [
+        f"# anonymous_id: {quoted(name)}  # filled in {columns.filled[name] / columns.rows:.1%} of "
+        f"the rows, {quoted(ids.used['user_id'])} in {user.filled / columns.rows:.1%}: map it too "
+        "if it names a device or card"
+        for name in free
+        if name not in ids.used.values()
+        and columns.filled[name] >= NEARLY_ALWAYS * columns.rows
+        and could_name(columns, name)
+        and not is_amount(columns, name)
+        and columns.share(name, ID_LIKE) >= 0.9
+        and columns.counts(name).distinct >= user.distinct
+    ]
+
+
 def could_name(columns: Columns, name: str) -> bool:
     """Whether the values of a column could be ids of people, judged without other columns."""
-    kind = columns.kind(name)
-    if kind not in ("VARCHAR", "UUID", *INTEGERS) or {*columns.words[name].split("_")} & NOT_IDS:
+    kind, own = columns.kind(name), {*columns.words[name].split("_")}
+    if kind not in ("VARCHAR", "UUID", *INTEGERS) or own & NOT_IDS or is_price(columns, name):
         return False
     if columns.rows < ENOUGH or max(columns.share(name, each) for each in (DATE, EMAIL)) > 0.5:
         return False
     counts = columns.counts(name)
     return counts.distinct >= FEWEST and not objection(columns, counts)
+
+
+def is_price(columns: Columns, name: str) -> bool:
+    """Whether a column has a word for money, or text of which most are numbers with decimals."""
+    if {*columns.words[name].split("_")} & MONEY:
+        return True
+    is_text = columns.kind(name) == "VARCHAR"
+    return is_text and (columns.share(name, WITH_DECIMALS) > 0.5 or bool(columns.number(name)))
 
 
 def belongs(columns: Columns, name: str, owner: str, is_mutual: bool) -> str | None:

@@ -34,7 +34,7 @@ DATES = (
 CLOCKS = (
     *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %H:%M:%S,%f", "T%H:%M:%S", " %I:%M %p"),
     *(" %I:%M:%S %p", ":%H:%M:%S %z", " %H:%M:%S %z", " %H:%M:%S %Z", " %H:%M %z", ", %H:%M"),
-    *(", %H:%M:%S", " %H%M%S", "%H%M%S"),
+    *(", %H:%M:%S", " %H%M%S", "%H%M%S", " %Hh%M", " %H.%M", " %H.%M Uhr", " %H:%M Uhr"),
 )
 FORMATS = (
     *(date + clock for date, clock in product(DATES, CLOCKS)),
@@ -43,7 +43,7 @@ FORMATS = (
 NEAR = "between timestamp '1970-01-02' and timezone('UTC', now())::timestamp + interval 366 day"
 # Numbers as text, usual in JSON and for 16 or more digits, which a double does not hold exactly.
 EPOCH = r"\d{9,19}([.]\d+)?"
-CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?"
+CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?|\d{1,2}([:.h]\d{2}|[:.]\d{2} Uhr)"
 ZONED = r":\d\d.*([zZ]|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
 
 
@@ -118,9 +118,9 @@ def read_column(columns: Columns, name: str) -> Reading | None:
 
 def read_epoch(columns: Columns, name: str) -> Reading | None:
     """The reading of numbers since 1970; None unless nearly all are from 1990 on."""
-    column, filled = f"try_cast({identifier(name)} as double)", columns.filled[name]
-    for unit, micros in UNITS.items():
-        sql = f"try(make_timestamp(cast(round({column} * {micros}) as bigint)))"
+    filled = columns.filled[name]
+    for unit in UNITS:
+        sql = epoch(identifier(name), unit)
         rows = columns.count(f"{sql} {NEAR} and {sql} >= timestamp '1990-01-01'")
         if rows < READABLE * filled:
             continue
@@ -131,6 +131,12 @@ def read_epoch(columns: Columns, name: str) -> Reading | None:
             (name,), f"column: {quoted(name)}", f"unit: {unit}", sql, rows, filled, evidence
         )
     return None
+
+
+def epoch(number: str, unit: str) -> str:
+    """SQL of a number since 1970 UTC, or its text, as a UTC time: null if there is no such time."""
+    micros = f"round(try_cast({number} as double) * {UNITS[unit]})"
+    return f"try(make_timestamp(cast({micros} as bigint)))"
 
 
 def is_in_order(columns: Columns, sql: str) -> bool:
@@ -219,7 +225,12 @@ def swapped(format: str) -> str | None:
     """The format with day and month exchanged; None unless both are numbers."""
     if "%m" not in format or "%d" not in format or format.startswith("%Y"):
         return None
-    return format.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
+    return day_and_month_exchanged(format)
+
+
+def day_and_month_exchanged(text: str) -> str:
+    """A text that holds a format, with the day in place of the month."""
+    return text.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
 
 
 def decide(columns: Columns, sqls: dict[str, str]) -> tuple[str, str, str | None]:

@@ -22,7 +22,7 @@ from pathlib import Path
 import duckdb
 
 from tideline.landing.compiler import Compiler
-from tideline.landing.landed_report import report
+from tideline.landing.landed_report import Report, report
 from tideline.landing.landings import (
     NOTE,
     also_landed_as,
@@ -39,6 +39,7 @@ from tideline.landing.plan_check import SEEDS
 from tideline.landing.plan_infer import InferError, shown_name
 from tideline.landing.plan_stale import stale_lines, stale_warning
 from tideline.landing.proposal import propose_for
+from tideline.landing.time_doubts import PLAUSIBLE, time_doubts
 from tideline.progress import Progress
 from tideline.text import counted, shown, shown_path
 from tideline.usage import parser as parser_of
@@ -46,6 +47,7 @@ from tideline.warehouse.duckdb_file import close_off, only_row
 from tideline.warehouse.paths import path_of
 
 EXAMPLES = 5
+MANY_LOST = 0.01
 RELEARN = "If a build has read them, the next one trains personas and models anew."
 
 
@@ -54,12 +56,14 @@ class Landed:
     """The result of landing one log: row counts, and examples.
 
     rows = landed + the sum of filtered. `unreadable_rows` and `untimed_rows` are part of `landed`;
-    their examples are (line, problem) in `unreadable` and (line, text) in `untimed`. `lost` lists
-    expressions that omit unreadable values: key of the mapping, columns, number of rows, first
-    line. `unmatched` holds the values under `event.names` that no row has, with the most similar
-    value of the rows. `copies` counts rows identical to an earlier one; it is 0 in a mapping with
-    an event id. `replaced` is the log, mapping and number of rows of the former landing;
-    `other_names` are the names of other landings of the same log.
+    their examples are (line, problem) in `unreadable` and (line, text) in `untimed`. So are the
+    `far_rows`, whose time is before 1990 or far in the future. `doubts` are sentences about the
+    times. `lost` lists expressions that omit unreadable values: key of the mapping, columns, number
+    of rows, first line, number of rows in which the columns are filled. `unmatched` holds the
+    values under `event.names` that no row has, with the most similar value of the rows. `copies`
+    counts rows identical to an earlier one; it is 0 in a mapping with an event id. `replaced` is
+    the log, mapping and number of rows of the former landing; `other_names` are the names of other
+    landings of the same log.
     """
 
     log: Path
@@ -71,7 +75,9 @@ class Landed:
     unreadable: list[tuple[int, str]]
     untimed_rows: int
     untimed: list[tuple[int, str | None]]
-    lost: list[tuple[str, str, int, int]]
+    far_rows: int
+    doubts: list[str]
+    lost: list[tuple[str, str, int, int, int]]
     unmatched: dict[str, str | None]
     copies: int
     replaced: tuple[str, str, int] | None
@@ -103,19 +109,17 @@ class Landed:
         out += [f"  filtered by {condition}: {n:,}" for condition, n in self.filtered.items()]
         out += [f"  {self.log.name}:{line}: {why}" for line, why in self.unreadable]
         if self.unreadable_rows:
-            out.append("  Unreadable rows are landed too; the graph quarantines them.")
+            out.append("  Unreadable rows are landed too; a build quarantines them.")
         if self.untimed_rows:
             line, text = self.untimed[0]
             out.append(
                 f"  {counted(self.untimed_rows, 'row has', 'rows have')} no readable time "
-                f"({self.log.name}:{line}: {text!r}) and will be quarantined. If there are many, "
-                "say how to read it: "
-                "time: {column: ..., format: '%d/%m/%Y %H:%M'}"
+                f"({self.log.name}:{line}: {text!r}) and will be quarantined."
             )
         out += [
             f"  {key}: {counted(rows, 'value')} of {columns} cannot be read and "
             f"{'is' if rows == 1 else 'are'} left out, first in {self.log.name}:{line}"
-            for key, columns, rows, line in self.lost
+            for key, columns, rows, line, _ in self.lost
         ]
         if self.copies:
             out.append(
@@ -137,6 +141,7 @@ def land(
 
     A former landing of the same log under this name is replaced. That of another log, or of a log
     that the former mapping could read and this one mostly cannot, is replaced only if `is_forced`.
+    A time before 1990 or far in the future counts as one that cannot be read.
     Raises `LandError` or `MappingError` and leaves the landing folder unchanged then.
     """
     began = time.perf_counter()
@@ -180,22 +185,25 @@ def refuse_unreadable(path: Path, counts: dict, output: Path) -> None:
         rows, readable = only_row(
             con,
             "select count(*), count(*) filter (where messageId is not null and receivedAt is not "
-            f"null) from read_parquet({literal(str(output))})",
+            f"null and timezone('UTC', try_cast(timestamp as timestamptz)) {PLAUSIBLE}) "
+            f"from read_parquet({literal(str(output))})",
         )
     if 2 * readable < rows:
         return
-    line = (counts["untimed"] or counts["unreadable"])[0][0]
+    examples = counts["untimed"] or counts["unreadable"]
+    first = f", first {path.name}:{examples[0][0]}" if examples else ""
+    doubts = "".join(f" ({each})" for each in counts["doubts"])
     raise LandError(
         f"{path}: {unread(counts):,} of {counted(counts['landed'], 'row')} cannot be read or have "
-        f"no readable time, first {path.name}:{line}, so this landing does not replace the former "
-        f"one, of which {readable:,} of {rows:,} can be read. Correct the mapping, or land with "
+        f"no readable time since 1990{first}, so this landing does not replace the former one, of "
+        f"which {readable:,} of {rows:,} can be read{doubts}. Correct the mapping, or land with "
         "--replace"
     )
 
 
 def unread(counts: dict) -> int:
-    """The number of rows that cannot be read or have no readable time."""
-    return counts["unreadable_rows"] + counts["untimed_rows"]
+    """The number of rows that cannot be read or have no plausible time."""
+    return counts["unreadable_rows"] + counts["untimed_rows"] + counts["far_rows"]
 
 
 def replaced_by(part: Path, output: Path) -> tuple[str, str, int] | None:
@@ -211,10 +219,11 @@ def count(con: duckdb.DuckDBPyConnection, compiler: Compiler) -> dict:
     rows = f"({compiler.rows()})"
     found = con.execute(
         f"select _tl_filter, count(*), count(_tl_problem), "
-        f"count(*) filter (where _tl_problem is null and _tl_at is null) from {rows} group by 1"
+        f"count(*) filter (where _tl_problem is null and _tl_at is null), "
+        f"count(*) filter (where not _tl_at {PLAUSIBLE}) from {rows} group by 1"
     ).fetchall()
     kept = {number: rest for number, *rest in found}
-    landed, unreadable, untimed = kept.get(None, (0, 0, 0))
+    landed, unreadable, untimed, far = kept.get(None, (0, 0, 0, 0))
 
     def examples(what: str, where: str) -> list:
         return con.execute(
@@ -236,6 +245,8 @@ def count(con: duckdb.DuckDBPyConnection, compiler: Compiler) -> dict:
         "untimed": (
             examples(time_text, "_tl_problem is null and _tl_at is null") if untimed else []
         ),
+        "far_rows": far,
+        "doubts": time_doubts(compiler, landed - unreadable, untimed, far),
         "lost": list(compiler.losses()),
         "unmatched": compiler.unmatched(),
         "copies": compiler.copies(),
@@ -362,12 +373,27 @@ def remove(logs: list[Path], folder: Path, seeds: Path) -> int:
 
 def say(done: list[Landed], mapping: LogMapping, options: argparse.Namespace) -> None:
     """Print a report about the landed logs, and its warnings."""
+    said = Report(warnings=[*(doubt for landed in done for doubt in landed.doubts)])
+    said.warnings += [warning for landed in done for warning in losing(landed)]
+    said.warnings += unmatched(done)
     outputs = [landed.output for landed in done]
-    with tempfile.TemporaryDirectory() as folder, connect(Path(folder)) as con:
-        said = report(con, outputs, mapping, options.seeds, options.accept_plan)
-    print("\n".join(said.lines))
-    for warning in [*unmatched(done), *said.warnings]:
-        print(f"warning: {warning}", file=sys.stderr)
+    try:
+        with tempfile.TemporaryDirectory() as folder, connect(Path(folder)) as con:
+            report(con, outputs, mapping, options.seeds, options.accept_plan, said)
+    finally:  # what was said before an error stays true, such as lines added to the plan
+        print("".join(f"{line}\n" for line in said.lines), end="")
+        for warning in said.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+
+
+def losing(landed: Landed) -> Iterator[str]:
+    """A warning for each expression that omits many of the values of its columns."""
+    for key, columns, rows, line, filled in landed.lost:
+        if rows > MANY_LOST * filled:
+            yield (
+                f"{key} leaves out {rows:,} of {counted(filled, 'value')} of {columns}, which it "
+                f"cannot read, first in {landed.log.name}:{line}"
+            )
 
 
 def unmatched(done: list[Landed]) -> Iterator[str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -60,8 +59,9 @@ class Checked:
     `broken`; `ids` counts their identifiers by kind, and `people` their distinct first
     identifiers. `busiest` is the most rows of one person, `once` counts people with one row,
     `dated` those whose identifier is a date; `is_daily` is true if each person has one day and
-    each day one person. `plan_problem` is set if the plan has a problem: no row was compared with
-    it then.
+    each day one person. `first` and `last` are the first and last time as text, which may be beyond
+    the times of Python, and `years` lie between them. `plan_problem` is set if the plan has a
+    problem: no row was compared with it then.
     """
 
     rows: int
@@ -76,8 +76,9 @@ class Checked:
     once: int
     dated: int
     is_daily: bool
-    first: datetime | None
-    last: datetime | None
+    first: str | None
+    last: str | None
+    years: float
     midnights: int
     timed: int
     events: list[Event]
@@ -172,9 +173,10 @@ COUNTS = f"""
             where fate is null
             and (occurred_at > received_at or occurred_at < timestamp '1990-01-01')
         ),
-        min(occurred_at),
-        max(occurred_at),
-        count(*) filter (where occurred_at = date_trunc('day', occurred_at)),
+        strftime(min(occurred_at), '%Y-%m-%d %H:%M:%S'),
+        strftime(max(occurred_at), '%Y-%m-%d %H:%M:%S'),
+        coalesce((epoch(max(occurred_at)) - epoch(min(occurred_at))) / (86400 * 365.25), 0),
+        count(*) filter (where {{clock}} = date_trunc('day', {{clock}})),
         count(occurred_at),
         count(*) filter (where {OWNED})
     from fates
@@ -201,13 +203,19 @@ PEOPLE = f"""
 
 
 def check_landed(
-    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], seeds: Path = SEEDS
+    con: duckdb.DuckDBPyConnection,
+    paths: Sequence[Path],
+    seeds: Path = SEEDS,
+    timezone: str = "UTC",
 ) -> Checked:
-    """Count the messages of landed files."""
+    """Count the messages of landed files; midnights are those of the timezone."""
     plan = read_seed(seeds, "tracking_plan.csv")
     problems = check(seeds)
     judge(con, paths, seeds, [] if problems else plan)
-    rows, accepted, repeats, clamped, first, last, midnights, timed, owned = only_row(con, COUNTS)
+    clock = f"timezone({literal(timezone)}, timezone('UTC', occurred_at))"
+    rows, accepted, repeats, clamped, first, last, years, midnights, timed, owned = only_row(
+        con, COUNTS.format(clock=clock)
+    )
     people, busiest, once, dated, is_daily = only_row(con, PEOPLE)
     events = [
         # An empty plan accepts all events.
@@ -244,6 +252,7 @@ def check_landed(
         is_daily=is_daily,
         first=first,
         last=last,
+        years=years,
         midnights=midnights,
         timed=timed,
         events=events,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,7 +12,7 @@ import duckdb
 import yaml
 
 from tideline.declarations.unreachable import declared_rules, sentences
-from tideline.landing.guess_event import known_events
+from tideline.landing.guess_event import LOGGED, known_events
 from tideline.landing.landed_check import Event, check_landed
 from tideline.landing.landed_words import summary, warnings
 from tideline.landing.mapping import LogMapping
@@ -26,7 +26,12 @@ from tideline.landing.plan_infer import (
     renamed,
     shown_name,
 )
-from tideline.landing.plan_stale import stale_lines, stale_warning
+from tideline.landing.plan_stale import (
+    looser_lines,
+    looser_warning,
+    stale_lines,
+    stale_warning,
+)
 from tideline.text import counted, shown, shown_path
 
 MOST_LINES = 5
@@ -46,19 +51,22 @@ def report(
     mapping: LogMapping,
     seeds: Path,
     is_accepting: bool,
-) -> Report:
+    said: Report,
+) -> None:
     """Check files landed with a mapping; add their unknown events to the plan if `is_accepting`.
 
-    Raises InferError if the plan cannot be changed.
+    Adds to `said`. Raises InferError if the plan cannot be changed.
     """
-    said = Report()
-    checked = check_landed(con, outputs, seeds)
+    checked = check_landed(con, outputs, seeds, mapping.time.timezone)
+    looser = looser_lines(con, outputs, seeds)
     if is_accepting and checked.unknown():
         proposal = infer_unknown(con, outputs, seeds)
+        known = known_events(seeds)
         accepted = accept(proposal.rows, seeds, [path.stem for path in outputs])
+        said.warnings += doubtful_names(accepted.events, known)
         said.lines.append(accepted_lines(accepted, seeds))
         said.lines += [f"  {note}" for note in proposal.notes]
-        checked = check_landed(con, outputs, seeds)
+        checked = check_landed(con, outputs, seeds, mapping.time.timezone)
     said.lines.append(summary(checked, mapping, seeds))
     named = [each.name for each in checked.events if each.name and each.accepted]
     why = "is in this landing, which brings these segments no members"
@@ -68,9 +76,10 @@ def report(
     unknown = checked.quarantined_as_unknown()
     if unknown:
         said.warnings.append(unknown_warning(unknown, mapping, seeds, is_accepting))
+    if looser:
+        said.warnings.append(looser_warning(looser, seeds))
     if stale := stale_lines(con, outputs, seeds):
         said.warnings.append(stale_warning(stale, seeds))
-    return said
 
 
 def accepted_lines(accepted: Accepted, seeds: Path) -> str:
@@ -98,12 +107,28 @@ def unknown_warning(
             f"Land again with --accept-plan to add them to {plan}, or give them names of the plan "
             "under `event` in the mapping."
         )
-    names = sorted(known_events(seeds))
+    known = known_events(seeds)
     for event in unknown:
-        near = get_close_matches(event.name or "", names, n=1, cutoff=0.8)
-        if near and event.name:
-            said.append(f"{shown_name(event.name)}: did you mean `{near[0]}`?")
+        if near := near_event(event.name or "", known):
+            said.append(f"{shown_name(event.name or '')}: did you mean `{near}`?")
     return " ".join(said)
+
+
+def doubtful_names(added: list[str], known: Collection[str]) -> Iterator[str]:
+    """A warning for each event that was added to the plan and is called nearly like a known one."""
+    for event in added:
+        if near := near_event(event, known):
+            yield f"`{event}` was added; did you mean `{near}`?"
+
+
+def near_event(event: str, known: Collection[str]) -> str | None:
+    """The known event that is called nearly like another; None if none is.
+
+    A proposal appends `_logged` to a known name on purpose.
+    """
+    if event.removesuffix(LOGGED) in known:
+        return None
+    return next(iter(get_close_matches(event, sorted(known), n=1, cutoff=0.8)), None)
 
 
 def why_not_added(unknown: list[Event], mapping: LogMapping, plan: str) -> Iterator[str]:

@@ -6,7 +6,6 @@ No identifier is shown.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 from tideline.landing.landed_check import IDS, Breach, Checked, Event
@@ -32,7 +31,9 @@ def summary(checked: Checked, mapping: LogMapping, seeds: Path, title: str = "La
         title,
         f"  rows         {checked.rows:,}",
         f"  identifiers  {kinds or 'none'}",
-        f"  time         {clock(checked.first)} to {clock(checked.last)}",
+        f"  time         {checked.first} UTC to {checked.last} UTC"
+        if checked.first
+        else "  time         none",
     ]
     if sum(n > 0 for n in checked.ids.values()) > 1:
         lines.append("  A build joins the identifiers of one person into one profile.")
@@ -46,11 +47,6 @@ def summary(checked: Checked, mapping: LogMapping, seeds: Path, title: str = "La
         events, rest = counted(len(more), "more event"), sum(each.rows for each in more)
         lines.append(f"  and {events} with {counted(rest, 'row')}")
     return "\n".join([*lines, *(f"  {line}" for line in fates(checked, mapping, seeds))])
-
-
-def clock(at: datetime | None) -> str:
-    """A timestamp as text."""
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "none"
 
 
 def remark(event: Event, checked: Checked) -> str:
@@ -174,25 +170,24 @@ def warnings(checked: Checked) -> list[str]:
             f"{checked.once:,} of {checked.people:,} people have exactly one event; is the column "
             "that is mapped to the person rather the id of a row?"
         )
-    if checked.rows >= ENOUGH and checked.refused.get("untimed", 0) > NEARLY_ALL * checked.rows:
-        found.append("hardly any row has a readable time; say its format under time")
-    if checked.first and checked.last:
-        found += doubts_of_time(checked, checked.first, checked.last)
-    return found
+    return found + doubts_of_time(checked)
 
 
-def doubts_of_time(checked: Checked, first: datetime, last: datetime) -> list[str]:
+def doubts_of_time(checked: Checked) -> list[str]:
     """Doubts about the times of the rows, as sentences."""
-    found, years = [], (last - first).days / 365.25
-    if checked.rows >= ENOUGH and first == last:
+    found, years = [], checked.years
+    if checked.rows >= ENOUGH and checked.timed and not years:
         found.append("all rows have the same time; is the right column mapped to time?")
     if years > LONGEST_YEARS:
         found.append(f"the rows span {years:.0f} years; look at the unit and format of time")
-    if checked.clamped or checked.refused.keys() & {"early", "late"}:
-        found.append("some times are before 1990 or in the future; look at how time is read")
-    if checked.timed >= ENOUGH and checked.midnights == checked.timed and first != last:
+    far = checked.clamped + sum(checked.refused.get(each, 0) for each in ("early", "late"))
+    if far:
+        some = "all" if far == checked.timed else "some"
+        found.append(f"{some} times are before 1990 or in the future; look at how time is read")
+    if checked.timed >= ENOUGH and checked.midnights == checked.timed and years:
         found.append(
             "all times are midnight: the log has dates without a time of day, so what a person "
-            "did on one day is one session"
+            "did on one day is one session, or its time of day is in another column: "
+            """time: {sql: '"Date" || '' '' || "Heure"', format: '%d/%m/%Y %Hh%M'}"""
         )
     return found

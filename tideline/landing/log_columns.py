@@ -12,7 +12,7 @@ import duckdb
 from tideline.landing.log_files import FLOATS, Log
 from tideline.landing.mapping import words
 from tideline.landing.names import identifier, literal
-from tideline.landing.readers import SAID, WRITTEN
+from tideline.landing.readers import CURRENCY, SAID, WRITTEN
 from tideline.text import counted
 from tideline.warehouse.duckdb_file import only_row
 
@@ -21,6 +21,23 @@ ENOUGH = 20
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 # Share of a column that must be numbers: the rest is omitted, and counted when it lands.
 NUMBERS = 0.9
+AMOUNTS = ("revenue", "total", "amount", "order_total", "total_amount", "grand_total", "sales")
+# Words of names of columns that may hold what a person paid.
+MONEY = {
+    *AMOUNTS,
+    "dollar",
+    "dollars",
+    "usd",
+    "eur",
+    "euro",
+    "euros",
+    "gbp",
+    "value",
+    "price",
+    "paid",
+}
+MONEY |= {"spent", "spend", "betrag", "umsatz", "preis", "bedrag", "prijs", "montant", "prix"}
+MONEY |= {"importe", "precio"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +69,14 @@ class Columns:
             f"from ({log.select})) to {literal(part)} (compression zstd)"
         )
         source = f"read_parquet({literal(part)})"
-        con.execute(f"create or replace temp view _tl_all as from {source}")
+        self.kinds = log.columns | dict.fromkeys(scalars(con, log, source), "VARCHAR")
+        texts = ", ".join(
+            f"{c} ->> '$' as {c}"
+            for name, kind in self.kinds.items()
+            if kind != log.columns[name] and (c := identifier(name))
+        )
+        whole = f"select * replace ({texts}) from {source}" if texts else f"from {source}"
+        con.execute(f"create or replace temp view _tl_all as {whole}")
         con.execute("create or replace temp view _tl_log as from _tl_all where _tl_problem is null")
         self.problems = dict(
             con.execute(
@@ -66,8 +90,8 @@ class Columns:
         self.filled = dict(zip(self.names, filled, strict=True))
 
     def kind(self, name: str) -> str:
-        """DuckDB type of a column."""
-        return self.log.columns[name]
+        """DuckDB type of a column; mixed texts and numbers of JSON are text."""
+        return self.kinds[name]
 
     def holds_others(self, name: str) -> bool:
         """Whether a column is an object whose values are columns too."""
@@ -124,15 +148,15 @@ class Columns:
     def number(self, name: str) -> tuple[str, str] | None:
         """SQL of a column of numbers, and a remark; None if the column does not hold numbers.
 
-        Text with decimal commas or thousands separators counts as numbers if the two can be told
-        apart; a few values may be something else.
+        Text with decimal commas, thousands separators or currencies counts as numbers if it can be
+        told how to read it; a few values may be something else.
         """
         column = identifier(name)
         if self.is_number(name):
             return column, ""
         if self.kind(name) != "VARCHAR" or not self.filled[name]:
             return None
-        if not self.count(f"contains({column}, ',')"):
+        if not self.count(f"contains({column}, ',') or regexp_matches({column}, '{CURRENCY}')"):
             return None
         texts = {reader: self.count(f"{reader}({column}) is not null") for reader in WRITTEN}
         reader = max(texts, key=lambda each: texts[each])
@@ -140,9 +164,24 @@ class Columns:
         if rows < NUMBERS * self.filled[name] or rows in texts.values():
             return None
         said, unread = SAID[reader], self.filled[name] - rows
+        if self.count(f"regexp_matches({column}, '{CURRENCY}')"):
+            said += ", some with a currency"
         if unread:
             said += f"; {counted(unread, 'value')} cannot be read and will be left out"
         return f"{reader}({column})", said
+
+
+def scalars(con: duckdb.DuckDBPyConnection, log: Log, source: str) -> list[str]:
+    """The JSON columns of a log that hold no object and no array."""
+    names = [name for name, kind in log.columns.items() if kind == "JSON"]
+    if not names:
+        return []
+    tests = ", ".join(
+        f"count(*) filter (where json_type({identifier(name)}) in ('OBJECT', 'ARRAY'))"
+        for name in names
+    )
+    found = only_row(con, f"select {tests} from {source}")
+    return [name for name, objects in zip(names, found, strict=True) if not objects]
 
 
 def text_of(name: str) -> str:

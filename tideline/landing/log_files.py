@@ -42,6 +42,8 @@ INTEGER = r"-?(0|[1-9]\d{0,14})(\.0+)?"
 DECIMAL = r"-?(0|[1-9]\d*)(\.\d+)?"
 FLOATS = ("FLOAT", "DOUBLE")
 AS_USUAL = LogFormat()
+# Excel writes the delimiter into a line before the column names.
+SAYS_DELIMITER = re.compile(r"sep=([^\r\n])[\r\n]*", re.IGNORECASE)
 UNDECODED = re.compile("[\udc80-\udcff]")
 
 
@@ -263,13 +265,15 @@ def stage_text(path: Path, stage: Path, kind: str, format: LogFormat, most: int 
     with text_lines(path, format.encoding, newline) as lines:
         if kind in CSV_SUFFIXES:
             first = next(lines, None)
+            said = SAYS_DELIMITER.fullmatch(first or "")
+            first = next(lines, None) if said else first
             if first is None:
                 raise LandError(f"{path}: is empty; a CSV file begins with its column names")
-            delimiter = format.delimiter or likely_delimiter(first)
+            delimiter = format.delimiter or (said[1] if said else likely_delimiter(first))
             header = next(csv_reader([first], delimiter), [])
             names = unique(format.columns or header)
             again = [first] if format.columns else []
-            start = 1 if format.columns else 2
+            start = (1 if format.columns else 2) + bool(said)
             records = csv_records(again, lines, delimiter, len(names), start)
         else:
             names, records = [], json_records(lines, path)

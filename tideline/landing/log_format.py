@@ -11,6 +11,7 @@ from pathlib import Path
 from tideline.landing.log_files import (
     CSV_SUFFIXES,
     FIELD_LIMIT,
+    SAYS_DELIMITER,
     UNDECODED,
     csv_reader,
     likely_delimiter,
@@ -51,7 +52,11 @@ def find_format(path: Path) -> tuple[LogFormat, list[str]]:
             [f"not all lines are UTF-8; {OTHER} is the most usual other encoding"],
         )
         head = [line.encode("utf-8", "surrogateescape").decode(OTHER, "replace") for line in head]
-    usual = likely_delimiter(head[0])
+    said = SAYS_DELIMITER.fullmatch(head[0])
+    head = head[1:] if said else head
+    if not head:
+        return LogFormat(encoding=encoding), seen
+    usual = said[1] if said else likely_delimiter(head[0])
     delimiter = find_delimiter(head, usual)
     row = next(csv_reader([head[0]], delimiter), [])
     columns = None

@@ -197,6 +197,8 @@ def check_columns(mapping: LogMapping, columns: Iterable[str], log: str) -> None
         for key, column in [*named, *((f"types.{name}", name) for name in mapping.format.types)]
         if column not in columns
     ]
+    if missing and len(columns) == 1 and re.search(r"[;,|\t]|\s{2}", columns[0]):
+        missing.append(f"{log} was read as one column: is csv.delimiter missing or wrong?")
     if missing:
         raise MappingError("\n".join(f"{mapping.path}: {each}" for each in missing))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from tideline.warehouse.duckdb_file import only_row, reason
 
 # An event with fewer rows may be a typing error, and so may a property in fewer of its rows.
 LEAST_ROWS = 10
+MOST_RARE = 20
 MOST_ROWS = 2_000_000  # of more rows, every second, third, ... is read
 MOST_LANDED_ROWS = 500_000  # the limit while landing, with limited memory
 LEAST_SHARE = 0.01
@@ -147,8 +148,10 @@ def infer(warehouse: Path | None, landing: Path, seeds: Path, everything: bool) 
             )
         known = properties_of(read_seed(seeds, "tracking_plan.csv"))
         events = sample_events(con, seeds, proposal.notes)
-        if not events:
+        rare = [*rare_events(con, known)]
+        if not events and not rare:
             raise InferError(f"no event has landed in {proposal.origin} {LEAST_ROWS} times or more")
+        proposal.notes += rare
         for event, rows in events:
             if event in TRAIT_CALLS and (everything or event not in known):
                 proposal.rows.append(row_of(event, description=f"{counted(rows, 'row')} landed"))
@@ -172,6 +175,32 @@ def infer_unknown(
         if event not in known:
             add_event(con, proposal, event, rows, set(), is_known=False, is_lenient=True)
     return proposal
+
+
+def rare_events(con: duckdb.DuckDBPyConnection, known: Collection[str]) -> Iterator[str]:
+    """Notes about unknown events with too few rows, each with the line to add for it."""
+    found = con.execute(RARE_EVENTS).fetchall()
+    new = [(event, rows) for event, rows in found if event not in known and is_event_name(event)]
+    for event, rows in new[:MOST_RARE]:
+        yield (
+            f"{event} ({counted(rows, 'row')}) is left out: an event with fewer than {LEAST_ROWS} "
+            f"rows may be a typing error. If it is not, add `{event},,,,,,What happened`"
+        )
+    if more := len(new[MOST_RARE:]):
+        yield f"{counted(more, 'more event is', 'more events are')} left out, for the same reason"
+
+
+def types_of(
+    con: duckdb.DuckDBPyConnection, paths: Sequence[Path], seeds: Path, events: Iterable[str]
+) -> dict[tuple[str, str], str | None]:
+    """The types of the properties of some events of landed files, by event and property."""
+    read_files(con, paths, seeds, [])
+    sample_events(con, seeds, [], MOST_LANDED_ROWS)
+    return {
+        (event, each.name): loose_type(each)
+        for event in events
+        for each in (Property(*row) for row in con.execute(PROPERTIES, [event]).fetchall())
+    }
 
 
 def read_seed(seeds: Path, file: str) -> list[Row]:
@@ -310,6 +339,14 @@ EVENTS = f"""
     group by event_name
     having count(*) >= {LEAST_ROWS}
     order by event_name
+"""
+RARE_EVENTS = f"""
+    select event_name, count(*)
+    from sampled
+    where event_name is not null
+    group by event_name
+    having count(*) < {LEAST_ROWS}
+    order by 2 desc, 1
 """
 # Statistics of the properties of an event; an alias counts as its property.
 PROPERTIES = f"""

@@ -1,4 +1,4 @@
-"""Finds lines of the tracking plan from --accept-plan whose events no landing has any more."""
+"""Finds lines of the tracking plan from --accept-plan that a corrected landing no longer fits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tideline.declarations.macros import render
 from tideline.landing.landings import landings
 from tideline.landing.names import literal
 from tideline.landing.plan_accept import PLAN, accepted_from
-from tideline.landing.plan_infer import read_seed
+from tideline.landing.plan_infer import read_seed, types_of
 from tideline.text import shown_path
 
 
@@ -35,6 +35,34 @@ def stale_lines(
         landed = f"select distinct {render('event_key', 'event')} from read_parquet"
         kept |= {event for (event,) in con.execute(f"{landed}([{', '.join(paths)}])").fetchall()}
     return {event: found for event, found in lines.items() if event not in kept}
+
+
+def looser_lines(
+    con: duckdb.DuckDBPyConnection, outputs: Sequence[Path], seeds: Path
+) -> dict[int, str]:
+    """Lines accepted from these landings alone that say text where all values now have a narrower
+    type, with that type. A value that breaks its type is counted as a broken rule instead.
+    """
+    names = {path.stem for path in outputs}
+    texts = {
+        line: (row["event_name"], row["property"])
+        for line, row in read_seed(seeds, PLAN)
+        if row["property_type"] == "text" and names.issuperset(accepted_from(row) or [""])
+    }
+    events = {event for event, _ in texts.values()}
+    types = types_of(con, outputs, seeds, events) if texts else {}
+    found = {line: types.get(key) or "text" for line, key in texts.items()}
+    return {line: kind for line, kind in found.items() if kind != "text"}
+
+
+def looser_warning(looser: dict[int, str], seeds: Path) -> str:
+    """A warning that names the type to write in each line."""
+    said = "; ".join(
+        f"line {line} says text, the log has {kind}s: write {kind}" for line, kind in looser.items()
+    )
+    return (
+        f"a corrected mapping gives properties another type than {shown_path(seeds / PLAN)}: {said}"
+    )
 
 
 def stale_warning(stale: dict[str, list[int]], seeds: Path) -> str:

@@ -59,7 +59,7 @@ def tried(con: duckdb.DuckDBPyConnection, log: Log, text: str, folder: Path, see
         con.execute(f"copy ({compiler.messages()}) to {literal(part)} (compression zstd)")
     except duckdb.Error as error:
         return cannot_land(compiler.blame(error))
-    checked = check_landed(con, [part], seeds)
+    checked = check_landed(con, [part], seeds, mapping.time.timezone)
     title, added = "This mapping lands:", []
     if checked.unknown():
         proposal = infer_unknown(con, [part], seeds)
@@ -70,7 +70,7 @@ def tried(con: duckdb.DuckDBPyConnection, log: Log, text: str, folder: Path, see
             *(f"  {note}" for note in proposal.notes),
         ]
         with extended(proposal.rows, seeds) as accepted:
-            checked = check_landed(con, [part], accepted)
+            checked = check_landed(con, [part], accepted, mapping.time.timezone)
     lines = summary(checked, mapping, seeds, title).splitlines()
     lines += [f"warning: {each}" for each in warnings(checked)] + added
     return "\n" + "\n".join(f"# {line}".rstrip() for line in lines) + "\n"

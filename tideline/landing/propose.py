@@ -13,15 +13,22 @@ import duckdb
 
 from tideline.landing.guess_event import REQUEST, EventGuess, find_event
 from tideline.landing.guess_ids import find_ids
-from tideline.landing.guess_time import Reading, find_time, read_column
+from tideline.landing.guess_time import (
+    Reading,
+    day_and_month_exchanged,
+    find_time,
+    read_column,
+)
 from tideline.landing.log_columns import Columns, quoted, quoted_sql, text_of
 from tideline.landing.log_files import Log, open_log
 from tideline.landing.log_format import OTHER, find_format
 from tideline.landing.mapping import LogFormat
 from tideline.landing.names import identifier
+from tideline.landing.plan_infer import ends_like_id
 from tideline.text import counted
 
 MOST_ROWS = 5_000_000  # of a longer log, only the first rows are read
+RARE = 0.001  # a column filled in fewer rows may be a typing error
 RECEIVED = ("received_at", "collector_tstamp", "ingested_at", "server_time")
 BROWSER = "(Mozilla|Opera)/.*"
 # Columns for the context, where a build detects bots, devices, referrers and campaigns.
@@ -117,7 +124,7 @@ def time_lines(time: Reading | None) -> list[str]:
     if not time.doubt:
         return [time.line("time")]
     first = time.line("time")
-    other = first.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
+    other = day_and_month_exchanged(first)
     return [f"# {time.doubt} Remove the # before the right one.", f"# {first}", f"# {other}"]
 
 
@@ -162,10 +169,12 @@ def property_lines(columns: Columns, names: list[str], event: EventGuess) -> lis
         while key in taken:
             key += "_2"
         taken.add(key)
-        value, kind = value_of(columns, name)
+        value, kind = value_of(columns, name, key)
         kind += ", the event as the log calls it" if name == event.column else ""
         share = columns.filled[name] / columns.rows
         filled = "" if share == 1 else f", filled in {share:.1%}"
+        if share < RARE:
+            filled = f", filled in {counted(columns.filled[name], 'row')}"
         lines.append(f"  {quoted(key)}: {value}  # {kind}{filled}")
         if columns.share(name, REQUEST) > 0.9:
             url = f"split_part({identifier(name)}, ' ', 2)"
@@ -174,14 +183,13 @@ def property_lines(columns: Columns, names: list[str], event: EventGuess) -> lis
     return ["properties:  # every other column; keep what you need", *lines] if lines else []
 
 
-def value_of(columns: Columns, name: str) -> tuple[str, str]:
-    """YAML of a column as the value of a property, and its type in words."""
+def value_of(columns: Columns, name: str, key: str) -> tuple[str, str]:
+    """YAML of a column as the value of a property `key`, and its type as in the tracking plan."""
     number = columns.number(name)
     if number and number[1]:
         return f"{{sql: {quoted_sql(number[0])}}}", number[1]
     if number:
-        kind = columns.kind(name)
-        return quoted(name), "integer" if "INT" in kind else "number"
+        return quoted(name), "text" if ends_like_id(key) else "number"
     kind = columns.kind(name)
     if kind == "VARCHAR":
         word = "text"
@@ -193,7 +201,9 @@ def value_of(columns: Columns, name: str) -> tuple[str, str]:
             word = "text: are its commas decimal or between thousands? Write "
             word += f"{read} or {read.replace('decimal', 'thousands')}"
         return quoted(name), word
-    return quoted(name), {"BOOLEAN": "boolean", "JSON": "object or array"}.get(kind, kind.lower())
+    if kind == "JSON" or kind.endswith("]") or kind.startswith(("STRUCT", "MAP")):
+        return quoted(name), "object or array"
+    return quoted(name), "boolean" if kind == "BOOLEAN" and not ends_like_id(key) else "text"
 
 
 def format_lines(format: LogFormat, seen: list[str]) -> list[str]:

@@ -11,9 +11,14 @@ import duckdb
 
 from tideline.warehouse.duckdb_file import only_row
 
+# A blank, also one that keeps a line together, and the signs and codes of currencies.
+BLANK = "[\\s\u00a0\u202f]"
+CURRENCY = r"(?i:€|[$]|£|EUR|USD|GBP|kr[.]?|CHF)"
+# A currency is left out before and after a number, but not the minus before it.
+BEFORE, AFTER = rf"^{BLANK}*(?:(-?){CURRENCY}{BLANK}*)?", rf"{BLANK}*{CURRENCY}?{BLANK}*$"
 # Regular expressions of numbers, by the function that reads them.
 WRITTEN = {
-    "decimal_comma": r"-?\d{1,3}([.]\d{3})+(,\d+)?|-?\d+(,\d+)?",
+    "decimal_comma": rf"-?\d{{1,3}}((?:[.]|{BLANK})\d{{3}})+(,\d+)?|-?\d+(,\d+)?",
     "thousands_comma": r"-?\d{1,3}(,\d{3})+([.]\d+)?|-?\d+([.]\d+)?",
 }
 SAID = {
@@ -21,7 +26,7 @@ SAID = {
     "thousands_comma": "numbers with commas between thousands",
 }
 BARE = {
-    "decimal_comma": "replace(replace({text}, '.', ''), ',', '.')",
+    "decimal_comma": f"replace(regexp_replace({{text}}, '[.]|{BLANK}', '', 'g'), ',', '.')",
     "thousands_comma": "replace({text}, ',', '')",
 }
 # Functions that return null for an unreadable value instead of an error.
@@ -35,7 +40,9 @@ def create_readers(con: duckdb.DuckDBPyConnection) -> None:
     """Create the functions; they return numbers unchanged."""
     for name, written in WRITTEN.items():
         sent = "cast(written as varchar)"
-        text = f"trim({sent}, ' \"')"  # JSON strings have quotes, JSON numbers do not
+        # JSON strings have quotes, JSON numbers do not.
+        text = f"regexp_replace(trim({sent}, '\"'), '{BEFORE}', '\\1')"
+        text = f"regexp_replace({text}, '{AFTER}', '')"
         con.execute(
             f"create or replace temp macro {name}(written) as case "
             "when typeof(written) not in ('VARCHAR', 'JSON') or typeof(written) = 'JSON' "
