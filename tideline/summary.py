@@ -23,7 +23,7 @@ LONGEST_REASON = 100
 MOST_RULES = 3
 # Ends a rule of `identity_blocked` that begins with the type of an identifier.
 OF_TWO = "_of_two_accounts"
-RULES = {
+REFUSALS = {
     "blocklisted": "that name nobody",
     "shared_device": "whose device has several accounts",
     "shared_by_many": "that too many share",
@@ -120,7 +120,7 @@ def in_words(rule: str) -> str:
     """A rule of `identity_blocked` in words that follow a number."""
     if rule.endswith(OF_TWO):
         return f"whose {rule.removesuffix(OF_TWO)} has several accounts"
-    return RULES.get(rule, "beyond what one profile may hold")
+    return REFUSALS.get(rule, "beyond what one profile may hold")
 
 
 def unreachable(warehouse: Warehouse) -> list[str]:

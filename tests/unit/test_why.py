@@ -115,7 +115,8 @@ def warehouse(tmp_path, monkeypatch):
             create table segments as select * from (values
                 ('reader', 'loans >= 3 and amount > 1 and joined < timestamp ''2026-02-01''', 1),
                 ('idle', 'loans = 0', 2)
-            ) as t (segment_name, rule, priority);
+            ) as t (segment_name, rule, priority), (select 'live' as lifecycle);
+            insert into segments values ('draft', 'loans > 0', 3, 'draft');
             create table segment_memberships as
             select
                 'p1' as profile_id, 'reader' as segment_name,

@@ -18,7 +18,7 @@ from tideline.declarations.macros import MacroError, Macros
 from tideline.declarations.rules import columns_of_rule, parse
 from tideline.declarations.segments import Declared, label_parts
 from tideline.segments.reasons import Reason, lines_of, reason_of
-from tideline.segments.why import value_in
+from tideline.segments.why import built_rules, value_in
 from tideline.text import counted, shown
 from tideline.warehouse.connection import DuckDBWarehouse
 from tideline.warehouse.errors import DeclarationError
@@ -121,11 +121,7 @@ def preview(
         "select count(*), count_if(_is_in), count_if(_was_in), count_if(_is_in and not _was_in), "
         "count_if(_was_in and not _is_in) from _judged"
     )[0]
-    (is_built,) = warehouse.query(
-        f"select count(*) > 0 from {warehouse.table('segments')} "
-        "where segment_name = ? and lifecycle = 'live'",
-        [segment.name],
-    )[0]
+    is_built = segment.name in built_rules(warehouse)
     overlaps = warehouse.query(
         f"select others.segment_name, count(*) from {memberships} as others "
         "join _judged on others.profile_id = _judged.profile_id "

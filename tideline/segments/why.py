@@ -84,9 +84,12 @@ def profile_of(warehouse: Warehouse, person: str) -> str:
 
 
 def built_rules(warehouse: Warehouse) -> dict[str, str]:
-    """The rules that the last build has used, by segment."""
+    """The rules of the live segments that the last build has used, by segment."""
+    segments = warehouse.table("segments")
+    if "lifecycle" not in warehouse.columns(segments):
+        raise WarehouseError("an earlier version built this warehouse; run `dbt build`")
     rows = warehouse.query(
-        f"select segment_name, rule from {warehouse.table('segments')} order by priority, 1"
+        f"select segment_name, rule from {segments} where lifecycle = 'live' order by priority, 1"
     )
     return dict(rows)
 

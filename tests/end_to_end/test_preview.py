@@ -1,0 +1,182 @@
+"""A preview says who a build would put into a segment: the numbers, the people, the labels."""
+
+import json
+
+import pytest
+import yaml
+
+from tests.support.deployment import NO_TESTS, REPOSITORY
+from tests.support.edited_project import edited_project
+from tideline.declarations.segments import read_segments, read_traits
+from tideline.segments import command
+from tideline.segments.preview import plan_rows, preview
+from tideline.warehouse.connection import DuckDBWarehouse
+from tideline.warehouse.errors import DeclarationError
+
+NEW = {
+    "owner": "Press",
+    "traits": [
+        {
+            "name": "views_then",
+            "description": "Views before the last week.",
+            "event": ["product_view", "page_view"],
+            "aggregate": "count",
+            "before": "7 days",
+        },
+        {
+            "name": "views_share",
+            "description": "Views of the last week, as a share of those before.",
+            "formula": "product_views_7d / views_then",
+        },
+        {
+            "name": "top_name",
+            "description": "Name of the most viewed jacket or shoe.",
+            "event": "product_view",
+            "aggregate": "most_frequent",
+            "property": "name",
+            "where": "category in ('jackets', 'footwear')",
+        },
+    ],
+    "segments": [
+        {
+            "name": "waking",
+            "description": "Views more than before.",
+            "label": "Waking – {top_name} – {views_share}",
+            "when": "views_share > 0.2 and event_days_in_a_row >= 1",
+            "priority": 1,
+        },
+        {
+            "name": "quiet",
+            "description": "Never logged in, or long ago.",
+            "label": "Quiet",
+            "when": "not has_logged_in or minutes_since_login > 20160 or persona_name is null",
+            "priority": 2,
+        },
+        {
+            "name": "idea",
+            "description": "A draft.",
+            "label": "Idea – {top_name}",
+            "when": "days_since_purchase < 3",
+            "priority": 3,
+            "lifecycle": "draft",
+        },
+    ],
+}
+EDITS = ("prospects.yml", "searches_7d >= 1", "searches_7d >= 4")
+
+
+@pytest.fixture(scope="module")
+def built(shared_deployment):
+    shared_deployment.sample("--people", "120", "--days", "40")
+    shared_deployment.dbt("build", *NO_TESTS)
+    shared_deployment.run("tideline", "publish")
+    return shared_deployment
+
+
+@pytest.fixture(scope="module")
+def edited(built):
+    """A project with new segments, and a changed rule."""
+    project = edited_project(built.folder, *EDITS)
+    path = project / "models" / "segments" / "press" / "new.yml"
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump(NEW, sort_keys=False))
+    return project
+
+
+def previews(built, project):
+    """The previews of the segments of a project, by name."""
+    plan, traits = plan_rows(project / "seeds"), read_traits(project)
+    with DuckDBWarehouse(built.warehouse.with_name("published.duckdb"), read_only=True) as file:
+        return {each.name: preview(file, each, traits, plan) for each in read_segments(project)}
+
+
+def members(built):
+    """Labels by segment and profile."""
+    found = {}
+    for segment, profile, label in built.query(
+        "select segment_name, profile_id, segment_label from segment_memberships"
+    ):
+        found.setdefault(segment, {})[profile] = label
+    return found
+
+
+def test_nothing_would_change_without_an_edit(built):
+    found, now = previews(built, REPOSITORY), members(built)
+    assert len(found) >= 7 and sum(map(len, now.values())) > 50
+    for name, each in found.items():
+        assert each.size == each.before == len(now.get(name, {})), name
+        assert each.enters == each.leaves == 0 and not each.entering and not each.leaving
+        others = {
+            other: len(now[other].keys() & now.get(name, {}).keys())
+            for other in now
+            if other != name
+        }
+        assert dict(each.overlaps) == {other: count for other, count in others.items() if count}
+
+
+def test_a_preview_is_what_the_build_gives(built, edited):
+    found, before = previews(built, edited), members(built)
+    words = ["--project-dir", edited, "--select", "profile_traits+1", "profile_attributes"]
+    built.dbt("run", *words, "profile_segments", "segment_memberships", "segments")
+    after = members(built)
+    assert found.keys() - after.keys() >= {"idea"} and {"waking", "quiet"} <= after.keys()
+    for name, each in found.items():
+        now, then = after.get(name, {}), before.get(name, {})
+        if name == "idea":
+            assert each.before is None and each.size > 0 and not now
+            continue
+        assert (each.size, each.enters, each.leaves) == (
+            len(now), len(now.keys() - then.keys()), len(then.keys() - now.keys()),
+        ), name  # fmt: skip
+        assert each.before == (None if name in ("waking", "quiet") else len(then))
+        for profile, label, reason in each.entering:
+            assert now[profile] == label and profile not in then and reason.is_met is True
+        for profile, _, reason in each.leaving:
+            assert profile in then and profile not in now and reason.is_met is not True
+    assert found["new_prospect_high_intent"].leaves > 0 and found["waking"].entering
+    built.dbt("run", "--select", "profile_traits+1", "profile_attributes", "profile_segments",
+              "segment_memberships", "segments")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"when": "view_share > 1"}, "unknown column `view_share`; did you mean `views_share`?"),
+        ({"when": "views_share > 'x'"}, "mixes kinds"),
+        ({"label": "Of {nothing}"}, "unknown column `nothing`"),
+    ],
+)
+def test_what_a_build_refuses_is_refused(built, edited, change, message):
+    segment = next(each for each in read_segments(edited) if each.name == "waking")
+    for key, value in change.items():
+        object.__setattr__(segment.spec, key, value)
+    with (
+        DuckDBWarehouse(built.warehouse, read_only=True) as file,
+        pytest.raises(DeclarationError, match="models.segments.press") as error,
+    ):
+        preview(file, segment, read_traits(edited), plan_rows(edited / "seeds"))
+    assert message in str(error.value)
+
+
+def test_the_command_prints_text_json_and_markdown(built, edited, monkeypatch, capsys):
+    monkeypatch.setattr(command, "PROJECT", edited)
+    for name in ("TIDELINE_WAREHOUSE", "DBT_TARGET"):
+        monkeypatch.setenv(name, built.env[name])
+    assert command.main(["preview", "new_prospect_high_intent", "--format", "json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["leaves"] == found["size_before"] - found["size"] > 0
+    file = str(edited / "models/segments/acquisition/prospects.yml")
+    assert command.main(["preview", file]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith('Segment "new_prospect_high_intent" (models/segments/acquisition/pro')
+    assert f"{found['size_before']:,} are now: 0 enter, {found['leaves']:,} leave" in text
+    assert " no       searches_7d >= 4   (searches_7d is " in text
+    assert command.main(["preview", "waking", "quiet", "--format", "markdown"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].startswith("| `waking` | new | ") and len(lines) == 4
+    assert command.main(["check"]) == 0
+    assert capsys.readouterr().out == "10 segments and 19 traits are valid.\n"
+    assert command.main(["list"]) == 0
+    assert "idea" in capsys.readouterr().out
+    with pytest.raises(DeclarationError, match="no segment `wakin` is declared; did you mean `wak"):
+        command.main(["preview", "wakin"])
