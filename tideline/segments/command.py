@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         },
         "docs/how-to/add-a-segment.md shows how to declare one.",
     )
-    parser.add_argument("action", choices=("check", "list", "preview"))
+    parser.add_argument("action", choices=("check", "list", "preview"), help="what to do")
     parser.add_argument(
         "which", nargs="*", metavar="NAME|FILE", help="segments to preview (default: all)"
     )
