@@ -152,7 +152,7 @@ def test_what_a_build_refuses_is_refused(built, edited, change, message):
         object.__setattr__(segment.spec, key, value)
     with (
         DuckDBWarehouse(built.warehouse, read_only=True) as file,
-        pytest.raises(DeclarationError, match="models.segments.press") as error,
+        pytest.raises(DeclarationError, match="segments/press/new") as error,
     ):
         preview(file, segment, read_traits(edited), plan_rows(edited / "seeds"))
     assert message in str(error.value)
