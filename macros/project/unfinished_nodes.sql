@@ -37,6 +37,14 @@
             if node_id.split('.')[0] in ['model', 'seed', 'snapshot'] and flags.WHICH != 'test' -%}
             {%- do started.append([node_id, 'started']) -%}
         {%- endfor -%}
+        {# What reads a node that this run builds, without being built itself, will be older. #}
+        {%- set built = started | map('first') | list -%}
+        {%- for node in graph.nodes.values()
+            if node.resource_type in ['model', 'snapshot'] and node.unique_id not in built -%}
+            {%- if node.depends_on.nodes | select('in', built) | list -%}
+                {%- do started.append([node.unique_id, 'stale']) -%}
+            {%- endif -%}
+        {%- endfor -%}
         {# Nodes that the project no longer has will never be finished. #}
         {%- do run_query(
             'delete from ' ~ table ~ ' where node_id not in (' ~ literals_of(graph.nodes) ~ ')'
@@ -51,7 +59,9 @@
         {%- set unfinished, finished = [], [] -%}
         {%- for result in results -%}
             {%- set status = result.status | string | lower -%}
-            {%- if status in ['success', 'pass', 'warn', 'no-op'] -%}
+            {%- if flags.EMPTY -%}
+                {%- do unfinished.append([result.node.unique_id, 'empty']) -%}
+            {%- elif status in ['success', 'pass', 'warn', 'no-op'] -%}
                 {%- do finished.append(result.node.unique_id) -%}
             {%- else -%}
                 {%- do unfinished.append([result.node.unique_id, status]) -%}

@@ -219,7 +219,7 @@ def test_an_interrupted_build_says_so_and_the_next_one_is_right(deployment):
         listed = dict(deployment.query("select * from unfinished_nodes"))
         assert listed["model.tideline.int_events_deduplicated"] == "started"
     deployment.build_up_to("int_events_deduplicated")
-    assert deployment.query("select * from unfinished_nodes") == []
+    assert deployment.query("select * from unfinished_nodes where status <> 'stale'") == []
     landed = sum(len(path.read_text().splitlines()) for path in deployment.landing.rglob("*.jsonl"))
     assert deployment.value("select count(*) from int_events_deduplicated") == landed > 0
 

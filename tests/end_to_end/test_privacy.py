@@ -272,7 +272,7 @@ def leave_traces(deployment):
             connection.execute(f"create table {name} as from (values (?)) as said (said)", [EMAIL])
         for name in ("main.dim_profiles__dbt_backup", "main.mine__dbt_tmp20260101000000123456"):
             connection.execute(f"create table {name} as select 'not of this project' as said")
-    for name in ("published.duckdb.part", "published.duckdb.part.wal", "published.duckdb.wal"):
+    for name in ("published.duckdb.part-7", "published.duckdb.part-7.wal", "published.duckdb.wal"):
         (deployment.warehouse.parent / name).write_text(EMAIL)
     (folder / "logs" / "dbt.log.3").write_text(EMAIL)
     (folder / "logs" / "diary.txt").write_text("not of dbt")

@@ -7,7 +7,8 @@ from tests.support.deployment import NO_TESTS
 
 
 def unfinished(deployment):
-    return deployment.query("select * from unfinished_nodes order by all")
+    """What is unfinished among the nodes that this test builds."""
+    return deployment.query("select * from unfinished_nodes where status <> 'stale' order by all")
 
 
 def change(deployment, sql):
@@ -59,6 +60,23 @@ def test_a_node_that_the_project_no_longer_has_is_not_waited_for(built):
         "insert into tideline_internal.unfinished_nodes values ('model.tideline.former', 'error')",
     )
     built.dbt("seed", "--select", "event_aliases")
+    assert unfinished(built) == []
+
+
+def test_what_reads_a_newer_table_is_listed_until_it_is_built(built):
+    stale = "select node_id from unfinished_nodes where status = 'stale'"
+    built.dbt("run", "--select", "int_events_deduplicated")
+    names = {node.split(".")[2] for (node,) in built.query(stale)}
+    assert {"int_events_flagged", "fct_events"} <= names
+    built.dbt("run", "--select", "int_events_flagged")
+    again = {node.split(".")[2] for (node,) in built.query(stale)}
+    assert "int_events_flagged" not in again and "fct_events" in again
+
+
+def test_an_empty_run_finishes_nothing(built):
+    built.dbt("run", "--empty", "--select", "int_events_flagged")
+    assert ("model.tideline.int_events_flagged", "empty") in unfinished(built)
+    built.dbt("run", "--full-refresh", "--select", "int_events_flagged")
     assert unfinished(built) == []
 
 

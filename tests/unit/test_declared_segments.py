@@ -422,6 +422,39 @@ def test_formulas_are_computed_from_aggregates_of_events(project):
     assert {name: value_of(tree, row) for name, tree in trees.items()} == {"b": 10, "a": 5, "c": 2}
 
 
+def test_a_small_file_does_not_hang_the_reader(project):
+    parts = {f"k{n}": f"coalesce({', '.join([f'k{n - 1}'] * 300)})" for n in range(1, 9)}
+    for order in ({"k0": "1 + 1"} | parts, dict(reversed(parts.items())) | {"k0": "1 + 1"}):
+        formulas(project, **order)
+        assert "`formula` is too large" in refused(project, read_traits)
+
+
+@pytest.mark.parametrize("priority", [0, -4, 10**30])
+def test_a_priority_is_a_place(project, priority):
+    assert "write 1 to 1,000,000" in refused_segment(project, priority=priority)
+
+
+def test_tags_are_compared_in_lower_case(project):
+    assert "names one twice" in refused_segment(project, tags=["a", "A"])
+
+
+@pytest.mark.parametrize(
+    "place", ["models/segment/a.yml", "models/a.yml", "models/segments/a.yaml"]
+)
+@pytest.mark.parametrize("key", ["segments", "traits"])
+def test_a_file_in_another_folder_is_not_ignored(project, place, key):
+    path = project / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"owner: Desk\n{key}:\n  - name: x\n")
+    assert f"{place}: `{key}` is only read in a subfolder" in refused(project)
+
+
+def test_a_linked_folder_is_not_ignored(project):
+    write(project, segments("reader"))
+    (project / "models/segments/team").symlink_to(project / "models/segments/desk")
+    assert "models/segments/team is a link to a folder" in refused(project)
+
+
 @pytest.mark.parametrize("formula", ["f{0} + f{0}", "f{0} + 1"])
 def test_formulas_of_formulas_are_refused_before_they_grow(project, formula):
     """Each level doubles the expression, or nests it; in both orders of the file."""

@@ -85,6 +85,22 @@ def test_times_far_from_today_are_not_read_where_a_good_landing_is_replaced(tmp_
     assert landed(tmp_path, log, PLAIN | {"time": wrong}, is_forced=True).far_rows == 30
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"filters": ["what = 'nothing'"]}, "no row is left of the 2 rows of the former landing"),
+        ({"user_id": {"sql": "null"}}, "no row names anybody, unlike 2 rows of the former"),
+    ],
+)
+def test_a_mapping_that_leaves_nothing_does_not_replace_a_landing(tmp_path, change, message):
+    log = write(tmp_path / "log.csv", JUNE)
+    before = landed(tmp_path, log).output.read_bytes()
+    with pytest.raises(LandError, match=message):
+        landed(tmp_path, log, PLAIN | change)
+    assert (tmp_path / "landing" / "events" / "log.parquet").read_bytes() == before
+    assert landed(tmp_path, log, PLAIN | change, is_forced=True).replaced
+
+
 def test_the_note_does_not_contain_the_path_of_the_log(tmp_path):
     log = write(tmp_path / "private" / "log.csv", JUNE)
     noted = pq.read_metadata(landed(tmp_path, log).output).metadata

@@ -14,7 +14,7 @@ from tideline.publish import main
 from tideline.warehouse import publication
 from tideline.warehouse.connection import DuckDBWarehouse
 from tideline.warehouse.errors import WarehouseError
-from tideline.warehouse.publication import part_of, publish, published_path
+from tideline.warehouse.publication import publish, published_path
 
 ROOT = Path(__file__).parents[2]
 TABLES = """
@@ -89,6 +89,7 @@ def test_clients_since_1_0_can_read_the_file(path):
 def test_each_warehouse_has_its_own_file(path):
     assert published_path(Path("a/warehouse.duckdb")) == Path("a/published.duckdb")
     assert published_path(Path("a/mine.duckdb")) == Path("a/mine_published.duckdb")
+    assert published_path(Path("a/mine.db")) == Path("a/mine_published.db")
 
 
 @pytest.mark.parametrize(
@@ -96,8 +97,9 @@ def test_each_warehouse_has_its_own_file(path):
     [
         (
             "insert into tideline_internal.unfinished_nodes values "
-            "('model.tideline.fct_events', 'error'), ('test.tideline.not_null_x.1f', 'fail')",
-            r"not finished 2 of its nodes: fct_events \(error\), not_null_x \(fail\)\. ",
+            "('model.tideline.fct_events', 'error'), ('test.tideline.not_null_x.1f', 'fail'), "
+            "('model.tideline.a', 'skipped')",
+            r"not finished 3 of its nodes: fct_events \(error\), not_null_x \(fail\), a \(skip",
         ),
         (
             "insert into tideline_internal.unfinished_nodes "
@@ -168,11 +170,15 @@ def test_a_file_that_is_no_publication_is_replaced(path, content):
 
 
 def test_what_a_killed_publication_leaves_is_replaced(path):
-    part = part_of(published_path(path))
-    part.write_bytes(b"half")
-    part.with_name(f"{part.name}.wal").write_bytes(b"half")
+    part = path.with_name("published.duckdb.part-7")
+    for half in (part, part.with_name(f"{part.name}.wal")):
+        half.write_bytes(b"half")
+        os.utime(half, (0, 0))
+    other = path.with_name("published.duckdb.part-8")
+    other.write_bytes(b"of a process that is publishing now")
     published(path)
-    assert not part.exists() and not part.with_name(f"{part.name}.wal").exists()
+    other.unlink()
+    assert {each.name for each in path.parent.iterdir()} == {path.name, "published.duckdb"}
 
 
 def test_the_log_of_a_client_that_wrote_is_not_applied_to_the_next_publication(path):
@@ -204,8 +210,8 @@ def test_a_full_disk_leaves_the_former_publication(path):
         text=True,
     )
     assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
-    assert "published.duckdb cannot be written (" in done.stderr
-    assert "The former publication is unchanged" in done.stderr
+    assert "published.duckdb cannot be written: " in done.stderr
+    assert "The former publication is unchanged. The disk needs free space" in done.stderr
     assert target.read_bytes() == before
     assert {each.name for each in path.parent.iterdir()} == {path.name, target.name}
 
@@ -251,9 +257,66 @@ def test_who_has_opened_the_file_keeps_it(path):
     assert rows(target, "select run from tideline.segments") == [(2,)]
 
 
-def test_the_file_has_the_permissions_of_the_warehouse(path):
+def test_nobody_may_write_the_file_and_others_may_be_allowed_to_read_it(path, monkeypatch):
     path.chmod(0o640)
-    assert published(path).place.stat().st_mode & 0o777 == 0o640
+    target = published(path).place
+    assert target.stat().st_mode & 0o777 == 0o440
+    target.chmod(0o444)  # for readers who may not read the warehouse
+    modes, copy_tables = [], publication.copy_tables
+
+    def copied(warehouse, names, part):
+        copy_tables(warehouse, names, part)
+        modes.append(part.stat().st_mode & 0o777)
+
+    monkeypatch.setattr(publication, "copy_tables", copied)
+    published(path)
+    assert target.stat().st_mode & 0o777 == 0o444 and modes == [0o600]
+
+
+def test_two_publications_at_once_do_not_disturb_each_other(path):
+    words = [sys.executable, "-m", "tideline", "publish"]
+    environment = {**os.environ, "TIDELINE_WAREHOUSE": str(path)}
+    running = [
+        subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for each in running:
+        assert each.communicate()[1] == "" and each.returncode == 0
+    assert rows(published_path(path), "select run from tideline.segments") == [(1,)]
+    assert {each.name for each in path.parent.iterdir()} == {path.name, "published.duckdb"}
+
+
+def test_a_warehouse_is_not_replaced(path):
+    other = path.with_name("published.duckdb")
+    build(other, 3)
+    before = other.read_bytes()
+    with pytest.raises(WarehouseError, match="is a warehouse, not a publication"):
+        published(path)
+    with pytest.raises(WarehouseError, match="is a warehouse"):
+        main(["--allow-past"])
+    assert other.read_bytes() == before
+
+
+def test_a_publication_that_is_open_for_writing_is_not_replaced(path):
+    target = published(path).place
+    hold = "import duckdb, sys; con = duckdb.connect(sys.argv[1]); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, target], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as client:
+        client.stdout.readline()
+        with pytest.raises(WarehouseError, match=r"open for writing .*; end it, and open the"):
+            published(path)
+        client.stdin.close()
+
+
+def test_unusual_names_are_published(path):
+    build(path, 1, 'create table tideline."a""b" as select 1 as "c""d"; '
+          'comment on column tideline."a""b"."c""d" is \'x\'')  # fmt: skip
+    assert rows(published(path).place, 'select "c""d" from tideline."a""b"') == [(1,)]
+    linked = path.parent / "folder" / "warehouse.duckdb"
+    linked.parent.mkdir()
+    linked.symlink_to(path)
+    assert published(linked).place == published_path(path)
 
 
 def test_a_publication_is_dated(path):

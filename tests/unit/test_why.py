@@ -33,7 +33,13 @@ def test_the_conditions_of_a_rule_are_shown_with_their_values():
         ("loans > 3", "no loans > 3 (loans is 3, which is the limit itself)"),
         ("loans <= 1", "no loans <= 1 (loans is 3, 2 too high)"),
         ("5 <= loans", "no 5 <= loans (loans is 3, 2 too low)"),
-        ("loans - score >= 3", "no (loans - score) >= 3 (loans is 3, score is 0.25, 0.25 too low)"),
+        ("loans - score >= 3", "no (loans - score) >= 3 (loans is 3, score is 0.25)"),
+        ("100 - loans >= 98", "no (100 - loans) >= 98 (loans is 3)"),
+        ("score >= 0.2500001", "no score >= 0.2500001 (score is 0.25, 1e-07 too low)"),
+        (
+            "seen_at > timestamp '2026-01-31'",
+            "unknown seen_at > timestamp '2026-01-31 00:00:00' (seen_at is null)",
+        ),
         ("loans = 4", "no loans = 4 (loans is 3, 1 too low)"),
         ("loans < score", "no loans < score (loans is 3, score is 0.25)"),
         ("topic = 'arts'", "no topic = 'arts' (topic is 'art')"),
@@ -149,7 +155,7 @@ def test_who_is_not_a_member_is_explained(warehouse, capsys):
 
 
 def test_the_person_is_read_from_standard_input(warehouse, capsys, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("ann@example.org\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"ann@example.org\n")))
     assert main(["-"]) == 0
     assert capsys.readouterr().out.startswith("Profile p1, as of")
 
@@ -161,7 +167,10 @@ def test_the_person_is_read_from_standard_input(warehouse, capsys, monkeypatch):
         (["gone"], "this profile has ended"),
         (["new"], "this profile has no row in `profile_attributes`"),
         (["both"], "2 profiles have this identifier; name one: p1, p2"),
-        (["p1", "readers"], "no segment `readers`; did you mean `reader`?"),
+        (["p1", "draft"], "no live segment `draft`; "),
+        (["p1", "r\x1b[31m"], r"no live segment `r\x1b[31m`"),
+        (["\udcff"], "the person is not UTF-8 text"),
+        (["p1", "readers"], "no live segment `readers`; did you mean `reader`?"),
     ],
 )
 def test_a_question_without_an_answer_is_refused(warehouse, words, message):
@@ -175,5 +184,38 @@ def test_a_verdict_that_the_build_does_not_share_is_refused(warehouse):
         con.execute(
             "update tideline.segments set rule = 'loans >= 4' where segment_name = 'reader'"
         )
-    with pytest.raises(WarehouseError, match="was built by another version of the rules"):
+    with pytest.raises(WarehouseError, match="was built from other values or by another version"):
         main(["p1", "reader"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("update segments set rule = 'days > 1'", "reads `days`, which `profile_attributes` does"),
+        ("update segments set rule = 'loans >'", "the built rule of `reader` cannot be read"),
+        ("alter table segments drop column lifecycle", "an earlier version built this warehouse"),
+        ("drop schema tideline cascade", "has no tables yet; run `dbt build`"),
+    ],
+)
+def test_a_warehouse_that_cannot_explain_says_why(warehouse, change, message):
+    with duckdb.connect(str(warehouse)) as con:
+        con.execute(f"use tideline; {change.replace('drop schema', 'use main; drop schema')}")
+    for words in (["p1"], ["p1", "reader"]):
+        with pytest.raises(WarehouseError) as error:
+            main(words)
+        assert message in str(error.value)
+
+
+def test_a_new_label_does_not_begin_a_membership(warehouse, capsys):
+    with duckdb.connect(str(warehouse)) as con:
+        con.execute(
+            """
+            delete from tideline.segment_membership_history;
+            insert into tideline.segment_membership_history values
+                ('p1', 'reader', '2026-01-20', null), ('p1', 'reader', '2026-01-15', '2026-01-20'),
+                ('p1', 'reader', '2026-01-10', '2026-01-15'),
+                ('p1', 'reader', '2026-01-02', '2026-01-09'), ('p1', 'idle', '2026-01-03', null)
+            """
+        )
+    assert main(["p1", "reader"]) == 0
+    assert "Since the build as of 2026-01-10 00:00:00 UTC." in capsys.readouterr().out

@@ -7,6 +7,7 @@ not report what is wrong in them, so this module does.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tideline.warehouse.errors import DeclarationError
 
 FOLDER = Path("models", "segments")
 SUFFIXES = (".yml", ".yaml")
+KEYS = re.compile(rb"^['\"]?(traits|segments)\b", re.MULTILINE)
 MOST_BYTES = 500_000  # of a file; PyYAML reads that many in some seconds
 
 
@@ -114,12 +116,20 @@ def _parsed(text: str) -> tuple[Any, dict[str, list[int]]]:
         loader.dispose()
 
 
-def files_of_segments_folder(project: Path) -> Iterator[tuple[Path, dict[Any, Any]]]:
-    """The YAML files directly in `models/segments`, which dbt reads, and their content."""
-    folder = project / FOLDER
-    for path in _yaml_files(folder):
-        if path.parent == folder:
+def misplaced_files(project: Path) -> Iterator[tuple[Path, dict[Any, Any]]]:
+    """The YAML files of `models` that dbt reads and that have a key of declarations, and their
+    content. Raises DeclarationError for a linked folder, into which neither looks.
+    """
+    hidden = set(declaration_files(project))
+    for path in _yaml_files(project / "models"):
+        if path not in hidden and KEYS.search(path.read_bytes()):
             yield path, _of_dbt(path, project)
+    for path in (project / FOLDER).rglob("*"):
+        if path.is_symlink() and path.is_dir():
+            raise DeclarationError(
+                f"{path.relative_to(project)} is a link to a folder, in which no file is read; "
+                "make it a folder"
+            )
 
 
 def columns_of(model: str, project: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

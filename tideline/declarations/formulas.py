@@ -17,8 +17,8 @@ from tideline.warehouse.errors import DeclarationError
 if TYPE_CHECKING:
     from tideline.declarations.segments import Declared
 
-MOST_COLUMNS = 1000  # of a formula with the formulas in it
-DEEPEST = 100  # parts within each other, of such a formula
+MOST_PARTS = 2000  # of a formula with the formulas in it
+DEEPEST = 100  # such parts within each other
 # The kind of the values of each aggregate; the values of properties are texts.
 KINDS_OF_AGGREGATES: dict[str, Kind] = {
     "count": "number",
@@ -80,21 +80,23 @@ def _expand(
             raise DeclarationError(f"{trait.place}: `formula` refers to itself: {circle}")
         if by_name[name].spec.formula is not None and name not in found and len(path) <= DEEPEST:
             _expand(by_name[name], by_name, found, path)
-    expanded = replaced(tree, found)
-    size = sum(1 for _ in columns_of_rule(expanded))
-    if len(path) > DEEPEST or depth_of(expanded) > DEEPEST or size > MOST_COLUMNS:
+    size, depth = measured(tree, found)
+    if len(path) > DEEPEST or depth > DEEPEST or size > MOST_PARTS:
         raise DeclarationError(
-            f"{trait.place}: `formula` is too large with the formulas in it: at most {DEEPEST} "
-            f"parts within each other and {MOST_COLUMNS} columns; simplify them"
+            f"{trait.place}: `formula` is too large with the formulas in it: at most {MOST_PARTS} "
+            f"parts, and {DEEPEST} within each other; simplify them"
         )
-    found[trait.name] = expanded
+    found[trait.name] = replaced(tree, found)
 
 
-def depth_of(tree: Node) -> int:
-    """The number of parts within each other."""
-    if isinstance(tree, Call):
-        return 1 + max((depth_of(each) for each in tree.arguments), default=0)
-    return 1
+def measured(tree: Node, found: Mapping[str, Node]) -> tuple[int, int]:
+    """The number of parts that a tree will have, and of parts within each other."""
+    if isinstance(tree, Column) and tree.name in found:
+        return measured(found[tree.name], {})
+    if not isinstance(tree, Call):
+        return 1, 1
+    sizes = [measured(each, found) for each in tree.arguments]
+    return 1 + sum(size for size, _ in sizes), 1 + max((depth for _, depth in sizes), default=0)
 
 
 def replaced(tree: Node, parts: Mapping[str, Node]) -> Node:

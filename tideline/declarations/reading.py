@@ -38,9 +38,10 @@ def _value(value: Any, kind: Any, place: str) -> Any:
         values = value if isinstance(value, list) else [value]
         if not all(isinstance(each, str) and each for each in values):
             raise DeclarationError(f"{place}: expected a list of names, got {value!r}")
-        if len(set(values)) < len(values):
+        names = tuple(each.lower() for each in values)
+        if len(set(names)) < len(names):
             raise DeclarationError(f"{place}: names one twice, {value!r}")
-        return tuple(each.lower() for each in values)
+        return names
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             raise DeclarationError(f"{place} says `{value}`; {nearest(value, get_args(kind))}")

@@ -33,6 +33,7 @@ from tideline.declarations.operations import (
 from tideline.text import listed, nearest, shown
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+TIMESTAMP = re.compile(r"cast\(('[^']*') as timestamp\)")
 LONGEST = 4_000  # characters of a rule
 DEEPEST = 40  # parentheses, or other nested parts, within each other
 MOST_DIGITS = 15  # of a number; a double would round more of them
@@ -441,7 +442,8 @@ def check_condition(node: Node, kinds: Mapping[str, Kind]) -> None:
 
 def text_of(node: Node) -> str:
     """A part of a rule as a person would write it, on one line."""
-    return shown(sql_of(node, "duckdb").replace("cast(", "").replace(" as double)", ""))
+    text = TIMESTAMP.sub(r"timestamp \1", sql_of(node, "duckdb"))
+    return shown(text.replace("cast(", "").replace(" as double)", ""))
 
 
 def _mismatch(node: Node, one: tuple[Node, Kind], other: tuple[Node, Kind]) -> str:

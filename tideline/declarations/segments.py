@@ -16,8 +16,8 @@ from tideline.declarations.files import (
     FOLDER,
     columns_of,
     declaration_files,
-    files_of_segments_folder,
     meta_of,
+    misplaced_files,
     read_declarations,
 )
 from tideline.declarations.formulas import formulas_of
@@ -53,6 +53,7 @@ PROPERTY = re.compile(
 QUOTED = re.compile(r"\{([^{}]*)\}")
 SINCE = ("days_since", "minutes_since")
 OF_NO_PROPERTY = ("count", "exists", "first_at", "last_at", "streak", *SINCE)
+LOWEST_PRIORITY = 1_000_000
 ANY = ("*",)  # every event of the tracking plan
 # Words that cannot be the name of a column without quotes in every warehouse.
 _WORDS = """
@@ -67,7 +68,8 @@ overlaps pivot pivot_longer pivot_wider placing positional pragma prepare primar
 references regexp rename returning revoke right rlike rollback row rows sample select semi set
 show similar some start summarize symmetric table tablesample then to trailing trigger true
 truncate try_cast union unique unpack unpivot update use using vacuum values variadic verbose view
-when whenever where window with
+when whenever where window with interval current_user session_user current_catalog current_schema
+current_role user
 """
 RESERVED = frozenset(_WORDS.split())
 
@@ -193,6 +195,8 @@ class Segment:
         for name in ("description", "label", "owner"):
             _check_text(self, name)
         _check_rule(self.when, "`when`")
+        if not 1 <= self.priority <= LOWEST_PRIORITY:
+            raise ValueError(f"`priority` is {self.priority}; write 1 to {LOWEST_PRIORITY:,}")
         label_parts(self.label)
         for tag in self.tags:
             if "," in tag or tag != tag.strip():
@@ -221,7 +225,11 @@ OF_FILE = ("owner", "shop", *KINDS)
 def read_traits(project: Path = PROJECT, has_shop: bool = True) -> list[Declared]:
     """The traits by file and place in it. Raises DeclarationError for a wrong declaration."""
     traits = _of_shop(_read(project)["traits"], has_shop)
-    formulas_of(traits)
+    try:
+        formulas_of(traits)
+    except DeclarationError as error:
+        hint = "" if has_shop else ". The var shop is false: the traits of the shop are off"
+        raise DeclarationError(f"{error}{hint}") from None
     return traits
 
 
@@ -319,7 +327,7 @@ def _refuse_elsewhere(project: Path) -> None:
                     f"{place} is no longer read in a file of dbt; move it to a file in a subfolder "
                     f"of {FOLDER} ({UPGRADE})"
                 )
-    for path, content in files_of_segments_folder(project):
+    for path, content in misplaced_files(project):
         if key := next((key for key in KINDS if key in content), None):
             raise DeclarationError(
                 f"{path.relative_to(project)}: `{key}` is only read in a subfolder of {FOLDER}, "

@@ -166,8 +166,9 @@ def land(
                     counts = count(con, compiler)
             except duckdb.Error as error:
                 raise compiler.blame(error) from None
-        if not is_forced:
+        if not is_forced and output.exists():
             refuse_unreadable(path, counts, output)
+            refuse_empty(path, part, output)
         replaced = replaced_by(part, output)
         part.replace(output)
     other_names = also_landed_as(path, output)
@@ -179,7 +180,7 @@ def land(
 
 def refuse_unreadable(path: Path, counts: dict, output: Path) -> None:
     """Raise `LandError` if most rows cannot be read, and most rows of the former landing can."""
-    if not output.exists() or 2 * unread(counts) <= counts["landed"]:
+    if 2 * unread(counts) <= counts["landed"]:
         return
     with duckdb.connect() as con:
         rows, readable = only_row(
@@ -198,6 +199,30 @@ def refuse_unreadable(path: Path, counts: dict, output: Path) -> None:
         f"no readable time since 1990{first}, so this landing does not replace the former one, of "
         f"which {readable:,} of {rows:,} can be read{doubts}. Correct the mapping, or land with "
         "--replace"
+    )
+
+
+def refuse_empty(path: Path, part: Path, output: Path) -> None:
+    """Raise `LandError` if no row is left, or none names anybody, unlike in the former landing."""
+    with duckdb.connect() as con:
+        (rows, named), (rows_before, named_before) = (
+            only_row(
+                con,
+                "select count(*), count(coalesce(nullif(trim(userId), ''), "
+                "nullif(trim(anonymousId), ''), nullif(trim(traits ->> '$.email'), ''))) "
+                f"from read_parquet({literal(str(file))})",
+            )
+            for file in (part, output)
+        )
+    if rows_before and not rows:
+        lost = f"no row is left of the {counted(rows_before, 'row')}"
+    elif named_before and not named:
+        lost = f"no row names anybody, unlike {counted(named_before, 'row')}"
+    else:
+        return
+    raise LandError(
+        f"{path}: {lost} of the former landing, which therefore stays. Correct the filters and the "
+        "identifiers of the mapping, or land with --replace"
     )
 
 

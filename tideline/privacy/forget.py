@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import duckdb
+
 from tideline.activation.destinations import DESTINATIONS
 from tideline.activation.engine import run_sync
 from tideline.declarations.syncs import read_syncs
@@ -499,7 +501,7 @@ def publish_again(warehouse: Warehouse) -> None:
     if published.exists():
         try:
             publish(warehouse, is_past_allowed=True)
-        except WarehouseError:
+        except (WarehouseError, duckdb.Error, OSError):
             remove_database(published)
 
 

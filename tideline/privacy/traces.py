@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tideline.warehouse.paths import path_of, target_of
-from tideline.warehouse.publication import log_of, part_of, published_path
+from tideline.warehouse.publication import log_of, parts_of, published_path
 
 SCRATCH = "tideline-raw-*"  # of `raw_messages`, in the folder for temporary files
 LANDING_SCRATCH = ".land-*"  # of `land`, in the landing folder
@@ -34,8 +34,10 @@ def traces(root: Path, environment: Mapping[str, str]) -> Iterator[Path]:
         yield from dagster.rglob("compute_logs/*")
     warehouse = root / path_of("TIDELINE_WAREHOUSE", environment)
     yield from warehouse.with_name(f"{warehouse.name}.tmp").glob("duckdb_temp_*")
-    part = part_of(published_path(warehouse))  # of a publication that was killed
-    yield from (part, log_of(part), log_of(published_path(warehouse)))
+    published = published_path(warehouse)
+    yield log_of(published)
+    for part in parts_of(published):  # of a publication that was killed
+        yield from (part, log_of(part))
     yield from filter(is_abandoned, Path(tempfile.gettempdir()).glob(SCRATCH))
     landing = root / path_of("TIDELINE_LANDING", environment)
     yield from filter(is_at_rest, landing.glob(LANDING_SCRATCH))

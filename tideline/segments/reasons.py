@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeGuard
 
-from tideline.declarations.operations import Call, Constant, Node, Value
+from tideline.declarations.operations import Call, Column, Constant, Node, Value
 from tideline.declarations.rules import columns_of_rule, text_of, value_of
 from tideline.text import shown
 
@@ -47,7 +47,8 @@ def shortfall_of(part: Node, row: Mapping[str, Value]) -> str | None:
     """How far a comparison of numbers is from being true; None if that is not a distance."""
     if not isinstance(part, Call) or part.operation not in ("<", "<=", ">", ">=", "="):
         return None
-    if not any(isinstance(each, Constant) for each in part.arguments):
+    kinds = {type(each) for each in part.arguments}
+    if kinds != {Column, Constant}:  # the distance of an expression is not that of its columns
         return None
     left, right = (value_of(each, row) for each in part.arguments)
     if not is_number(left) or not is_number(right):
@@ -71,7 +72,7 @@ def shown_value(value: Value) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        return f"{value:.6f}".rstrip("0").rstrip(".")
+        return f"{value + 0.0:.10g}"  # 0 instead of -0
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S.%f}".removesuffix(".000000")
     return f"'{shown(value)}'" if isinstance(value, str) else str(value)

@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from tideline.declarations.operations import Value
-from tideline.declarations.rules import RuleError, parse
+from tideline.declarations.rules import RuleError, columns_of_rule, parse
 from tideline.declarations.segments import read_traits
-from tideline.segments.reasons import columns_in, lines_of, reason_of
+from tideline.segments.reasons import Reason, columns_in, lines_of, reason_of
 from tideline.text import nearest, shown, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import Warehouse, open_warehouse
@@ -43,10 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("segment", metavar="SEGMENT", nargs="?", help="default: all segments")
     options = parser.parse_args(arguments)
-    person = sys.stdin.readline().strip() if options.person == "-" else options.person
+    person = (
+        sys.stdin.buffer.readline().decode(errors="surrogateescape").strip()
+        if options.person == "-"
+        else options.person
+    )
+    if any("\ud800" <= letter <= "\udfff" for letter in person):
+        raise WarehouseError("the person is not UTF-8 text")
     with open_warehouse(os.environ, read_only=True) as warehouse:
-        profile = profile_of(warehouse, person)
         rules = built_rules(warehouse)
+        profile = profile_of(warehouse, person)
         if options.segment is None:
             print(overview(warehouse, profile, rules))
         else:
@@ -86,6 +92,8 @@ def profile_of(warehouse: Warehouse, person: str) -> str:
 def built_rules(warehouse: Warehouse) -> dict[str, str]:
     """The rules of the live segments that the last build has used, by segment."""
     segments = warehouse.table("segments")
+    if not warehouse.exists(warehouse.schema, "segments"):
+        raise WarehouseError(f"{warehouse.place} has no tables yet; run `dbt build`")
     if "lifecycle" not in warehouse.columns(segments):
         raise WarehouseError("an earlier version built this warehouse; run `dbt build`")
     rows = warehouse.query(
@@ -99,7 +107,7 @@ def overview(warehouse: Warehouse, profile: str, rules: Mapping[str, str]) -> st
     row, members = row_of(warehouse, profile), memberships(warehouse, profile)
     lines = []
     for name, rule in rules.items():
-        reason = reason_of(parse(rule), row)
+        reason = built_reason(name, rule, row)
         parts = reason.parts if reason.joined == "and" else (reason,)
         met = sum(part.is_met is True for part in parts)
         label = (
@@ -116,16 +124,15 @@ def explained(warehouse: Warehouse, profile: str, segment: str, rules: Mapping[s
     """The reason of one segment for a profile, as text."""
     if segment not in rules:
         raise WarehouseError(
-            f"the last build has no segment `{segment}`; {nearest(segment, rules)}"
+            f"the last build has no live segment `{shown(segment)}`; {nearest(segment, rules)} "
+            "(`tideline segments preview` shows who would be in a draft)"
         )
     row, members = row_of(warehouse, profile), memberships(warehouse, profile)
-    try:
-        reason = reason_of(parse(rules[segment]), row)
-    except RuleError as error:
-        raise WarehouseError(f"the built rule of `{segment}` cannot be read: {error}") from None
+    reason = built_reason(segment, rules[segment], row)
     if (reason.is_met is True) is not (segment in members):
         raise WarehouseError(
-            f"`{segment}` was built by another version of the rules; run `dbt build` and ask again"
+            f"`{segment}` was built from other values or by another version of the rules; run "
+            "`dbt build` and ask again"
         )
     at = f"as of {row['as_of']:%Y-%m-%d %H:%M:%S} UTC"
     if segment in members:
@@ -138,6 +145,20 @@ def explained(warehouse: Warehouse, profile: str, segment: str, rules: Mapping[s
     named = [(name, words[name]) for name in columns_in(reason) if name in words]
     explanation = [f"  {name}: {text}" for name, text in named]
     return "\n".join([head, *lines_of(reason), *(["Traits", *explanation] if named else [])])
+
+
+def built_reason(segment: str, rule: str, row: Mapping[str, Value]) -> Reason:
+    """The reason of a built segment. Raises WarehouseError if its rule does not fit the row."""
+    try:
+        tree = parse(rule)
+    except RuleError as error:
+        raise WarehouseError(f"the built rule of `{segment}` cannot be read: {error}") from None
+    if missing := [name for name in columns_of_rule(tree) if name not in row]:
+        raise WarehouseError(
+            f"`{segment}` reads `{missing[0]}`, which `profile_attributes` does not have: a run "
+            "has built a part of the graph; run `dbt build`"
+        )
+    return reason_of(tree, row)
 
 
 def row_of(warehouse: Warehouse, profile: str) -> dict[str, Value]:
@@ -174,14 +195,15 @@ def memberships(warehouse: Warehouse, profile: str) -> dict[str, tuple[str, date
     )
     since: dict[str, datetime] = {}
     if warehouse.has("segment_membership_history"):
-        since = dict(
-            warehouse.query(
-                "select segment_name, min(dbt_valid_from) "
-                f"from {warehouse.table('segment_membership_history')} "
-                "where profile_id = ? and dbt_valid_to is null group by 1",
-                [profile],
-            )
+        periods = warehouse.query(
+            "select segment_name, dbt_valid_from, dbt_valid_to "
+            f"from {warehouse.table('segment_membership_history')} where profile_id = ? "
+            "order by dbt_valid_from desc",
+            [profile],
         )
+        for name, start, end in periods:
+            if end is None or end == since.get(name):  # a new label begins a new period
+                since[name] = start
     return {name: (label, since.get(name)) for name, label in now}
 
 

@@ -153,7 +153,8 @@ class DuckDBWarehouse(Warehouse):
                 "TIDELINE_WAREHOUSE to the DuckDB file"
             )
         self._connection = open_file(path, read_only=read_only)
-        close_off(self._connection, [path.parent])  # where `rewrite` puts the new file
+        # Where `rewrite` and a publication put the new file.
+        close_off(self._connection, [path.parent, path.resolve().parent])
         self._database = self.query("select current_database()")[0][0]
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple]:  # noqa: D102
@@ -199,10 +200,10 @@ class DuckDBWarehouse(Warehouse):
 
     def relation(self, schema: str, table: str) -> str:  # noqa: D102
         # With the database: if the file is named like the schema, `tideline.x` is ambiguous.
-        return f'"{self._database}"."{schema}"."{table}"'
+        return f'"{self._database}"."{schema}".{self.identifier(table)}'
 
     def identifier(self, column: str) -> str:  # noqa: D102
-        return f'"{column}"'
+        return '"' + column.replace('"', '""') + '"'
 
     def json_of(self, column: str, kind: Kind) -> str:  # noqa: D102
         match kind:

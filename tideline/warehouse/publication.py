@@ -8,8 +8,9 @@ nobody, a schema of views is for readers.
 
 from __future__ import annotations
 
+import glob
 import os
-import shutil
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,12 +18,16 @@ from pathlib import Path
 import duckdb
 
 from tideline.warehouse.connection import INTERNAL, DuckDBWarehouse, Warehouse
+from tideline.warehouse.duckdb_file import holder
 from tideline.warehouse.errors import WarehouseError
 
 STORAGE = "v1.0.0"  # every DuckDB client since 1.0 reads it
 SCHEMA = "_published"  # suffix of the schema of views in Snowflake
 STATES = "unfinished_nodes"  # macros/project/unfinished_nodes.sql
 SHOWN = 3  # unfinished nodes in an error
+CAUSES = ("error", "fail", "started", "stale")  # statuses, the likeliest causes of others first
+PART, REST_SECONDS = ".part-", 3600
+COPY = "tideline_publication"  # the new file, in SQL
 # A table about people with a data clock is of the last run, unless it keeps a history.
 CLOCKED, OF_HISTORY = frozenset({"profile_id", "as_of"}), "dbt_valid_from"
 
@@ -48,8 +53,7 @@ def publish(warehouse: Warehouse, is_past_allowed: bool = False) -> Publication:
     if not isinstance(warehouse, DuckDBWarehouse):
         return Publication(publish_views(warehouse, names), len(names), as_of)
     target = published_path(Path(warehouse.place))
-    if not is_past_allowed:
-        check_not_past(as_of, target, warehouse.schema)
+    check_replaceable(as_of, target, warehouse.schema, is_past_allowed)
     publish_file(warehouse, names, target)
     return Publication(target, len(names), as_of)
 
@@ -59,7 +63,7 @@ def published_path(warehouse: Path) -> Path:
     if the warehouse is not called `warehouse.duckdb`.
     """
     prefix = "" if warehouse.stem == "warehouse" else f"{warehouse.stem}_"
-    return warehouse.with_name(f"{prefix}published.duckdb")
+    return warehouse.with_name(f"{prefix}published{warehouse.suffix}")
 
 
 def clock_of(warehouse: Warehouse, names: list[str]) -> datetime | None:
@@ -79,12 +83,13 @@ def check_finished(warehouse: Warehouse, names: list[str], as_of: datetime | Non
             "this warehouse does not say whether its last build has finished; run `dbt build`"
         )
     rows = warehouse.query(f"select node_id, status from {warehouse.table(STATES)} order by 1")
+    rows.sort(key=lambda row: CAUSES.index(row[1]) if row[1] in CAUSES else len(CAUSES))
     if rows:
         named = ", ".join(f"{node.split('.')[2]} ({status})" for node, status in rows[:SHOWN])
         more = " and so on" if len(rows) > SHOWN else ""
         raise WarehouseError(
             f"the last build has not finished {len(rows)} of its nodes: {named}{more}. Readers "
-            "would see a mix of two runs. Run `dbt build` until it succeeds, then publish"
+            "would see a part of a run. Run `dbt build` until it succeeds, then publish"
         )
     for name in names:
         columns = warehouse.columns(warehouse.table(name)).keys()
@@ -94,33 +99,57 @@ def check_finished(warehouse: Warehouse, names: list[str], as_of: datetime | Non
         if latest not in (None, as_of):
             raise WarehouseError(
                 f"`{name}` is as of {latest} UTC, but the data clock is {as_of} UTC: a run has "
-                "built a part of the graph. Run `dbt build`, then publish"
+                "built a part of the graph. Run `dbt build`, or drop the table if no model makes "
+                "it any more, then publish"
             )
 
 
-def check_not_past(as_of: datetime | None, target: Path, schema: str) -> None:
-    """Raise WarehouseError if the published tables have a later data clock."""
-    if not target.is_file():
+def check_replaceable(
+    as_of: datetime | None, target: Path, schema: str, is_past_allowed: bool
+) -> None:
+    """Raise WarehouseError if a file is no publication, is open for writing, or, unless
+    `is_past_allowed`, has a later data clock.
+    """
+    if not target.exists():
         return
+    if not target.is_file():
+        raise WarehouseError(f"{target} is not a file; move it away")
     try:
         with duckdb.connect(str(target), read_only=True) as con:
+            schemas = {
+                name
+                for (name,) in con.execute("select schema_name from duckdb_schemas()").fetchall()
+            }
+            if schema + INTERNAL in schemas:
+                raise WarehouseError(
+                    f"{target} is a warehouse, not a publication; give one of the two another name"
+                )
             published = con.execute(f"select max(as_of) from {schema}.data_clock").fetchall()[0][0]
-    except duckdb.Error:  # it is damaged, or no publication: replace it
-        return
-    if published and (as_of is None or as_of < published):
+    except duckdb.Error as error:
+        if "Conflicting lock" in str(error):
+            raise WarehouseError(
+                f"a process has {target} open for writing{holder(str(error))}; end it, and open "
+                "the file read-only"
+            ) from None
+        return  # damaged, or of another program version: replace it
+    if published and not is_past_allowed and (as_of is None or as_of < published):
         raise WarehouseError(
-            f"this build is as of {as_of} UTC, before the published {published} UTC. Build without "
-            "the var `as_of`, or publish the past with --allow-past"
+            f"this build is as of {as_of} UTC, before the published {published} UTC. If it has the "
+            "var `as_of`, build without it. If a landing was taken back, publish with --allow-past"
         )
 
 
 def publish_file(warehouse: DuckDBWarehouse, names: list[str], target: Path) -> None:
-    """Copy tables to a new file and rename it to `target`."""
-    part = part_of(target)
-    remove_database(part)
+    """Copy tables to a new file and rename it to `target`; nobody may write to it."""
+    for former in parts_of(target):
+        if time.time() - former.stat().st_mtime > REST_SECONDS:  # of a killed publication
+            remove_database(former)
+    part = target.with_name(f"{target.name}{PART}{os.getpid()}")
+    mode = (target if target.exists() else Path(warehouse.place)).stat().st_mode & 0o777
+    umask = os.umask(0o077)  # nobody else reads the unfinished file
     try:
         copy_tables(warehouse, names, part)
-        shutil.copymode(warehouse.place, part)
+        part.chmod(mode & ~0o222)
         with part.open("rb") as file:
             os.fsync(file.fileno())
         log_of(target).unlink(missing_ok=True)  # a client wrote to it; not for the new file
@@ -132,22 +161,30 @@ def publish_file(warehouse: DuckDBWarehouse, names: list[str], target: Path) -> 
         warehouse.close()  # it holds the unfinished file
         remove_database(part)
         raise WarehouseError(
-            f"{target} cannot be written ({type(error).__name__}); its disk needs free space of "
-            "about the size of the warehouse. The former publication is unchanged"
+            f"{target} cannot be written: {str(error).splitlines()[0]}. The former publication is "
+            "unchanged. The disk needs free space of about the size of the warehouse"
         ) from None
+    finally:
+        os.umask(umask)
 
 
 def copy_tables(warehouse: DuckDBWarehouse, names: list[str], part: Path) -> None:
     """Copy tables and views, with their descriptions, to a new file."""
     place = str(part).replace("'", "''")
-    warehouse.execute(f"attach '{place}' as publication (storage_version '{STORAGE}', read_write)")
-    warehouse.execute(f"create schema publication.{warehouse.schema}")
+    warehouse.execute(f"attach '{place}' as {COPY} (storage_version '{STORAGE}', read_write)")
+    warehouse.execute(f"create schema {COPY}.{warehouse.schema}")
     for name in names:
-        copied = f'publication.{warehouse.schema}."{name}"'
-        warehouse.execute(f"create table {copied} as select * from {warehouse.table(name)}")
+        warehouse.execute(
+            f"create table {copied(warehouse, name)} as select * from {warehouse.table(name)}"
+        )
     for statement in comments(warehouse):
         warehouse.execute(statement)
-    warehouse.execute("detach publication")  # writes all of it to the file
+    warehouse.execute(f"detach {COPY}")  # writes all of it to the file
+
+
+def copied(warehouse: DuckDBWarehouse, name: str) -> str:
+    """The place of the copy of a table."""
+    return f"{COPY}.{warehouse.schema}.{warehouse.identifier(name)}"
 
 
 def comments(warehouse: DuckDBWarehouse) -> list[str]:
@@ -161,8 +198,8 @@ def comments(warehouse: DuckDBWarehouse) -> list[str]:
     )
     found = []
     for name, column, comment in tables:
-        copied, text = f'publication.{warehouse.schema}."{name}"', comment.replace("'", "''")
-        what = f'column {copied}."{column}"' if column else f"table {copied}"
+        place, text = copied(warehouse, name), comment.replace("'", "''")
+        what = f"column {place}.{warehouse.identifier(column)}" if column else f"table {place}"
         found.append(f"comment on {what} is '{text}'")
     return found
 
@@ -188,9 +225,10 @@ def remove_database(path: Path) -> None:
     log_of(path).unlink(missing_ok=True)
 
 
-def part_of(target: Path) -> Path:
-    """The unfinished file of a publication."""
-    return target.with_name(f"{target.name}.part")
+def parts_of(target: Path) -> list[Path]:
+    """The unfinished files of publications, which may be running."""
+    paths = target.parent.glob(f"{glob.escape(target.name)}{PART}*")
+    return [path for path in paths if path.suffix != ".wal"]
 
 
 def log_of(path: Path) -> Path:
