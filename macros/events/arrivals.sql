@@ -66,7 +66,7 @@
             min({{ from_at }}) as first_at,
             max({{ until_at }}) as last_at
         from ({{ query }}) as spans
-        having count(*) > 0
+        having count({{ from_at }}) > 0
     {%- endset -%}
     {%- set spans = run_query(span).rows if execute else [] -%}
     {%- if spans | length -%}

@@ -119,3 +119,17 @@ def test_repeats_follow_and_a_full_refresh_agrees(warehouse):
     warehouse.run("--full-refresh")
     for table, rows in later.items():
         assert warehouse.rows(table, BOOKKEEPING) == rows, table
+
+
+def test_refused_rows_without_a_time_do_not_stop_the_next_run(deployment):
+    """They name somebody, and are the only rows that the corrected plan touches."""
+    warehouse = Warehouse(deployment)
+    untimed = message(1, 5, "login", timestamp="?? 15h29")
+    del untimed["receivedAt"]
+    warehouse.load("first", [message(0, 1, "login"), untimed])
+    deployment.build_up_to(*BUILT)
+    accepted = warehouse.rows("fct_events", BOOKKEEPING)
+    warehouse.mend("insert into tracking_plan (event_name, is_required) values ('nap', false)")
+    warehouse.run()
+    assert warehouse.rows("fct_events", BOOKKEEPING) == accepted
+    assert warehouse.column("select count(*) from events_quarantined") == [1]
