@@ -13,6 +13,7 @@ from tideline.declarations.unreachable import Attribute, sentences, without_memb
 from tideline.text import counted, shown, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import Warehouse, open_warehouse
+from tideline.warehouse.errors import NO_TABLE, WarehouseError
 from tideline.warehouse.paths import path_of
 
 MOST_REASONS = 6
@@ -54,6 +55,8 @@ class _Tables(dict):
         self.warehouse = warehouse
 
     def __missing__(self, name: str) -> str:
+        if not self.warehouse.has(name):
+            raise WarehouseError(f"{self.warehouse.place} {NO_TABLE.format(name)}")
         return self.warehouse.table(name)
 
 

@@ -125,7 +125,8 @@
     {%- for name in spec.event if plan and not is_any and name not in event_names -%}
         {{ exceptions.raise_compiler_error(
             trait.place ~ ' references unknown event "' ~ name ~ '": it is not in the tracking '
-            ~ 'plan. Did you mean "' ~ nearest_word(name, event_names) ~ '"?'
+            ~ 'plan. Add it there, or use another event; the most similar is "'
+            ~ nearest_word(name, event_names) ~ '".'
         ) }}
     {%- endfor -%}
     {%- set of_events = event_names if is_any else spec.event -%}
@@ -133,8 +134,9 @@
     {%- if plan and spec.property and spec.property not in types -%}
         {{ exceptions.raise_compiler_error(
             trait.place ~ ' references unknown property "' ~ spec.property
-            ~ '": the tracking plan has none for ' ~ spec.event | join(', ') ~ '. Did you mean "'
-            ~ nearest_word(spec.property, types.keys() | list) ~ '"?'
+            ~ '": the tracking plan has none for ' ~ spec.event | join(', ')
+            ~ '. Add it there, or use another property; the most similar is "'
+            ~ nearest_word(spec.property, types.keys() | list) ~ '".'
         ) }}
     {%- endif -%}
     {%- set names = [] -%}

@@ -20,6 +20,7 @@ from tideline.declarations.segments import (
     read_segments,
     read_traits,
 )
+from tideline.segments.check import check
 from tideline.warehouse.errors import DeclarationError
 
 TRAIT = {"description": "Text.", "event": "purchase", "aggregate": "count"}
@@ -462,3 +463,45 @@ def test_formulas_of_formulas_are_refused_before_they_grow(project, formula):
     for order in (texts, dict(reversed(texts.items()))):
         formulas(project, **order)
         assert "`formula` is too large with the formulas in it" in refused(project, read_traits)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"when": "loanz >= 3"}, "`when`: unknown column `loanz`; did you mean `loans`?"),
+        ({"when": "share = 'x'"}, "mixes kinds"),
+        ({"when": "recency"}, "is a number, not a condition"),
+        ({"label": "Of {topics}"}, "`label`: unknown column `topics`; did you mean `topic`?"),
+        ({"trait": {"event": "purchasing"}}, 'the most similar is "purchase"'),
+        ({"trait": {"aggregate": "sum", "property": "orderid"}}, 'unknown property "orderid"'),
+        ({"trait": {"where": "order_id > 3"}}, "`order_id` is a text"),
+    ],
+    ids=str,
+)
+def test_declarations_are_checked_without_a_warehouse(project, change, message):
+    trait = {"name": "loans"} | TRAIT
+    others = [
+        {"name": "topic", **TRAIT, "aggregate": "last", "property": "order_id"},
+        {"name": "share", "description": "Text.", "formula": "loans / 2"},
+    ]
+    reader = {"name": "reader"} | SEGMENT | {"when": "loans >= 3 and share > 1 and recency < 9"}
+
+    def checked():
+        write(project, {"traits": [trait, *others], "segments": [reader]})
+        columns = [{"name": "recency", "data_type": "{{ 'a' if x else 'bigint' }}"}]
+        (project / "models" / "own.yml").write_text(
+            yaml.safe_dump({"models": [{"name": "profile_attributes", "columns": columns}]})
+        )
+        seeds = project / "seeds"
+        seeds.mkdir(exist_ok=True)
+        (seeds / "tracking_plan.csv").write_text(
+            "event_name,property,property_type\npurchase,order_id,text\n"
+        )
+        check(project, read_segments(project), read_traits(project))
+
+    checked()
+    trait |= change.pop("trait", {})
+    reader |= change
+    with pytest.raises(DeclarationError) as error:
+        checked()
+    assert message in str(error.value)

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tideline.landing.land import main
+from tideline.landing.landed_report import of_sessions
+from tideline.landing.mapping import parse_mapping
 from tideline.landing.plan_accept import accept
 from tideline.landing.plan_check import COLUMNS, SEEDS, check
 from tideline.landing.plan_infer import InferError
@@ -599,3 +601,20 @@ def test_rows_of_an_event_that_the_plan_has_are_not_added(seeds):
     row |= {"property": "device", "property_type": "text", "is_required": "true"}
     assert accept([row], seeds).events == []
     assert (seeds / "tracking_plan.csv").read_bytes() == before
+
+
+def test_properties_beside_the_plan_are_named(land):
+    """They are kept with the event, but no trait can read them."""
+    mapping = MAPPING.replace("minutes: minutes", "minutes: minutes, method: what, room: at")
+    out, _ = land(visits(40), mapping=mapping)
+    said = (
+        "2 properties are kept with login, but not in the tracking plan, so no trait can read them"
+    )
+    assert f"{said}: minutes, room. `tideline plan infer` proposes lines." in out
+
+
+@pytest.mark.parametrize("name", ["sessionId", "session", "web_session_id"])
+def test_a_column_of_sessions_is_doubted(name):
+    for key, is_doubted in (("user_id", True), ("anonymous_id", False)):
+        found = parse_mapping({"time": "at", "event": "what", key: name}, "log.yml")
+        assert bool([*of_sessions(found)]) is is_doubted

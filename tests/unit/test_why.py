@@ -194,7 +194,7 @@ def test_a_verdict_that_the_build_does_not_share_is_refused(warehouse):
         ("update segments set rule = 'days > 1'", "reads `days`, which `profile_attributes` does"),
         ("update segments set rule = 'loans >'", "the built rule of `reader` cannot be read"),
         ("alter table segments drop column lifecycle", "an earlier version built this warehouse"),
-        ("drop schema tideline cascade", "has no tables yet; run `dbt build`"),
+        ("drop schema tideline cascade", "has no table `segments` yet: no build has finished"),
     ],
 )
 def test_a_warehouse_that_cannot_explain_says_why(warehouse, change, message):

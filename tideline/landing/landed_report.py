@@ -15,14 +15,15 @@ from tideline.declarations.unreachable import declared_rules, sentences
 from tideline.landing.guess_event import LOGGED, known_events
 from tideline.landing.landed_check import Event, check_landed
 from tideline.landing.landed_words import summary, warnings
-from tideline.landing.mapping import LogMapping
+from tideline.landing.mapping import LogMapping, words
 from tideline.landing.plan_accept import PLAN, Accepted, accept
-from tideline.landing.plan_check import snake_case
+from tideline.landing.plan_check import properties_of, snake_case
 from tideline.landing.plan_infer import (
     LEAST_ROWS,
     PERSONAL_NAME,
     infer_unknown,
     is_event_name,
+    read_seed,
     renamed,
     shown_name,
 )
@@ -72,7 +73,8 @@ def report(
     why = "is in this landing, which brings these segments no members"
     refused = {each.name for each in checked.events if each.name} - {*named}
     said.lines += sentences(declared_rules(), named, why, quarantined=refused)
-    said.warnings += warnings(checked)
+    said.lines += beside_the_plan(con, seeds)
+    said.warnings += [*warnings(checked), *of_sessions(mapping)]
     unknown = checked.quarantined_as_unknown()
     if unknown:
         said.warnings.append(unknown_warning(unknown, mapping, seeds, is_accepting))
@@ -80,6 +82,37 @@ def report(
         said.warnings.append(looser_warning(looser, seeds))
     if stale := stale_lines(con, outputs, seeds):
         said.warnings.append(stale_warning(stale, seeds))
+
+
+def beside_the_plan(con: duckdb.DuckDBPyConnection, seeds: Path) -> Iterator[str]:
+    """Sentences about properties of accepted events that the plan does not have; the view
+    `checked` of the landed messages must exist.
+    """
+    plan = properties_of(read_seed(seeds, PLAN))
+    rows = con.execute(
+        "select event_name, list(distinct key order by key) from (select event_name, "
+        "unnest(json_keys(properties)) as key from checked where reason is null) group by 1 "
+        "order by count(*) desc, 1"
+    ).fetchall()
+    for event, keys in rows[:MOST_LINES]:
+        unknown = [shown(key) for key in keys if plan and key not in plan.get(event, ())]
+        if unknown:
+            are = counted(len(unknown), "property is", "properties are")
+            yield (
+                f"{are} kept with {event}, but not in the tracking plan, so no trait can read "
+                f"{'it' if len(unknown) == 1 else 'them'}: {some(unknown)}. `tideline plan infer` "
+                "proposes lines."
+            )
+
+
+def of_sessions(mapping: LogMapping) -> Iterator[str]:
+    """A warning if the person is the column of a session."""
+    value = mapping.user_id
+    if value and value.kind == "column" and "session" in words(value.value).split("_"):
+        yield (
+            f"user_id is the column {value.value}, which names a session: each session would be a "
+            "person. Map the column of the person"
+        )
 
 
 def accepted_lines(accepted: Accepted, seeds: Path) -> str:
@@ -164,6 +197,6 @@ def names_key(event: Event, mapping: LogMapping) -> str:
     return f"{key} in {mapping.path}: `{shown(line.strip()[1:-1], 200)}`"
 
 
-def some(words: list[str]) -> str:
-    """The first MOST_LINES words of a list, joined by commas."""
-    return ", ".join(words[:MOST_LINES]) + (" and so on" if words[MOST_LINES:] else "")
+def some(names: list[str]) -> str:
+    """The first MOST_LINES names of a list, joined by commas."""
+    return ", ".join(names[:MOST_LINES]) + (" and so on" if names[MOST_LINES:] else "")

@@ -133,6 +133,8 @@ def fix(breach: Breach, mapping: LogMapping, seeds: Path) -> str:
     elif " does not match " in breach.reason:
         column = "pattern"
     where = f"{value.key} in {mapping.path}" if value else f"the values of {name}"
+    if value and value.kind == "column" and breach.reason.endswith(" is not a number"):
+        where += f" (such as {{sql: decimal_comma({value.value})}})"
     return f"correct {where}, or {column} in {line}"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tideline.declarations.segments import PROJECT, Declared, read_segments, read_traits
 from tideline.declarations.unreachable import shop_is_on
+from tideline.segments.check import check
 from tideline.segments.preview import (
     MARKDOWN_HEAD,
     Preview,
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     has_shop = shop_is_on(PROJECT)
     segments, traits = read_segments(PROJECT, has_shop), read_traits(PROJECT, has_shop)
     if options.action == "check":
+        check(PROJECT, segments, traits)
         print(f"{counted(len(segments), 'segment')} and {counted(len(traits), 'trait')} are valid.")
     elif options.action == "list":
         print(listing(segments))

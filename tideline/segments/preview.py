@@ -106,7 +106,10 @@ def preview(
     The traits that it reads are computed anew from the events; features, scores and personas are
     those of the last build.
     """
-    types = _attributes(warehouse, needed(segment, traits), plan)
+    own = needed(segment, traits)
+    types = _attributes(warehouse, own, plan)
+    # Other traits are named in suggestions; the rule does not read them.
+    types |= {each.name: "varchar" for each in traits if each.name not in types}
     condition = rule_sql(f"{segment.place}: `when`", segment.spec.when, types, "duckdb")
     label = label_sql(segment.place, segment.spec.label, types, "duckdb")
     memberships = warehouse.table("segment_memberships")

@@ -16,7 +16,7 @@ from tideline.segments.reasons import Reason, columns_in, lines_of, reason_of
 from tideline.text import nearest, shown, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import Warehouse, open_warehouse
-from tideline.warehouse.errors import DeclarationError, WarehouseError
+from tideline.warehouse.errors import NO_TABLE, DeclarationError, WarehouseError
 
 MOST_PROFILES = 5  # that an error lists
 
@@ -93,7 +93,7 @@ def built_rules(warehouse: Warehouse) -> dict[str, str]:
     """The rules of the live segments that the last build has used, by segment."""
     segments = warehouse.table("segments")
     if not warehouse.exists(warehouse.schema, "segments"):
-        raise WarehouseError(f"{warehouse.place} has no tables yet; run `dbt build`")
+        raise WarehouseError(f"{warehouse.place} {NO_TABLE.format('segments')}")
     if "lifecycle" not in warehouse.columns(segments):
         raise WarehouseError("an earlier version built this warehouse; run `dbt build`")
     rows = warehouse.query(
@@ -105,6 +105,8 @@ def built_rules(warehouse: Warehouse) -> dict[str, str]:
 def overview(warehouse: Warehouse, profile: str, rules: Mapping[str, str]) -> str:
     """All segments with the label of the profile, or the number of conditions that it meets."""
     row, members = row_of(warehouse, profile), memberships(warehouse, profile)
+    if not rules:
+        return "The last build has no live segment: see docs/how-to/add-a-segment.md"
     lines = []
     for name, rule in rules.items():
         reason = built_reason(name, rule, row)

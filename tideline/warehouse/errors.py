@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+# What follows the place of a warehouse and precedes the name of a table.
+NO_TABLE = "has no table `{}` yet: no build has finished; run `dbt build`"
 INTERRUPTED_CODE = 130  # the exit code of Ctrl-C, as a shell reports SIGINT
 
 
