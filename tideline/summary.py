@@ -99,7 +99,7 @@ def quarantined(warehouse: Warehouse) -> list[str]:
 
 def unknown(events: int) -> str:
     """What to do about events that the tracking plan does not know."""
-    return f"of {counted(events, 'event')}; `tideline plan infer` proposes rows of the plan"
+    return f"of {counted(events, 'event')}; `tideline plan infer` names the lines to add"
 
 
 def refused_evidence(warehouse: Warehouse) -> list[str]:
@@ -238,7 +238,7 @@ def without_persona(warehouse: Warehouse) -> list[str]:
         return []
     return [
         f"  {profiles - members:,} of {profiles:,} profiles have no persona: they have no session "
-        "in the 90 days before the data clock."
+        "in the 90 days before the data clock. Events with an email alone are in no session."
     ]
 
 

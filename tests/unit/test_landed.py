@@ -618,3 +618,13 @@ def test_a_column_of_sessions_is_doubted(name):
     for key, is_doubted in (("user_id", True), ("anonymous_id", False)):
         found = parse_mapping({"time": "at", "event": "what", key: name}, "log.yml")
         assert bool([*of_sessions(found)]) is is_doubted
+
+
+def test_rows_with_an_email_alone_are_counted(land):
+    """They belong to a person, but to no session."""
+    rows = [(*row[:2], f"{row[2]}@example.org", *row[3:]) for row in visits(40)]
+    mapping = MAPPING.replace("user_id: who", "email: who")
+    out, _ = land(rows, mapping=mapping)
+    assert "40 rows name somebody by an email alone and will be in no session: if they" in out
+    out, _ = land(rows, mapping=mapping.replace("email: who", "email: who\nuser_id: who"))
+    assert "by an email alone" not in out

@@ -37,7 +37,7 @@ def test_the_reasons_are_named_with_their_rows(said):
     assert lines == [
         "quarantined because rows",
         "no identifier 1,200",
-        "unknown event 2 of 2 events; `tideline plan infer` proposes rows of the plan",
+        "unknown event 2 of 2 events; `tideline plan infer` names the lines to add",
         "`events_quarantined` holds each row; docs/how-to/change-the-tracking-plan.md tells how "
         "to change the plan for such rows.",
     ]

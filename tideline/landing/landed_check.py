@@ -55,7 +55,8 @@ class Checked:
     row: a build keeps one of each. `refused` counts rows by problem: `unreadable`, `untimed`,
     `early`, `late`, `nobody`, `unnamed` (no event name), `unknown` (event), `broken` (rules of the
     plan, listed in `breaches`). `clamped` counts accepted rows whose time a build replaces.
-    `owned` counts the accepted rows and those with no problem but `unnamed`, `unknown` or
+    `addressed` counts the accepted rows that have only an
+    email. `owned` counts the accepted rows and those with no problem but `unnamed`, `unknown` or
     `broken`; `ids` counts their identifiers by kind, and `people` their distinct first
     identifiers. `busiest` is the most rows of one person, `once` counts people with one row,
     `dated` those whose identifier is a date; `is_daily` is true if each person has one day and
@@ -70,6 +71,7 @@ class Checked:
     refused: dict[str, int]
     clamped: int
     owned: int
+    addressed: int
     ids: dict[str, int]
     people: int
     busiest: int
@@ -178,7 +180,8 @@ COUNTS = f"""
         coalesce((epoch(max(occurred_at)) - epoch(min(occurred_at))) / (86400 * 365.25), 0),
         count(*) filter (where {{clock}} = date_trunc('day', {{clock}})),
         count(occurred_at),
-        count(*) filter (where {OWNED})
+        count(*) filter (where {OWNED}),
+        count(*) filter (where fate is null and coalesce(user_id, anonymous_id) is null)
     from fates
 """
 # A date with an optional time: 2024-03-01, 1.3.2024 10:00.
@@ -213,9 +216,8 @@ def check_landed(
     problems = check(seeds)
     judge(con, paths, seeds, [] if problems else plan)
     clock = f"timezone({literal(timezone)}, timezone('UTC', occurred_at))"
-    rows, accepted, repeats, clamped, first, last, years, midnights, timed, owned = only_row(
-        con, COUNTS.format(clock=clock)
-    )
+    rows, accepted, repeats, clamped, *times, addressed = only_row(con, COUNTS.format(clock=clock))
+    first, last, years, midnights, timed, owned = times
     people, busiest, once, dated, is_daily = only_row(con, PEOPLE)
     events = [
         # An empty plan accepts all events.
@@ -237,6 +239,7 @@ def check_landed(
         ),
         clamped=clamped,
         owned=owned,
+        addressed=addressed,
         ids={
             kind: only_row(
                 con,

@@ -81,6 +81,11 @@ def fates(checked: Checked, mapping: LogMapping, seeds: Path) -> Iterator[str]:
             yield f"{counted(rows, f'row {one}', f'rows {several}')} {what}."
     if rows := checked.refused.get("nobody"):
         yield f"{counted(rows, 'row names', 'rows name')} nobody: {nobody(mapping)}."
+    if checked.addressed:
+        yield (
+            f"{counted(checked.addressed, 'row names', 'rows name')} somebody by an email alone "
+            "and will be in no session: if they are visits, map user_id to the same column."
+        )
     if rows := checked.refused.get("unknown"):
         events = counted(len(checked.quarantined_as_unknown()), "event")
         yield f"{counted(rows, 'row is', 'rows are')} of {events} not in the tracking plan."
