@@ -7,6 +7,8 @@ def manifest(deployment):
     """What dbt knows of the project, without the times of parsing and of this run."""
     path = deployment.folder / "target" / "manifest.json"
     read = json.loads(path.read_text(), object_hook=lambda d: {**d, "created_at": 0})
+    for name in ("group_map", "parent_map", "child_map"):  # their order says nothing
+        read[name] = {key: ids and sorted(ids) for key, ids in read[name].items()}
     return {name: part for name, part in read.items() if name != "metadata"}
 
 

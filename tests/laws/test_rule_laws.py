@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tideline.declarations import operations
 from tideline.declarations.operations import OPERATIONS, Call, Column, Constant
-from tideline.declarations.rules import kind_of, parse, sql_of, value_of
+from tideline.declarations.rules import RuleError, kind_of, parse, sql_of, value_of
 
 NOON = datetime(2026, 1, 31, 12)
 WORDS = st.text(alphabet="aAzßÄ %_'\\", max_size=4)
@@ -131,7 +131,9 @@ def check(con, rule, rows):
     assert in_duckdb(con, sql_of(rule, "duckdb"), rows) == values
 
 
-@settings(max_examples=300, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(
+    max_examples=300, suppress_health_check=list(HealthCheck), deadline=None, derandomize=True
+)
 @given(rule=CONDITIONS, rows=ROWS)
 def test_the_warehouse_and_python_give_the_same(con, rule, rows):
     check(con, rule, rows)
@@ -143,13 +145,17 @@ def written(rule):
     return sql.replace("cast(", "").replace(" as double)", "").replace(", ' ')", ")")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(rule=CONDITIONS)
 def test_what_is_written_is_what_is_parsed(rule):
     """Parsing the SQL of a parsed rule gives the same tree again."""
     sql = written(rule)
     if "nullif(" not in sql and " as timestamp)" not in sql:
-        tree = parse(sql)
+        try:
+            tree = parse(sql)
+        except RuleError as error:  # nobody may write a comparison with null
+            assert "write `is null` or `is not null`" in str(error)
+            return
         assert sql_of(parse(written(tree)), "duckdb") == sql_of(tree, "duckdb")
 
 
