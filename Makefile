@@ -32,7 +32,7 @@ demo: .venv/.installed
 	@if [ "$$TIDELINE_LANDING" = landing ] && [ -d warehouse/truth ]; then \
 	    echo; $(BIN)/tideline sample --compare; fi
 	@echo
-	@echo "Look at: $$TIDELINE_WAREHOUSE (schema tideline), $$TIDELINE_DELIVERIES/, and 'make dev' for the lineage."
+	@echo "Look at: the published tables (schema tideline), $$TIDELINE_DELIVERIES/, and 'make dev' for the lineage."
 
 # One more day of the sample business; then 'make demo' reads only that day.
 next-day: .venv/.installed

@@ -27,13 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "docs/how-to/read-the-tables.md shows how BI tools connect.",
     )
     parser.add_argument(
-        "--allow-past",
+        "--allow-older",
         action="store_true",
-        help="also publish a build as of an earlier time than the published one",
+        help="also publish a build as of the past (var `as_of`)",
     )
     options = parser.parse_args(arguments)
     with open_warehouse(os.environ, read_only=True) as warehouse, Progress("publishing"):
-        done = publish(warehouse, options.allow_past)
+        done = publish(warehouse, options.allow_older)
     place = done.place if isinstance(done.place, str) else shown_path(done.place)
     at = f", as of {done.as_of:%Y-%m-%d %H:%M:%S} UTC" if done.as_of else ""
     print(f"{place}: {counted(done.tables, 'table')}{at}")

@@ -9,10 +9,10 @@ import duckdb
 import pytest
 
 from tests.support.deployment import REPOSITORY
-from tideline.activation.plan import newest_arrival
 from tideline.declarations.files import columns_of, meta_of
 from tideline.declarations.unreachable import declared_attributes
 from tideline.segments.why import built_rules, explained
+from tideline.warehouse.clock import present_clock
 from tideline.warehouse.connection import open_warehouse
 
 SAMPLE = ["--people", 300, "--days", 61]
@@ -174,10 +174,7 @@ def test_the_demo_twice_and_one_day_later(demo):
     before = {table: demo.frame(table) for table in tables}
     with open_warehouse(demo.env, read_only=True) as warehouse:
         # The guard against future states and the removal of forgotten people read internal tables.
-        newest = (
-            "select max(received_at) from int_events_deduplicated where status <> 'quarantined'"
-        )
-        assert newest_arrival(warehouse) == demo.value(newest)
+        assert present_clock(warehouse) == demo.value("select as_of from data_clock")
         assert warehouse.has("forgotten_identifiers") and not warehouse.has("forgotten")
     run_demo(demo)
     assert last_run(demo) == (0, 0, 0)

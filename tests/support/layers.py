@@ -5,8 +5,8 @@ LAYERS = [
     ["tideline.text", "tideline.progress", "tideline.usage"],
     ["tideline.warehouse"],
     ["tideline.declarations"],
-    ["tideline.landing", "tideline.segments", "tideline.activation", "tideline.matching"],
-    ["tideline.privacy"],
+    ["tideline.landing", "tideline.activation", "tideline.matching"],
+    ["tideline.privacy", "tideline.segments"],
     [
         "tideline.summary",
         "tideline.licences",

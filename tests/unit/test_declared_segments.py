@@ -2,6 +2,7 @@
 
 import copy
 import re
+import shutil
 import textwrap
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tideline.declarations.segments import (
     read_segments,
     read_traits,
 )
+from tideline.landing.plan_check import SEEDS
 from tideline.segments.check import check
 from tideline.warehouse.errors import DeclarationError
 
@@ -486,17 +488,16 @@ def test_declarations_are_checked_without_a_warehouse(project, change, message):
     ]
     reader = {"name": "reader"} | SEGMENT | {"when": "loans >= 3 and share > 1 and recency < 9"}
 
-    def checked():
+    def checked(added=""):
         write(project, {"traits": [trait, *others], "segments": [reader]})
         columns = [{"name": "recency", "data_type": "{{ 'a' if x else 'bigint' }}"}]
         (project / "models" / "own.yml").write_text(
             yaml.safe_dump({"models": [{"name": "profile_attributes", "columns": columns}]})
         )
         seeds = project / "seeds"
-        seeds.mkdir(exist_ok=True)
-        (seeds / "tracking_plan.csv").write_text(
-            "event_name,property,property_type\npurchase,order_id,text\n"
-        )
+        shutil.copytree(SEEDS, seeds, dirs_exist_ok=True)
+        with (seeds / "tracking_plan.csv").open("a") as file:
+            file.write(added)
         check(project, read_segments(project), read_traits(project))
 
     checked()
@@ -505,3 +506,5 @@ def test_declarations_are_checked_without_a_warehouse(project, change, message):
     with pytest.raises(DeclarationError) as error:
         checked()
     assert message in str(error.value)
+    with pytest.raises(DeclarationError, match=r"the tracking plan has a problem: .*csv:\d+"):
+        checked("purchase,order_id\n")

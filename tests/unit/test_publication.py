@@ -24,6 +24,9 @@ create or replace table tideline_internal.unfinished_nodes (node_id varchar, sta
 create or replace table tideline_internal.secrets as select 'internal' as content;
 create or replace table tideline.data_clock as
 select timestamp '2026-01-31' + interval {0} hour as as_of;
+create or replace table tideline_internal.int_events_deduplicated as
+select as_of - interval 1 microsecond as received_at, 'valid' as status from tideline.data_clock
+union all select timestamp '2026-02-01', 'quarantined';
 create or replace table tideline.profile_segments as
 select 'p' || range as profile_id, as_of, {0} as run from range(100), tideline.data_clock;
 create or replace table tideline.segments as select 'it''s "x"' as label, {0} as run;
@@ -141,15 +144,53 @@ def test_rows_of_earlier_runs_in_a_history_do_not_matter(path):
     assert published(path).tables == 7
 
 
+LATER = (
+    "insert into tideline_internal.int_events_deduplicated "
+    "select as_of, 'duplicate' from tideline.data_clock"
+)
+
+
 def test_the_past_is_not_published_as_the_present(path):
-    build(path, 5)
-    target = published(path).place
-    build(path, 4)
-    with pytest.raises(WarehouseError, match="as of 2026-01-31 04:00:00 UTC, before the published"):
+    """It is the past if an event has arrived at the data clock or after it."""
+    build(path, 5, LATER)
+    said = (
+        "the last build is as of 2026-01-31 05:00:00 UTC, but events have arrived until 2026-01-31"
+    )
+    with pytest.raises(WarehouseError, match=said):
         published(path)
-    assert rows(target, "select run from tideline.segments") == [(5,)]
-    assert main(["--allow-past"]) == 0
-    assert rows(target, "select run from tideline.segments") == [(4,)]
+    assert not published_path(path).exists()
+    assert main(["--allow-older"]) == 0
+    assert rows(published_path(path), "select run from tideline.segments") == [(5,)]
+
+
+def test_a_landing_that_was_taken_back_sets_the_clock_back(path):
+    for run in (5, 4):
+        build(path, run)
+        assert rows(published(path).place, "select run from tideline.segments") == [(run,)]
+
+
+def test_the_future_is_not_published(path):
+    clocks = ("data_clock", "profile_segments")
+    later = "set as_of = timestamp '2999-01-01'"
+    build(path, 5, "; ".join(f"update tideline.{name} {later}" for name in clocks))
+    for words in ([], ["--allow-older"]):
+        with pytest.raises(WarehouseError, match="is as of 2999-01-01 00:00:00 UTC, in the future"):
+            main(words)
+    # A log may have times ahead of this machine's clock.
+    with duckdb.connect(str(path)) as con:
+        con.execute("update tideline_internal.int_events_deduplicated set received_at = "
+                    "timestamp '2999-01-01' - interval 1 microsecond")  # fmt: skip
+    assert published(path).as_of == datetime(2999, 1, 1)
+
+
+def test_a_request_to_be_forgotten_keeps_the_clock(path):
+    """As in the model `data_clock`."""
+    build(path, 5, "create or replace table tideline.forget_requests as "
+                   "select as_of from tideline.data_clock")  # fmt: skip
+    assert published(path).tables == 5
+    build(path, 5, "update tideline.forget_requests set as_of = as_of + interval 1 microsecond")
+    with pytest.raises(WarehouseError, match="but events have arrived until"):
+        published(path)
 
 
 def test_before_the_first_event_there_is_something_to_read(path):
@@ -293,7 +334,7 @@ def test_a_warehouse_is_not_replaced(path):
     with pytest.raises(WarehouseError, match="is a warehouse, not a publication"):
         published(path)
     with pytest.raises(WarehouseError, match="is a warehouse"):
-        main(["--allow-past"])
+        main(["--allow-older"])
     assert other.read_bytes() == before
 
 

@@ -23,7 +23,6 @@ from tideline.activation.plan import (
     Counts,
     Desired,
     find_due,
-    newest_arrival,
     plan_changes,
     plan_resends,
     read_batches,
@@ -32,7 +31,7 @@ from tideline.activation.plan import (
 from tideline.declarations.syncs import Sync
 from tideline.progress import Progress
 from tideline.text import counted
-from tideline.warehouse.clock import wall_clock
+from tideline.warehouse.clock import TICK, present_clock, wall_clock
 from tideline.warehouse.connection import Warehouse
 from tideline.warehouse.errors import ActivationError, NotConfigured
 
@@ -276,10 +275,10 @@ class _Runner:
         """
         if desired.as_of is None or desired.as_of <= wall_clock():
             return None
-        newest = newest_arrival(self.warehouse)
-        if newest and desired.as_of <= newest + timedelta(microseconds=1):
+        present = present_clock(self.warehouse)
+        if present and desired.as_of <= present:
             return None
-        than = f"than the newest event ({newest} UTC)" if newest else "than any event"
+        than = f"than the newest event ({present - TICK} UTC)" if present else "than any event"
         return (
             f"the table `{self.sync.table}` is as of {desired.as_of} UTC, which is later {than} "
             "and than this machine's clock; build the present state (`dbt build` without the var "

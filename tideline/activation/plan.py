@@ -129,19 +129,6 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
     )
 
 
-def newest_arrival(warehouse: Warehouse) -> datetime | None:
-    """The latest value of the data clock without the var `as_of`, as in the model `data_clock`."""
-    newest = []
-    for table, clock in (
-        ("int_events_deduplicated", "max(case when status <> 'quarantined' then received_at end)"),
-        ("forget_requests", "max(as_of)"),
-    ):
-        if warehouse.has(table):
-            rows = warehouse.query(f"select {clock} from {warehouse.table(table)}")
-            newest += [instant for (instant,) in rows if instant]
-    return max(newest, default=None)
-
-
 def _consent(
     warehouse: Warehouse, sync: Sync, kinds: Mapping[str, Kind]
 ) -> tuple[str, tuple[str, ...], int | None]:

@@ -500,7 +500,7 @@ def publish_again(warehouse: Warehouse) -> None:
     published = published_path(Path(warehouse.place))
     if published.exists():
         try:
-            publish(warehouse, is_past_allowed=True)
+            publish(warehouse, is_older_allowed=True)
         except (WarehouseError, duckdb.Error, OSError):
             remove_database(published)
 

@@ -5,7 +5,6 @@ The SQL of traits and rules is that of the build, rendered without dbt.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,8 @@ from tideline.declarations.compiled import dicts_of, formulas_sql, label_sql, ru
 from tideline.declarations.macros import MacroError, Macros
 from tideline.declarations.rules import columns_of_rule, parse
 from tideline.declarations.segments import Declared, label_parts
+from tideline.landing.plan_check import check as check_plan
+from tideline.landing.plan_infer import read_seed
 from tideline.segments.reasons import Reason, lines_of, reason_of
 from tideline.segments.why import built_rules, value_in
 from tideline.text import counted, shown
@@ -52,9 +53,12 @@ class Preview:
 
 
 def plan_rows(seeds: Path) -> list[dict[str, str]]:
-    """The rows of the tracking plan."""
-    with (seeds / "tracking_plan.csv").open(encoding="utf-8", newline="") as file:
-        return [*csv.DictReader(file)]
+    """The rows of the tracking plan. Raises DeclarationError if it has a problem."""
+    if problems := check_plan(seeds):
+        raise DeclarationError(
+            f"the tracking plan has a problem: {problems[0]}; `tideline plan check` lists all"
+        )
+    return [row for _, row in read_seed(seeds, "tracking_plan.csv")]
 
 
 def traits_sql(

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import duckdb
 
+from tideline.warehouse.clock import TICK, present_clock, wall_clock
 from tideline.warehouse.connection import INTERNAL, DuckDBWarehouse, Warehouse
 from tideline.warehouse.duckdb_file import holder
 from tideline.warehouse.errors import WarehouseError
@@ -41,19 +42,21 @@ class Publication:
     as_of: datetime | None
 
 
-def publish(warehouse: Warehouse, is_past_allowed: bool = False) -> Publication:
+def publish(warehouse: Warehouse, is_older_allowed: bool = False) -> Publication:
     """Publish the tables of the public schema as the last run left them.
 
     Raises WarehouseError, and leaves the former publication unchanged, if the last run has not
-    finished, if its data clock is before the published one, or if the disk is full.
+    finished or is as of another time than the present, or if the disk is full. A run as of the past
+    is published if `is_older_allowed`.
     """
     names = sorted(warehouse.tables(warehouse.schema))
     as_of = clock_of(warehouse, names)
     check_finished(warehouse, names, as_of)
+    check_present(warehouse, as_of, is_older_allowed)
     if not isinstance(warehouse, DuckDBWarehouse):
         return Publication(publish_views(warehouse, names), len(names), as_of)
     target = published_path(Path(warehouse.place))
-    check_replaceable(as_of, target, warehouse.schema, is_past_allowed)
+    check_replaceable(target, warehouse.schema)
     publish_file(warehouse, names, target)
     return Publication(target, len(names), as_of)
 
@@ -104,12 +107,25 @@ def check_finished(warehouse: Warehouse, names: list[str], as_of: datetime | Non
             )
 
 
-def check_replaceable(
-    as_of: datetime | None, target: Path, schema: str, is_past_allowed: bool
-) -> None:
-    """Raise WarehouseError if a file is no publication, is open for writing, or, unless
-    `is_past_allowed`, has a later data clock.
+def check_present(warehouse: Warehouse, as_of: datetime | None, is_older_allowed: bool) -> None:
+    """Raise WarehouseError if the data clock was set by the var `as_of`: to the future or, unless
+    `is_older_allowed`, to the past.
     """
+    present = present_clock(warehouse)
+    if as_of is None or present is None:
+        return
+    how = "Build without the var `as_of`, then publish"
+    if as_of > max(present, wall_clock()):
+        raise WarehouseError(f"the last build is as of {as_of} UTC, in the future. {how}")
+    if as_of < present and not is_older_allowed:
+        raise WarehouseError(
+            f"the last build is as of {as_of} UTC, but events have arrived until {present - TICK} "
+            f"UTC. {how}, or publish the past with --allow-older"
+        )
+
+
+def check_replaceable(target: Path, schema: str) -> None:
+    """Raise WarehouseError if a file is a warehouse, or is open for writing."""
     if not target.exists():
         return
     if not target.is_file():
@@ -124,19 +140,13 @@ def check_replaceable(
                 raise WarehouseError(
                     f"{target} is a warehouse, not a publication; give one of the two another name"
                 )
-            published = con.execute(f"select max(as_of) from {schema}.data_clock").fetchall()[0][0]
     except duckdb.Error as error:
         if "Conflicting lock" in str(error):
             raise WarehouseError(
                 f"a process has {target} open for writing{holder(str(error))}; end it, and open "
                 "the file read-only"
             ) from None
-        return  # damaged, or of another program version: replace it
-    if published and not is_past_allowed and (as_of is None or as_of < published):
-        raise WarehouseError(
-            f"this build is as of {as_of} UTC, before the published {published} UTC. If it has the "
-            "var `as_of`, build without it. If a landing was taken back, publish with --allow-past"
-        )
+        # Otherwise it is damaged, or of another program version, and is replaced.
 
 
 def publish_file(warehouse: DuckDBWarehouse, names: list[str], target: Path) -> None:
