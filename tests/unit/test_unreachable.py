@@ -185,7 +185,7 @@ def test_the_page_counts_who_has_no_persona_and_names_segments_without_scores(tm
         ]
         assert without_persona(warehouse) == [
             "  2 of 3 profiles have no persona: they have no session in the 90 days before the "
-            "data clock."
+            "data clock. Events with an email alone are in no session."
         ]
         warehouse.execute("insert into tideline.profile_personas values ('b'), ('c')")
         warehouse.execute("insert into tideline.profile_scores values ('churn')")
