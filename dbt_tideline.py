@@ -16,7 +16,15 @@ import dbt.context.base
 from dbt.flags import get_flags
 from dbt_common.exceptions import CompilationError
 
-from tideline.declarations.compiled import dicts_of, formulas_sql, label_sql, rule_sql, text_sql
+from tideline.declarations.compiled import (
+    dicts_of,
+    exact_dicts,
+    formulas_sql,
+    label_sql,
+    rule_columns,
+    rule_sql,
+    text_sql,
+)
 from tideline.declarations.rules import RuleError
 from tideline.declarations.segments import read_segments, read_traits
 from tideline.warehouse.errors import DeclarationError
@@ -42,6 +50,12 @@ def formulas(has_shop: bool, dialect: str) -> dict[str, str]:
     return formulas_sql(read_traits(_project(), has_shop), dialect)
 
 
+def exact(has_shop: bool, dialect: str) -> dict[str, list[dict[str, Any]]]:
+    """The rules of live segments as functions of time, and the traits that these read."""
+    project = _project()
+    return exact_dicts(read_segments(project, has_shop), read_traits(project, has_shop), dialect)
+
+
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a function so that dbt shows its errors with the model."""
 
@@ -57,7 +71,16 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 FUNCTIONS = {
     each.__name__: _compiled(each)
-    for each in (traits, segments, formulas, rule_sql, label_sql, text_sql)
+    for each in (
+        traits,
+        segments,
+        formulas,
+        exact,
+        rule_columns,
+        rule_sql,
+        label_sql,
+        text_sql,
+    )
 }
 _modules_of_dbt = dbt.context.base.get_context_modules
 

@@ -55,11 +55,29 @@
 {% endmacro %}
 
 {#-
-    Overrides dbt's own: a snapshot closes ended rows at the data clock, not at the wall clock. (A
-    ref is not allowed here; the snapshot runs after the memberships, and they after the clock.)
+    Overrides dbt's own: a snapshot opens and closes rows at the data clock, not at the wall clock.
+    If the clock has not passed the latest change of the history, because no event has arrived or a
+    landing was taken back, the time is a microsecond after that change: each row lasts, and no two
+    rows of a membership begin at one time. (A ref is not allowed here; the snapshot runs after the
+    memberships, and they after the clock.)
 -#}
 {% macro default__snapshot_get_time() -%}
-    (select as_of from {{ graph.nodes['model.' ~ project_name ~ '.data_clock'].relation_name }})
+    {%- set clock = graph.nodes['model.' ~ project_name ~ '.data_clock'].relation_name -%}
+    (
+        select
+            {%- if load_relation(this) %}
+            greatest(as_of, coalesce(
+                (
+                    select max(coalesce(dbt_valid_to, dbt_valid_from)) + interval '1 microsecond'
+                    from {{ this }}
+                ),
+                as_of
+            ))
+            {%- else %}
+            as_of
+            {%- endif %}
+        from {{ clock }}
+    )
 {%- endmacro %}
 {#- Whether a documented column exists only if the var `shop` is true. -#}
 {% macro is_of_shop(column) %}

@@ -30,6 +30,21 @@
 {% endmacro %}
 
 {#-
+    The values of the columns that a rule reads, as one JSON object per profile; empty while dbt
+    parses and before `relation`, that of `profile_attributes`, is built.
+-#}
+{% macro rule_values(segment, relation) %}
+    {%- set names = declarations().rule_columns(segment.spec.when) -%}
+    {%- set columns = [] -%}
+    {%- if attribute_types(relation) is not none -%}
+        {%- for column in adapter.get_columns_in_relation(relation) if column.name | lower in names -%}
+            {%- do columns.append(column) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ row_object(columns) }}
+{%- endmacro %}
+
+{#-
     The columns that a segment may reference, those of `profile_attributes`, as {name: type}; none
     while dbt parses and before the view is built.
 -#}

@@ -114,34 +114,10 @@
     {%- endif -%}
 {% endmacro %}
 
-{#-
-    The events that a trait aggregates, as an SQL condition. Stops the build at a name that is not
-    in `plan`, the (event, property, type) rows of the tracking plan.
--#}
+{#- The events that a trait aggregates as of the clock, as an SQL condition. -#}
 {% macro trait_condition(trait, plan) %}
     {%- set spec = trait.spec -%}
-    {%- set event_names = plan | map('first') | unique | list -%}
-    {%- set is_any = '*' in spec.event -%}
-    {%- for name in spec.event if plan and not is_any and name not in event_names -%}
-        {{ exceptions.raise_compiler_error(
-            trait.place ~ ' references unknown event "' ~ name ~ '": it is not in the tracking '
-            ~ 'plan. Add it there, or use another event; the most similar is "'
-            ~ nearest_word(name, event_names) ~ '".'
-        ) }}
-    {%- endfor -%}
-    {%- set of_events = event_names if is_any else spec.event -%}
-    {%- set types, expressions = trait_properties(of_events, plan) -%}
-    {%- if plan and spec.property and spec.property not in types -%}
-        {{ exceptions.raise_compiler_error(
-            trait.place ~ ' references unknown property "' ~ spec.property
-            ~ '": the tracking plan has none for ' ~ spec.event | join(', ')
-            ~ '. Add it there, or use another property; the most similar is "'
-            ~ nearest_word(spec.property, types.keys() | list) ~ '".'
-        ) }}
-    {%- endif -%}
-    {%- set names = [] -%}
-    {%- for name in spec.event -%}{%- do names.append(text_literal(name)) -%}{%- endfor -%}
-    {%- set conditions = [] if is_any else ['event_name in (' ~ names | join(', ') ~ ')'] -%}
+    {%- set conditions = trait_filters(trait, plan) -%}
     {%- set end = "as_of - interval '" ~ spec.before ~ "'" if spec.before else 'as_of' -%}
     {%- if spec.within -%}
         {%- do conditions.append("occurred_at >= " ~ end ~ " - interval '" ~ spec.within ~ "'") -%}
@@ -149,13 +125,62 @@
     {%- if spec.before -%}
         {%- do conditions.append("occurred_at < " ~ end) -%}
     {%- endif -%}
-    {%- if spec.where -%}
-        {%- set met = declarations().rule_sql(
-            trait.place ~ ': `where`', spec.where, types if plan else none, target.type, expressions
-        ) -%}
-        {%- do conditions.append('(' ~ met ~ ')') -%}
+    {%- if spec.until -%}
+        {%- do conditions.append('_until_' ~ trait.name ~ ' is null') -%}
     {%- endif -%}
     {{ return(conditions | join(' and ') or 'true') }}
+{% endmacro %}
+
+{#- The events that a trait may count at some time, as a list of SQL conditions. -#}
+{% macro trait_filters(trait, plan) %}
+    {%- set filters = event_filters(trait.place, trait.spec, plan) -%}
+    {%- if trait.spec.after -%}
+        {%- do filters.append('_after_' ~ trait.name) -%}
+    {%- endif -%}
+    {{ return(filters) }}
+{% endmacro %}
+
+{#-
+    The events of a trait, or of a step of its `after`, as a list of SQL conditions. Stops the build
+    at a name that is not in `plan`, the (event, property, type) rows of the tracking plan.
+-#}
+{% macro event_filters(place, spec, plan) %}
+    {%- set filters = [] -%}
+    {%- if '*' not in spec.event -%}
+        {%- do filters.append(is_event(place, spec.event, plan)) -%}
+    {%- endif -%}
+    {%- set of_events = plan | map('first') | unique | list if '*' in spec.event else spec.event -%}
+    {%- set types, expressions = trait_properties(of_events, plan) -%}
+    {%- if plan and spec.property and spec.property not in types -%}
+        {{ exceptions.raise_compiler_error(
+            place ~ ' references unknown property "' ~ spec.property
+            ~ '": the tracking plan has none for ' ~ spec.event | join(', ')
+            ~ '. Add it there, or use another property; the most similar is "'
+            ~ nearest_word(spec.property, types.keys() | list) ~ '".'
+        ) }}
+    {%- endif -%}
+    {%- if spec.where -%}
+        {%- set met = declarations().rule_sql(
+            place ~ ': `where`', spec.where, types if plan else none, target.type, expressions
+        ) -%}
+        {%- do filters.append('(' ~ met ~ ')') -%}
+    {%- endif -%}
+    {{ return(filters) }}
+{% endmacro %}
+
+{#- Whether an event has one of these names, as an SQL condition; each must be in the plan. -#}
+{% macro is_event(place, names, plan) %}
+    {%- set event_names = plan | map('first') | unique | list -%}
+    {%- for name in names if plan and name not in event_names -%}
+        {{ exceptions.raise_compiler_error(
+            place ~ ' references unknown event "' ~ name ~ '": it is not in the tracking '
+            ~ 'plan. Add it there, or use another event; the most similar is "'
+            ~ nearest_word(name, event_names) ~ '".'
+        ) }}
+    {%- endfor -%}
+    {%- set literals = [] -%}
+    {%- for name in names -%}{%- do literals.append(text_literal(name)) -%}{%- endfor -%}
+    {{ return('event_name in (' ~ literals | join(', ') ~ ')') }}
 {% endmacro %}
 
 {#-

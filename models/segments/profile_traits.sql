@@ -5,6 +5,7 @@ with events as (
 
     select
         profile_timeline.profile_id,
+        profile_timeline.event_id,
         profile_timeline.event_name,
         profile_timeline.occurred_at,
         profile_timeline.properties,
@@ -19,12 +20,13 @@ with events as (
 
 ),
 
+{{ ordered_events(event_traits(), plan) }}
 counters as (
 
     select
         *
         {{ trait_counters(plan) | indent(8) }}
-    from events
+    from ordered_events
 
 ),
 

@@ -11,31 +11,68 @@ profile_attributes as (
 
     select * from {{ ref('profile_attributes') }}
 
+),
+
+memberships as (
+
+    {% for segment in segments %}
+    select
+        profile_id || ':{{ segment.name }}' as membership_id,
+        profile_id,
+        '{{ segment.name }}' as segment_name,
+        {{ label_expression(segment, types) }} as segment_label,
+        {{ text_literal(segment.spec.when) }} as reason,
+        {{ rule_values(segment, ref('profile_attributes')) | trim | indent(8) }} as reason_values,
+        as_of
+    from profile_attributes
+    where profile_id in (
+        select profile_segments.profile_id from profile_segments
+        where profile_segments.{{ segment.name }}
+    )
+    {{ 'union all' if not loop.last }}
+    {% else %}
+    select
+        cast(null as varchar) as membership_id,
+        profile_id,
+        cast(null as varchar) as segment_name,
+        cast(null as varchar) as segment_label,
+        cast(null as varchar) as reason,
+        {{ row_object([]) }} as reason_values,
+        as_of
+    from profile_attributes
+    where false
+    {% endfor %}
+
+),
+
+{# What a build sees is the state just before its data clock. #}
+current_intervals as (
+
+    select segment_intervals.*
+    from {{ ref('segment_intervals') }} as segment_intervals
+    inner join {{ ref('data_clock') }} as data_clock
+        on
+            segment_intervals.valid_from < data_clock.as_of
+            and (
+                segment_intervals.valid_to is null
+                or segment_intervals.valid_to >= data_clock.as_of
+            )
+
 )
 
-{% for segment in segments %}
 select
-    profile_attributes.profile_id || ':{{ segment.name }}' as membership_id,
-    profile_attributes.profile_id,
-    '{{ segment.name }}' as segment_name,
-    {{ label_expression(segment, types) }} as segment_label,
-    {{ text_literal(segment.spec.when) }} as reason,
-    profile_attributes.as_of
-from profile_attributes
-inner join profile_segments
-    on profile_attributes.profile_id = profile_segments.profile_id
-where profile_segments.{{ segment.name }}
-{{ 'union all' if not loop.last }}
-{% else %}
-select
-    cast(null as varchar) as membership_id,
-    profile_attributes.profile_id,
-    cast(null as varchar) as segment_name,
-    cast(null as varchar) as segment_label,
-    cast(null as varchar) as reason,
-    profile_attributes.as_of
-from profile_attributes
-inner join profile_segments
-    on profile_attributes.profile_id = profile_segments.profile_id
-where false
-{% endfor %}
+    memberships.membership_id,
+    memberships.profile_id,
+    memberships.segment_name,
+    memberships.segment_label,
+    memberships.reason,
+    memberships.reason_values,
+    current_intervals.valid_from,
+    current_intervals.valid_to as valid_until,
+    current_intervals.entered_event_id,
+    memberships.as_of
+from memberships
+left join current_intervals
+    on
+        memberships.profile_id = current_intervals.profile_id
+        and memberships.segment_name = current_intervals.segment_name

@@ -1,3 +1,6 @@
+{% set reasons = {} %}
+{% for rule in exact_declarations().rules %}{% do reasons.update({rule.name: rule.because}) %}{% endfor %}
+
 with memberships as (
 
     select
@@ -21,7 +24,8 @@ declarations as (
         {{ optional_text(segment.spec.creative) }} as creative,
         {{ optional_text(segment.spec.tags | join(',')) }} as tags,
         '{{ segment.spec.lifecycle }}' as lifecycle,
-        {{ text_literal(segment.file) }} as declared_in
+        {{ text_literal(segment.file) }} as declared_in,
+        {{ optional_text(reasons.get(segment.name)) }} as without_intervals_because
     {{ 'union all' if not loop.last }}
     {% else %}
     select
@@ -34,7 +38,8 @@ declarations as (
         cast(null as varchar) as creative,
         cast(null as varchar) as tags,
         cast(null as varchar) as lifecycle,
-        cast(null as varchar) as declared_in
+        cast(null as varchar) as declared_in,
+        cast(null as varchar) as without_intervals_because
     where false
     {% endfor %}
 

@@ -1,22 +1,17 @@
 """Traits in SQL equal plain Python on random declarations and logs, to the microsecond."""
 
-import json
 import math
-from datetime import datetime, timedelta
 
-import duckdb
 import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.support import trait_reference
-from tests.support.trait_reference import PLAN, sql_of_traits, values_of_traits
+from tests.support.random_traits import CLOCKS, connected, event_trait, log
+from tests.support.trait_reference import sql_of_model, values_of_traits
 from tideline.declarations.formulas import KINDS_OF_AGGREGATES
-from tideline.declarations.segments import OF_NO_PROPERTY, read_traits
+from tideline.declarations.segments import read_traits
 
-LENGTHS = ("2 minutes", "36 hours", "1 days", "3 days")
-WHERES = ("topic = 'art'", "topic is null", "topic like 'a%' or topic = 'x'", "not topic = 'art'")
 FORMULAS = (
     "{0} - {1}",
     "{0} / {1}",
@@ -24,38 +19,12 @@ FORMULAS = (
     "case when {0} > {1} then {0} else 0 end",
     "{0} is not null and {1} >= 2",
 )
-CLOCKS = (datetime(2026, 1, 31, 12), datetime(2026, 2, 1))
-EDGES = [
-    timedelta(0),
-    *(trait_reference.length(each) for each in LENGTHS),
-    *(trait_reference.length(a) + trait_reference.length(b) for a in LENGTHS for b in LENGTHS),
-]
-NEAR = (timedelta(0), timedelta(microseconds=1), timedelta(microseconds=-1))
-TOPICS = ("art", "x", "art", "x", None, "arts", 7, 2.5, True)
-NUMBERS = (None, 0, 1, 2.5, "3", "4.25", "many", "1_000", -1, True)
 
 
 @st.composite
-def event_trait(draw, name, aggregates):
-    names = draw(st.sampled_from([["loan"], ["visit"], ["call"], ["loan", "visit"], ["*"]]))
-    properties = sorted({each for one in (PLAN if names == ["*"] else names) for each in PLAN[one]})
-    possible = [each for each in aggregates if properties or each in OF_NO_PROPERTY]
-    aggregate = draw(st.sampled_from(possible or ["count"]))
-    trait = {"name": name, "description": "Text.", "event": names, "aggregate": aggregate}
-    if aggregate not in OF_NO_PROPERTY:
-        trait["property"] = draw(st.sampled_from(properties))
-    if "topic" in properties and draw(st.booleans()):
-        trait["where"] = draw(st.sampled_from(WHERES))
-    for key in ("within", "before"):
-        if draw(st.booleans()) and not (key == "before" and aggregate == "streak"):
-            trait[key] = draw(st.sampled_from(LENGTHS))
-    return trait
-
-
-@st.composite
-def declarations(draw, aggregates):
+def declarations(draw, aggregates, ordered):
     """Twelve traits over events, and four formulas, also over formulas."""
-    traits = [draw(event_trait(f"t{number}", aggregates)) for number in range(12)]
+    traits = [draw(event_trait(f"t{number}", aggregates, ordered)) for number in range(12)]
     numeric = [
         each["name"] for each in traits if KINDS_OF_AGGREGATES[each["aggregate"]] == "number"
     ]
@@ -72,51 +41,9 @@ def declarations(draw, aggregates):
     return traits
 
 
-@st.composite
-def log(draw, as_of):
-    """Events of two profiles, many of them at the edges of windows, and at the same instant."""
-    size = draw(st.integers(1, 24))
-    events = []
-    for number in range(size):
-        name = draw(st.sampled_from(["loan", "loan", *PLAN]))
-        back = (
-            draw(st.sampled_from(EDGES))
-            if draw(st.booleans())
-            else timedelta(hours=draw(st.sampled_from([1, 2, 13, 20, 30, 45, 70, 100])))
-        )
-        values = {
-            prop: draw(st.sampled_from(NUMBERS if kind == "number" else TOPICS))
-            for prop, kind in PLAN[name].items()
-            if draw(st.integers(0, 4))
-        }
-        events.append(
-            {
-                "profile_id": draw(st.sampled_from("pppq")),
-                "event_id": f"e{draw(st.integers(0, 3))}-{number}",
-                "event_name": name,
-                "occurred_at": as_of - back + draw(st.sampled_from(NEAR)),
-                "properties": values,
-            }
-        )
-    return events
-
-
 def built(sql, events, as_of):
     """The rows of the select on a log, by profile."""
-    with duckdb.connect() as con:
-        con.execute("create table data_clock as select ?::timestamp as as_of", [as_of])
-        con.execute(
-            "create table profile_timeline (profile_id varchar, event_id varchar, "
-            "event_name varchar, occurred_at timestamp, properties json)"
-        )
-        con.executemany(
-            "insert into profile_timeline values (?, ?, ?, ?, ?)",
-            [
-                [*[each[key] for key in ("profile_id", "event_id", "event_name", "occurred_at")],
-                 json.dumps(each["properties"])]
-                for each in events
-            ],
-        )  # fmt: skip
+    with connected(events, as_of) as con:
         found = con.execute(sql)
         names = [column[0] for column in found.description]
         rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -147,7 +74,7 @@ def write(folder, traits):
     return read_traits(folder)
 
 
-def check(folder, mutated, examples, aggregates=tuple(KINDS_OF_AGGREGATES)):
+def check(folder, mutated, examples, aggregates=tuple(KINDS_OF_AGGREGATES), ordered=3):
     """Compare SQL, which `mutated` may break, with Python. Raises AssertionError if they differ."""
 
     @settings(
@@ -158,10 +85,10 @@ def check(folder, mutated, examples, aggregates=tuple(KINDS_OF_AGGREGATES)):
         phases=[Phase.generate],
         suppress_health_check=[*HealthCheck],
     )
-    @given(declared=declarations(aggregates), data=st.data())
+    @given(declared=declarations(aggregates, ordered), data=st.data())
     def compared(declared, data):
         traits = write(folder, declared)
-        sql = mutated(sql_of_traits(folder))
+        sql = mutated(sql_of_model("profile_traits", folder))
         for _ in range(4):
             as_of = data.draw(st.sampled_from(CLOCKS))
             events = data.draw(log(as_of))
@@ -171,7 +98,7 @@ def check(folder, mutated, examples, aggregates=tuple(KINDS_OF_AGGREGATES)):
 
 
 def test_traits_equal_plain_python(tmp_path):
-    check(tmp_path, lambda sql: sql, 60)
+    check(tmp_path, lambda sql: sql, 40)
 
 
 MUTANTS = {
@@ -195,6 +122,30 @@ MUTANTS = {
     "time since in whole days": ("date_diff('microsecond'", "86400000000 * date_diff('day'"),
     "the most frequent value is the last": ("_met * 1000000000", "_met * 0"),
     "division by zero": ("nullif(", "coalesce("),
+    "an event of the time of its end counts": (
+        "between current row and unbounded following",
+        "between interval '1 microseconds' following and unbounded following",
+    ),
+    "a step may come too early": (
+        ">= occurred_at - interval",
+        ">= occurred_at - interval '1 day' - interval",
+    ),
+    "a step of the same time is not before": (
+        "range between unbounded preceding and current row\n            )\n        end",
+        "range between unbounded preceding and interval '1 microseconds' preceding)\n        end",
+    ),
+    "an interruption is not seen": (
+        "and interval '1 microseconds' preceding",
+        "and interval '9999 days' preceding",
+    ),
+    "an interruption may be at the time of the event": (
+        "and interval '1 microseconds' preceding",
+        "and current row",
+    ),
+    "an event is before itself": (
+        "rows between unbounded preceding and 1 preceding",
+        "rows between unbounded preceding and current row",
+    ),
 }
 
 
@@ -204,6 +155,15 @@ ONLY = {
     "a tie of times goes to any event": ["first", "last"],
     "a streak that ended before yesterday": ["streak"],
     "a streak counts events": ["streak"],
+}
+# The mutants that only traits with `until` or `after` can find.
+ORDERED = {
+    "an event of the time of its end counts",
+    "a step may come too early",
+    "a step of the same time is not before",
+    "an interruption is not seen",
+    "an interruption may be at the time of the event",
+    "an event is before itself",
 }
 
 
@@ -217,5 +177,8 @@ def test_a_broken_select_is_found(tmp_path, name):
         return sql.replace(right, wrong)
 
     with pytest.raises(AssertionError, match="is None"):
-        check(tmp_path, mutated, 120, ONLY.get(name, tuple(KINDS_OF_AGGREGATES)))
+        if name in ORDERED:
+            check(tmp_path, mutated, 120, ["count"], 6)
+        else:
+            check(tmp_path, mutated, 120, ONLY.get(name, tuple(KINDS_OF_AGGREGATES)), 0)
     assert any(seen)

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from datetime import timedelta
+from functools import cache
+from itertools import pairwise
 
 from tideline.declarations.formulas import formulas_of
-from tideline.declarations.rules import parse, value_of
-from tideline.declarations.segments import read_traits
-from tideline.segments.preview import traits_sql
+from tideline.declarations.rules import columns_of_rule, parse, value_of
+from tideline.declarations.segments import read_segments, read_traits
+from tideline.segments.preview import model_sql
 
 # Properties of the plan by event: name and type.
 PLAN = {
@@ -16,13 +18,17 @@ PLAN = {
 }
 
 
-def sql_of_traits(folder):
-    """The select of `profile_traits` for the declarations of a project folder."""
+def sql_of_model(model, folder):
+    """The select of a model of `models/segments` for the declarations of a project folder."""
     rows = [(event, *each) for event, named in PLAN.items() for each in named.items()]
     rows += [(event, None, None) for event in PLAN]
     columns = ("event_name", "property", "property_type")
     plan = [dict(zip(columns, row, strict=True)) for row in rows]
-    return traits_sql(read_traits(folder), plan, str)
+    return model_sql(model, read_traits(folder), plan, str, read_segments(folder))
+
+
+parsed = cache(parse)
+MOMENT = timedelta(microseconds=1)
 
 
 def number(text):
@@ -64,19 +70,59 @@ def length(text):
     return timedelta(**{unit: int(count)})
 
 
+def matches(block, event):
+    """Whether an event is one that a trait, or a step of its `after`, names."""
+    names = [*PLAN] if block.event == ("*",) else block.event
+    if event["event_name"] not in names:
+        return False
+    return not block.where or value_of(parsed(block.where), typed(event, names)) is True
+
+
+def is_step(steps, events, event):
+    """Whether an event is the last of these steps, after all the others."""
+    return matches(steps[-1], event) and is_after(steps[:-1], events, event)
+
+
+def is_after(steps, events, event):
+    """Whether the steps have come before an event, in order."""
+    if not steps:
+        return True
+    could_be_both, at = is_step(steps, events, event), event["occurred_at"]
+    for each in events:
+        time = each["occurred_at"]
+        is_before = time < at or (
+            time == at and (each["event_id"] < event["event_id"] or not could_be_both)
+        )
+        if each is event or not is_before or not is_step(steps, events, each):
+            continue
+        if steps[-1].within and time < at - length(steps[-1].within):
+            continue
+        between = {e["event_name"] for e in events if time < e["occurred_at"] < at}
+        if between.isdisjoint(steps[-1].without):
+            return True
+    return False
+
+
+def is_ended(spec, events, event):
+    """Whether an event of `until` is at the time of an event, or later."""
+    return any(
+        each["event_name"] in spec.until and each["occurred_at"] >= event["occurred_at"]
+        for each in events
+    )
+
+
 def counted_events(spec, events, as_of):
     """The events that a trait counts, in order."""
+    seen = [each for each in events if each["occurred_at"] < as_of]
     end = as_of - length(spec.before) if spec.before else as_of
-    names = [*PLAN] if spec.event == ("*",) else spec.event
-    for event in sorted(events, key=lambda each: (each["occurred_at"], each["event_id"])):
+    for event in sorted(seen, key=lambda each: (each["occurred_at"], each["event_id"])):
         at = event["occurred_at"]
-        if event["event_name"] not in names or at >= end:
+        if at >= end or (spec.within and at < end - length(spec.within)):
             continue
-        if spec.within and at < end - length(spec.within):
+        if not matches(spec, event) or is_ended(spec, seen, event):
             continue
-        if spec.where and value_of(parse(spec.where), typed(event, names)) is not True:
-            continue
-        yield event
+        if is_after(spec.after, seen, event):
+            yield event
 
 
 def value_of_trait(spec, events, as_of):
@@ -136,3 +182,72 @@ def values_of_traits(traits, events, as_of):
         if each.spec.aggregate
     }
     return row | {name: value_of(tree, row) for name, tree in formulas_of(traits).items()}
+
+
+def is_member(rule, traits, events, instant):
+    """Whether a build counts a profile to a segment just after an instant."""
+    as_of = instant + MOMENT
+    if all(each["occurred_at"] >= as_of for each in events):
+        return False
+    return value_of(parsed(rule), values_of_traits(traits, events, as_of)) is True
+
+
+def tipping_event(rule, traits, events, instant):
+    """The event at an instant that changes a trait of the rule, or that is the first of all."""
+    names = {*columns_of_rule(parsed(rule))}
+    formulas = [each.spec.formula for each in traits if each.name in names and each.spec.formula]
+    names |= {name for text in formulas for name in columns_of_rule(parsed(text))}
+    specs = [each.spec for each in traits if each.name in names and each.spec.aggregate]
+    first = min(events, key=lambda each: (each["occurred_at"], each["event_id"]))
+    seen = [each for each in events if each["occurred_at"] <= instant]
+    tipping = [
+        each["event_id"]
+        for each in seen
+        if each["occurred_at"] == instant
+        and (each is first or any(changes(spec, seen, each) for spec in specs))
+    ]
+    return max(tipping, default=None)
+
+
+def changes(spec, events, event):
+    """Whether an event of the last instant is counted by a trait, now or later, or ends others."""
+    if event["event_name"] in spec.until:
+        return True
+    if not matches(spec, event) or not is_after(spec.after, events, event):
+        return False
+    text = text_of(event["properties"].get(spec.property))
+    if is_ended(spec, events, event):
+        return False
+    if spec.aggregate in ("sum", "average", "min", "max"):
+        return number(text) is not None
+    return spec.property is None or text is not None
+
+
+def intervals_of(rule, traits, events, delays):
+    """The stretches of time in which a profile is a member, as (from, to, event, event).
+
+    The rule is tried at each event, `delays` after it, and between; an edge is searched for.
+    """
+    tried = {each["occurred_at"] + delay for each in events for delay in (timedelta(), *delays)}
+    tried |= {each + step for each in tried for step in (MOMENT, -MOMENT)}
+    tried |= {a + (b - a) / 2 for a, b in pairwise(sorted(tried))}
+    edges, before, last = [], False, min(tried)
+    for instant in sorted(tried):
+        now = is_member(rule, traits, events, instant)
+        if now != before:
+            low, high = last, instant
+            while high - low > MOMENT:
+                middle = low + (high - low) / 2
+                if is_member(rule, traits, events, middle) == before:
+                    low = middle
+                else:
+                    high = middle
+            edges.append(high)
+        before, last = now, instant
+    tips = [(each, tipping_event(rule, traits, events, each)) for each in edges]
+    if len(tips) % 2:
+        tips.append((None, None))
+    return [
+        (start, end, entered, left)
+        for (start, entered), (end, left) in zip(tips[::2], tips[1::2], strict=True)
+    ]

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from tideline.declarations.exact import exact_rules
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.operations import Kind, constant_sql
-from tideline.declarations.rules import RuleError, check_condition, parse, sql_of
+from tideline.declarations.rules import RuleError, check_condition, columns_of_rule, parse, sql_of
 from tideline.declarations.segments import Declared, kinds_of, label_parts
 from tideline.text import nearest
 from tideline.warehouse.errors import DeclarationError
@@ -25,6 +26,27 @@ def dicts_of(declared: Sequence[Declared]) -> list[dict[str, Any]]:
 def formulas_sql(traits: Sequence[Declared], dialect: str) -> dict[str, str]:
     """The SQL of the traits with a formula, over the columns of the other traits."""
     return {name: sql_of(tree, dialect) for name, tree in formulas_of(traits).items()}
+
+
+def exact_dicts(
+    segments: Sequence[Declared], traits: Sequence[Declared], dialect: str
+) -> dict[str, list[dict[str, Any]]]:
+    """`rules` of the live segments and `traits` that they read, as `exact_rules` has them."""
+    live = [each for each in segments if each.spec.lifecycle == "live"]
+    rules, read = exact_rules(live, traits, dialect)
+    return {
+        "rules": [asdict(each) | {"name": each.segment.name} for each in rules],
+        "traits": [
+            dicts_of([each.trait])[0]
+            | {"start": each.start, "length": each.length, "offsets": sorted(each.offsets)}
+            for each in read
+        ],
+    }
+
+
+def rule_columns(text: str) -> list[str]:
+    """The names of the columns that a rule reads, each once."""
+    return list(dict.fromkeys(columns_of_rule(parse(text))))
 
 
 def rule_sql(

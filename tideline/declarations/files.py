@@ -17,6 +17,7 @@ import yaml
 from tideline.warehouse.errors import DeclarationError
 
 FOLDER = Path("models", "segments")
+OF_MODELS = FOLDER / "intermediate"  # its subfolder for models, which declares nothing
 SUFFIXES = (".yml", ".yaml")
 KEYS = re.compile(rb"^['\"]?(traits|segments)\b", re.MULTILINE)
 MOST_BYTES = 500_000  # of a file; PyYAML reads that many in some seconds
@@ -62,9 +63,10 @@ class _Plain(_Unique):
 
 
 def declaration_files(project: Path) -> list[Path]:
-    """The files in the subfolders of `models/segments`, by path."""
-    folder = project / FOLDER
-    return [path for path in _yaml_files(folder) if path.parent != folder]
+    """The files in the subfolders of `models/segments`, by path, except those of models."""
+    folder, of_models = project / FOLDER, project / OF_MODELS
+    files = _yaml_files(folder)
+    return [path for path in files if path.parent != folder and of_models not in path.parents]
 
 
 def read_declarations(path: Path, place: str) -> tuple[dict[Any, Any], dict[str, list[int]]]:

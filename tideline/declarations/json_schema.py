@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from tideline.declarations.segments import Segment, Trait
+from tideline.declarations.segments import MOST_STEPS, OF_EVENTS, Segment, Trait
 from tideline.declarations.syncs import Declarable, Settings
 
 TYPES = {
@@ -28,12 +28,7 @@ TRAITS = {
         {"required": ["event", "aggregate"], "not": {"required": ["formula"]}},
         {
             "required": ["formula"],
-            "not": {
-                "anyOf": [
-                    {"required": [key]}
-                    for key in ("event", "aggregate", "property", "where", "within", "before")
-                ]
-            },
+            "not": {"anyOf": [{"required": [key]} for key in OF_EVENTS]},
         },
     ]
 }
@@ -98,7 +93,7 @@ def declarations_schema() -> dict[str, Any]:
     }
 
 
-def _block_schema(block: type) -> dict[str, Any]:
+def _block_schema(block: Any) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": _properties(block),
@@ -156,6 +151,8 @@ def _type(hint: Any) -> dict[str, Any]:
         if len(kinds) == len([each for each in get_args(hint) if each is not NoneType]):
             return dict(kinds[0]) if len(kinds) == 1 else {"anyOf": [dict(kind) for kind in kinds]}
         return dict(COLUMNS)
+    if get_origin(hint) is tuple and is_dataclass(block := get_args(hint)[0]):
+        return {"type": "array", "items": _block_schema(block), "maxItems": MOST_STEPS}
     if get_origin(hint) is tuple:
         return dict(COLUMNS)
     if get_origin(hint) is Literal:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -34,6 +34,8 @@ def _value(value: Any, kind: Any, place: str) -> Any:
             return None
         kinds = [each for each in get_args(kind) if each is not type(None)]
         kind = type(value) if type(value) in kinds else kinds[0]
+    if get_origin(kind) is tuple and is_dataclass(block := get_args(kind)[0]):
+        return tuple(_blocks(block, value, place))
     if get_origin(kind) is tuple:
         values = value if isinstance(value, list) else [value]
         if not all(isinstance(each, str) and each for each in values):
@@ -52,3 +54,15 @@ def _value(value: Any, kind: Any, place: str) -> Any:
         words = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
         raise DeclarationError(f"{place}: expected {words[kind]}, got {value!r}")
     return value
+
+
+def _blocks(block: Any, values: Any, place: str) -> Iterator[Any]:
+    """The dataclasses of a list of blocks, or of one block."""
+    known = [each.name for each in fields(block)]
+    for value in values if isinstance(values, list) else [values]:
+        if not isinstance(value, dict):
+            raise DeclarationError(f"{place}: expected keys such as `{known[0]}`, got {value!r}")
+        for key in value:
+            if key not in known:
+                raise DeclarationError(f'{place}: unknown key "{key}"; {nearest(key, known)}')
+        yield read_block(block, value, place)

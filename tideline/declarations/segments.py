@@ -30,9 +30,13 @@ from tideline.warehouse.errors import DeclarationError
 PROJECT = Path(__file__).parents[2]
 JINJA = re.compile(r"\{[{%#]")
 UPGRADE = "docs/how-to/upgrade-a-warehouse.md"
-# Columns of `profile_attributes` and `profile_segments` that are not declared.
-OTHER_ATTRIBUTES = frozenset({"profile_id", "as_of", "is_known", "persona_id", "persona_name"})
-OTHER_COLUMNS = frozenset({"profile_id", "as_of", "primary_segment"})
+# Columns beside declared ones, in `profile_attributes` and `profile_segments` and in the tables of
+# models/segments/intermediate.
+OTHER_ATTRIBUTES = frozenset(
+    {"profile_id", "as_of", "is_known", "persona_id", "persona_name"}
+    | {"event_id", "event_name", "event_number", "occurred_at", "properties", "happened_at"}
+)
+OTHER_COLUMNS = frozenset({"profile_id", "as_of", "primary_segment", "happened_at"})
 NUMBERS = (
     "number",
     "decimal",
@@ -55,6 +59,9 @@ SINCE = ("days_since", "minutes_since")
 OF_NO_PROPERTY = ("count", "exists", "first_at", "last_at", "streak", *SINCE)
 LOWEST_PRIORITY = 1_000_000
 ANY = ("*",)  # every event of the tracking plan
+MOST_STEPS = 5  # that a trait's `after` names
+# The keys of a trait over events, which one with a formula has not.
+OF_EVENTS = ("event", "aggregate", "property", "where", "within", "before", "until", "after")
 # Words that cannot be the name of a column without quotes in every warehouse.
 _WORDS = """
 all alter analyse analyze and anti any array as asc asof asymmetric at authorization begin between
@@ -75,6 +82,30 @@ RESERVED = frozenset(_WORDS.split())
 
 
 @dataclass(frozen=True, kw_only=True)
+class Step:
+    """The keys of an event that must have come before an event that a trait counts.
+
+    - `event`: the events of the tracking plan, one or several; `"*"` is all.
+    - `where`: a condition over the properties of the event.
+    - `within`: the longest time from it to the next event, such as `2 hours`; without it, any.
+    - `without`: events that must not have occurred between it and the next event.
+    """
+
+    event: tuple[str, ...]
+    where: str | None = None
+    within: str | None = None
+    without: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the values; events and properties are checked with the tracking plan."""
+        _check_events(self.event)
+        _check_length(self.within, "within")
+        _check_rule(self.where, "`where`")
+        if "*" in self.without:
+            raise ValueError('`without` names "*"; name the events')
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trait:
     """The keys of a trait, a column computed from a profile's events, or from other traits.
 
@@ -86,6 +117,8 @@ class Trait:
     - `where`: a condition over the properties of an event; only events that meet it count.
     - `within`: how long an event counts, such as `7 days`; without it, forever.
     - `before`: how long after its time an event begins to count, such as `7 days`.
+    - `until`: events that end the counting of all events before them.
+    - `after`: the events that must have come before an event, in order, so that it counts.
     - `formula`: an expression over other traits; instead of the keys about events.
     - `sent_as`: its column in `activation_audiences`; without it, it is not sent.
     """
@@ -117,6 +150,8 @@ class Trait:
     where: str | None = None
     within: str | None = None
     before: str | None = None
+    until: tuple[str, ...] = ()
+    after: tuple[Step, ...] = ()
     formula: str | None = None
     sent_as: str | None = None
 
@@ -132,23 +167,21 @@ class Trait:
             raise ValueError(
                 "key `aggregate` is missing; write `event` and `aggregate`, or `formula`"
             )
-        if not self.event:
-            raise ValueError('key `event` is missing; name an event of the tracking plan, or "*"')
-        if "*" in self.event and self.event != ANY:
+        _check_events(self.event)
+        if "*" in self.until:
+            raise ValueError('`until` names "*"; name the events')
+        if both := [name for name in self.until if name in self.event]:
             raise ValueError(
-                '`event` names "*", which is all events, and others; write one of them'
+                f"`{both[0]}` is in `event` and in `until`, so it would never count; remove one"
             )
+        if len(self.after) > MOST_STEPS:
+            raise ValueError(f"`after` has {len(self.after)} events; at most {MOST_STEPS}")
         if self.property is None and self.aggregate not in OF_NO_PROPERTY:
             raise ValueError(f"key `property` is missing, which `{self.aggregate}` needs")
         if self.property is not None and self.aggregate in OF_NO_PROPERTY:
             raise ValueError(f"`{self.aggregate}` takes no `property`; remove it")
         for key in ("within", "before"):
-            length = getattr(self, key)
-            if length is not None and not WITHIN.fullmatch(length):
-                raise ValueError(
-                    f"`{key}` is `{length}`; write a number of minutes, hours or days, such as "
-                    "`7 days`"
-                )
+            _check_length(getattr(self, key), key)
         if self.before is not None and self.aggregate == "streak":
             raise ValueError("`streak` takes no `before`: it ends today or yesterday; remove it")
         if self.property is not None and not PROPERTY.fullmatch(self.property):
@@ -158,7 +191,7 @@ class Trait:
         _check_rule(self.where, "`where`")
 
     def _check_formula(self) -> None:
-        for key in ("event", "aggregate", "property", "where", "within", "before"):
+        for key in OF_EVENTS:
             if getattr(self, key):
                 raise ValueError(f"`formula` takes no `{key}`; remove one of the two")
         _check_rule(self.formula, "`formula`")
@@ -303,18 +336,34 @@ def _spec(block: type, values: Mapping[Any, Any], place: str) -> Any:
         if key not in known:
             raise DeclarationError(f'{place}: unknown key "{key}"; {nearest(key, known)}')
     _check_texts(values, place)
-    bare = {key: each.strip() if isinstance(each, str) else each for key, each in values.items()}
-    return read_block(block, bare, place)
+    return read_block(block, {key: _bare(each) for key, each in values.items()}, place)
+
+
+def _bare(value: Any) -> Any:
+    """A value whose texts have no blanks at their ends."""
+    if isinstance(value, list):
+        return [_bare(each) if isinstance(each, dict) else each for each in value]
+    if isinstance(value, dict):
+        return {key: _bare(each) for key, each in value.items()}
+    return value.strip() if isinstance(value, str) else value
 
 
 def _check_texts(values: Mapping[str, Any], place: str) -> None:
     for key, value in values.items():
-        texts = value if isinstance(value, list) else [value]
-        for text in (each for each in texts if isinstance(each, str)):
+        for text in _texts(value):
             if JINJA.search(text):
                 raise DeclarationError(f"{place}: `{key}` has Jinja in it; write the text itself")
             if any(map(is_control, text)):
                 raise DeclarationError(f"{place}: `{key}` has a control character in it; remove it")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in a value, also in lists and mappings."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for each in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _texts(each)
 
 
 def _refuse_elsewhere(project: Path) -> None:
@@ -377,6 +426,20 @@ def _check_name(name: str | None, what: str) -> None:
         )
     if name in RESERVED:
         raise ValueError(f"{what} `{name}` is a word of SQL; use another")
+
+
+def _check_events(names: tuple[str, ...]) -> None:
+    if not names:
+        raise ValueError('key `event` is missing; name an event of the tracking plan, or "*"')
+    if "*" in names and names != ANY:
+        raise ValueError('`event` names "*", which is all events, and others; write one of them')
+
+
+def _check_length(length: str | None, key: str) -> None:
+    if length is not None and not WITHIN.fullmatch(length):
+        raise ValueError(
+            f"`{key}` is `{length}`; write a number of minutes, hours or days, such as `7 days`"
+        )
 
 
 def _check_rule(rule: str | None, what: str) -> None:

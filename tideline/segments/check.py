@@ -12,14 +12,14 @@ from tideline.declarations.formulas import KINDS_OF_AGGREGATES, formulas_of
 from tideline.declarations.operations import Kind
 from tideline.declarations.rules import kind_of
 from tideline.declarations.segments import Declared
-from tideline.segments.preview import plan_rows, traits_sql
+from tideline.segments.preview import model_sql, plan_rows
 
 QUOTED = re.compile(r"'([^']*)'")  # a type that depends on the warehouse: the last is DuckDB's
 
 
 def check(project: Path, segments: Sequence[Declared], traits: Sequence[Declared]) -> None:
     """Raise DeclarationError for the first declaration that a build would refuse."""
-    traits_sql(traits, plan_rows(project / "seeds"), str)
+    model_sql("profile_traits", traits, plan_rows(project / "seeds"), str)
     types = attribute_types(project, traits)
     for each in segments:
         rule_sql(f"{each.place}: `when`", each.spec.when, types, "duckdb")

@@ -12,7 +12,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tideline.declarations.compiled import dicts_of, formulas_sql, label_sql, rule_sql, text_sql
+from tideline.declarations.compiled import (
+    dicts_of,
+    exact_dicts,
+    formulas_sql,
+    label_sql,
+    rule_sql,
+    text_sql,
+)
 from tideline.declarations.macros import MacroError, Macros
 from tideline.declarations.rules import columns_of_rule, parse
 from tideline.declarations.segments import Declared, label_parts
@@ -24,7 +31,6 @@ from tideline.text import counted, shown
 from tideline.warehouse.connection import DuckDBWarehouse
 from tideline.warehouse.errors import DeclarationError
 
-MODEL = "segments/profile_traits.sql"
 EXAMPLES = 3  # people that are shown of those who enter, and of those who leave
 MOST_OVERLAPS = 5  # that the text names
 
@@ -61,16 +67,21 @@ def plan_rows(seeds: Path) -> list[dict[str, str]]:
     return [row for _, row in read_seed(seeds, "tracking_plan.csv")]
 
 
-def traits_sql(
-    traits: Sequence[Declared], plan: Sequence[dict[str, str]], place: Callable[[str], str]
+def model_sql(
+    model: str,
+    traits: Sequence[Declared],
+    plan: Sequence[dict[str, str]],
+    place: Callable[[str], str],
+    segments: Sequence[Declared] = (),
 ) -> str:
-    """The select of `profile_traits` for these traits; `place` gives the place of a table.
+    """The select of a model of `models/segments`; `place` gives the place of a table.
 
-    Raises DeclarationError for a trait that a build would refuse.
+    Raises DeclarationError for a declaration that a build would refuse.
     """
     functions = SimpleNamespace(
         traits=lambda has_shop: dicts_of(traits),
         formulas=lambda has_shop, dialect: formulas_sql(traits, dialect),
+        exact=lambda has_shop, dialect: exact_dicts(segments, traits, dialect),
         rule_sql=rule_sql,
         text_sql=text_sql,
     )
@@ -80,7 +91,7 @@ def traits_sql(
         var=lambda name: True,
     )
     try:
-        return macros.model(MODEL)
+        return macros.model(f"segments/{model}.sql")
     except MacroError as error:
         raise DeclarationError(str(error)) from None
 
@@ -161,7 +172,7 @@ def _attributes(
         new = "".join(f", traits.{each.name}" for each in traits)
         select = (
             f"select {', '.join(kept)}{new} from {place} as attributes "
-            f"join ({traits_sql(traits, plan, warehouse.table)}) as traits "
+            f"join ({model_sql('profile_traits', traits, plan, warehouse.table)}) as traits "
             "on attributes.profile_id = traits.profile_id"
         )
     warehouse.execute(f"create or replace temp table _attributes as {select}")

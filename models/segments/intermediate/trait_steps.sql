@@ -1,0 +1,75 @@
+{#
+    Traits as step functions of time. A trait can change at an event, and a fixed time after it, when
+    the event begins or ceases to count; both are instants here.
+#}
+{% set traits = exact_declarations().traits %}
+{% set offsets = {} %}
+{% for trait in traits %}{% for offset in trait.offsets %}
+{% do offsets.setdefault(offset, []).append(trait.name) %}
+{% endfor %}{% endfor %}
+
+with trait_readings as (
+
+    select * from {{ ref('trait_readings') }}
+
+),
+
+instants as (
+
+    select
+        {% for trait in traits %}
+        {{ trait.name }},
+        {{ '_ends_' ~ trait.name ~ ',' if trait.spec.until }}
+        {% endfor %}
+        profile_id,
+        occurred_at as happened_at,
+        event_number
+    from trait_readings
+    {% for offset, names in offsets | dictsort %}
+    union all
+    select
+        {% for trait in traits %}
+        null as {{ trait.name }},
+        {{ 'null as _ends_' ~ trait.name ~ ',' if trait.spec.until }}
+        {% endfor %}
+        profile_id,
+        {{ add_microseconds('occurred_at', offset) | trim }} as happened_at,
+        null as event_number
+    from trait_readings
+    where {{ names | join(' is not null or ') }} is not null
+    {% endfor %}
+
+),
+
+{# An event of `until` begins a new period, in which the events before it no longer count. #}
+periods as (
+
+    select
+        *
+        {%- for trait in traits if trait.spec.until %},
+        count(_ends_{{ trait.name }}) over (
+            partition by profile_id order by happened_at
+            range between unbounded preceding and current row
+        ) as _period_{{ trait.name }}
+        {%- endfor %}
+    from instants
+
+),
+
+steps as (
+
+    select
+        {% for trait in traits %}
+        {{ trait_at_instant(trait) | trim | indent(8) }} as {{ trait.name }},
+        {% endfor %}
+        profile_id,
+        happened_at,
+        lead(happened_at) over (
+            partition by profile_id order by happened_at
+        ) as _next_instant
+    from periods
+
+)
+
+select * exclude (_next_instant) from steps
+where _next_instant is null or _next_instant > happened_at

@@ -1,0 +1,213 @@
+"""Intervals in SQL equal plain Python on random rules and logs, to the microsecond."""
+
+import re
+from datetime import timedelta
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.support.random_traits import CLOCKS, EDGES, connected, event_trait, log
+from tests.support.trait_reference import intervals_of, sql_of_model
+from tideline.declarations.exact import AGGREGATES
+from tideline.declarations.formulas import KINDS_OF_AGGREGATES
+from tideline.declarations.segments import SINCE, read_segments, read_traits
+
+ALL = tuple(sorted(AGGREGATES["duckdb"]))
+MODELS = ("trait_readings", "trait_steps", "segment_intervals")
+# Numbers that time since an event is compared with; 0.1 days is no whole number of a double.
+TIMES = {"days_since": ("1", "1.5", "0.1", "0"), "minutes_since": ("30", "2.5", "0.0000001")}
+UNITS = {"days_since": timedelta(days=1), "minutes_since": timedelta(minutes=1)}
+NEAR = [timedelta(microseconds=count) for count in range(-2, 4)]
+DELAYS = {
+    *EDGES,
+    *(
+        float(number) * UNITS[aggregate] + near
+        for aggregate, numbers in TIMES.items()
+        for number in numbers
+        for near in NEAR
+    ),
+}
+OF_KIND = {
+    "number": ("{0} >= 1", "{0} > 1", "{0} = 0", "{0} is null", "{0} between 2 and 3.5"),
+    "text": ("{0} = 'art'", "{0} in ('x', '7')", "{0} is not null", "lower({0}) like 'a%'"),
+    "boolean": ("{0}", "not {0}"),
+    "timestamp": ("{0} > timestamp '2026-01-30 06:00:00'", "{0} + interval '1 day' <= {0}"),
+}
+OF_TIME = ("{0} > {1}", "{0} >= {1}", "{1} > {0}", "not {0} <= {1}", "{0} = {1}", "{0} is null")
+
+
+@st.composite
+def condition(draw, trait):
+    """A condition on a trait."""
+    aggregate = trait["aggregate"]
+    if aggregate in SINCE:
+        number = draw(st.sampled_from(TIMES[aggregate]))
+        return draw(st.sampled_from(OF_TIME)).format(trait["name"], number)
+    return draw(st.sampled_from(OF_KIND[KINDS_OF_AGGREGATES[aggregate]])).format(trait["name"])
+
+
+@st.composite
+def declared(draw, aggregates, ordered):
+    """Four traits, and three rules that read one or more of them."""
+    traits = [draw(event_trait(f"t{number}", aggregates, ordered)) for number in range(4)]
+    numeric = [
+        each["name"]
+        for each in traits
+        if KINDS_OF_AGGREGATES[each["aggregate"]] == "number" and each["aggregate"] not in SINCE
+    ]
+    rules = []
+    for _ in range(3):
+        parts = draw(st.lists(st.sampled_from(traits), min_size=1, max_size=3))
+        joint = draw(st.sampled_from([" and ", " or "]))
+        rules.append(joint.join(draw(condition(each)) for each in parts))
+    if len(numeric) > 1:
+        traits.append(
+            {"name": "gap", "description": "Text.", "formula": f"{numeric[0]} - {numeric[1]}"}
+        )
+        rules.append("gap > 0")
+    segment = {"description": "Text.", "label": "Text", "owner": "Team"}
+    return {
+        "traits": traits,
+        "segments": [
+            segment | {"name": f"s{place}", "when": rule, "priority": place}
+            for place, rule in enumerate(rules, 1)
+        ],
+    }
+
+
+def written(folder, content):
+    """The traits and segments of a declaration file, and the selects of the models."""
+    path = folder / "models" / "segments" / "team" / "all.yml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    places = ["intermediate/trait_readings", "intermediate/trait_steps", "segment_intervals"]
+    selects = [sql_of_model(place, folder) for place in places]
+    return read_traits(folder), read_segments(folder), selects
+
+
+def built(selects, events, as_of):
+    """The intervals of the select on a log, by profile and segment."""
+    with connected(events, as_of) as con:
+        for model, sql in zip(MODELS, selects, strict=True):
+            con.execute(f"create table {model} as {sql}")
+        rows = con.execute(
+            "select profile_id, segment_name, valid_from, valid_to, entered_event_id, "
+            "left_event_id from segment_intervals order by all"
+        ).fetchall()
+    found = {}
+    for profile, segment, *interval in rows:
+        found.setdefault((profile, segment), []).append(tuple(interval))
+    return found
+
+
+def difference(traits, segments, selects, events, as_of):
+    """The first profile and segment whose intervals differ between SQL and Python, if any."""
+    found = built(selects, events, as_of)
+    known = [each for each in events if each["occurred_at"] < as_of]
+    for profile in sorted({each["profile_id"] for each in known}):
+        own = [each for each in known if each["profile_id"] == profile]
+        for each in segments:
+            expected = intervals_of(each.spec.when, traits, own, DELAYS)
+            if found.get((profile, each.name), []) != expected:
+                return profile, each.spec.when, found.get((profile, each.name)), expected
+    return None
+
+
+def check(folder, mutated, examples, aggregates=ALL, ordered=3):
+    """Compare SQL, which `mutated` may break, with Python. Raises AssertionError if they differ."""
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=[*HealthCheck],
+    )
+    @given(content=declared(aggregates, ordered), data=st.data())
+    def compared(content, data):
+        traits, segments, selects = written(folder, content)
+        as_of = data.draw(st.sampled_from(CLOCKS))
+        events = data.draw(log(as_of, 6))
+        selects = [mutated(each) for each in selects]
+        assert difference(traits, segments, selects, events, as_of) is None
+
+    compared()
+
+
+def test_intervals_equal_plain_python(tmp_path):
+    check(tmp_path, lambda sql: sql, 40)
+
+
+MUTANTS = {
+    "an event counts a moment too long": (
+        r"interval '(\d+) microseconds' preceding and",
+        lambda found: f"interval '{int(found[1]) + 1} microseconds' preceding and",
+    ),
+    "an event counts before its wait is over": (
+        r"and interval '\d+ microseconds' preceding\)",
+        "and current row)",
+    ),
+    "time since an event is a moment behind": (r"\) \+ 1 as double", ") as double"),
+    "a lapse is lost": (
+        r"null as event_number\s+from trait_readings\s+where",
+        "null as event_number from trait_readings where false and",
+    ),
+    "null is true": (r"\), false\) as s", "), true) as s"),
+    "a profile exists from its first counted event": (r"where\s+event_number = 1", "where false"),
+    "an event that the rule does not count tips it": (r"trait_readings.event_number = 1", "true"),
+    "an interval ends with that of another segment": (
+        r"partition by changes.profile_id, changes.segment_name",
+        "partition by changes.profile_id",
+    ),
+    "an event at the data clock counts": (
+        r"occurred_at < data_clock.as_of",
+        "occurred_at <= data_clock.as_of",
+    ),
+    "a tie of times goes to any event": (
+        r"order by profile_timeline.occurred_at, profile_timeline.event_id",
+        "order by profile_timeline.occurred_at, profile_timeline.event_id desc",
+    ),
+    "equal values are counted twice": (r"count\(distinct", "count("),
+    "no sum is null": (r"coalesce\(sum", "nullif(sum"),
+    "what ended still counts": (r"partition by profile_id, _period_\w+", "partition by profile_id"),
+    "an event that ends others is no instant": (r"or _ends_\w+ is not null", ""),
+    "an event of the time of its end counts": (
+        r"is null or _until_\w+ > occurred_at",
+        "is null or true",
+    ),
+}
+# Of rare aggregates, the mutants that only they can find.
+ONLY = {
+    "an event that the rule does not count tips it": ["count"],
+    "an event at the data clock counts": ["count"],
+    "time since an event is a moment behind": ["days_since", "minutes_since"],
+    "a tie of times goes to any event": ["first", "last"],
+    "equal values are counted twice": ["count_distinct"],
+    "no sum is null": ["sum"],
+}
+# The mutants that only traits with `until` or `after` can find.
+ORDERED = {
+    "what ended still counts",
+    "an event that ends others is no instant",
+    "an event of the time of its end counts",
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_broken_select_is_found(tmp_path, name):
+    right, wrong = MUTANTS[name]
+    seen = []
+
+    def mutated(sql):
+        seen.append(re.search(right, sql))
+        return re.sub(right, wrong, sql)
+
+    with pytest.raises(AssertionError, match="is None"):
+        if name in ORDERED:
+            check(tmp_path, mutated, 120, ["count"], 6)
+        else:
+            check(tmp_path, mutated, 120, ONLY.get(name, ALL), 0)
+    assert any(seen)

@@ -1,0 +1,107 @@
+"""Random traits over events, and random logs with events on the edges of windows."""
+
+import json
+from datetime import datetime, timedelta
+
+import duckdb
+from hypothesis import strategies as st
+
+from tests.support import trait_reference
+from tests.support.trait_reference import PLAN
+from tideline.declarations.segments import OF_NO_PROPERTY
+
+LENGTHS = ("2 minutes", "36 hours", "1 days", "3 days")
+WHERES = ("topic = 'art'", "topic is null", "topic like 'a%' or topic = 'x'", "not topic = 'art'")
+CLOCKS = (datetime(2026, 1, 31, 12), datetime(2026, 2, 1))
+EDGES = [
+    timedelta(0),
+    *(trait_reference.length(each) for each in LENGTHS),
+    *(trait_reference.length(a) + trait_reference.length(b) for a in LENGTHS for b in LENGTHS),
+]
+NEAR = (timedelta(0), timedelta(microseconds=1), timedelta(microseconds=-1))
+TOPICS = ("art", "x", "art", "x", None, "arts", 7, 2.5, True)
+NUMBERS = (None, 0, 1, 2.5, "3", "4.25", "many", "1_000", -1, True)
+
+
+@st.composite
+def event_trait(draw, name, aggregates, ordered):
+    """A trait over events; `ordered` of ten have `until`, and as many have `after`."""
+    names = draw(st.sampled_from([["loan"], ["visit"], ["call"], ["loan", "visit"], ["*"]]))
+    properties = sorted({each for one in (PLAN if names == ["*"] else names) for each in PLAN[one]})
+    possible = [each for each in aggregates if properties or each in OF_NO_PROPERTY]
+    aggregate = draw(st.sampled_from(possible or ["count"]))
+    trait = {"name": name, "description": "Text.", "event": names, "aggregate": aggregate}
+    if aggregate not in OF_NO_PROPERTY:
+        trait["property"] = draw(st.sampled_from(properties))
+    if "topic" in properties and draw(st.booleans()):
+        trait["where"] = draw(st.sampled_from(WHERES))
+    for key in ("within", "before"):
+        if draw(st.booleans()) and not (key == "before" and aggregate == "streak"):
+            trait[key] = draw(st.sampled_from(LENGTHS))
+    if draw(st.integers(1, 10)) <= ordered:
+        ends = [each for each in PLAN if each not in names]
+        trait["until"] = draw(st.lists(st.sampled_from(ends), min_size=1, unique=True))
+    if draw(st.integers(1, 10)) <= ordered:
+        trait["after"] = draw(st.lists(step(), min_size=1, max_size=3))
+    return trait
+
+
+@st.composite
+def step(draw):
+    """A step of `after`."""
+    found = {"event": draw(st.sampled_from([["loan"], ["visit"], ["loan", "call"], ["*"]]))}
+    if found["event"] == ["loan"] and draw(st.booleans()):
+        found["where"] = draw(st.sampled_from(WHERES))
+    if draw(st.booleans()):
+        found["within"] = draw(st.sampled_from(LENGTHS))
+    if draw(st.booleans()):
+        found["without"] = [draw(st.sampled_from([*PLAN]))]
+    return found
+
+
+@st.composite
+def log(draw, as_of, most=24):
+    """Events of two profiles, many of them at the edges of windows, and at the same instant."""
+    size = draw(st.integers(1, most))
+    events = []
+    for number in range(size):
+        name = draw(st.sampled_from(["loan", "loan", *PLAN]))
+        back = (
+            draw(st.sampled_from(EDGES))
+            if draw(st.booleans())
+            else timedelta(hours=draw(st.sampled_from([1, 2, 13, 20, 30, 45, 70, 100])))
+        )
+        values = {
+            prop: draw(st.sampled_from(NUMBERS if kind == "number" else TOPICS))
+            for prop, kind in PLAN[name].items()
+            if draw(st.integers(0, 4))
+        }
+        events.append(
+            {
+                "profile_id": draw(st.sampled_from("pppq")),
+                "event_id": f"e{draw(st.integers(0, 3))}-{number}",
+                "event_name": name,
+                "occurred_at": as_of - back + draw(st.sampled_from(NEAR)),
+                "properties": values,
+            }
+        )
+    return events
+
+
+def connected(events, as_of):
+    """An in-memory warehouse with the events as timeline, as of a data clock."""
+    con = duckdb.connect()
+    con.execute("create table data_clock as select ?::timestamp as as_of", [as_of])
+    con.execute(
+        "create table profile_timeline (profile_id varchar, event_id varchar, "
+        "event_name varchar, occurred_at timestamp, properties json)"
+    )
+    con.executemany(
+        "insert into profile_timeline values (?, ?, ?, ?, ?)",
+        [
+            [*[each[key] for key in ("profile_id", "event_id", "event_name", "occurred_at")],
+             json.dumps(each["properties"])]
+            for each in events
+        ],
+    )  # fmt: skip
+    return con

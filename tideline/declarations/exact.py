@@ -1,0 +1,183 @@
+"""Which rules are functions of time alone, and when their traits can change.
+
+A trait over events is a step function of time: an event begins to count at its time plus `before`,
+and stops when `within` has passed. Time since an event grows between events, but a comparison of it
+with a number changes at one instant. So such a rule holds on intervals that are known to the
+microsecond, also those that end in the future. A rule that reads a feature, a score or a persona
+changes with the build that computes these, and has no intervals.
+
+An instant `s` stands for a build whose data clock is a microsecond later: that build counts the
+events up to and including `s`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tideline.declarations.formulas import formulas_of, replaced
+from tideline.declarations.operations import Call, Column, Node
+from tideline.declarations.rules import columns_of_rule, parse, sql_of, value_of
+from tideline.declarations.segments import SINCE, Declared
+
+MICROSECONDS = {"minutes": 60_000_000, "hours": 3_600_000_000, "days": 86_400_000_000}
+UNITS = {"minutes_since": MICROSECONDS["minutes"], "days_since": MICROSECONDS["days"]}
+# Aggregates whose value at each instant is a window over the events, by warehouse.
+_EVERYWHERE = frozenset(
+    {"count", "exists", "sum", "average", "min", "max", "first_at", "last_at", *SINCE}
+)
+AGGREGATES = {
+    "snowflake": _EVERYWHERE,
+    "duckdb": _EVERYWHERE | {"count_distinct", "first", "last"},
+}
+COMPARISONS = ("<", "<=", ">", ">=", "=", "<>", "between", "in", "is null")
+
+
+@dataclass
+class ExactTrait:
+    """A trait that a rule with intervals reads.
+
+    An event counts from `start` microseconds after its time, for `length` microseconds, or forever
+    if that is None. `offsets` are the microseconds after an event at which the value, or a
+    comparison of it, can change, besides the time of the event itself.
+    """
+
+    trait: Declared
+    start: int
+    length: int | None
+    offsets: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class ExactRule:
+    """The rule of a segment as SQL over `trait_steps`.
+
+    `events` are the columns of `trait_readings` that are not null where an event can change it.
+    `because` says why it has no intervals; then the others are empty.
+    """
+
+    segment: Declared
+    sql: str = ""
+    events: tuple[str, ...] = ()
+    because: str | None = None
+
+
+def exact_rules(
+    segments: Sequence[Declared], traits: Sequence[Declared], dialect: str
+) -> tuple[list[ExactRule], list[ExactTrait]]:
+    """The rules of segments as functions of time, and the traits that those with intervals read."""
+    by_name = {each.name: each for each in traits}
+    formulas = formulas_of(traits)
+    used: dict[str, ExactTrait] = {}
+    rules = []
+    for segment in segments:
+        tree = replaced(parse(segment.spec.when), formulas)
+        if because := _because(tree, by_name, dialect):
+            rules.append(ExactRule(segment, because=because))
+            continue
+        names = tuple(dict.fromkeys(columns_of_rule(tree)))
+        for name in names:
+            used.setdefault(name, _exact_trait(by_name[name]))
+        for name, number in _compared(tree):
+            if (unit := UNITS.get(by_name[name].spec.aggregate)) is not None:
+                used[name].offsets |= _crossings(number, unit)
+        sql = sql_of(tree, dialect, lambda name: _column(by_name[name]))
+        ends = tuple(f"_ends_{name}" for name in names if by_name[name].spec.until)
+        rules.append(ExactRule(segment, sql, (*names, *ends)))
+    order = {name: place for place, name in enumerate(by_name)}
+    return rules, sorted(used.values(), key=lambda each: order[each.trait.name])
+
+
+def _because(tree: Node, traits: Mapping[str, Declared], dialect: str) -> str | None:
+    """Why a rule has no intervals; None if it has."""
+    for name in columns_of_rule(tree):
+        if name not in traits:
+            return f"it reads `{name}`, which changes with a build"
+        aggregate = traits[name].spec.aggregate
+        if aggregate not in AGGREGATES[dialect]:
+            return f"it reads `{name}`, whose aggregate is `{aggregate}`"
+    times = {name for name in columns_of_rule(tree) if traits[name].spec.aggregate in SINCE}
+    if loose := next(_calculated(tree, times), None):
+        return f"it calculates with `{loose}`; compare it with a number"
+    return None
+
+
+def _calculated(tree: Node, times: set[str]) -> Iterator[str]:
+    """The names among `times` that a rule does not only compare with constants."""
+    if isinstance(tree, Column) and tree.name in times:
+        yield tree.name
+    if isinstance(tree, Call) and not _is_comparison(tree):
+        for each in tree.arguments:
+            yield from _calculated(each, times)
+    elif isinstance(tree, Call):
+        column, *others = sorted(tree.arguments, key=lambda each: not isinstance(each, Column))
+        rest = others if isinstance(column, Column) else tree.arguments
+        for each in rest:
+            yield from _calculated(each, times)
+
+
+def _is_comparison(tree: Call) -> bool:
+    """Whether a call compares one column with constants."""
+    columns = [each for each in tree.arguments if isinstance(each, Column)]
+    return (
+        tree.operation in COMPARISONS
+        and len(columns) == 1
+        and not any(
+            [*columns_of_rule(each)] for each in tree.arguments if not isinstance(each, Column)
+        )
+    )
+
+
+def _compared(tree: Node) -> Iterator[tuple[str, float]]:
+    """The columns that a rule compares with numbers."""
+    if not isinstance(tree, Call):
+        return
+    if _is_comparison(tree):
+        (name,) = columns_of_rule(tree)
+        for each in tree.arguments:
+            number = None if isinstance(each, Column) else value_of(each, {})
+            if isinstance(number, int | float) and not isinstance(number, bool):
+                yield name, float(number)
+    for each in tree.arguments:
+        yield from _compared(each)
+
+
+def _crossings(number: float, unit: int) -> set[int]:
+    """The microseconds after an event at which the time since it, in units, reaches a number, and
+    at which it exceeds it.
+
+    The warehouse divides whole microseconds as doubles, so the edge is searched for by division.
+    """
+    if not 0 <= number * unit < 2**53:  # 285 years; doubles are whole microseconds up to there
+        return set()
+    reached = max(1, math.floor(number * unit) - 2)
+    while reached / unit < number:
+        reached += 1
+    exceeded = reached
+    while exceeded / unit <= number:
+        exceeded += 1
+    return {reached - 1, exceeded - 1} - {0}
+
+
+def _exact_trait(trait: Declared) -> ExactTrait:
+    start = _microseconds(trait.spec.before) or 0
+    length = _microseconds(trait.spec.within)
+    offsets = {start} if length is None else {start, start + length}
+    return ExactTrait(trait, start, length, offsets - {0})
+
+
+def _microseconds(text: str | None) -> int | None:
+    if text is None:
+        return None
+    count, unit = text.split()
+    return int(count) * MICROSECONDS[unit]
+
+
+def _column(trait: Declared) -> str:
+    """A column of `trait_steps` as the value of its trait."""
+    unit = UNITS.get(trait.spec.aggregate)
+    if unit is None:
+        return trait.name
+    since = f"datediff('microsecond', {trait.name}, happened_at) + 1"
+    return f"(cast({since} as double) / {unit})"
