@@ -30,6 +30,27 @@
     case when {{ filters | join(' and ') or 'true' }} then {{ value }} end
 {%- endmacro %}
 
+{#- Whether the last event that a trait counts decides its value. -#}
+{% macro is_of_last_event(trait) %}
+    {{ return(trait.spec.aggregate in ['last_at', 'days_since', 'minutes_since']) }}
+{% endmacro %}
+
+{#-
+    Whether a trait can change `offset` microseconds after an event, as an SQL condition. An event
+    no longer decides its value once a later one counts.
+-#}
+{% macro can_change_after(trait, offset) %}
+    {%- if is_of_last_event(trait) -%}
+        {%- set next = '_next_' ~ trait.name -%}
+        {%- set delay = offset - trait.start -%}
+        {{ return(
+            '(' ~ trait.name ~ ' is not null and (' ~ next ~ ' is null or ' ~ next ~ ' > '
+            ~ add_microseconds(trait.name, delay) | trim ~ '))'
+        ) }}
+    {%- endif -%}
+    {{ return(trait.name ~ ' is not null') }}
+{% endmacro %}
+
 {#-
     The value of a trait at an instant, over the readings up to it: a window over the rows of the
     profile in the order of time. Rows of the same instant see each other.

@@ -37,8 +37,8 @@
     {%- set names = declarations().rule_columns(segment.spec.when) -%}
     {%- set columns = [] -%}
     {%- if attribute_types(relation) is not none -%}
-        {%- for column in adapter.get_columns_in_relation(relation) if column.name | lower in names -%}
-            {%- do columns.append(column) -%}
+        {%- for column in adapter.get_columns_in_relation(relation) -%}
+            {%- do columns.append(column) if column.name | lower in names -%}
         {%- endfor -%}
     {%- endif -%}
     {{ row_object(columns) }}

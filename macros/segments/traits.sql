@@ -160,8 +160,10 @@
         ) }}
     {%- endif -%}
     {%- if spec.where -%}
+        {%- set field_types, fields = event_fields() -%}
         {%- set met = declarations().rule_sql(
-            place ~ ': `where`', spec.where, types if plan else none, target.type, expressions
+            place ~ ': `where`', spec.where, dict(field_types, **types) if plan else none,
+            target.type, dict(fields, **expressions)
         ) -%}
         {%- do filters.append('(' ~ met ~ ')') -%}
     {%- endif -%}
@@ -181,6 +183,31 @@
     {%- set literals = [] -%}
     {%- for name in names -%}{%- do literals.append(text_literal(name)) -%}{%- endfor -%}
     {{ return('event_name in (' ~ literals | join(', ') ~ ')') }}
+{% endmacro %}
+
+{#-
+    What a `where` can read of an event besides its properties: {name: type} and {name: SQL of its
+    value}. A property of the same name comes first.
+-#}
+{% macro event_fields() %}
+    {%- set types = {'is_activity': 'boolean'} -%}
+    {%- set expressions = {'is_activity': is_activity('event_name') | trim} -%}
+    {%- for column in ['event_name', 'source', 'platform'] -%}
+        {%- do expressions.update({column: column}) -%}
+    {%- endfor -%}
+    {%- for name, path in {
+        'campaign_source': 'campaign.source',
+        'campaign_medium': 'campaign.medium',
+        'campaign_name': 'campaign.name',
+        'page_path': 'page.path',
+        'locale': 'locale',
+    }.items() -%}
+        {%- do expressions.update({name: json_text('context', path) | trim}) -%}
+    {%- endfor -%}
+    {%- for name in expressions if name not in types -%}
+        {%- do types.update({name: 'text'}) -%}
+    {%- endfor -%}
+    {{ return((types, expressions)) }}
 {% endmacro %}
 
 {#-

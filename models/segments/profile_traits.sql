@@ -8,6 +8,9 @@ with events as (
         profile_timeline.event_id,
         profile_timeline.event_name,
         profile_timeline.occurred_at,
+        profile_timeline.source,
+        profile_timeline.platform,
+        profile_timeline.context,
         profile_timeline.properties,
         data_clock.as_of,
         row_number() over (

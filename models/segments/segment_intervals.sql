@@ -56,7 +56,7 @@ changes as (
 
 ),
 
-{# An event that the rule counts tips it at the event's own time; otherwise it is time that passes. #}
+{# An event that the rule counts tips it at the event's own time; otherwise time passes. #}
 tipping_events as (
 
     select

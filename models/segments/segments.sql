@@ -1,5 +1,7 @@
 {% set reasons = {} %}
-{% for rule in exact_declarations().rules %}{% do reasons.update({rule.name: rule.because}) %}{% endfor %}
+{% for rule in exact_declarations().rules %}
+{% do reasons.update({rule.name: rule.because}) %}
+{% endfor %}
 
 with memberships as (
 

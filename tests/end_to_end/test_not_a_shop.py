@@ -175,6 +175,16 @@ def test_the_shop_is_turned_off_on_again_and_off(club):
         "group by segment_name"
     ) == [("strained_by_support", strained, strained)]
 
+    # The data clock has not moved between these builds; their beliefs still follow one another.
+    club.dbt("build", *NO_TESTS, *SWITCHED, variables="{shop: true}")
+    assert club.query(
+        "select count(*), count(dbt_valid_to), count(distinct membership_id || dbt_valid_from), "
+        "count(distinct dbt_scd_id), count_if(dbt_valid_to <= dbt_valid_from) "
+        "from segment_membership_history"
+    ) == [(2 * strained, strained, 2 * strained, 2 * strained, 0)]
+    club.dbt("test", "--select", "segment_membership_history")
+    club.dbt("build", *NO_TESTS, *SWITCHED, variables=NO_SHOP)
+
 
 def test_one_block_declares_a_segment(club, tmp_path):
     """Its members are delivered."""

@@ -4,18 +4,17 @@ import re
 from datetime import timedelta
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.support.random_traits import CLOCKS, EDGES, connected, event_trait, log
-from tests.support.trait_reference import intervals_of, sql_of_model
+from tests.support.intervals import built, written
+from tests.support.random_traits import CLOCKS, EDGES, event_trait, log
+from tests.support.trait_reference import intervals_of
 from tideline.declarations.exact import AGGREGATES
 from tideline.declarations.formulas import KINDS_OF_AGGREGATES
-from tideline.declarations.segments import SINCE, read_segments, read_traits
+from tideline.declarations.segments import SINCE
 
 ALL = tuple(sorted(AGGREGATES["duckdb"]))
-MODELS = ("trait_readings", "trait_steps", "segment_intervals")
 # Numbers that time since an event is compared with; 0.1 days is no whole number of a double.
 TIMES = {"days_since": ("1", "1.5", "0.1", "0"), "minutes_since": ("30", "2.5", "0.0000001")}
 UNITS = {"days_since": timedelta(days=1), "minutes_since": timedelta(minutes=1)}
@@ -35,7 +34,17 @@ OF_KIND = {
     "boolean": ("{0}", "not {0}"),
     "timestamp": ("{0} > timestamp '2026-01-30 06:00:00'", "{0} + interval '1 day' <= {0}"),
 }
-OF_TIME = ("{0} > {1}", "{0} >= {1}", "{1} > {0}", "not {0} <= {1}", "{0} = {1}", "{0} is null")
+OF_TIME = (
+    "{0} > {1}",
+    "{0} >= {1}",
+    "{1} > {0}",
+    "{1} >= {0}",
+    "not {0} <= {1}",
+    "{0} = {1}",
+    "{0} in ({1}, -1)",
+    "{0} between 0.5 and {1}",
+    "{0} is null",
+)
 
 
 @st.composite
@@ -75,31 +84,6 @@ def declared(draw, aggregates, ordered):
             for place, rule in enumerate(rules, 1)
         ],
     }
-
-
-def written(folder, content):
-    """The traits and segments of a declaration file, and the selects of the models."""
-    path = folder / "models" / "segments" / "team" / "all.yml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
-    places = ["intermediate/trait_readings", "intermediate/trait_steps", "segment_intervals"]
-    selects = [sql_of_model(place, folder) for place in places]
-    return read_traits(folder), read_segments(folder), selects
-
-
-def built(selects, events, as_of):
-    """The intervals of the select on a log, by profile and segment."""
-    with connected(events, as_of) as con:
-        for model, sql in zip(MODELS, selects, strict=True):
-            con.execute(f"create table {model} as {sql}")
-        rows = con.execute(
-            "select profile_id, segment_name, valid_from, valid_to, entered_event_id, "
-            "left_event_id from segment_intervals order by all"
-        ).fetchall()
-    found = {}
-    for profile, segment, *interval in rows:
-        found.setdefault((profile, segment), []).append(tuple(interval))
-    return found
 
 
 def difference(traits, segments, selects, events, as_of):
@@ -150,49 +134,26 @@ MUTANTS = {
         r"and interval '\d+ microseconds' preceding\)",
         "and current row)",
     ),
-    "time since an event is a moment behind": (r"\) \+ 1 as double", ") as double"),
     "a lapse is lost": (
         r"null as event_number\s+from trait_readings\s+where",
         "null as event_number from trait_readings where false and",
     ),
     "null is true": (r"\), false\) as s", "), true) as s"),
     "a profile exists from its first counted event": (r"where\s+event_number = 1", "where false"),
-    "an event that the rule does not count tips it": (r"trait_readings.event_number = 1", "true"),
     "an interval ends with that of another segment": (
         r"partition by changes.profile_id, changes.segment_name",
         "partition by changes.profile_id",
     ),
-    "an event at the data clock counts": (
-        r"occurred_at < data_clock.as_of",
-        "occurred_at <= data_clock.as_of",
-    ),
-    "a tie of times goes to any event": (
-        r"order by profile_timeline.occurred_at, profile_timeline.event_id",
-        "order by profile_timeline.occurred_at, profile_timeline.event_id desc",
-    ),
-    "equal values are counted twice": (r"count\(distinct", "count("),
     "no sum is null": (r"coalesce\(sum", "nullif(sum"),
-    "what ended still counts": (r"partition by profile_id, _period_\w+", "partition by profile_id"),
-    "an event that ends others is no instant": (r"or _ends_\w+ is not null", ""),
     "an event of the time of its end counts": (
         r"is null or _until_\w+ > occurred_at",
         "is null or true",
     ),
 }
-# Of rare aggregates, the mutants that only they can find.
-ONLY = {
-    "an event that the rule does not count tips it": ["count"],
-    "an event at the data clock counts": ["count"],
-    "time since an event is a moment behind": ["days_since", "minutes_since"],
-    "a tie of times goes to any event": ["first", "last"],
-    "equal values are counted twice": ["count_distinct"],
-    "no sum is null": ["sum"],
-}
-# The mutants that only traits with `until` or `after` can find.
-ORDERED = {
-    "what ended still counts",
-    "an event that ends others is no instant",
-    "an event of the time of its end counts",
+# The aggregates, and how often traits have `until` and `after`, with which a mutant is found.
+FOUND_WITH = {
+    "no sum is null": (["sum"], 0),
+    "an event of the time of its end counts": (["count"], 6),
 }
 
 
@@ -206,8 +167,5 @@ def test_a_broken_select_is_found(tmp_path, name):
         return re.sub(right, wrong, sql)
 
     with pytest.raises(AssertionError, match="is None"):
-        if name in ORDERED:
-            check(tmp_path, mutated, 120, ["count"], 6)
-        else:
-            check(tmp_path, mutated, 120, ONLY.get(name, ALL), 0)
+        check(tmp_path, mutated, 120, *FOUND_WITH.get(name, (ALL, 0)))
     assert any(seen)

@@ -11,7 +11,13 @@ from tests.support.trait_reference import PLAN
 from tideline.declarations.segments import OF_NO_PROPERTY
 
 LENGTHS = ("2 minutes", "36 hours", "1 days", "3 days")
-WHERES = ("topic = 'art'", "topic is null", "topic like 'a%' or topic = 'x'", "not topic = 'art'")
+WHERES = (
+    "topic = 'art'",
+    "topic is null",
+    "topic like 'a%' or topic = 'x'",
+    "not topic = 'art'",
+    "event_name <> 'visit'",
+)
 CLOCKS = (datetime(2026, 1, 31, 12), datetime(2026, 2, 1))
 EDGES = [
     timedelta(0),
@@ -94,10 +100,11 @@ def connected(events, as_of):
     con.execute("create table data_clock as select ?::timestamp as as_of", [as_of])
     con.execute(
         "create table profile_timeline (profile_id varchar, event_id varchar, "
-        "event_name varchar, occurred_at timestamp, properties json)"
+        "event_name varchar, occurred_at timestamp, properties json, source varchar, "
+        "platform varchar, context json)"
     )
     con.executemany(
-        "insert into profile_timeline values (?, ?, ?, ?, ?)",
+        "insert into profile_timeline select ?, ?, ?, ?, ?, 'web', 'web', null",
         [
             [*[each[key] for key in ("profile_id", "event_id", "event_name", "occurred_at")],
              json.dumps(each["properties"])]

@@ -52,7 +52,7 @@ def typed(event, of_events):
     for name in of_events:
         for prop, kind in PLAN[name].items():
             types[prop] = kind if types.get(prop, kind) == kind else "text"
-    row = {}
+    row = {"event_name": event["event_name"]}
     for prop, kind in types.items():
         text = text_of(event["properties"].get(prop))
         if kind == "number":

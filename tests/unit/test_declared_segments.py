@@ -340,7 +340,7 @@ def test_the_types_of_both_warehouses_are_kinds():
 def test_what_is_declared_in_this_project_is_read():
     traits, segments = read_traits(), read_segments()
     assert len(traits) > 5 and len(segments) > 5
-    assert {Path(each.file).parts[2] for each in traits} == {"traits"}
+    assert {Path(each.file).parts[2] for each in traits} == {"support", "traits"}
     for each in segments:
         assert Path(each.file).parts[2] == each.spec.owner.lower()
 

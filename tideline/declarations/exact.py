@@ -79,9 +79,9 @@ def exact_rules(
         names = tuple(dict.fromkeys(columns_of_rule(tree)))
         for name in names:
             used.setdefault(name, _exact_trait(by_name[name]))
-        for name, number in _compared(tree):
+        for name, number, is_reached in _compared(tree):
             if (unit := UNITS.get(by_name[name].spec.aggregate)) is not None:
-                used[name].offsets |= _crossings(number, unit)
+                used[name].offsets |= _crossing(number, unit, is_reached)
         sql = sql_of(tree, dialect, lambda name: _column(by_name[name]))
         ends = tuple(f"_ends_{name}" for name in names if by_name[name].spec.until)
         rules.append(ExactRule(segment, sql, (*names, *ends)))
@@ -129,35 +129,43 @@ def _is_comparison(tree: Call) -> bool:
     )
 
 
-def _compared(tree: Node) -> Iterator[tuple[str, float]]:
-    """The columns that a rule compares with numbers."""
+def _compared(tree: Node) -> Iterator[tuple[str, float, bool]]:
+    """The columns that a rule compares with numbers; whether the comparison changes when a growing
+    value reaches the number, else when it exceeds it.
+    """
     if not isinstance(tree, Call):
         return
     if _is_comparison(tree):
         (name,) = columns_of_rule(tree)
-        for each in tree.arguments:
+        is_left = isinstance(tree.arguments[0], Column)
+        for place, each in enumerate(tree.arguments):
             number = None if isinstance(each, Column) else value_of(each, {})
             if isinstance(number, int | float) and not isinstance(number, bool):
-                yield name, float(number)
+                if tree.operation in (("<", ">=") if is_left else (">", "<=")):
+                    changes = [True]
+                elif tree.operation in (("<=", ">") if is_left else ("<", ">=")):
+                    changes = [False]
+                elif tree.operation == "between" and is_left:
+                    changes = [place == 1]
+                else:
+                    changes = [True, False]
+                yield from ((name, float(number), is_reached) for is_reached in changes)
     for each in tree.arguments:
         yield from _compared(each)
 
 
-def _crossings(number: float, unit: int) -> set[int]:
-    """The microseconds after an event at which the time since it, in units, reaches a number, and
-    at which it exceeds it.
+def _crossing(number: float, unit: int, is_reached: bool) -> set[int]:
+    """The microseconds after an event at which the time since it, in units, reaches a number, or
+    exceeds it; none if it does so at once.
 
     The warehouse divides whole microseconds as doubles, so the edge is searched for by division.
     """
     if not 0 <= number * unit < 2**53:  # 285 years; doubles are whole microseconds up to there
         return set()
-    reached = max(1, math.floor(number * unit) - 2)
-    while reached / unit < number:
-        reached += 1
-    exceeded = reached
-    while exceeded / unit <= number:
-        exceeded += 1
-    return {reached - 1, exceeded - 1} - {0}
+    since = max(1, math.floor(number * unit) - 2)
+    while since / unit < number or (not is_reached and since / unit == number):
+        since += 1
+    return {since - 1} - {0}
 
 
 def _exact_trait(trait: Declared) -> ExactTrait:

@@ -36,6 +36,22 @@ class _Returned(Exception):
         self.value = value
 
 
+class Vars:
+    """The vars of the project, as dbt gives them to Jinja."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        """`values`: the vars by name."""
+        self._values = values
+
+    def __call__(self, name: str) -> Any:
+        """The value of a var."""
+        return self._values[name]
+
+    def has_var(self, name: str) -> bool:
+        """Whether there is a var of this name."""
+        return name in self._values
+
+
 class Macros:
     """All macros of the project, and the parts of dbt that they use."""
 

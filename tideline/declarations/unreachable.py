@@ -12,6 +12,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -62,8 +63,13 @@ def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
 
 def shop_is_on(project: Path) -> bool:
     """The var `shop` of dbt_project.yml."""
+    return bool(vars_of(project).get("shop", True))
+
+
+def vars_of(project: Path) -> dict[str, Any]:
+    """The vars of dbt_project.yml by name."""
     settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
-    return bool(settings["vars"].get("shop", True))
+    return dict(settings["vars"])
 
 
 def live_segments(project: Path = PROJECT) -> list[Declared]:

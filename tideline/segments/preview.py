@@ -20,9 +20,10 @@ from tideline.declarations.compiled import (
     rule_sql,
     text_sql,
 )
-from tideline.declarations.macros import MacroError, Macros
+from tideline.declarations.macros import MacroError, Macros, Vars
 from tideline.declarations.rules import columns_of_rule, parse
-from tideline.declarations.segments import Declared, label_parts
+from tideline.declarations.segments import PROJECT, Declared, label_parts
+from tideline.declarations.unreachable import vars_of
 from tideline.landing.plan_check import check as check_plan
 from tideline.landing.plan_infer import read_seed
 from tideline.segments.reasons import Reason, lines_of, reason_of
@@ -88,7 +89,7 @@ def model_sql(
     macros = Macros(
         declarations=lambda: functions,
         ref=lambda name: plan if name == "tracking_plan" else place(name),
-        var=lambda name: True,
+        var=Vars(vars_of(PROJECT)),
     )
     try:
         return macros.model(f"segments/{model}.sql")

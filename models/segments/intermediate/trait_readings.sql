@@ -1,4 +1,4 @@
-{# What each trait with exact time reads from each event: properties are parsed here, and only once. #}
+{# What each trait of a rule with intervals reads from each event; properties are parsed once. #}
 {% set plan = seed_rows(ref('tracking_plan'), ['event_name', 'property', 'property_type']) %}
 {% set traits = exact_declarations().traits %}
 
@@ -9,6 +9,9 @@ with events as (
         profile_timeline.event_id,
         profile_timeline.event_name,
         profile_timeline.occurred_at,
+        profile_timeline.source,
+        profile_timeline.platform,
+        profile_timeline.context,
         profile_timeline.properties,
         row_number() over (
             partition by profile_timeline.profile_id
@@ -27,7 +30,9 @@ readings as (
         {% for trait in traits %}
         {{ trait_reading(trait, plan) | trim | indent(8) }} as {{ trait.name }},
         {% if trait.spec.until %}
-        case when {{ is_event(trait.place, trait.spec.until, plan) }} then 1 end as _ends_{{ trait.name }},
+        case
+            when {{ is_event(trait.place, trait.spec.until, plan) }} then 1
+        end as _ends_{{ trait.name }},
         {% endif %}
         {% endfor %}
         profile_id,

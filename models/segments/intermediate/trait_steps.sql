@@ -1,16 +1,26 @@
 {#
-    Traits as step functions of time. A trait can change at an event, and a fixed time after it, when
-    the event begins or ceases to count; both are instants here.
+    Traits as step functions of time. A trait can change at an event, and a fixed time after it,
+    when the event begins or ceases to count; both are instants here.
 #}
 {% set traits = exact_declarations().traits %}
 {% set offsets = {} %}
-{% for trait in traits %}{% for offset in trait.offsets %}
-{% do offsets.setdefault(offset, []).append(trait.name) %}
-{% endfor %}{% endfor %}
+{% for trait in traits %}
+{% for offset in trait.offsets %}
+{% do offsets.setdefault(offset, []).append(can_change_after(trait, offset)) %}
+{% endfor %}
+{% endfor %}
 
 with trait_readings as (
 
-    select * from {{ ref('trait_readings') }}
+    select
+        *
+        {%- for trait in traits if is_of_last_event(trait) %},
+        min({{ trait.name }}) over (
+            partition by profile_id order by event_number
+            rows between 1 following and unbounded following
+        ) as _next_{{ trait.name }}
+        {%- endfor %}
+    from {{ ref('trait_readings') }}
 
 ),
 
@@ -25,7 +35,7 @@ instants as (
         occurred_at as happened_at,
         event_number
     from trait_readings
-    {% for offset, names in offsets | dictsort %}
+    {% for offset, conditions in offsets | dictsort %}
     union all
     select
         {% for trait in traits %}
@@ -36,7 +46,7 @@ instants as (
         {{ add_microseconds('occurred_at', offset) | trim }} as happened_at,
         null as event_number
     from trait_readings
-    where {{ names | join(' is not null or ') }} is not null
+    where {{ conditions | join(' or ') }}
     {% endfor %}
 
 ),

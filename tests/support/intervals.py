@@ -1,0 +1,34 @@
+"""The models that compute intervals, run on a log in an in-memory warehouse."""
+
+import yaml
+
+from tests.support.random_traits import connected
+from tests.support.trait_reference import sql_of_model
+from tideline.declarations.segments import read_segments, read_traits
+
+MODELS = ("trait_readings", "trait_steps", "segment_intervals")
+
+
+def written(folder, content):
+    """The traits and segments of a declaration file, and the selects of the models."""
+    path = folder / "models" / "segments" / "team" / "all.yml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    places = ["intermediate/trait_readings", "intermediate/trait_steps", "segment_intervals"]
+    selects = [sql_of_model(place, folder) for place in places]
+    return read_traits(folder), read_segments(folder), selects
+
+
+def built(selects, events, as_of):
+    """The intervals of the select on a log, by profile and segment."""
+    with connected(events, as_of) as con:
+        for model, sql in zip(MODELS, selects, strict=True):
+            con.execute(f"create table {model} as {sql}")
+        rows = con.execute(
+            "select profile_id, segment_name, valid_from, valid_to, entered_event_id, "
+            "left_event_id from segment_intervals order by all"
+        ).fetchall()
+    found = {}
+    for profile, segment, *interval in rows:
+        found.setdefault((profile, segment), []).append(tuple(interval))
+    return found

@@ -1,0 +1,264 @@
+"""When a rule over events holds: each construct, to the microsecond."""
+
+import re
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.support.intervals import built, written
+from tideline.declarations.exact import exact_rules
+from tideline.declarations.segments import read_segments, read_traits
+
+START = datetime(2026, 1, 1)
+MOMENT = timedelta(microseconds=1)
+TRAIT = {"name": "t", "description": "Text.", "aggregate": "count"}
+SEGMENT = {
+    "name": "s",
+    "description": "Text.",
+    "label": "Text",
+    "owner": "Team",
+    "priority": 1,
+}
+
+
+def at(hours, moments=0):
+    return START + timedelta(hours=hours) + moments * MOMENT
+
+
+def event(name, hours, **properties):
+    """An event of profile p, whose id is its name and hour."""
+    return {
+        "profile_id": "p",
+        "event_id": f"{name} {hours}",
+        "event_name": name,
+        "occurred_at": at(hours),
+        "properties": properties,
+    }
+
+
+LOANS = [event("loan", 1), event("loan", 3)]
+LATER = at(1000)
+
+
+def intervals(folder, trait, rule, events, as_of=LATER, mutated=str):
+    """The intervals of a rule over one trait, beside another rule: (from, to, event, event)."""
+    content = {
+        "traits": [TRAIT | trait, TRAIT | {"name": "visits", "event": "visit"}],
+        "segments": [
+            SEGMENT | {"when": rule},
+            SEGMENT | {"name": "other", "when": "visits >= 1", "priority": 2},
+        ],
+    }
+    *_, selects = written(folder, content)
+    return built([mutated(each) for each in selects], events, as_of).get(("p", "s"), [])
+
+
+CASES = {
+    "a window slides": (
+        {"event": "loan", "within": "5 hours"},
+        "t >= 2",
+        LOANS,
+        [(at(3), at(6), "loan 3", None)],
+    ),
+    "an event without a window counts forever": (
+        {"event": "loan"},
+        "t >= 2",
+        LOANS,
+        [(at(3), None, "loan 3", None)],
+    ),
+    "an event waits": (
+        {"event": "loan", "before": "2 hours", "within": "1 hours"},
+        "t = 1",
+        LOANS,
+        [(at(3), at(4), "loan 3", None), (at(5), at(6), None, None)],
+    ),
+    "somebody exists from the first event of any name": (
+        {"event": "loan"},
+        "t = 0",
+        [event("visit", 0), *LOANS],
+        [(at(0), at(1), "visit 0", "loan 1")],
+    ),
+    "an event that the rule does not count tips nothing": (
+        {"event": "loan", "within": "5 hours"},
+        "t >= 1",
+        [*LOANS, event("visit", 8)],
+        [(at(1), at(8), "loan 1", None)],
+    ),
+    "time since an event passes a number": (
+        {"event": "loan", "aggregate": "minutes_since"},
+        "t > 90",
+        LOANS,
+        [(at(2.5), at(3), None, "loan 3"), (at(4.5), None, None, None)],
+    ),
+    "time since an event reaches a number": (
+        {"event": "loan", "aggregate": "minutes_since"},
+        "t >= 90",
+        LOANS,
+        [(at(2.5, -1), at(3), None, "loan 3"), (at(4.5, -1), None, None, None)],
+    ),
+    "another event ends the counting": (
+        {"event": "loan", "until": "call"},
+        "t >= 1",
+        [*LOANS, event("call", 4), event("loan", 9)],
+        [(at(1), at(4), "loan 1", "call 4"), (at(9), None, "loan 9", None)],
+    ),
+    "an abandoned basket: filled, and not bought within an hour": (
+        {"event": "loan", "before": "1 hours", "until": "call"},
+        "t >= 1",
+        [event("loan", 1), event("call", 1.5), event("loan", 4), event("call", 9)],
+        [(at(5), at(9), None, "call 9")],
+    ),
+    "a sequence: a visit, then a loan within an hour, without a call": (
+        {"event": "loan", "after": [{"event": "visit", "within": "1 hours", "without": "call"}]},
+        "t >= 1",
+        [
+            event("visit", 0),
+            event("loan", 2),  # too late
+            event("visit", 3),
+            event("call", 3.5),
+            event("loan", 4),  # interrupted
+            event("visit", 5),
+            event("loan", 6),
+        ],
+        [(at(6), None, "loan 6", None)],
+    ),
+    "a step of the same time is before": (
+        {"event": "loan", "after": [{"event": "visit"}]},
+        "t >= 1",
+        [event("loan", 1), event("visit", 1)],
+        [(at(1), None, "loan 1", None)],
+    ),
+    "of two values at one time the last by id counts": (
+        {"event": ["loan", "visit"], "aggregate": "last", "property": "topic"},
+        "t = 'art'",
+        [event("visit", 1, topic="art"), event("loan", 1, topic="x")],
+        [(at(1), None, "visit 1", None)],
+    ),
+    "a sequence of three": (
+        {
+            "event": "call",
+            "after": [
+                {"event": "visit", "within": "1 hours"},
+                {"event": "loan", "without": "visit"},
+            ],
+        },
+        "t >= 1",
+        [event("visit", 0), event("loan", 1), event("call", 9)],
+        [(at(9), None, "call 9", None)],
+    ),
+    "the last value changes back": (
+        {"event": "loan", "aggregate": "last", "property": "topic", "within": "4 hours"},
+        "t = 'art'",
+        [event("loan", 1, topic="art"), event("loan", 2, topic="x"), event("loan", 3, topic="art")],
+        [(at(1), at(2), "loan 1", "loan 2"), (at(3), at(7), "loan 3", None)],
+    ),
+    "equal values are counted once": (
+        {"event": "loan", "aggregate": "count_distinct", "property": "topic", "within": "4 hours"},
+        "t >= 2",
+        [event("loan", 1, topic="art"), event("loan", 2, topic="art"), event("loan", 3, topic="x")],
+        [(at(3), at(6), "loan 3", None)],
+    ),
+    "a condition on the event itself": (
+        {"event": "*", "where": "event_name = 'loan' and platform = 'web' and is_activity"},
+        "t >= 1",
+        [event("visit", 0), *LOANS],
+        [(at(1), None, "loan 1", None)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_intervals(tmp_path, name):
+    trait, rule, events, expected = CASES[name]
+    assert intervals(tmp_path, trait, rule, events) == expected
+
+
+def test_an_event_at_the_data_clock_is_not_seen(tmp_path):
+    """Nor is a later one; what lapses later is known."""
+    trait, expected = {"event": "loan", "within": "5 hours"}, [(at(1), at(6), "loan 1", None)]
+    for as_of in (at(1, 1), at(3)):
+        assert intervals(tmp_path, trait, "t >= 1", LOANS, as_of) == expected
+    assert intervals(tmp_path, trait, "t >= 1", LOANS, at(1)) == []
+
+
+MUTANTS = {
+    "an event that the rule does not count tips it": (
+        "trait_readings.event_number = 1",
+        "true",
+        "an event that the rule does not count tips nothing",
+    ),
+    "an event that ends others is no instant": (
+        "or _ends_t is not null",
+        "",
+        "another event ends the counting",
+    ),
+    "what ended still counts": (", _period_t", "", "another event ends the counting"),
+    "equal values are counted twice": (
+        r"count\(distinct",
+        "count(",
+        "equal values are counted once",
+    ),
+    "a step of the same time is not before": (
+        r"current row(\s+\)\s+end)",
+        r"interval '1 microseconds' preceding\1",
+        "a step of the same time is before",
+    ),
+    "a tie of times goes to any event": (
+        "order by profile_timeline.occurred_at, profile_timeline.event_id",
+        "order by profile_timeline.occurred_at, profile_timeline.event_id desc",
+        "of two values at one time the last by id counts",
+    ),
+    "time since is a moment behind": (
+        r"\) \+ 1 as double",
+        ") as double",
+        "time since an event reaches a number",
+    ),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_broken_select_is_found(tmp_path, mutant):
+    right, wrong, name = MUTANTS[mutant]
+    trait, rule, events, expected = CASES[name]
+    found = intervals(tmp_path, trait, rule, events, mutated=lambda sql: re.sub(right, wrong, sql))
+    assert found != expected
+
+
+UNLIKE = {
+    "recency > 3": "it reads `recency`, which changes with a build",
+    "t > 3 or churn_score > 0.5": "it reads `churn_score`, which changes with a build",
+    "streak_of_days > 3": "it reads `streak_of_days`, whose aggregate is `streak`",
+    "since / 2 > 3": "it calculates with `since`; compare it with a number",
+    "half > 3": "it calculates with `since`; compare it with a number",
+    "since > t": "it calculates with `since`; compare it with a number",
+    "case when since > 3 then since else t end > 4": (
+        "it calculates with `since`; compare it with a number"
+    ),
+    "since > 3 and since <= 3 * 60 and 1 < since and since is not null": None,
+    "t > 3 and since between 1 and 2": None,
+}
+
+
+@pytest.mark.parametrize("rule", UNLIKE)
+def test_a_rule_that_changes_with_a_build_has_no_intervals(tmp_path, rule):
+    """The reason names the part."""
+    content = {
+        "traits": [
+            TRAIT | {"event": "loan"},
+            TRAIT | {"name": "since", "event": "loan", "aggregate": "days_since"},
+            TRAIT | {"name": "streak_of_days", "event": "loan", "aggregate": "streak"},
+            {"name": "half", "description": "Text.", "formula": "since / 2"},
+        ],
+        "segments": [SEGMENT | {"when": rule}],
+    }
+    written(tmp_path, content)
+    (found,), traits = exact_rules(read_segments(tmp_path), read_traits(tmp_path), "duckdb")
+    assert found.because == UNLIKE[rule]
+    assert bool(traits) == (found.because is None)
+
+
+def test_an_aggregate_that_a_warehouse_cannot_slide_has_no_intervals_there(tmp_path):
+    trait = TRAIT | {"event": "loan", "aggregate": "count_distinct", "property": "topic"}
+    written(tmp_path, {"traits": [trait], "segments": [SEGMENT | {"when": "t > 1"}]})
+    (found,), _ = exact_rules(read_segments(tmp_path), read_traits(tmp_path), "snowflake")
+    assert found.because == "it reads `t`, whose aggregate is `count_distinct`"
