@@ -62,8 +62,8 @@
     {%- set to = "interval '" ~ trait.start ~ " microseconds' preceding" if trait.start
         else 'current row' -%}
     {%- set period = ', _period_' ~ name if trait.spec.until -%}
-    {%- set frame = 'over (partition by profile_id' ~ period ~ ' order by happened_at range between ' ~ from
-        ~ ' and ' ~ to ~ ')' -%}
+    {%- set frame = 'over (partition by profile_id' ~ period
+        ~ ' order by happened_at range between ' ~ from ~ ' and ' ~ to ~ ')' -%}
     {%- if aggregate == 'count' -%}
         count({{ name }}) {{ frame }}
     {%- elif aggregate == 'exists' -%}

@@ -29,7 +29,9 @@ ordered_events as (
     select
         *
         {%- for trait in traits if trait.spec.until %},
-        min(case when {{ is_event(trait.place, trait.spec.until, plan) }} then occurred_at end) over (
+        min(
+            case when {{ is_event(trait.place, trait.spec.until, plan) }} then occurred_at end
+        ) over (
             partition by profile_id order by occurred_at
             range between current row and unbounded following
         ) as _until_{{ trait.name }}
@@ -74,7 +76,9 @@ ordered_events as (
         {%- endif -%}
         {%- if step.without -%}
             {%- set between -%}
-            max(case when {{ is_event(trait.place, step.without, plan) }} then occurred_at end) over (
+            max(
+                case when {{ is_event(trait.place, step.without, plan) }} then occurred_at end
+            ) over (
                 partition by profile_id order by occurred_at
                 range between unbounded preceding and interval '1 microseconds' preceding
             )

@@ -11,7 +11,9 @@ with declarations as (
         {{ optional_text(trait.spec.within) }} as within,
         {{ optional_text(trait.spec.before) }} as before,
         {{ optional_text(trait.spec.until | join(',')) }} as until,
-        {{ optional_text(trait.spec.after | map(attribute='event') | map('join', ',') | join(' > ')) }} as after,
+        {{ optional_text(
+            trait.spec.after | map(attribute='event') | map('join', ',') | join(' > ')
+        ) }} as after,
         {{ optional_text(trait.spec.formula) }} as formula,
         {{ optional_text(trait.spec.sent_as) }} as sent_as,
         {{ trait.is_of_shop | lower }} as is_of_shop,

@@ -113,73 +113,100 @@ def test_files_are_read_by_path_at_any_depth_and_with_both_suffixes(project):
     assert [each.name for each in read_segments(project)] == ["first", "second", "third"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"event": []}, "key `event` is missing"),
-        ({"description": " "}, "`description` is empty"),
-        ({"aggregate": "mean"}, "key `aggregate` says `mean`"),
-        ({"aggregate": "sum"}, "key `property` is missing, which `sum` needs"),
-        ({"property": "amount"}, "`count` takes no `property`"),
-        ({"within": "2 weeks"}, "write a number of minutes, hours or days"),
-        ({"within": "7 days' or true --"}, "write a number of minutes, hours or days"),
-        ({"where": "exists (select 1)"}, "`where`: `EXISTS(SELECT 1)` is not allowed"),
-        ({"where": "{category} = 'x'"}, "write names without them"),
-        ({"sent_as": "a, (select 1) as b"}, "use lower-case letters"),
-        ({"aggregate": "sum", "property": "a') as b, ('"}, "use letters, digits"),
-        ({"withing": "7 days"}, 'unknown key "withing"; did you mean `within`?'),
-        ({"event": "{{ var('x') }}"}, "`event` has Jinja in it"),
-        ({"event": ["login", "*"]}, 'names "*", which is all events, and others'),
-        ({"before": "a week"}, "`before` is `a week`; write a number of minutes, hours or days"),
-        ({"aggregate": "streak", "before": "7 days"}, "`streak` takes no `before`"),
-        ({"aggregate": "exists", "property": "amount"}, "`exists` takes no `property`"),
-        ({"formula": "1 + 1"}, "`formula` takes no `event`; remove one of the two"),
-    ],
-    ids=str,
-)
+WRONG_TRAITS = [
+    ({"event": []}, "key `event` is missing"),
+    ({"description": " "}, "`description` is empty"),
+    ({"aggregate": "mean"}, "key `aggregate` says `mean`"),
+    ({"aggregate": "sum"}, "key `property` is missing, which `sum` needs"),
+    ({"property": "amount"}, "`count` takes no `property`"),
+    ({"within": "2 weeks"}, "write a number of minutes, hours or days"),
+    ({"within": "7 days' or true --"}, "write a number of minutes, hours or days"),
+    ({"where": "exists (select 1)"}, "`where`: `EXISTS(SELECT 1)` is not allowed"),
+    ({"where": "{category} = 'x'"}, "write names without them"),
+    ({"sent_as": "a, (select 1) as b"}, "use lower-case letters"),
+    ({"aggregate": "sum", "property": "a') as b, ('"}, "use letters, digits"),
+    ({"withing": "7 days"}, 'unknown key "withing"; did you mean `within`?'),
+    ({"event": "{{ var('x') }}"}, "`event` has Jinja in it"),
+    ({"event": ["login", "*"]}, 'names "*", which is all events, and others'),
+    ({"before": "a week"}, "`before` is `a week`; write a number of minutes, hours or days"),
+    ({"aggregate": "streak", "before": "7 days"}, "`streak` takes no `before`"),
+    ({"aggregate": "exists", "property": "amount"}, "`exists` takes no `property`"),
+    ({"formula": "1 + 1"}, "`formula` takes no `event`; remove one of the two"),
+    ({"until": "purchase"}, "`purchase` is in `event` and in `until`, so it would never count"),
+    ({"until": "*"}, '`until` names "*"; name the events'),
+    ({"until": "{{ var('x') }}"}, "`until` has Jinja in it"),
+    ({"after": "login"}, "key `after`: expected keys such as `event`, got 'login'"),
+    ({"after": [{"within": "2 hours"}]}, "key `after`: key `event` is missing"),
+    ({"after": [{"event": "login", "before": "1 days"}]}, 'key `after`: unknown key "before"'),
+    ({"after": [{"event": "login", "within": "soon"}]}, "`within` is `soon`; write a number of"),
+    ({"after": [{"event": "login", "where": "(select 1)"}]}, "`where`: `(SELECT 1)` is not allo"),
+    ({"after": [{"event": "login", "where": "{{ x }} = 1"}]}, "`after` has Jinja in it"),
+    ({"after": [{"event": "login", "without": "*"}]}, '`without` names "*"; name the events'),
+    ({"after": [{"event": "login"} for _ in range(6)]}, "`after` has 6 events; at most 5"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), WRONG_TRAITS, ids=str)
 def test_a_wrong_trait_is_refused(project, changes, words):
     message = refused_trait(project, **changes)
     assert words in message and 'Trait "loans" (models/segments/desk/one.yml:2)' in message
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"when": "read_text('x') = ''"}, "is not allowed in a rule"),
-        ({"when": None}, "key `when` is missing"),
-        ({"when": True}, "expected text"),
-        ({"rule": "loans > 3"}, 'unknown key "rule"'),
-        ({"description": None}, "key `description` is missing"),
-        ({"label": "{{ env_var('HOME') }}"}, "`label` has Jinja in it"),
-        ({"label": "Reader of {topic"}, "has a brace without its other one"),
-        ({"label": "Reader of {a b}"}, "braces hold the name of a column"),
-        ({"label": "Reader of {}"}, "braces hold the name of a column"),
-        ({"label": "Reader of {topic || (select 1)}"}, "braces hold the name of a column"),
-        ({"label": " "}, "`label` is empty"),
-        ({"label": "a\ud800b"}, "`label` has a control character in it"),
-        ({"owner": "De\x07sk"}, "`owner` has a control character in it"),
-        ({"owner": 7}, "expected text"),
-        ({"owner": None}, "key `owner` is missing"),
-        ({"priority": "1"}, "expected a whole number"),
-        ({"priority": True}, "expected a whole number"),
-        ({"creative": ["a"]}, "expected text"),
-        ({"tags": ["a,b"]}, "`tags`: `a,b` has a comma"),
-        ({"tags": [7]}, "expected a list of names"),
-        ({"lifecycle": "paused"}, "key `lifecycle` says `paused`; there are: draft, live, retired"),
-        ({"name": None}, "models/segments/desk/one.yml:2: segment without a `name`"),
-        ({"name": "Reader"}, "use lower-case letters"),
-        ({"name": "x) or (true"}, "use lower-case letters"),
-        (
-            {"name": "x\x07y"},
-            r'Segment "x\x07y" (models/segments/desk/one.yml:2): `name` has a cont',
-        ),
-        ({"name": "order"}, "is a word of SQL"),
-        ({"name": "primary_segment"}, "has the name of another column"),
-    ],
-    ids=str,
-)
+WRONG_SEGMENTS = [
+    ({"when": "read_text('x') = ''"}, "is not allowed in a rule"),
+    ({"when": None}, "key `when` is missing"),
+    ({"when": True}, "expected text"),
+    ({"rule": "loans > 3"}, 'unknown key "rule"'),
+    ({"description": None}, "key `description` is missing"),
+    ({"label": "{{ env_var('HOME') }}"}, "`label` has Jinja in it"),
+    ({"label": "Reader of {topic"}, "has a brace without its other one"),
+    ({"label": "Reader of {a b}"}, "braces hold the name of a column"),
+    ({"label": "Reader of {}"}, "braces hold the name of a column"),
+    ({"label": "Reader of {topic || (select 1)}"}, "braces hold the name of a column"),
+    ({"label": " "}, "`label` is empty"),
+    ({"label": "a\ud800b"}, "`label` has a control character in it"),
+    ({"owner": "De\x07sk"}, "`owner` has a control character in it"),
+    ({"owner": 7}, "expected text"),
+    ({"owner": None}, "key `owner` is missing"),
+    ({"priority": "1"}, "expected a whole number"),
+    ({"priority": True}, "expected a whole number"),
+    ({"creative": ["a"]}, "expected text"),
+    ({"tags": ["a,b"]}, "`tags`: `a,b` has a comma"),
+    ({"tags": [7]}, "expected a list of names"),
+    ({"lifecycle": "paused"}, "key `lifecycle` says `paused`; there are: draft, live, retired"),
+    ({"name": None}, "models/segments/desk/one.yml:2: segment without a `name`"),
+    ({"name": "Reader"}, "use lower-case letters"),
+    ({"name": "x) or (true"}, "use lower-case letters"),
+    (
+        {"name": "x\x07y"},
+        r'Segment "x\x07y" (models/segments/desk/one.yml:2): `name` has a cont',
+    ),
+    ({"name": "order"}, "is a word of SQL"),
+    ({"name": "primary_segment"}, "has the name of another column"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), WRONG_SEGMENTS, ids=str)
 def test_a_wrong_segment_is_refused(project, changes, words):
     assert words in refused_segment(project, **changes)
+
+
+def table_of_refusals(project):
+    """The table of the page: what was declared, and the message without its place."""
+    rows = []
+    for wrong, refusal in ((WRONG_TRAITS, refused_trait), (WRONG_SEGMENTS, refused_segment)):
+        for changes, _ in wrong:
+            message = refusal(project, **changes).split("one.yml:2)")[-1]
+            told = re.sub(r"^.*one\.yml:2: ", "", message).removeprefix(":").strip()
+            shown = yaml.safe_dump(changes, default_flow_style=True, width=1000).strip()[1:-1]
+            rows.append("| ``{}`` | {} |".format(*(c.replace("|", r"\|") for c in (shown, told))))
+    return "\n".join(["| declared | message |", "| --- | --- |", *rows])
+
+
+def test_the_page_shows_each_refused_declaration_with_its_message(project):
+    text = (REPOSITORY / "docs" / "reference" / "segments.md").read_text()
+    table = table_of_refusals(project)
+    assert table in text, "put table_of_refusals() into the page"
 
 
 @pytest.mark.parametrize(
@@ -296,7 +323,7 @@ def test_a_duplicate_key_in_a_file_of_dbt_is_refused(project):
     )
 
 
-@pytest.mark.parametrize("name", ["recency", "persona_name", "as_of", "churn_score"])
+@pytest.mark.parametrize("name", ["recency", "persona_name", "as_of", "churn_score", "event_id"])
 def test_a_trait_does_not_take_the_name_of_another_column(project, name):
     assert "has the name of another column" in refused_trait(project, name=name)
 

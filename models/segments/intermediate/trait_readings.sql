@@ -48,5 +48,6 @@ select * from readings
 where
     event_number = 1
     {% for trait in traits %}
-    or {{ trait.name }} is not null {{ 'or _ends_' ~ trait.name ~ ' is not null' if trait.spec.until }}
+    or {{ trait.name }} is not null
+    {{ 'or _ends_' ~ trait.name ~ ' is not null' if trait.spec.until }}
     {% endfor %}
