@@ -219,3 +219,37 @@ def test_a_new_label_does_not_begin_a_membership(warehouse, capsys):
         )
     assert main(["p1", "reader"]) == 0
     assert "Since the build as of 2026-01-10 00:00:00 UTC." in capsys.readouterr().out
+
+
+def test_a_membership_with_an_interval_has_exact_times(warehouse, capsys):
+    with duckdb.connect(str(warehouse)) as con:
+        con.execute(
+            """
+            use tideline;
+            create table fct_events as select 'e1' as event_id, 'loan' as event_name;
+            create table segment_intervals as select * from (values
+                ('p1', 'reader', timestamp '2026-01-02', timestamp '2026-01-03', 'e1', null),
+                ('p1', 'reader', timestamp '2026-01-30 12:00:00.000001',
+                    timestamp '2026-02-02', 'e1', null),
+                ('p1', 'idle', timestamp '2026-01-01', timestamp '2026-01-02', null, 'e1'),
+                ('p1', 'idle', timestamp '2026-01-31', null, null, null),
+                ('p2', 'reader', timestamp '2026-01-01', timestamp '2026-01-31', 'e1', 'gone')
+            ) as t (
+                profile_id, segment_name, valid_from, valid_to, entered_event_id, left_event_id
+            );
+            """
+        )
+    main(["p1", "reader"])
+    assert capsys.readouterr().out.splitlines()[1:3] == [
+        "Since 2026-01-30 12:00:00.000001 UTC, by the event `loan` e1.",
+        "Until 2026-02-02 00:00:00 UTC, if no more event arrives.",
+    ]
+    main(["p1", "idle"])
+    assert capsys.readouterr().out.splitlines()[1:3] == [
+        "Last in it from 2026-01-01 00:00:00 UTC, because time has passed, until 2026-01-02 "
+        "00:00:00 UTC, by the event `loan` e1.",
+        "From 2026-01-31 00:00:00 UTC on it is, if no more event arrives.",
+    ]
+    # An interval that ends at the data clock is that of the build; p2's rule says otherwise.
+    main(["p2", "reader"])
+    assert "Since 2026-01-01 00:00:00 UTC, by the event `loan` e1." in capsys.readouterr().out

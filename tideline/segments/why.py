@@ -12,7 +12,7 @@ from typing import Any
 from tideline.declarations.operations import Value
 from tideline.declarations.rules import RuleError, columns_of_rule, parse
 from tideline.declarations.segments import read_traits
-from tideline.segments.reasons import Reason, columns_in, lines_of, reason_of
+from tideline.segments.reasons import Reason, columns_in, lines_of, reason_of, shown_value
 from tideline.text import nearest, shown, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import Warehouse, open_warehouse
@@ -140,13 +140,62 @@ def explained(warehouse: Warehouse, profile: str, segment: str, rules: Mapping[s
     if segment in members:
         label, since = members[segment]
         head = f"Profile {profile} is in {segment}, {at}: {shown(label)}"
-        head += f"\nSince the build as of {since:%Y-%m-%d %H:%M:%S} UTC." if since else ""
+        times = in_time(warehouse, profile, segment, row["as_of"])
+        if not times and since:
+            times = [f"Since the build as of {since:%Y-%m-%d %H:%M:%S} UTC."]
     else:
         head = f"Profile {profile} is not in {segment}, {at}."
+        times = in_time(warehouse, profile, segment, row["as_of"])
     words = descriptions()
     named = [(name, words[name]) for name in columns_in(reason) if name in words]
     explanation = [f"  {name}: {text}" for name, text in named]
-    return "\n".join([head, *lines_of(reason), *(["Traits", *explanation] if named else [])])
+    described = ["Traits", *explanation] if named else []
+    return "\n".join([head, *times, *lines_of(reason), *described])
+
+
+def in_time(warehouse: Warehouse, profile: str, segment: str, as_of: Value) -> list[str]:
+    """When the rule of a segment begins and ceases to hold for a profile, around the data clock;
+    empty for a segment without intervals.
+    """
+    if not warehouse.has("segment_intervals"):
+        return []
+    found = warehouse.query(
+        "select valid_from, valid_to, entered_event_id, left_event_id, "
+        "valid_from < ? and (valid_to is null or valid_to >= ?) as is_now, valid_from >= ? "
+        f"from {warehouse.table('segment_intervals')} "
+        "where profile_id = ? and segment_name = ? order by valid_from",
+        [as_of, as_of, as_of, profile, segment],
+    )
+    lines = []
+    for start, end, entered, left, is_now, is_later in found:
+        if is_now:
+            lines = [f"Since {instant(start)}, {tipped_by(warehouse, entered)}."]
+            if end is not None:
+                lines.append(f"Until {instant(end)}, if no more event arrives.")
+            return lines
+        if is_later:
+            return [*lines, f"From {instant(start)} on it is, if no more event arrives."]
+        lines = [
+            f"Last in it from {instant(start)}, {tipped_by(warehouse, entered)}, until "
+            f"{instant(end)}, {tipped_by(warehouse, left)}."
+        ]
+    return lines
+
+
+def instant(value: datetime) -> str:
+    """A time as text, to the microsecond."""
+    return f"{shown_value(value)} UTC"
+
+
+def tipped_by(warehouse: Warehouse, event_id: str | None) -> str:
+    """What tipped a rule: an event with its name, or time that passed."""
+    if event_id is None:
+        return "because time has passed"
+    names = warehouse.query(
+        f"select event_name from {warehouse.table('fct_events')} where event_id = ?", [event_id]
+    )
+    named = f"`{shown(names[0][0])}` " if names else ""
+    return f"by the event {named}{shown(event_id)}"
 
 
 def built_reason(segment: str, rule: str, row: Mapping[str, Value]) -> Reason:
