@@ -25,6 +25,7 @@ from tideline.declarations.compiled import (
     rule_sql,
     text_sql,
 )
+from tideline.declarations.definitions import definitions as versions_of
 from tideline.declarations.rules import RuleError
 from tideline.declarations.segments import read_segments, read_traits
 from tideline.warehouse.errors import DeclarationError
@@ -56,6 +57,12 @@ def exact(has_shop: bool, dialect: str) -> dict[str, list[dict[str, Any]]]:
     return exact_dicts(read_segments(project, has_shop), read_traits(project, has_shop), dialect)
 
 
+def definitions(has_shop: bool) -> list[dict[str, Any]]:
+    """The versions of the live segments, as `tideline.declarations.definitions` has them."""
+    project = _project()
+    return versions_of(read_segments(project, has_shop), read_traits(project, has_shop))
+
+
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a function so that dbt shows its errors with the model."""
 
@@ -76,6 +83,7 @@ FUNCTIONS = {
         segments,
         formulas,
         exact,
+        definitions,
         rule_columns,
         rule_sql,
         label_sql,

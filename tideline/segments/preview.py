@@ -20,6 +20,7 @@ from tideline.declarations.compiled import (
     rule_sql,
     text_sql,
 )
+from tideline.declarations.definitions import needed
 from tideline.declarations.macros import MacroError, Macros, Vars
 from tideline.declarations.rules import columns_of_rule, parse
 from tideline.declarations.segments import PROJECT, Declared, label_parts
@@ -95,20 +96,6 @@ def model_sql(
         return macros.model(f"segments/{model}.sql")
     except MacroError as error:
         raise DeclarationError(str(error)) from None
-
-
-def needed(segment: Declared, traits: Iterable[Declared]) -> list[Declared]:
-    """The traits that a segment reads, also through formulas."""
-    by_name = {each.name: each for each in traits}
-    names = [*columns_of_rule(parse(segment.spec.when))]
-    names += [text for text, is_column in label_parts(segment.spec.label) if is_column]
-    found = set()
-    while names:
-        name = names.pop()
-        if name in by_name and name not in found:
-            found.add(name)
-            names += columns_of_rule(parse(by_name[name].spec.formula or "true"))
-    return [each for each in by_name.values() if each.name in found]
 
 
 def preview(

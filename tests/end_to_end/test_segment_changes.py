@@ -1,0 +1,139 @@
+"""The change feed names the cause of each change, and its time to the microsecond."""
+
+import json
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.support.edited_project import edited_project
+
+FILE = "activity.yml"
+RULE = """owner: Team
+segments:
+  - name: caller
+    description: Uses a feature.
+    label: Caller
+    when: uses_2d >= 1
+    priority: 1
+traits:
+  - name: uses_2d
+    description: Features used in two days.
+    event: feature_use
+    aggregate: count
+    within: 2 days
+"""
+MOMENT = timedelta(microseconds=1)
+NO_SHOP = "{shop: false}"
+
+
+def at(day, hour, minute=0):
+    return datetime(2026, 1, day, hour, minute)
+
+
+def use(number, user, occurred_at, received_at=None, **keys):
+    """A used feature, which arrives at once unless it is late."""
+    return {
+        "messageId": f"m{number}",
+        "type": "track",
+        "event": "feature_use",
+        "timestamp": occurred_at.isoformat() + "Z",
+        "receivedAt": (received_at or occurred_at).isoformat() + "Z",
+        "properties": {"feature": "search"},
+        **({"userId": user} if user else {}),
+        **keys,
+    }
+
+
+class Team:
+    """A deployment whose declarations are edited between builds."""
+
+    def __init__(self, deployment, folder):
+        self.deployment = deployment
+        self.project = edited_project(folder, FILE, "traits:\n", RULE)
+        self.file = self.project / "models" / "segments" / "traits" / FILE
+        self.number, self.seen = 0, set()
+
+    def edit(self, right, wrong):
+        text = self.file.read_text()
+        assert right in text
+        self.file.write_text(text.replace(right, wrong))
+
+    def land(self, *messages):
+        self.number += 1
+        path = self.deployment.landing / "events" / f"{self.number}.jsonl"
+        path.write_text("\n".join(map(json.dumps, messages)))
+
+    def build(self):
+        """Build; return the changes that it found: (user, change, cause, changed_at, event_id)."""
+        words = ["--indirect-selection", "empty", "--project-dir", self.project]
+        self.deployment.dbt("build", *words, "--select", "+segment_changes", variables=NO_SHOP)
+        rows = self.deployment.query(
+            "select change_id, coalesce(id_value, 'x'), change, cause, changed_at, event_id "
+            "from segment_changes left join identity_map on "
+            "segment_changes.profile_id = identity_map.profile_id and id_type = 'user_id' "
+            "order by 2, 3"
+        )
+        new = [row[1:] for row in rows if row[0] not in self.seen]
+        self.seen |= {row[0] for row in rows}
+        return new
+
+
+@pytest.fixture(scope="module")
+def team(shared_deployment, tmp_path_factory):
+    return Team(shared_deployment, tmp_path_factory.mktemp("team"))
+
+
+def test_each_change_has_its_cause(team):
+    """One test, because each build starts with the result of the one before."""
+    team.land(use(1, "a", at(1, 12)), use(2, "d", at(1, 0), event="login"))
+    assert team.build() == [("a", "entered", "segment declared", at(1, 12), None)]
+
+    team.land(use(3, "b", at(2, 10)))
+    assert team.build() == [("b", "entered", "event", at(2, 10), "m3")]
+    assert team.build() == []  # the same again
+
+    # The clock moves on, and the window of a lapses between the builds.
+    team.land(use(4, "d", at(4, 0), event="login"))
+    assert team.build() == [("a", "left", "time passed", at(3, 12), None)]
+
+    # A late event is of a time before the last build; x is a visitor.
+    team.land(
+        use(5, "c", at(3, 1), at(4, 1)),
+        use(6, None, at(4, 2), anonymousId="x"),
+    )
+    late = at(4, 2) + MOMENT
+    assert team.build() == [
+        ("c", "entered", "past changed", late, None),
+        ("x", "entered", "event", at(4, 2), "m6"),
+    ]
+
+    # The visitor signs in as b.
+    team.land(use(7, "b", at(4, 3), event="login", anonymousId="x"))
+    assert team.build() == [("x", "left", "profiles merged", at(4, 3) + MOMENT, None)]
+
+    # An edit, with no event since; the clock has not moved.
+    team.edit("uses_2d >= 1", "uses_2d >= 2")
+    edited = at(4, 3) + 2 * MOMENT
+    assert team.build() == [("c", "left", "definition changed", edited, None)]
+    versions = "select version, is_current, current_since from segment_definitions order by all"
+    assert sorted(is_current for _, is_current, _ in team.deployment.query(versions)) == [
+        False,
+        True,
+    ]
+    team.edit("Uses a feature.", "Uses features.")  # no change of its meaning
+    team.edit("uses_2d >= 2", "(uses_2d   >= 2)")
+    assert team.build() == []
+    assert len(team.deployment.query(versions)) == 2
+
+    team.edit("label: Caller", "label: Caller of {uses_2d}")
+    labelled = at(4, 3) + 3 * MOMENT
+    assert team.build() == [("b", "relabelled", "definition changed", labelled, None)]
+    team.land(use(8, "b", at(4, 4)))
+    assert team.build() == [("b", "relabelled", "values changed", at(4, 4) + MOMENT, None)]
+
+    team.edit("    priority: 1", "    priority: 1\n    lifecycle: retired")
+    ended = at(4, 4) + 2 * MOMENT
+    assert team.build() == [("b", "left", "segment ended", ended, None)]
+    team.deployment.dbt(
+        "test", "--select", "segment_changes", "segment_definitions", variables=NO_SHOP
+    )
