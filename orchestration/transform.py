@@ -21,7 +21,7 @@ from orchestration.system_assets import landed_tables
 from tideline.declarations.unreachable import live_segments
 
 # Asset groups of the folders outside `models/`.
-GROUPS = {"seeds": "declarations", "snapshots": "history", "python_models": "predictions"}
+GROUPS = {"seeds": "declarations", "snapshots": "segments", "python_models": "predictions"}
 
 
 def team(owner: str) -> str:

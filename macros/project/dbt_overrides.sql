@@ -27,6 +27,15 @@
         {%- for trait in declared_traits() -%}
             {%- do found.update({trait.name: trait.spec.description}) -%}
         {%- endfor -%}
+    {%- elif table in ('trait_readings', 'trait_steps') -%}
+        {%- for trait in exact_declarations().traits -%}
+            {%- do found.update({trait.name: trait.spec.description}) -%}
+            {%- if table == 'trait_readings' and trait.spec.until -%}
+                {%- do found.update({
+                    '_ends_' ~ trait.name: '1 if the event ends the counting of ' ~ trait.name ~ '.'
+                }) -%}
+            {%- endif -%}
+        {%- endfor -%}
     {%- elif table == 'activation_audiences' -%}
         {%- for trait in declared_traits() if trait.spec.sent_as -%}
             {%- do found.update({trait.spec.sent_as: trait.spec.description}) -%}

@@ -199,7 +199,7 @@
         'campaign_source': 'campaign.source',
         'campaign_medium': 'campaign.medium',
         'campaign_name': 'campaign.name',
-        'page_path': 'page.path',
+        'url_path': 'page.path',
         'locale': 'locale',
     }.items() -%}
         {%- do expressions.update({name: json_text('context', path) | trim}) -%}

@@ -99,7 +99,7 @@ def test_groups_follow_the_folders_in_one_direction(graph):
     flow = ["landing", "raw", "staging", "events", "identity", "features", "predictions"]
     flow += ["segments", "activation", "destinations"]
     assert [group for group in order if group in flow] == flow
-    others = {"declarations", "sessions", "history", "privacy", "publication"}
+    others = {"declarations", "sessions", "privacy", "publication"}
     assert set(order) - set(flow) == others
 
 
