@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from tideline.declarations.segments import PROJECT, Declared, read_segments, read_traits
@@ -24,9 +25,13 @@ from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import DuckDBWarehouse
 from tideline.warehouse.errors import DeclarationError, WarehouseError
 from tideline.warehouse.paths import path_of
-from tideline.warehouse.publication import published_path
+from tideline.warehouse.publication import outdated_since, published_path
 
 FORMS = ("text", "json", "markdown")
+OUTDATED = (
+    "The warehouse has changed since the publication of {:%Y-%m-%d %H:%M} UTC; after a build run "
+    "`tideline publish` first."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,10 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "segments",
         """
         Check the declared traits and segments without a build, list the segments, or preview some:
-        who would be in, who enters and who leaves compared with the last build, and why.
+        who would be in, who enters and who leaves compared with the last publication (or build, if
+        nothing is published), and why.
 
         A preview computes the traits of the declaration from the published events; features, scores
-        and personas are those of the last build.
+        and personas are those of the last publication.
         """,
         {
             "tideline segments check": "check all declarations",
@@ -68,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan, warehouse = plan_rows(PROJECT / "seeds"), open_published()
         with warehouse:
             shown = [preview(warehouse, each, traits, plan) for each in chosen or segments]
-        print(formatted(shown, options.format))
+        print(formatted(shown, options.format, outdated_since(path_of("TIDELINE_WAREHOUSE"))))
     return 0
 
 
@@ -103,10 +109,17 @@ def open_published() -> DuckDBWarehouse:
     return DuckDBWarehouse(published if published.is_file() else warehouse, read_only=True)
 
 
-def formatted(previews: Sequence[Preview], form: str) -> str:
-    """Previews as text, JSON or Markdown."""
+def formatted(previews: Sequence[Preview], form: str, outdated: datetime | None) -> str:
+    """Previews as text, JSON or Markdown.
+
+    `outdated` is the time of the publication if the warehouse has changed since.
+    """
     if form == "json":
-        return json.dumps([as_dict(each) for each in previews], indent=2, ensure_ascii=False)
+        shown = [as_dict(each) | {"is_outdated": outdated is not None} for each in previews]
+        return json.dumps(shown, indent=2, ensure_ascii=False)
+    parts = [OUTDATED.format(outdated)] if outdated else []
     if form == "markdown":
-        return "\n".join([MARKDOWN_HEAD, *map(as_markdown, previews)])
-    return "\n\n".join(map(as_text, previews))
+        parts.append("\n".join([MARKDOWN_HEAD, *map(as_markdown, previews)]))
+    else:
+        parts += map(as_text, previews)
+    return "\n\n".join(parts)

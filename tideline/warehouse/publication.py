@@ -12,7 +12,7 @@ import glob
 import os
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -67,6 +67,18 @@ def published_path(warehouse: Path) -> Path:
     """
     prefix = "" if warehouse.stem == "warehouse" else f"{warehouse.stem}_"
     return warehouse.with_name(f"{prefix}published{warehouse.suffix}")
+
+
+def outdated_since(warehouse: Path) -> datetime | None:
+    """The time of the publication (UTC) if the warehouse file has changed since; None if it has
+    not, or if nothing is published.
+    """
+    try:
+        published = published_path(warehouse).stat().st_mtime
+        changed = warehouse.stat().st_mtime
+    except FileNotFoundError:  # readers may have the publication alone
+        return None
+    return datetime.fromtimestamp(published, UTC) if changed > published else None
 
 
 def clock_of(warehouse: Warehouse, names: list[str]) -> datetime | None:
