@@ -4,11 +4,15 @@ import json
 import os
 from datetime import UTC, datetime
 
+import duckdb
 import pytest
+import yaml
 
-from tideline.declarations.segments import read_segments
+from tideline.declarations.segments import read_segments, read_traits
+from tideline.segments import command
 from tideline.segments.command import formatted, main
 from tideline.segments.preview import Preview
+from tideline.warehouse.connection import DuckDBWarehouse
 from tideline.warehouse.publication import outdated_since
 
 PUBLISHED = datetime(2026, 11, 30, 12, 3, tzinfo=UTC)
@@ -53,13 +57,17 @@ def some():
     return previews(*read_segments()[:2])
 
 
+def missing(some, *events):
+    return {each.segment.name: [] for each in some} | {some[0].segment.name: [*events]}
+
+
 def test_a_preview_of_an_outdated_publication_says_so_first(some):
     for form, start in (("text", "Segment "), ("markdown", "| segment |")):
-        current = formatted(some, form, None)
+        current = formatted(some, form, missing(some), None)
         assert current.startswith(start)
-        assert formatted(some, form, PUBLISHED) == f"{LINE}\n\n{current}"
+        assert formatted(some, form, missing(some), PUBLISHED) == f"{LINE}\n\n{current}"
     for outdated in (None, PUBLISHED):
-        rows = json.loads(formatted(some, "json", outdated))
+        rows = json.loads(formatted(some, "json", missing(some), outdated))
         assert [row["is_outdated"] for row in rows] == [bool(outdated)] * 2
 
 
@@ -68,3 +76,60 @@ def test_the_help_names_what_a_preview_compares_with(capsys):
         main(["--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert "compared with the last publication (or build, if nothing is published)" in said
+
+
+def test_events_that_no_build_has_accepted_are_named_with_the_segment(some):
+    found = missing(some, ("next_song",), ("login", "logout"))
+    line = (
+        "No `next_song` event was accepted in the last build; build first if it has landed since."
+    )
+    other = "No `login` or `logout` event was accepted in the last build; build first if"
+    first, second = formatted(some, "text", found, None).split("\n\n")
+    assert f"\n  {line}\n  {other}" in first and "accepted" not in second
+    table, said = formatted(some, "markdown", found, None).split("\n\n")
+    assert "accepted" not in table
+    assert said.startswith(f"`{some[0].segment.name}`: {line} {other}")
+    rows = json.loads(formatted(some, "json", found, None))
+    assert [row["missing_events"] for row in rows] == [["login", "logout", "next_song"], []]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project with a segment over traits of several events, and a formula."""
+    counts = {"plays": "next_song", "moves": ["upgrade", "downgrade"], "visits": "*"}
+    traits = [
+        {"name": name, "description": "Events.", "event": event, "aggregate": "count"}
+        for name, event in counts.items()
+    ]
+    traits.append({"name": "share", "description": "Part.", "formula": "plays / visits"})
+    segment = {
+        **{"name": "listener", "description": "Plays.", "label": "Listener {moves}"},
+        **{"when": "share > 0.5 and plays > 1", "priority": 1},
+    }
+    path = tmp_path / "models/segments/own/one.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(yaml.safe_dump({"owner": "Own", "traits": traits, "segments": [segment]}))
+    monkeypatch.setattr(command, "PROJECT", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("rule", "events", "found"),
+    [
+        ("share > 0.5", ["login"], [("next_song",)]),
+        ("share > 0.5 and plays > 1", ["login", "next_song"], []),
+        ("moves > 1 or visits > 2", [], [("upgrade", "downgrade")]),
+        ("moves > 1", ["upgrade"], []),
+    ],
+)
+def test_a_rule_misses_the_events_of_which_a_trait_has_none(project, tmp_path, rule, events, found):
+    segments = read_segments(project)
+    object.__setattr__(segments[0].spec, "when", rule)
+    with duckdb.connect(tmp_path / "built.duckdb") as con:
+        con.execute("create schema tideline")
+        con.execute("create table tideline.fct_events (event_name varchar)")
+        for event in events:
+            con.execute("insert into tideline.fct_events values (?)", [event])
+    with DuckDBWarehouse(tmp_path / "built.duckdb", read_only=True) as warehouse:
+        missing = command.missing_events(warehouse, segments, read_traits(project))
+    assert missing == {"listener": found}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from tideline.declarations.formulas import formulas_of
+from tideline.declarations.rules import columns_of_rule, parse
 from tideline.declarations.segments import PROJECT, Declared, read_segments, read_traits
-from tideline.declarations.unreachable import shop_is_on
+from tideline.declarations.unreachable import empty_attributes, shop_is_on
 from tideline.segments.check import check
 from tideline.segments.preview import (
     MARKDOWN_HEAD,
@@ -20,7 +23,7 @@ from tideline.segments.preview import (
     plan_rows,
     preview,
 )
-from tideline.text import counted, nearest, table
+from tideline.text import counted, listed, nearest, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import DuckDBWarehouse
 from tideline.warehouse.errors import DeclarationError, WarehouseError
@@ -32,6 +35,7 @@ OUTDATED = (
     "The warehouse has changed since the publication of {:%Y-%m-%d %H:%M} UTC; after a build run "
     "`tideline publish` first."
 )
+MISSING = "No {} event was accepted in the last build; build first if it has landed since."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,7 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan, warehouse = plan_rows(PROJECT / "seeds"), open_published()
         with warehouse:
             shown = [preview(warehouse, each, traits, plan) for each in chosen or segments]
-        print(formatted(shown, options.format, outdated_since(path_of("TIDELINE_WAREHOUSE"))))
+            missing = missing_events(warehouse, chosen or segments, traits)
+        outdated = outdated_since(path_of("TIDELINE_WAREHOUSE"))
+        print(formatted(shown, options.format, missing, outdated))
     return 0
 
 
@@ -109,17 +115,52 @@ def open_published() -> DuckDBWarehouse:
     return DuckDBWarehouse(published if published.is_file() else warehouse, read_only=True)
 
 
-def formatted(previews: Sequence[Preview], form: str, outdated: datetime | None) -> str:
-    """Previews as text, JSON or Markdown.
+def missing_events(
+    warehouse: DuckDBWarehouse, segments: Sequence[Declared], traits: Sequence[Declared]
+) -> dict[str, list[tuple[str, ...]]]:
+    """By segment: the events of each attribute of its rule that has no accepted event at all."""
+    rows = warehouse.query(f"select distinct event_name from {warehouse.table('fct_events')}")
+    empty = empty_attributes({name for (name,) in rows}, PROJECT)
+    formulas = formulas_of(traits)
+    found = {}
+    for each in segments:
+        names: list[str] = []
+        for name in columns_of_rule(parse(each.spec.when)):
+            names += columns_of_rule(formulas[name]) if name in formulas else [name]
+        found[each.name] = list(dict.fromkeys(empty[n].needs for n in names if n in empty))
+    return found
+
+
+def formatted(
+    previews: Sequence[Preview],
+    form: str,
+    missing: Mapping[str, Sequence[tuple[str, ...]]],
+    outdated: datetime | None,
+) -> str:
+    """Previews as text, JSON or Markdown, with the missing events of each segment.
 
     `outdated` is the time of the publication if the warehouse has changed since.
     """
     if form == "json":
-        shown = [as_dict(each) | {"is_outdated": outdated is not None} for each in previews]
+        shown = [
+            as_dict(each)
+            | {
+                "missing_events": sorted({*itertools.chain(*missing[each.segment.name])}),
+                "is_outdated": outdated is not None,
+            }
+            for each in previews
+        ]
         return json.dumps(shown, indent=2, ensure_ascii=False)
     parts = [OUTDATED.format(outdated)] if outdated else []
+    said = {
+        name: [MISSING.format(listed(f"`{event}`" for event in events)) for events in found]
+        for name, found in missing.items()
+    }
     if form == "markdown":
         parts.append("\n".join([MARKDOWN_HEAD, *map(as_markdown, previews)]))
+        parts += [f"`{name}`: {' '.join(lines)}" for name, lines in said.items() if lines]
     else:
-        parts += map(as_text, previews)
+        for each in previews:
+            lines = [f"  {line}" for line in said[each.segment.name]]
+            parts.append("\n".join([as_text(each), *lines]))
     return "\n\n".join(parts)
