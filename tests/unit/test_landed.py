@@ -628,3 +628,23 @@ def test_rows_with_an_email_alone_are_counted(land):
     assert "40 rows name somebody by an email alone and will be in no session: if they" in out
     out, _ = land(rows, mapping=mapping.replace("email: who", "email: who\nuser_id: who"))
     assert "by an email alone" not in out
+
+
+@pytest.mark.parametrize(
+    ("year", "later", "is_clamped", "is_doubted"),
+    [
+        (2024, "1.7 seconds", False, False),
+        (2024, "60 seconds", False, False),
+        (2024, "61 seconds", True, False),
+        (2024, "2 hours", True, False),
+        (3024, "1000 years", True, True),
+        (1964, "-60 years", True, True),
+    ],
+)
+def test_a_clock_is_doubted_as_by_a_build(land, year, later, is_clamped, is_doubted):
+    """Small differences between clocks are normal, and a time of the past is no time to come."""
+    rows = [(row[0], row[1].replace("2024", str(year)), *row[2:]) for row in visits(8)]
+    arrival = f'received_at: {{sql: "\\"at\\"::timestamp - interval {later!r}"}}\n'
+    out, err = land(rows, mapping=MAPPING + arrival)
+    assert ("8 rows are dated before 1990 or after the arrival" in out) is is_clamped
+    assert ("all times are before 1990 or in the future" in err) is is_doubted

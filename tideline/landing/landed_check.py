@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import yaml
 
 from tideline.declarations.macros import render
+from tideline.declarations.segments import PROJECT
 from tideline.landing.names import literal
 from tideline.landing.plan_check import SEEDS, Row, check, event_key, properties_of
 from tideline.landing.plan_infer import read_seed
@@ -54,15 +56,15 @@ class Checked:
     rows = accepted + repeats + the sum of refused. `repeats` counts rows with the id of another
     row: a build keeps one of each. `refused` counts rows by problem: `unreadable`, `untimed`,
     `early`, `late`, `nobody`, `unnamed` (no event name), `unknown` (event), `broken` (rules of the
-    plan, listed in `breaches`). `clamped` counts accepted rows whose time a build replaces.
-    `addressed` counts the accepted rows that have only an
-    email. `owned` counts the accepted rows and those with no problem but `unnamed`, `unknown` or
-    `broken`; `ids` counts their identifiers by kind, and `people` their distinct first
-    identifiers. `busiest` is the most rows of one person, `once` counts people with one row,
-    `dated` those whose identifier is a date; `is_daily` is true if each person has one day and
-    each day one person. `first` and `last` are the first and last time as text, which may be beyond
-    the times of Python, and `years` lie between them. `plan_problem` is set if the plan has a
-    problem: no row was compared with it then.
+    plan, listed in `breaches`). `clamped` counts the accepted rows that a build flags
+    `is_time_clamped`, `misdated` those of them that are before 1990 or still in the future.
+    `addressed` counts the accepted rows that have only an email. `owned` counts the accepted rows
+    and those with no problem but `unnamed`, `unknown` or `broken`; `ids` counts their identifiers
+    by kind, and `people` their distinct first identifiers. `busiest` is the most rows of one
+    person, `once` counts people with one row, `dated` those whose identifier is a date; `is_daily`
+    is true if each person has one day and each day one person. `first` and `last` are the first and
+    last time as text, which may be beyond the times of Python, and `years` lie between them.
+    `plan_problem` is set if the plan has a problem: no row was compared with it then.
     """
 
     rows: int
@@ -70,6 +72,7 @@ class Checked:
     repeats: int
     refused: dict[str, int]
     clamped: int
+    misdated: int
     owned: int
     addressed: int
     ids: dict[str, int]
@@ -171,9 +174,10 @@ COUNTS = f"""
         count(*),
         count(*) filter (where fate is null),
         count(*) filter (where fate = 'repeat'),
+        count(*) filter (where {{clamped}}),
         count(*) filter (
-            where fate is null
-            and (occurred_at > received_at or occurred_at < timestamp '1990-01-01')
+            where {{clamped}}
+            and (occurred_at > timezone('UTC', now()) or occurred_at < timestamp '1990-01-01')
         ),
         strftime(min(occurred_at), '%Y-%m-%d %H:%M:%S'),
         strftime(max(occurred_at), '%Y-%m-%d %H:%M:%S'),
@@ -183,6 +187,14 @@ COUNTS = f"""
         count(*) filter (where {OWNED}),
         count(*) filter (where fate is null and coalesce(user_id, anonymous_id) is null)
     from fates
+"""
+# As int_events_validated has it.
+CLAMPED = """
+    fate is null
+    and (
+        occurred_at > received_at + interval {tolerance} seconds
+        or occurred_at < timestamp '1990-01-01'
+    )
 """
 # A date with an optional time: 2024-03-01, 1.3.2024 10:00.
 DATE = r"(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{4})([T ].*)?"
@@ -216,7 +228,10 @@ def check_landed(
     problems = check(seeds)
     judge(con, paths, seeds, [] if problems else plan)
     clock = f"timezone({literal(timezone)}, timezone('UTC', occurred_at))"
-    rows, accepted, repeats, clamped, *times, addressed = only_row(con, COUNTS.format(clock=clock))
+    clamped_rows = CLAMPED.format(tolerance=clock_tolerance())
+    rows, accepted, repeats, clamped, misdated, *times, addressed = only_row(
+        con, COUNTS.format(clock=clock, clamped=clamped_rows)
+    )
     first, last, years, midnights, timed, owned = times
     people, busiest, once, dated, is_daily = only_row(con, PEOPLE)
     events = [
@@ -238,6 +253,7 @@ def check_landed(
             ).fetchall()
         ),
         clamped=clamped,
+        misdated=misdated,
         owned=owned,
         addressed=addressed,
         ids={
@@ -262,6 +278,12 @@ def check_landed(
         breaches=[] if problems else find_breaches(con, plan),
         plan_problem=str(problems[0]) if problems else None,
     )
+
+
+def clock_tolerance() -> int:
+    """The var `clock_tolerance_seconds` of dbt_project.yml."""
+    settings = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
+    return int(settings["vars"]["clock_tolerance_seconds"])
 
 
 def judge(

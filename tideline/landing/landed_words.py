@@ -187,7 +187,7 @@ def doubts_of_time(checked: Checked) -> list[str]:
         found.append("all rows have the same time; is the right column mapped to time?")
     if years > LONGEST_YEARS:
         found.append(f"the rows span {years:.0f} years; look at the unit and format of time")
-    far = checked.clamped + sum(checked.refused.get(each, 0) for each in ("early", "late"))
+    far = checked.misdated + sum(checked.refused.get(each, 0) for each in ("early", "late"))
     if far:
         some = "all" if far == checked.timed else "some"
         found.append(f"{some} times are before 1990 or in the future; look at how time is read")
