@@ -5,6 +5,7 @@ import shutil
 import unicodedata
 from datetime import UTC, datetime
 
+import duckdb
 import pytest
 
 from tideline.landing.land import main
@@ -361,7 +362,7 @@ def test_report_and_warning_count_the_same_rows_of_unknown_events(land, words):
     out, err = land(rows, *words)
     assert "7 rows name nobody" in out
     said = "6 rows are of 1 event not in the tracking plan"
-    assert f"{said}.\n" in out and f"{said} and will be quarantined" in err
+    assert f"{said} (first gym.csv:" in out and f"{said} and will be quarantined" in err
 
 
 def test_a_name_to_add_to_the_mapping_is_the_value_of_the_log(land):
@@ -648,3 +649,42 @@ def test_a_clock_is_doubted_as_by_a_build(land, year, later, is_clamped, is_doub
     out, err = land(rows, mapping=MAPPING + arrival)
     assert ("8 rows are dated before 1990 or after the arrival" in out) is is_clamped
     assert ("all times are before 1990 or in the future" in err) is is_doubted
+
+
+def test_refused_rows_are_named_by_their_lines_in_the_log(land, tmp_path):
+    """Whatever the event id: filtered and blank lines, and a row of two lines, move the rows."""
+    rows = [
+        ("a", "2024-03-01 10:00:00", "u1", "login", 1),
+        ("left out", "2024-03-01 10:00:00", "", "login", 1),
+        ("b", "2024-03-01 10:00:00", "", "login", 2),  # line 4
+        ("",),
+        ("c", "2024-03-01 10:00:00", "u1", "login", '"two\nlines"'),
+        ("d", "2024-03-01 10:00:00", "u1", "", 2),  # line 8
+        ("e", "soon", "u1", "login", 2),
+        ("f", "1969-01-01", "u1", "login", 2),
+        ("g", "2999-01-01", "u1", "login", 2),
+        ("h", "2024-03-01 10:00:00", "u1", "nap", 2),
+        ("i", "2024-03-01 10:00:00", "u1", "purchase", 2),
+        *[(f"n{n}", "2024-03-01 10:00:00", "", "login", 1) for n in range(3)],
+        ("too", "few"),
+    ]  # fmt: skip
+    mapping = MAPPING.replace("event_id: id", "event_id: {sql: md5(_tl_row)}")
+    mapping = mapping.replace("minutes}", "minutes, line: {sql: _tl_line}}")
+    other = tmp_path / "pool.csv"
+    other.write_text("id,at,who,what,minutes\nz,2024-03-01 10:00:00,,login,1\n")
+    out, _ = land(rows, mapping=mapping + """filters: ["id <> 'left out'"]\n""", also=[other])
+    for said in (
+        "5 rows name nobody: user_id (column who) is empty; if another column names them, map it "
+        "too (first gym.csv:4, gym.csv:14, gym.csv:15).",
+        "1 row has no event name: say which under event (gym.csv:8).",
+        "1 row has no readable time (gym.csv:9).",
+        "1 row is dated before 1990 (gym.csv:10).",
+        "1 row is dated in the future (gym.csv:11).",
+        "1 row is of 1 event not in the tracking plan (gym.csv:12).",
+        "1 row cannot be read (gym.csv:17).",
+    ):
+        assert said in out, said
+    assert re.search(r"purchase: order_id is missing, 1 row: .*; see gym.csv:13\n", out)
+    file = tmp_path / "landing" / "events" / "gym.parquet"
+    lines = duckdb.sql(f"select (properties ->> '$.line')::int from '{file}' where event = 'login'")
+    assert lines.fetchall() == [(line,) for line in (2, 4, 6, 9, 10, 11, 14, 15, 16)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -48,7 +48,7 @@ class Report:
 
 def report(
     con: duckdb.DuckDBPyConnection,
-    outputs: Sequence[Path],
+    places: Mapping[Path, Callable[[int], str]],
     mapping: LogMapping,
     seeds: Path,
     is_accepting: bool,
@@ -56,8 +56,10 @@ def report(
 ) -> None:
     """Check files landed with a mapping; add their unknown events to the plan if `is_accepting`.
 
+    `places` has the files, each with the function that names the place of a message in the log.
     Adds to `said`. Raises InferError if the plan cannot be changed.
     """
+    outputs = [*places]
     checked = check_landed(con, outputs, seeds, mapping.time.timezone)
     looser = looser_lines(con, outputs, seeds)
     if is_accepting and checked.unknown():
@@ -68,7 +70,7 @@ def report(
         said.lines.append(accepted_lines(accepted, seeds))
         said.lines += [f"  {note}" for note in proposal.notes]
         checked = check_landed(con, outputs, seeds, mapping.time.timezone)
-    said.lines.append(summary(checked, mapping, seeds))
+    said.lines.append(summary(checked, mapping, seeds, places))
     named = [each.name for each in checked.events if each.name and each.accepted]
     why = "is in this landing, which brings these segments no members"
     refused = {each.name for each in checked.events if each.name} - {*named}
