@@ -2,14 +2,16 @@
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import duckdb
 import pytest
 import yaml
 
-from tideline.declarations.segments import read_segments, read_traits
+from tideline.declarations.segments import PROJECT, read_segments, read_traits
 from tideline.segments import command
+from tideline.segments.check import check
 from tideline.segments.command import formatted, main
 from tideline.segments.preview import Preview
 from tideline.warehouse.connection import DuckDBWarehouse
@@ -91,6 +93,63 @@ def test_events_that_no_build_has_accepted_are_named_with_the_segment(some):
     assert said.startswith(f"`{some[0].segment.name}`: {line} {other}")
     rows = json.loads(formatted(some, "json", found, None))
     assert [row["missing_events"] for row in rows] == [["login", "logout", "next_song"], []]
+
+
+@pytest.fixture(scope="module")
+def declared():
+    """The traits and segments of this project, and functions that change one."""
+    return read_traits(), read_segments()
+
+
+def changed(declared, **changes):
+    """The declaration with other values in its spec."""
+    return replace(declared, spec=replace(declared.spec, **changes))
+
+
+def test_all_problems_of_declarations_are_reported_at_once(declared, monkeypatch, capsys):
+    traits, segments = declared
+    counts = [each for each in traits if each.spec.aggregate == "count"]
+    wrong = {
+        counts[0].name: changed(counts[0], event=("purchasing",)),
+        counts[1].name: changed(counts[1], where="colour = 'red'"),
+        segments[0].name: changed(segments[0], when="levvel > 1", label="Of {nothing_such}"),
+        segments[1].name: changed(segments[1], when="is_known > 'x'"),
+    }
+    monkeypatch.setattr(command, "read_traits", lambda *_: [wrong.get(t.name, t) for t in traits])
+    monkeypatch.setattr(
+        command, "read_segments", lambda *_: [wrong.get(s.name, s) for s in segments]
+    )
+    assert main(["check"]) == 1
+    said = capsys.readouterr()
+    lines = said.err.splitlines()
+    assert not said.out and len(lines) == 5, lines
+    assert all(line.startswith("error: ") for line in lines)
+    for line, place, words in zip(
+        lines,
+        [counts[0].place, counts[1].place, *[segments[0].place] * 2, segments[1].place],
+        ["purchasing", "`colour`", "`levvel`", "`nothing_such`", "is_known > 'x'"],
+        strict=True,
+    ):
+        assert place in line and words in line
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("search_zzz", None),
+        ("query", "`query` is a property of `product_search`: declare a trait that reads it"),
+        ("order_id", "`order_id` is a property of `purchase`"),
+        ("currency", "`currency` is a property of `"),
+    ],
+)
+def test_a_rule_over_a_property_is_told_to_declare_a_trait(declared, name, fix):
+    traits, segments = declared
+    (rule,) = check(PROJECT, [changed(segments[0], when=f"{name} = 'x'")], traits)
+    (label,) = check(PROJECT, [changed(segments[0], label=f"Of {{{name}}}")], traits)
+    for said in (rule, label):
+        assert f"unknown column `{name}`" in said and "there are:" not in said
+        assert (fix in said) if fix else "property" not in said
+        assert "?; " not in said
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -69,7 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     has_shop = shop_is_on(PROJECT)
     segments, traits = read_segments(PROJECT, has_shop), read_traits(PROJECT, has_shop)
     if options.action == "check":
-        check(PROJECT, segments, traits)
+        if problems := check(PROJECT, segments, traits):
+            print("\n".join(f"error: {each}" for each in problems), file=sys.stderr)
+            return 1
         print(f"{counted(len(segments), 'segment')} and {counted(len(traits), 'trait')} are valid.")
     elif options.action == "list":
         print(listing(segments))
