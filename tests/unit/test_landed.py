@@ -607,11 +607,30 @@ def test_rows_of_an_event_that_the_plan_has_are_not_added(seeds):
 def test_properties_beside_the_plan_are_named(land):
     """They are kept with the event, but no trait can read them."""
     mapping = MAPPING.replace("minutes: minutes", "minutes: minutes, method: what, room: at")
+    why = "kept, but not in the tracking plan of the event, so no trait can read"
     out, _ = land(visits(40), mapping=mapping)
-    said = (
-        "2 properties are kept with login, but not in the tracking plan, so no trait can read them"
-    )
-    assert f"{said}: minutes, room. `tideline plan infer` proposes lines." in out
+    said = f"2 properties are {why} them: minutes, room (with login). `tideline plan infer` pro"
+    assert said in out
+    rows = [
+        (f"r{n}", *row[1:]) for n, row in enumerate(visits(40) + visits(20, what="first_visit"))
+    ]
+    mapping = mapping.replace("method: what", "notes: what")
+    out, _ = land(rows, "--replace", mapping=mapping)
+    assert out.count("no trait can read") == 1
+    assert f"3 properties are {why} them: minutes, notes, room (with login, first_visit). `" in out
+    mapping = MAPPING.replace("minutes: minutes", "method: what")
+    out, _ = land(rows, mapping=mapping)
+    assert f"1 property is {why} it: method (with first_visit). `tideline plan infer`" in out
+
+
+def test_that_nothing_is_missing_from_the_plan_is_said(land, seeds):
+    plan = seeds / "tracking_plan.csv"
+    before = plan.read_bytes()
+    out, _ = land(visits(40), "--accept-plan")
+    assert f"Nothing was added to {plan}: the plan has the events of this landing already." in out
+    assert plan.read_bytes() == before
+    out, _ = land(visits(40))
+    assert "Nothing was added" not in out
 
 
 @pytest.mark.parametrize("name", ["sessionId", "session", "web_session_id"])

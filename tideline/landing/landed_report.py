@@ -70,6 +70,11 @@ def report(
         said.lines.append(accepted_lines(accepted, seeds))
         said.lines += [f"  {note}" for note in proposal.notes]
         checked = check_landed(con, outputs, seeds, mapping.time.timezone)
+    elif is_accepting and read_seed(seeds, PLAN):
+        said.lines.append(
+            f"Nothing was added to {shown_path(seeds / PLAN)}: the plan has the events of this "
+            "landing already."
+        )
     said.lines.append(summary(checked, mapping, seeds, places))
     named = [each.name for each in checked.events if each.name and each.accepted]
     why = "is in this landing, which brings these segments no members"
@@ -87,7 +92,7 @@ def report(
 
 
 def beside_the_plan(con: duckdb.DuckDBPyConnection, seeds: Path) -> Iterator[str]:
-    """Sentences about properties of accepted events that the plan does not have; the view
+    """A sentence about the properties of accepted events that the plan does not have; the view
     `checked` of the landed messages must exist.
     """
     plan = properties_of(read_seed(seeds, PLAN))
@@ -96,15 +101,24 @@ def beside_the_plan(con: duckdb.DuckDBPyConnection, seeds: Path) -> Iterator[str
         "unnest(json_keys(properties)) as key from checked where reason is null) group by 1 "
         "order by count(*) desc, 1"
     ).fetchall()
-    for event, keys in rows[:MOST_LINES]:
-        unknown = [shown(key) for key in keys if plan and key not in plan.get(event, ())]
-        if unknown:
-            are = counted(len(unknown), "property is", "properties are")
-            yield (
-                f"{are} kept with {event}, but not in the tracking plan, so no trait can read "
-                f"{'it' if len(unknown) == 1 else 'them'}: {some(unknown)}. `tideline plan infer` "
-                "proposes lines."
-            )
+    events: dict[str, list[str]] = {}  # by property
+    for event, keys in rows:
+        for key in keys:
+            if plan and key not in plan.get(event, ()):
+                events.setdefault(key, []).append(event)
+    if not events:
+        return
+    groups: dict[str, list[str]] = {}  # properties by the events that have them
+    for key, names in events.items():
+        groups.setdefault(some(names), []).append(shown(key))
+    said = [f"{some(keys)} (with {names})" for names, keys in groups.items()]
+    more = " and so on" if said[MOST_LINES:] else ""
+    are = counted(len(events), "property is", "properties are")
+    yield (
+        f"{are} kept, but not in the tracking plan of the event, so no trait can read "
+        f"{'it' if len(events) == 1 else 'them'}: {'; '.join(said[:MOST_LINES])}{more}. "
+        "`tideline plan infer` proposes lines."
+    )
 
 
 def of_sessions(mapping: LogMapping) -> Iterator[str]:
