@@ -70,15 +70,16 @@ def published_path(warehouse: Path) -> Path:
 
 
 def outdated_since(warehouse: Path) -> datetime | None:
-    """The time of the publication (UTC) if the warehouse file has changed since; None if it has
-    not, or if nothing is published.
+    """The time of the publication (UTC) if the warehouse has changed since; None if it has not, or
+    if nothing is published.
     """
-    try:
-        published = published_path(warehouse).stat().st_mtime
-        changed = warehouse.stat().st_mtime
-    except FileNotFoundError:  # readers may have the publication alone
+    published = published_path(warehouse)
+    if not published.is_file():
         return None
-    return datetime.fromtimestamp(published, UTC) if changed > published else None
+    at = published.stat().st_mtime
+    # A small build is in the log alone.
+    files = [file for file in (warehouse, log_of(warehouse)) if file.is_file()]
+    return datetime.fromtimestamp(at, UTC) if any(f.stat().st_mtime > at for f in files) else None
 
 
 def clock_of(warehouse: Warehouse, names: list[str]) -> datetime | None:
