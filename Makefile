@@ -1,4 +1,4 @@
-# Each goal builds its prerequisites; start with `make demo`.
+# Each goal builds its prerequisites; start with `make demo`. `make help` lists the goals.
 PYTHON ?= python3
 BIN := .venv/bin
 export TIDELINE_LANDING ?= landing
@@ -12,13 +12,24 @@ PORT ?= 3000
 SQLFLUFF := TIDELINE_WAREHOUSE=:memory: DBT_TARGET_PATH=target/lint \
     $(BIN)/sqlfluff lint --disable-progress-bar --processes 2
 
-.PHONY: demo next-day forget dev bench licences lint style types check test docs
+.PHONY: help demo next-day forget dev bench licences lint style types check test docs
 
 .venv/.installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+help:
+	@echo "make demo      install, land the sample business, build, deliver, publish, summarize"
+	@echo "make next-day  land one more day of the sample business"
+	@echo "make forget    forget the people whose identifiers are typed, or in FILE=people.txt"
+	@echo "make dev       open the Dagster UI (PORT=3000)"
+	@echo "make docs      write dbt's documentation of every table to one page"
+	@echo "make licences  list the licences of the pinned packages"
+	@echo "make bench     measure a build of EVENTS=1000000 events"
+	@echo "make check     for every save: style, types and unit tests (make style, make types)"
+	@echo "make test      everything: make lint, types and all tests"
 
 # The sample business lands only in the default folder, and only if that is empty, so that it is not
 # mixed with your own log. VARS is passed to `dbt build --vars`: make demo VARS='{shop: false}'.

@@ -10,15 +10,22 @@ LETTERS = {"ä": "ae", "Ä": "AE", "ö": "oe", "Ö": "OE", "ü": "ue", "Ü": "UE
 LETTERS |= {"æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
 LETTERS |= {"đ": "d", "Đ": "D", "ð": "d", "þ": "th", "ı": "i"}
 LONGEST_SHOWN = 60
+MOST_NAMED = 20  # words that an error lists; of more, only the NEAREST_NAMED most similar
+NEAREST_NAMED = 5
 LEAST_SIMILAR = 0.75  # as `SequenceMatcher` counts
 
 
 def nearest(word: object, words: Iterable[str]) -> str:
-    """The end of an error message: the most similar of `words`, or all if none is similar."""
+    """The end of an error message: the most similar of `words`; if none is similar all of them, of
+    many the nearest.
+    """
     by_fold = {str(each).lower(): str(each) for each in sorted(words, key=str)}
-    near = get_close_matches(str(word).lower(), by_fold, n=1, cutoff=0.5)
-    if near:
+    folded = str(word).lower()
+    if near := get_close_matches(folded, by_fold, n=1, cutoff=0.5):
         return f"did you mean `{by_fold[near[0]]}`?"
+    if len(by_fold) > MOST_NAMED:
+        near = get_close_matches(folded, by_fold, n=NEAREST_NAMED, cutoff=0)
+        return f"nearest of {len(by_fold)}: {', '.join(by_fold[each] for each in near)}"
     return f"there are: {', '.join(by_fold.values()) or 'none'}"
 
 

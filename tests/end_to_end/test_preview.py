@@ -162,18 +162,21 @@ def test_the_command_prints_text_json_and_markdown(built, edited, monkeypatch, c
     monkeypatch.setattr(command, "PROJECT", edited)
     for name in ("TIDELINE_WAREHOUSE", "DBT_TARGET"):
         monkeypatch.setenv(name, built.env[name])
+    built.warehouse.touch()
     assert command.main(["preview", "new_prospect_high_intent", "--format", "json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert found["leaves"] == found["size_before"] - found["size"] > 0
     file = str(edited / "models/segments/acquisition/prospects.yml")
     assert command.main(["preview", file]) == 0
     text = capsys.readouterr().out
-    assert text.startswith('Segment "new_prospect_high_intent" (models/segments/acquisition/pro')
+    outdated, segment = text.split("\n\n")
+    assert outdated.startswith("The warehouse has changed since the publication of 20")
+    assert segment.startswith('Segment "new_prospect_high_intent" (models/segments/acquisition/pro')
     assert f"{found['size_before']:,} are now: 0 enter, {found['leaves']:,} leave" in text
     assert " no       searches_7d >= 4   (searches_7d is " in text
     assert command.main(["preview", "waking", "quiet", "--format", "markdown"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2].startswith("| `waking` | new | ") and len(lines) == 4
+    assert lines[0] == outdated and lines[4].startswith("| `waking` | new | ") and len(lines) == 6
     assert command.main(["check"]) == 0
     assert capsys.readouterr().out == "10 segments and 19 traits are valid.\n"
     assert command.main(["list"]) == 0

@@ -2,10 +2,14 @@
 
 import argparse
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from tideline import cli
+
+ROOT = Path(__file__).parents[2]
 
 
 class Parsed(Exception):
@@ -33,3 +37,10 @@ def test_a_command_is_learned_from_its_help(name, monkeypatch, capsys):
     for example in examples:
         with pytest.raises(Parsed):
             cli.main(example.split())
+
+
+def test_make_lists_its_goals():
+    page = subprocess.check_output(["make", "help"], cwd=ROOT, text=True)
+    goals = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+    assert {*re.findall(r"make ([a-z-]+)", page)} == {*goals} - {"help"}
+    assert max(map(len, page.splitlines())) <= 90

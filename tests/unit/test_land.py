@@ -415,6 +415,8 @@ def test_landing_twice_writes_the_same_bytes_and_nothing_else(tmp_path):
         ("cut.csv.gz", gzip.compress(b"at,who,what\n" + b"2024-01-01,u,x\n" * 9999)[:-20], "cut"),
         ("cut.parquet", b"PAR1 and nothing more", "cannot be read"),
         ("empty.csv", b"", "is empty"),
+        ("cp1252.csv", b"at,who,what,acci\xf3n\n", "line 1 is not UTF-8; name its encoding in the"),
+        ("excel.csv", b"sep=;\nat;who;what;acci\xf3n\n", "line 2 is not UTF-8; name its encoding"),
         ("array.json", b'[{"at": 1}]', "one object per line"),
         ("none.jsonl", b"hello\n", "holds no JSON object"),
         ("log.xlsx", b"", r"\.parquet"),

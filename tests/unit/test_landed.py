@@ -5,6 +5,7 @@ import shutil
 import unicodedata
 from datetime import UTC, datetime
 
+import duckdb
 import pytest
 
 from tideline.landing.land import main
@@ -361,7 +362,7 @@ def test_report_and_warning_count_the_same_rows_of_unknown_events(land, words):
     out, err = land(rows, *words)
     assert "7 rows name nobody" in out
     said = "6 rows are of 1 event not in the tracking plan"
-    assert f"{said}.\n" in out and f"{said} and will be quarantined" in err
+    assert f"{said} (first gym.csv:" in out and f"{said} and will be quarantined" in err
 
 
 def test_a_name_to_add_to_the_mapping_is_the_value_of_the_log(land):
@@ -606,11 +607,30 @@ def test_rows_of_an_event_that_the_plan_has_are_not_added(seeds):
 def test_properties_beside_the_plan_are_named(land):
     """They are kept with the event, but no trait can read them."""
     mapping = MAPPING.replace("minutes: minutes", "minutes: minutes, method: what, room: at")
+    why = "kept, but not in the tracking plan of the event, so no trait can read"
     out, _ = land(visits(40), mapping=mapping)
-    said = (
-        "2 properties are kept with login, but not in the tracking plan, so no trait can read them"
-    )
-    assert f"{said}: minutes, room. `tideline plan infer` proposes lines." in out
+    said = f"2 properties are {why} them: minutes, room (with login). `tideline plan infer` pro"
+    assert said in out
+    rows = [
+        (f"r{n}", *row[1:]) for n, row in enumerate(visits(40) + visits(20, what="first_visit"))
+    ]
+    mapping = mapping.replace("method: what", "notes: what")
+    out, _ = land(rows, "--replace", mapping=mapping)
+    assert out.count("no trait can read") == 1
+    assert f"3 properties are {why} them: minutes, notes, room (with login, first_visit). `" in out
+    mapping = MAPPING.replace("minutes: minutes", "method: what")
+    out, _ = land(rows, mapping=mapping)
+    assert f"1 property is {why} it: method (with first_visit). `tideline plan infer`" in out
+
+
+def test_that_nothing_is_missing_from_the_plan_is_said(land, seeds):
+    plan = seeds / "tracking_plan.csv"
+    before = plan.read_bytes()
+    out, _ = land(visits(40), "--accept-plan")
+    assert f"Nothing was added to {plan}: the plan has the events of this landing already." in out
+    assert plan.read_bytes() == before
+    out, _ = land(visits(40))
+    assert "Nothing was added" not in out
 
 
 @pytest.mark.parametrize("name", ["sessionId", "session", "web_session_id"])
@@ -628,3 +648,62 @@ def test_rows_with_an_email_alone_are_counted(land):
     assert "40 rows name somebody by an email alone and will be in no session: if they" in out
     out, _ = land(rows, mapping=mapping.replace("email: who", "email: who\nuser_id: who"))
     assert "by an email alone" not in out
+
+
+@pytest.mark.parametrize(
+    ("year", "later", "is_clamped", "is_doubted"),
+    [
+        (2024, "1.7 seconds", False, False),
+        (2024, "60 seconds", False, False),
+        (2024, "61 seconds", True, False),
+        (2024, "2 hours", True, False),
+        (3024, "1000 years", True, True),
+        (1964, "-60 years", True, True),
+    ],
+)
+def test_a_clock_is_doubted_as_by_a_build(land, year, later, is_clamped, is_doubted):
+    """Small differences between clocks are normal, and a time of the past is no time to come."""
+    rows = [(row[0], row[1].replace("2024", str(year)), *row[2:]) for row in visits(8)]
+    arrival = f'received_at: {{sql: "\\"at\\"::timestamp - interval {later!r}"}}\n'
+    out, err = land(rows, mapping=MAPPING + arrival)
+    assert ("8 rows are dated before 1990 or after the arrival" in out) is is_clamped
+    assert ("all times are before 1990 or in the future" in err) is is_doubted
+
+
+def test_refused_rows_are_named_by_their_lines_in_the_log(land, tmp_path):
+    """Whatever the event id: filtered and blank lines, and a row of two lines, move the rows."""
+    rows = [
+        ("a", "2024-03-01 10:00:00", "u1", "login", 1),
+        ("left out", "2024-03-01 10:00:00", "", "login", 1),
+        ("b", "2024-03-01 10:00:00", "", "login", 2),  # line 4
+        ("",),
+        ("c", "2024-03-01 10:00:00", "u1", "login", '"two\nlines"'),
+        ("d", "2024-03-01 10:00:00", "u1", "", 2),  # line 8
+        ("e", "soon", "u1", "login", 2),
+        ("f", "1969-01-01", "u1", "login", 2),
+        ("g", "2999-01-01", "u1", "login", 2),
+        ("h", "2024-03-01 10:00:00", "u1", "nap", 2),
+        ("i", "2024-03-01 10:00:00", "u1", "purchase", 2),
+        *[(f"n{n}", "2024-03-01 10:00:00", "", "login", 1) for n in range(3)],
+        ("too", "few"),
+    ]  # fmt: skip
+    mapping = MAPPING.replace("event_id: id", "event_id: {sql: md5(_tl_row)}")
+    mapping = mapping.replace("minutes}", "minutes, line: {sql: _tl_line}}")
+    other = tmp_path / "pool.csv"
+    other.write_text("id,at,who,what,minutes\nz,2024-03-01 10:00:00,,login,1\n")
+    out, _ = land(rows, mapping=mapping + """filters: ["id <> 'left out'"]\n""", also=[other])
+    for said in (
+        "5 rows name nobody: user_id (column who) is empty; if another column names them, map it "
+        "too (first gym.csv:4, gym.csv:14, gym.csv:15).",
+        "1 row has no event name: say which under event (gym.csv:8).",
+        "1 row has no readable time (gym.csv:9).",
+        "1 row is dated before 1990 (gym.csv:10).",
+        "1 row is dated in the future (gym.csv:11).",
+        "1 row is of 1 event not in the tracking plan (gym.csv:12).",
+        "1 row cannot be read (gym.csv:17).",
+    ):
+        assert said in out, said
+    assert re.search(r"purchase: order_id is missing, 1 row: .*; see gym.csv:13\n", out)
+    file = tmp_path / "landing" / "events" / "gym.parquet"
+    lines = duckdb.sql(f"select (properties ->> '$.line')::int from '{file}' where event = 'login'")
+    assert lines.fetchall() == [(line,) for line in (2, 4, 6, 9, 10, 11, 14, 15, 16)]

@@ -324,6 +324,21 @@ def test_events_have_the_names_of_the_plan_where_the_log_has_what_it_requires(tm
     assert "next_song: no properties" in line(text, "#   next_song:")
 
 
+def test_a_log_of_snowplow_has_its_names_in_event_name(tmp_path):
+    kinds = {"unstruct": "add_to_basket", "page_view": "page_view", "struct": "event"}
+    rows = [f"u{n % 6},{kind},{kinds[kind]}" for n, kind in enumerate([*kinds] * 20)]
+    text, mapping = proposed(tmp_path, table("user_id,event,event_name", rows))
+    assert mapping["event"]["column"] == "event_name"
+    assert {*mapping["event"]["names"]} == {"add_to_basket", "page_view", "event"}
+    assert "`sources: {snowplow: landing}` reads it with no mapping" in text
+    rows = [row.replace("struct", "click") for row in rows]  # another log with both columns
+    text, mapping = proposed(tmp_path, table("user_id,event,event_name", rows))
+    assert mapping["event"]["column"] == "event" and "snowplow" not in text
+    rows = [f"u{n % 6},unstruct,{n}@x" for n in range(60)]  # which holds no names
+    text, mapping = proposed(tmp_path, table("user_id,event,event_name", rows))
+    assert mapping["event"]["column"] == "event"
+
+
 def test_the_event_column_is_a_property_only_where_values_share_a_name(tmp_path):
     rows = [f"u{n % 6},{['Sign-Up', 'Help', 'Sign Up'][n % (2 + n % 2)]}" for n in range(60)]
     _, mapping = proposed(tmp_path, table("user_id,event", rows))

@@ -14,7 +14,7 @@ from tideline.publish import main
 from tideline.warehouse import publication
 from tideline.warehouse.connection import DuckDBWarehouse
 from tideline.warehouse.errors import WarehouseError
-from tideline.warehouse.publication import publish, published_path
+from tideline.warehouse.publication import outdated_since, publish, published_path
 
 ROOT = Path(__file__).parents[2]
 TABLES = """
@@ -364,3 +364,13 @@ def test_a_publication_is_dated(path):
     assert published(path) == publication.Publication(
         published_path(path), 4, datetime(2026, 1, 31, 1)
     )
+
+
+def test_a_publication_is_outdated_by_the_next_build_and_not_by_itself(path):
+    assert outdated_since(path) is None
+    published(path)
+    assert outdated_since(path) is None
+    build(path, 2)
+    assert outdated_since(path) is not None
+    published(path)
+    assert outdated_since(path) is None

@@ -4,7 +4,7 @@ import pytest
 
 from tideline.landing.mapping import words
 from tideline.landing.plan_check import snake_case
-from tideline.text import counted, similar
+from tideline.text import MOST_NAMED, counted, nearest, similar
 
 
 def test_what_is_counted_has_the_right_number():
@@ -40,3 +40,14 @@ def test_a_word_is_similar_but_for_case_accents_and_blanks():
 def test_of_equally_similar_words_the_first_is_taken():
     assert similar("kopen", ["Kopen!", "kopen?", "KOPEN.", "lopen"]) == "Kopen!"
     assert similar("kopen", ["lopen", "Kopen", "kopen "]) == "Kopen"
+
+
+def test_of_many_words_an_error_names_the_nearest():
+    many = [f"visits_{number}d" for number in range(MOST_NAMED)]
+    assert nearest("visits_3", many) == "did you mean `visits_3d`?"
+    assert nearest("xyz", many) == f"there are: {', '.join(sorted(many))}"
+    assert nearest("xyz", []) == "there are: none"
+    many += ["loans", "levy"]
+    assert nearest("LEVEL_OF_ALL", many).startswith(f"nearest of {MOST_NAMED + 2}: ")
+    named = nearest("level_of_all", many).split(": ")[1].split(", ")
+    assert len(named) == 5 and {"levy", "loans"} <= {*named}

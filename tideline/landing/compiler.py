@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import duckdb
+from numpy import ndarray
 
 from tideline.declarations.macros import render
 from tideline.landing.guess_time import epoch
@@ -224,6 +225,17 @@ class Compiler:
             f"else {self.object(m.properties)} end as properties"
         )
         return f"select {columns}, {properties} from ({self.rows()}) where _tl_filter is null"
+
+    def breaks(self) -> tuple[ndarray, ndarray]:
+        """The messages, counted from 0, whose line does not follow that of the message before, in
+        ascending order; and their lines.
+        """
+        found = self.con.execute(
+            "select message, line from (select row_number() over () - 1 as message, _tl_line as "
+            f"line, lag(_tl_line) over () as before from ({self.rows()}) where _tl_filter is null) "
+            "where line is distinct from before + 1"
+        ).fetchnumpy()
+        return found["message"], found["line"]
 
     def blame(self, error: duckdb.Error) -> Exception:
         """The error for the first value of the mapping that fails on the rows.

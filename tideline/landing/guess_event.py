@@ -33,6 +33,12 @@ EVENT_WORDS = {"event", "action", "activity", "operation"}
 EVENT_WORDS |= {"ereignis", "vorgang", "aktion", "aktivitaet", "evento", "accion", "actividad"}
 EVENT_WORDS |= {"evenement", "azione", "attivita", "acao", "gebeurtenis", "actie", "haendelse"}
 TYPED_WORDS = {"event", "record", "transaction", "message", "log", "row", "activity", "action"}
+# The values of `event` in a Snowplow log, which has the names of events in `event_name`.
+SNOWPLOW = {"page_view", "page_ping", "struct", "unstruct", "transaction", "transaction_item"}
+OF_SNOWPLOW = [
+    "# Is this a log of Snowplow? The var `sources: {snowplow: landing}` reads it with no mapping",
+    "# from the folder snowplow/events of the landing folder: docs/reference/trackers.md",
+]
 ORDERS = (
     *("order_id", "order_number", "order_no", "invoice_no", "invoice_id", "invoice"),
     *("transaction_id", "order"),
@@ -90,6 +96,9 @@ def find_event(
     names = [by_words[name] for name in EVENTS if name in by_words]
     names += [name for name in free if name not in names and is_named_event(columns.words[name])]
     refused = []
+    if is_snowplow(columns, by_words):
+        names.sort(key=lambda name: name != by_words["event_name"])
+        refused += OF_SNOWPLOW
     for name in names:
         why = objection(columns, name)
         if why:
@@ -99,6 +108,14 @@ def find_event(
     guess = one_event(columns, free, seeds, who, when)
     guess.lines = [*refused, *guess.lines]
     return guess
+
+
+def is_snowplow(columns: Columns, by_words: dict[str, str]) -> bool:
+    """Whether a log has the columns of Snowplow for the kind and the name of an event."""
+    if not {"event", "event_name"} <= by_words.keys():
+        return False
+    kinds = {value for value, _ in columns.values(by_words["event"], len(SNOWPLOW) + 1)}
+    return bool(kinds) and kinds <= SNOWPLOW
 
 
 def is_named_event(name: str) -> bool:

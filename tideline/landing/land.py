@@ -14,12 +14,14 @@ import filecmp
 import sys
 import tempfile
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+from numpy import ndarray
 
 from tideline.landing.compiler import Compiler
 from tideline.landing.landed_report import Report, report
@@ -63,7 +65,7 @@ class Landed:
     values under `event.names` that no row has, with the most similar value of the rows. `copies`
     counts rows identical to an earlier one; it is 0 in a mapping with an event id. `replaced` is
     the log, mapping and number of rows of the former landing; `other_names` are the names of other
-    landings of the same log.
+    landings of the same log. `breaks` are those of the compiler.
     """
 
     log: Path
@@ -80,9 +82,16 @@ class Landed:
     lost: list[tuple[str, str, int, int, int]]
     unmatched: dict[str, str | None]
     copies: int
+    breaks: tuple[ndarray, ndarray]
     replaced: tuple[str, str, int] | None
     other_names: list[str]
     seconds: float
+
+    def place(self, message: int) -> str:
+        """The file and line of the log from which a message, counted from 0, was landed."""
+        messages, lines = self.breaks
+        last = bisect_right(messages, message) - 1
+        return f"{self.log.name}:{lines[last] + message - messages[last]}"
 
     def summary(self) -> str:
         """The result as a few lines of text."""
@@ -275,6 +284,7 @@ def count(con: duckdb.DuckDBPyConnection, compiler: Compiler) -> dict:
         "lost": list(compiler.losses()),
         "unmatched": compiler.unmatched(),
         "copies": compiler.copies(),
+        "breaks": compiler.breaks(),
     }
 
 
@@ -401,7 +411,7 @@ def say(done: list[Landed], mapping: LogMapping, options: argparse.Namespace) ->
     said = Report(warnings=[*(doubt for landed in done for doubt in landed.doubts)])
     said.warnings += [warning for landed in done for warning in losing(landed)]
     said.warnings += unmatched(done)
-    outputs = [landed.output for landed in done]
+    outputs = {landed.output: landed.place for landed in done}
     try:
         with tempfile.TemporaryDirectory() as folder, connect(Path(folder)) as con:
             report(con, outputs, mapping, options.seeds, options.accept_plan, said)

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import yaml
 
 from tideline.declarations.macros import render
+from tideline.declarations.segments import PROJECT
 from tideline.landing.names import literal
 from tideline.landing.plan_check import SEEDS, Row, check, event_key, properties_of
 from tideline.landing.plan_infer import read_seed
 from tideline.warehouse.duckdb_file import only_row
 
+EXAMPLES = 3
 IDS = ("user_id", "email", "anonymous_id")
 
 
@@ -38,13 +41,15 @@ class Event:
 @dataclass(frozen=True)
 class Breach:
     """A broken rule of the tracking plan: the plan's row with its line, the reason in the words of
-    a build, and the number of rows that break it. A row may break several rules.
+    a build, the number of rows that break it, and the first of them: its file and its number there,
+    from 0. A row may break several rules.
     """
 
     line: int
     rule: dict[str, str]
     reason: str
     rows: int
+    first: tuple[Path, int]
 
 
 @dataclass(frozen=True)
@@ -54,22 +59,25 @@ class Checked:
     rows = accepted + repeats + the sum of refused. `repeats` counts rows with the id of another
     row: a build keeps one of each. `refused` counts rows by problem: `unreadable`, `untimed`,
     `early`, `late`, `nobody`, `unnamed` (no event name), `unknown` (event), `broken` (rules of the
-    plan, listed in `breaches`). `clamped` counts accepted rows whose time a build replaces.
-    `addressed` counts the accepted rows that have only an
-    email. `owned` counts the accepted rows and those with no problem but `unnamed`, `unknown` or
-    `broken`; `ids` counts their identifiers by kind, and `people` their distinct first
-    identifiers. `busiest` is the most rows of one person, `once` counts people with one row,
-    `dated` those whose identifier is a date; `is_daily` is true if each person has one day and
-    each day one person. `first` and `last` are the first and last time as text, which may be beyond
-    the times of Python, and `years` lie between them. `plan_problem` is set if the plan has a
-    problem: no row was compared with it then.
+    plan, listed in `breaches`); `examples` has the first rows of each problem: the file, and the
+    number there, from 0. `clamped` counts the accepted rows that a build flags
+    `is_time_clamped`, `misdated` those of them that are before 1990 or still in the future.
+    `addressed` counts the accepted rows that have only an email. `owned` counts the accepted rows
+    and those with no problem but `unnamed`, `unknown` or `broken`; `ids` counts their identifiers
+    by kind, and `people` their distinct first identifiers. `busiest` is the most rows of one
+    person, `once` counts people with one row, `dated` those whose identifier is a date; `is_daily`
+    is true if each person has one day and each day one person. `first` and `last` are the first and
+    last time as text, which may be beyond the times of Python, and `years` lie between them.
+    `plan_problem` is set if the plan has a problem: no row was compared with it then.
     """
 
     rows: int
     accepted: int
     repeats: int
     refused: dict[str, int]
+    examples: dict[str, list[tuple[Path, int]]]
     clamped: int
+    misdated: int
     owned: int
     addressed: int
     ids: dict[str, int]
@@ -115,8 +123,10 @@ CHECKED = """
             end as occurred_at,
             coalesce(event_names.event_name, {event_key}) as event_name,
             event as sent_event,
-            properties as sent_properties
-        from read_parquet([{paths}])
+            properties as sent_properties,
+            filename as landed_file,
+            file_row_number as landed_row
+        from read_parquet([{paths}], filename = true, file_row_number = true)
         left join event_names on {event_key} = event_names.event_key
     ),
     filled as (
@@ -171,9 +181,10 @@ COUNTS = f"""
         count(*),
         count(*) filter (where fate is null),
         count(*) filter (where fate = 'repeat'),
+        count(*) filter (where {{clamped}}),
         count(*) filter (
-            where fate is null
-            and (occurred_at > received_at or occurred_at < timestamp '1990-01-01')
+            where {{clamped}}
+            and (occurred_at > timezone('UTC', now()) or occurred_at < timestamp '1990-01-01')
         ),
         strftime(min(occurred_at), '%Y-%m-%d %H:%M:%S'),
         strftime(max(occurred_at), '%Y-%m-%d %H:%M:%S'),
@@ -183,6 +194,14 @@ COUNTS = f"""
         count(*) filter (where {OWNED}),
         count(*) filter (where fate is null and coalesce(user_id, anonymous_id) is null)
     from fates
+"""
+# As int_events_validated has it.
+CLAMPED = """
+    fate is null
+    and (
+        occurred_at > received_at + interval {tolerance} seconds
+        or occurred_at < timestamp '1990-01-01'
+    )
 """
 # A date with an optional time: 2024-03-01, 1.3.2024 10:00.
 DATE = r"(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{4})([T ].*)?"
@@ -216,7 +235,10 @@ def check_landed(
     problems = check(seeds)
     judge(con, paths, seeds, [] if problems else plan)
     clock = f"timezone({literal(timezone)}, timezone('UTC', occurred_at))"
-    rows, accepted, repeats, clamped, *times, addressed = only_row(con, COUNTS.format(clock=clock))
+    clamped_rows = CLAMPED.format(tolerance=clock_tolerance())
+    rows, accepted, repeats, clamped, misdated, *times, addressed = only_row(
+        con, COUNTS.format(clock=clock, clamped=clamped_rows)
+    )
     first, last, years, midnights, timed, owned = times
     people, busiest, once, dated, is_daily = only_row(con, PEOPLE)
     events = [
@@ -237,7 +259,9 @@ def check_landed(
                 "select fate, count(*) from fates where fate <> 'repeat' group by 1"
             ).fetchall()
         ),
+        examples=first_rows(con),
         clamped=clamped,
+        misdated=misdated,
         owned=owned,
         addressed=addressed,
         ids={
@@ -262,6 +286,24 @@ def check_landed(
         breaches=[] if problems else find_breaches(con, plan),
         plan_problem=str(problems[0]) if problems else None,
     )
+
+
+def first_rows(con: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[Path, int]]]:
+    """The first refused rows of each problem: the file, and the number there, from 0."""
+    found: dict[str, list[tuple[Path, int]]] = {}
+    for problem, file, row in con.execute(
+        "select fate, landed_file, landed_row from fates where fate <> 'repeat' qualify "
+        "row_number() over (partition by fate order by landed_file, landed_row) "
+        f"<= {EXAMPLES} order by all"
+    ).fetchall():
+        found.setdefault(problem, []).append((Path(file), row))
+    return found
+
+
+def clock_tolerance() -> int:
+    """The var `clock_tolerance_seconds` of dbt_project.yml."""
+    settings = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
+    return int(settings["vars"]["clock_tolerance_seconds"])
 
 
 def judge(
@@ -306,9 +348,10 @@ def find_breaches(con: duckdb.DuckDBPyConnection, plan: list[Row]) -> list[Breac
             f"{{'line': {line}, 'said': {violation([row])}}}" for line, row in rules.items()
         )
         found += [
-            Breach(line, rules[line], said, rows)
-            for line, said, rows in con.execute(
-                f"select broken.line, broken.said, count(*) from (select unnest([{reasons}]) as "
+            Breach(line, rules[line], said, rows, (Path(first["file"]), first["row"]))
+            for line, said, rows, first in con.execute(
+                "select broken.line, broken.said, count(*), min({'file': landed_file, 'row': "
+                f"landed_row}}) from (select landed_file, landed_row, unnest([{reasons}]) as "
                 "broken from checked where event_id in (select event_id from fates where "
                 "event_name = ? and fate = 'broken')) where broken.said is not null "
                 "group by all order by 3 desc, 1, 2",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -48,7 +48,7 @@ class Report:
 
 def report(
     con: duckdb.DuckDBPyConnection,
-    outputs: Sequence[Path],
+    places: Mapping[Path, Callable[[int], str]],
     mapping: LogMapping,
     seeds: Path,
     is_accepting: bool,
@@ -56,8 +56,10 @@ def report(
 ) -> None:
     """Check files landed with a mapping; add their unknown events to the plan if `is_accepting`.
 
+    `places` has the files, each with the function that names the place of a message in the log.
     Adds to `said`. Raises InferError if the plan cannot be changed.
     """
+    outputs = [*places]
     checked = check_landed(con, outputs, seeds, mapping.time.timezone)
     looser = looser_lines(con, outputs, seeds)
     if is_accepting and checked.unknown():
@@ -68,7 +70,12 @@ def report(
         said.lines.append(accepted_lines(accepted, seeds))
         said.lines += [f"  {note}" for note in proposal.notes]
         checked = check_landed(con, outputs, seeds, mapping.time.timezone)
-    said.lines.append(summary(checked, mapping, seeds))
+    elif is_accepting and read_seed(seeds, PLAN):
+        said.lines.append(
+            f"Nothing was added to {shown_path(seeds / PLAN)}: the plan has the events of this "
+            "landing already."
+        )
+    said.lines.append(summary(checked, mapping, seeds, places))
     named = [each.name for each in checked.events if each.name and each.accepted]
     why = "is in this landing, which brings these segments no members"
     refused = {each.name for each in checked.events if each.name} - {*named}
@@ -85,7 +92,7 @@ def report(
 
 
 def beside_the_plan(con: duckdb.DuckDBPyConnection, seeds: Path) -> Iterator[str]:
-    """Sentences about properties of accepted events that the plan does not have; the view
+    """A sentence about the properties of accepted events that the plan does not have; the view
     `checked` of the landed messages must exist.
     """
     plan = properties_of(read_seed(seeds, PLAN))
@@ -94,15 +101,24 @@ def beside_the_plan(con: duckdb.DuckDBPyConnection, seeds: Path) -> Iterator[str
         "unnest(json_keys(properties)) as key from checked where reason is null) group by 1 "
         "order by count(*) desc, 1"
     ).fetchall()
-    for event, keys in rows[:MOST_LINES]:
-        unknown = [shown(key) for key in keys if plan and key not in plan.get(event, ())]
-        if unknown:
-            are = counted(len(unknown), "property is", "properties are")
-            yield (
-                f"{are} kept with {event}, but not in the tracking plan, so no trait can read "
-                f"{'it' if len(unknown) == 1 else 'them'}: {some(unknown)}. `tideline plan infer` "
-                "proposes lines."
-            )
+    events: dict[str, list[str]] = {}  # by property
+    for event, keys in rows:
+        for key in keys:
+            if plan and key not in plan.get(event, ()):
+                events.setdefault(key, []).append(event)
+    if not events:
+        return
+    groups: dict[str, list[str]] = {}  # properties by the events that have them
+    for key, names in events.items():
+        groups.setdefault(some(names), []).append(shown(key))
+    said = [f"{some(keys)} (with {names})" for names, keys in groups.items()]
+    more = " and so on" if said[MOST_LINES:] else ""
+    are = counted(len(events), "property is", "properties are")
+    yield (
+        f"{are} kept, but not in the tracking plan of the event, so no trait can read "
+        f"{'it' if len(events) == 1 else 'them'}: {'; '.join(said[:MOST_LINES])}{more}. "
+        "`tideline plan infer` proposes lines."
+    )
 
 
 def of_sessions(mapping: LogMapping) -> Iterator[str]:

@@ -5,7 +5,7 @@ No identifier is shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tideline.landing.landed_check import IDS, Breach, Checked, Event
@@ -24,8 +24,14 @@ NEARLY_ALL = 0.9
 LONGEST_YEARS = 30
 
 
-def summary(checked: Checked, mapping: LogMapping, seeds: Path, title: str = "Landed:") -> str:
-    """The counts as lines of text."""
+def summary(
+    checked: Checked,
+    mapping: LogMapping,
+    seeds: Path,
+    places: Mapping[Path, Callable[[int], str]] | None = None,
+    title: str = "Landed:",
+) -> str:
+    """The counts as lines of text; `places` name the place of a message of each file in its log."""
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in checked.ids.items() if n)
     lines = [
         title,
@@ -46,7 +52,7 @@ def summary(checked: Checked, mapping: LogMapping, seeds: Path, title: str = "La
     if more:
         events, rest = counted(len(more), "more event"), sum(each.rows for each in more)
         lines.append(f"  and {events} with {counted(rest, 'row')}")
-    return "\n".join([*lines, *(f"  {line}" for line in fates(checked, mapping, seeds))])
+    return "\n".join([*lines, *(f"  {line}" for line in fates(checked, mapping, seeds, places))])
 
 
 def remark(event: Event, checked: Checked) -> str:
@@ -61,8 +67,20 @@ def remark(event: Event, checked: Checked) -> str:
     return "breaks the tracking plan: see below" if is_broken else ""
 
 
-def fates(checked: Checked, mapping: LogMapping, seeds: Path) -> Iterator[str]:
+def fates(
+    checked: Checked,
+    mapping: LogMapping,
+    seeds: Path,
+    places: Mapping[Path, Callable[[int], str]] | None,
+) -> Iterator[str]:
     """Lines about what a build will do with the rows: its counts, reasons and fixes."""
+
+    def first(rows: int, examples: Sequence[tuple[Path, int]]) -> str:
+        if places is None:
+            return ""
+        start = "first " if rows > len(examples) else ""
+        return f" ({start}{', '.join(places[file](row) for file, row in examples)})"
+
     refused = sum(checked.refused.values())
     yield (
         f"A build makes of them: {counted(checked.accepted, 'event')}, "
@@ -78,9 +96,11 @@ def fates(checked: Checked, mapping: LogMapping, seeds: Path) -> Iterator[str]:
         )
     for why, (one, several, what) in REFUSED.items():
         if rows := checked.refused.get(why):
-            yield f"{counted(rows, f'row {one}', f'rows {several}')} {what}."
+            seen = first(rows, checked.examples[why])
+            yield f"{counted(rows, f'row {one}', f'rows {several}')} {what}{seen}."
     if rows := checked.refused.get("nobody"):
-        yield f"{counted(rows, 'row names', 'rows name')} nobody: {nobody(mapping)}."
+        seen = first(rows, checked.examples["nobody"])
+        yield f"{counted(rows, 'row names', 'rows name')} nobody: {nobody(mapping)}{seen}."
     if checked.addressed:
         yield (
             f"{counted(checked.addressed, 'row names', 'rows name')} somebody by an email alone "
@@ -88,11 +108,15 @@ def fates(checked: Checked, mapping: LogMapping, seeds: Path) -> Iterator[str]:
         )
     if rows := checked.refused.get("unknown"):
         events = counted(len(checked.quarantined_as_unknown()), "event")
-        yield f"{counted(rows, 'row is', 'rows are')} of {events} not in the tracking plan."
+        seen = first(rows, checked.examples["unknown"])
+        yield f"{counted(rows, 'row is', 'rows are')} of {events} not in the tracking plan{seen}."
     if rows := checked.refused.get("broken"):
         yield f"{counted(rows, 'row breaks', 'rows break')} the tracking plan:"
         for breach in checked.breaches:
-            yield f"  {breach.reason}, {counted(breach.rows, 'row')}: {fix(breach, mapping, seeds)}"
+            file, row = breach.first
+            seen = f"; see {places[file](row)}" if places else ""
+            how = fix(breach, mapping, seeds)
+            yield f"  {breach.reason}, {counted(breach.rows, 'row')}: {how}{seen}"
 
 
 # By key of `Checked.refused`: the verb for one row, the verb for several, and the rest.
@@ -187,7 +211,7 @@ def doubts_of_time(checked: Checked) -> list[str]:
         found.append("all rows have the same time; is the right column mapped to time?")
     if years > LONGEST_YEARS:
         found.append(f"the rows span {years:.0f} years; look at the unit and format of time")
-    far = checked.clamped + sum(checked.refused.get(each, 0) for each in ("early", "late"))
+    far = checked.misdated + sum(checked.refused.get(each, 0) for each in ("early", "late"))
     if far:
         some = "all" if far == checked.timed else "some"
         found.append(f"{some} times are before 1990 or in the future; look at how time is read")

@@ -270,6 +270,11 @@ def stage_text(path: Path, stage: Path, kind: str, format: LogFormat, most: int 
             if first is None:
                 raise LandError(f"{path}: is empty; a CSV file begins with its column names")
             delimiter = format.delimiter or (said[1] if said else likely_delimiter(first))
+            if not format.columns and UNDECODED.search(first):
+                raise LandError(
+                    f"{path}: line {1 + bool(said)} is not {format.encoding.upper()}; name its "
+                    "encoding in the mapping (csv.encoding)"
+                )
             header = next(csv_reader([first], delimiter), [])
             names = unique(format.columns or header)
             again = [first] if format.columns else []

@@ -71,7 +71,7 @@ def tried(con: duckdb.DuckDBPyConnection, log: Log, text: str, folder: Path, see
         ]
         with extended(proposal.rows, seeds) as accepted:
             checked = check_landed(con, [part], accepted, mapping.time.timezone)
-    lines = summary(checked, mapping, seeds, title).splitlines()
+    lines = summary(checked, mapping, seeds, title=title).splitlines()
     lines += [f"warning: {each}" for each in warnings(checked)] + added
     return "\n" + "\n".join(f"# {line}".rstrip() for line in lines) + "\n"
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
+from tideline.declarations.formulas import formulas_of
+from tideline.declarations.rules import columns_of_rule, parse
 from tideline.declarations.segments import PROJECT, Declared, read_segments, read_traits
-from tideline.declarations.unreachable import shop_is_on
+from tideline.declarations.unreachable import empty_attributes, shop_is_on
 from tideline.segments.check import check
 from tideline.segments.preview import (
     MARKDOWN_HEAD,
@@ -19,14 +24,19 @@ from tideline.segments.preview import (
     plan_rows,
     preview,
 )
-from tideline.text import counted, nearest, table
+from tideline.text import counted, listed, nearest, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import DuckDBWarehouse
 from tideline.warehouse.errors import DeclarationError, WarehouseError
 from tideline.warehouse.paths import path_of
-from tideline.warehouse.publication import published_path
+from tideline.warehouse.publication import outdated_since, published_path
 
 FORMS = ("text", "json", "markdown")
+OUTDATED = (
+    "The warehouse has changed since the publication of {:%Y-%m-%d %H:%M} UTC; after a build run "
+    "`tideline publish` first."
+)
+MISSING = "No {} event was accepted in the last build; build first if it has landed since."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,10 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "segments",
         """
         Check the declared traits and segments without a build, list the segments, or preview some:
-        who would be in, who enters and who leaves compared with the last build, and why.
+        who would be in, who enters and who leaves compared with the last publication (or build, if
+        nothing is published), and why.
 
         A preview computes the traits of the declaration from the published events; features, scores
-        and personas are those of the last build.
+        and personas are those of the last publication.
         """,
         {
             "tideline segments check": "check all declarations",
@@ -59,7 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     has_shop = shop_is_on(PROJECT)
     segments, traits = read_segments(PROJECT, has_shop), read_traits(PROJECT, has_shop)
     if options.action == "check":
-        check(PROJECT, segments, traits)
+        if problems := check(PROJECT, segments, traits):
+            print("\n".join(f"error: {each}" for each in problems), file=sys.stderr)
+            return 1
         print(f"{counted(len(segments), 'segment')} and {counted(len(traits), 'trait')} are valid.")
     elif options.action == "list":
         print(listing(segments))
@@ -68,7 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan, warehouse = plan_rows(PROJECT / "seeds"), open_published()
         with warehouse:
             shown = [preview(warehouse, each, traits, plan) for each in chosen or segments]
-        print(formatted(shown, options.format))
+            missing = missing_events(warehouse, chosen or segments, traits)
+        outdated = outdated_since(path_of("TIDELINE_WAREHOUSE"))
+        print(formatted(shown, options.format, missing, outdated))
     return 0
 
 
@@ -103,10 +118,52 @@ def open_published() -> DuckDBWarehouse:
     return DuckDBWarehouse(published if published.is_file() else warehouse, read_only=True)
 
 
-def formatted(previews: Sequence[Preview], form: str) -> str:
-    """Previews as text, JSON or Markdown."""
+def missing_events(
+    warehouse: DuckDBWarehouse, segments: Sequence[Declared], traits: Sequence[Declared]
+) -> dict[str, list[tuple[str, ...]]]:
+    """By segment: the events of each attribute of its rule that has no accepted event at all."""
+    rows = warehouse.query(f"select distinct event_name from {warehouse.table('fct_events')}")
+    empty = empty_attributes({name for (name,) in rows}, PROJECT)
+    formulas = formulas_of(traits)
+    found = {}
+    for each in segments:
+        names: list[str] = []
+        for name in columns_of_rule(parse(each.spec.when)):
+            names += columns_of_rule(formulas[name]) if name in formulas else [name]
+        found[each.name] = list(dict.fromkeys(empty[n].needs for n in names if n in empty))
+    return found
+
+
+def formatted(
+    previews: Sequence[Preview],
+    form: str,
+    missing: Mapping[str, Sequence[tuple[str, ...]]],
+    outdated: datetime | None,
+) -> str:
+    """Previews as text, JSON or Markdown, with the missing events of each segment.
+
+    `outdated` is the time of the publication if the warehouse has changed since.
+    """
     if form == "json":
-        return json.dumps([as_dict(each) for each in previews], indent=2, ensure_ascii=False)
+        shown = [
+            as_dict(each)
+            | {
+                "missing_events": sorted({*itertools.chain(*missing[each.segment.name])}),
+                "is_outdated": outdated is not None,
+            }
+            for each in previews
+        ]
+        return json.dumps(shown, indent=2, ensure_ascii=False)
+    parts = [OUTDATED.format(outdated)] if outdated else []
+    said = {
+        name: [MISSING.format(listed(f"`{event}`" for event in events)) for events in found]
+        for name, found in missing.items()
+    }
     if form == "markdown":
-        return "\n".join([MARKDOWN_HEAD, *map(as_markdown, previews)])
-    return "\n\n".join(map(as_text, previews))
+        parts.append("\n".join([MARKDOWN_HEAD, *map(as_markdown, previews)]))
+        parts += [f"`{name}`: {' '.join(lines)}" for name, lines in said.items() if lines]
+    else:
+        for each in previews:
+            lines = [f"  {line}" for line in said[each.segment.name]]
+            parts.append("\n".join([as_text(each), *lines]))
+    return "\n\n".join(parts)

@@ -12,7 +12,7 @@ import glob
 import os
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -67,6 +67,19 @@ def published_path(warehouse: Path) -> Path:
     """
     prefix = "" if warehouse.stem == "warehouse" else f"{warehouse.stem}_"
     return warehouse.with_name(f"{prefix}published{warehouse.suffix}")
+
+
+def outdated_since(warehouse: Path) -> datetime | None:
+    """The time of the publication (UTC) if the warehouse has changed since; None if it has not, or
+    if nothing is published.
+    """
+    published = published_path(warehouse)
+    if not published.is_file():
+        return None
+    at = published.stat().st_mtime
+    # A small build is in the log alone.
+    files = [file for file in (warehouse, log_of(warehouse)) if file.is_file()]
+    return datetime.fromtimestamp(at, UTC) if any(f.stat().st_mtime > at for f in files) else None
 
 
 def clock_of(warehouse: Warehouse, names: list[str]) -> datetime | None:

@@ -1,0 +1,201 @@
+"""`tideline segments preview` says what it compares with, and why nobody may be in a segment."""
+
+import json
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import duckdb
+import pytest
+import yaml
+
+from tideline.declarations.segments import PROJECT, read_segments, read_traits
+from tideline.segments import command
+from tideline.segments.check import check
+from tideline.segments.command import formatted, main
+from tideline.segments.preview import Preview
+from tideline.warehouse.connection import DuckDBWarehouse
+from tideline.warehouse.publication import outdated_since
+
+PUBLISHED = datetime(2026, 11, 30, 12, 3, tzinfo=UTC)
+LINE = (
+    "The warehouse has changed since the publication of 2026-11-30 12:03 UTC; after a build run "
+    "`tideline publish` first."
+)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A warehouse and its publication, published afterwards."""
+    paths = tmp_path / "warehouse.duckdb", tmp_path / "published.duckdb"
+    for path in paths:
+        path.touch()
+        os.utime(path, (PUBLISHED.timestamp(),) * 2)
+    os.utime(paths[0], (PUBLISHED.timestamp() - 1,) * 2)
+    return paths
+
+
+def test_a_publication_is_outdated_once_the_warehouse_has_changed(files):
+    warehouse, published = files
+    assert outdated_since(warehouse) is None
+    os.utime(warehouse, (PUBLISHED.timestamp() + 0.5,) * 2)
+    assert outdated_since(warehouse) == PUBLISHED
+    os.utime(warehouse, (PUBLISHED.timestamp() - 1,) * 2)
+    log = warehouse.with_name("warehouse.duckdb.wal")  # a small build changes it alone
+    log.touch()
+    os.utime(log, (PUBLISHED.timestamp() - 1,) * 2)
+    assert outdated_since(warehouse) is None
+    os.utime(log, (PUBLISHED.timestamp() + 1,) * 2)
+    assert outdated_since(warehouse) == PUBLISHED
+    published.unlink()
+    assert outdated_since(warehouse) is None
+
+
+def test_a_publication_without_its_warehouse_is_not_outdated(files):
+    files[0].unlink()
+    assert outdated_since(files[0]) is None
+
+
+def previews(*segments):
+    at = datetime(2026, 10, 30)
+    return [Preview(each, at, 9, 1, 1, 0, 0, [], [], []) for each in segments]
+
+
+@pytest.fixture(scope="module")
+def some():
+    return previews(*read_segments()[:2])
+
+
+def missing(some, *events):
+    return {each.segment.name: [] for each in some} | {some[0].segment.name: [*events]}
+
+
+def test_a_preview_of_an_outdated_publication_says_so_first(some):
+    for form, start in (("text", "Segment "), ("markdown", "| segment |")):
+        current = formatted(some, form, missing(some), None)
+        assert current.startswith(start)
+        assert formatted(some, form, missing(some), PUBLISHED) == f"{LINE}\n\n{current}"
+    for outdated in (None, PUBLISHED):
+        rows = json.loads(formatted(some, "json", missing(some), outdated))
+        assert [row["is_outdated"] for row in rows] == [bool(outdated)] * 2
+
+
+def test_the_help_names_what_a_preview_compares_with(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "compared with the last publication (or build, if nothing is published)" in said
+
+
+def test_events_that_no_build_has_accepted_are_named_with_the_segment(some):
+    found = missing(some, ("next_song",), ("login", "logout"))
+    line = (
+        "No `next_song` event was accepted in the last build; build first if it has landed since."
+    )
+    other = "No `login` or `logout` event was accepted in the last build; build first if"
+    first, second = formatted(some, "text", found, None).split("\n\n")
+    assert f"\n  {line}\n  {other}" in first and "accepted" not in second
+    table, said = formatted(some, "markdown", found, None).split("\n\n")
+    assert "accepted" not in table
+    assert said.startswith(f"`{some[0].segment.name}`: {line} {other}")
+    rows = json.loads(formatted(some, "json", found, None))
+    assert [row["missing_events"] for row in rows] == [["login", "logout", "next_song"], []]
+
+
+@pytest.fixture(scope="module")
+def declared():
+    """The traits and segments of this project, and functions that change one."""
+    return read_traits(), read_segments()
+
+
+def changed(declared, **changes):
+    """The declaration with other values in its spec."""
+    return replace(declared, spec=replace(declared.spec, **changes))
+
+
+def test_all_problems_of_declarations_are_reported_at_once(declared, monkeypatch, capsys):
+    traits, segments = declared
+    counts = [each for each in traits if each.spec.aggregate == "count"]
+    wrong = {
+        counts[0].name: changed(counts[0], event=("purchasing",)),
+        counts[1].name: changed(counts[1], where="colour = 'red'"),
+        segments[0].name: changed(segments[0], when="levvel > 1", label="Of {nothing_such}"),
+        segments[1].name: changed(segments[1], when="is_known > 'x'"),
+    }
+    monkeypatch.setattr(command, "read_traits", lambda *_: [wrong.get(t.name, t) for t in traits])
+    monkeypatch.setattr(
+        command, "read_segments", lambda *_: [wrong.get(s.name, s) for s in segments]
+    )
+    assert main(["check"]) == 1
+    said = capsys.readouterr()
+    lines = said.err.splitlines()
+    assert not said.out and len(lines) == 5, lines
+    assert all(line.startswith("error: ") for line in lines)
+    for line, place, words in zip(
+        lines,
+        [counts[0].place, counts[1].place, *[segments[0].place] * 2, segments[1].place],
+        ["purchasing", "`colour`", "`levvel`", "`nothing_such`", "is_known > 'x'"],
+        strict=True,
+    ):
+        assert place in line and words in line
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("search_zzz", None),
+        ("query", "`query` is a property of `product_search`: declare a trait that reads it"),
+        ("order_id", "`order_id` is a property of `purchase`"),
+        ("currency", "`currency` is a property of `"),
+    ],
+)
+def test_a_rule_over_a_property_is_told_to_declare_a_trait(declared, name, fix):
+    traits, segments = declared
+    (rule,) = check(PROJECT, [changed(segments[0], when=f"{name} = 'x'")], traits)
+    (label,) = check(PROJECT, [changed(segments[0], label=f"Of {{{name}}}")], traits)
+    for said in (rule, label):
+        assert f"unknown column `{name}`" in said and "there are:" not in said
+        assert (fix in said) if fix else "property" not in said
+        assert "?; " not in said
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project with a segment over traits of several events, and a formula."""
+    counts = {"plays": "next_song", "moves": ["upgrade", "downgrade"], "visits": "*"}
+    traits = [
+        {"name": name, "description": "Events.", "event": event, "aggregate": "count"}
+        for name, event in counts.items()
+    ]
+    traits.append({"name": "share", "description": "Part.", "formula": "plays / visits"})
+    segment = {
+        **{"name": "listener", "description": "Plays.", "label": "Listener {moves}"},
+        **{"when": "share > 0.5 and plays > 1", "priority": 1},
+    }
+    path = tmp_path / "models/segments/own/one.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(yaml.safe_dump({"owner": "Own", "traits": traits, "segments": [segment]}))
+    monkeypatch.setattr(command, "PROJECT", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("rule", "events", "found"),
+    [
+        ("share > 0.5", ["login"], [("next_song",)]),
+        ("share > 0.5 and plays > 1", ["login", "next_song"], []),
+        ("moves > 1 or visits > 2", [], [("upgrade", "downgrade")]),
+        ("moves > 1", ["upgrade"], []),
+    ],
+)
+def test_a_rule_misses_the_events_of_which_a_trait_has_none(project, tmp_path, rule, events, found):
+    segments = read_segments(project)
+    object.__setattr__(segments[0].spec, "when", rule)
+    with duckdb.connect(tmp_path / "built.duckdb") as con:
+        con.execute("create schema tideline")
+        con.execute("create table tideline.fct_events (event_name varchar)")
+        for event in events:
+            con.execute("insert into tideline.fct_events values (?)", [event])
+    with DuckDBWarehouse(tmp_path / "built.duckdb", read_only=True) as warehouse:
+        missing = command.missing_events(warehouse, segments, read_traits(project))
+    assert missing == {"listener": found}
