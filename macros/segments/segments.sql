@@ -11,6 +11,11 @@
     {{ return(declared_segments() | selectattr('spec.lifecycle', 'equalto', 'live') | list) }}
 {% endmacro %}
 
+{#- The versions of the live segments as a list of {name, version, definition}. -#}
+{% macro definition_versions() %}
+    {{ return(declarations().definitions(var('shop')) if execute else []) }}
+{% endmacro %}
+
 {#-
     The rule of a segment as SQL over the columns of `profile_attributes`, whose `types` these are.
     A wrong label stops the build here too, before anybody is in the segment.

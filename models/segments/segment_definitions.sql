@@ -1,7 +1,7 @@
 {# The versions of segments, as builds have used them. A build writes all rows of its segments. #}
 with declarations as (
 
-    {% for each in declarations().definitions(var('shop')) if execute %}
+    {% for each in definition_versions() %}
     select
         '{{ each.name }}' as segment_name,
         '{{ each.version }}' as version,
