@@ -27,7 +27,21 @@ SAMPLE = ("--people", "60", "--days", "100")  # the smallest sample on which a m
 # So few people do not promote a model, but the scores must be compared.
 PROMOTE = "update {} set value = 0.001 where term = 'auc_gain_low'"
 LOADS = (("--to-day", "95"), ("--from-day", "95"))
-MUST_HAVE_ROWS = {"fct_sessions", "identity_map", "profile_scores", "segment_memberships"}
+MUST_HAVE_ROWS = {
+    "fct_sessions",
+    "identity_map",
+    "profile_scores",
+    "segment_intervals",
+    "segment_memberships",
+}
+# Snowflake cannot slide `count_distinct` over time, so fewer rules have intervals there; and the
+# server cannot run a snapshot again, from which `segment_changes` follows.
+NOT_COMPARED = {"trait_readings", "trait_steps", "segment_changes"}
+COLUMNS_NOT_COMPARED = {
+    "segments": {"without_intervals_because"},
+    "segment_memberships": {"valid_from", "valid_until", "entered_event_id"},
+}
+COMPARED = {"segment_intervals": "segment_name = 'cart_abandoned'"}
 
 
 def built_nodes(manifest):
@@ -110,8 +124,8 @@ def columns_of(deployment, table):
     )
 
 
-def sorted_rows(query, table, columns):
-    """The sorted rows of a table, with sorted keys in JSON."""
+def sorted_rows(query, table, columns, condition):
+    """The sorted rows of a table that meet a condition, with sorted keys in JSON."""
     selected = ", ".join(
         f"cast({name} as varchar)" if kind in ("TIMESTAMP", "DATE", "JSON") else name
         for name, kind in columns
@@ -122,7 +136,7 @@ def sorted_rows(query, table, columns):
             json.dumps(json.loads(cell), sort_keys=True) if json_cell and cell else cell
             for cell, json_cell in zip(row, is_json, strict=True)
         ]
-        for row in query(f"select {selected} from {table}")
+        for row in query(f"select {selected} from {table} where {condition}")
     )
     return sorted(rows, key=lambda row: [(cell is not None, str(cell)) for cell in row])
 
@@ -142,11 +156,14 @@ def test_both_warehouses_hold_the_same_rows(warehouses):
     differing, empty = {}, set()
     for node in built_nodes(manifest_of(deployment)).values():
         name = node["name"]
-        if node["resource_type"] == "snapshot":
+        if node["resource_type"] == "snapshot" or name in NOT_COMPARED:
             continue
-        columns = columns_of(deployment, name)
-        ours = sorted_rows(deployment.query, name, columns)
-        theirs = sorted_rows(server.execute, server.place(name), columns)
+        left_out = COLUMNS_NOT_COMPARED.get(name, ())
+        columns = [each for each in columns_of(deployment, name) if each[0] not in left_out]
+        ours = sorted_rows(deployment.query, name, columns, COMPARED.get(name, "true"))
+        theirs = sorted_rows(
+            server.execute, server.place(name), columns, COMPARED.get(name, "true")
+        )
         pairs = zip(ours, theirs, strict=False)
         first = next((pair for pair in pairs if not is_same(*pair)), None)
         if first or len(ours) != len(theirs):
