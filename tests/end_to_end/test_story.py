@@ -7,7 +7,7 @@ cart, views jackets, is predicted to buy both, and does. Each step is delivered 
 import hashlib
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -32,6 +32,7 @@ class Story:
         self.deployment = deployment
         self.server = server
         self.files = 0
+        self.told = {}  # her messages, by id
         self.now = deployment.value("select as_of from data_clock") + timedelta(hours=1)
 
     def message(self, seconds, /, **message):
@@ -64,6 +65,7 @@ class Story:
     def lands(self, *messages):
         """Land the messages, and another person's an hour later; run the graph and the syncs."""
         self.now += timedelta(hours=1)
+        self.told |= {each["messageId"]: each for each in messages}
         passer_by = {**self.page(0, "Home"), "anonymousId": f"passer-by-{self.files}"}
         self.files += 1
         path = self.deployment.landing / "events" / f"story-{self.files}.jsonl"
@@ -90,6 +92,25 @@ class Story:
         return self.deployment.value(
             f"select profile_id from identity_map where id_value = '{VISITOR}'"
         )
+
+    def time_of(self, event):
+        """When her last event of this name occurred."""
+        times = [each["sentAt"] for each in self.told.values() if each.get("event") == event]
+        return datetime.fromisoformat(max(times)).replace(tzinfo=None)
+
+    def changes(self):
+        """What builds found of her: segment, change, cause, time, and the name of the event."""
+        return [
+            (*change, event_id and self.told[event_id]["event"])
+            for *change, event_id in self.deployment.query(
+                "select segment_name, change, cause, changed_at, event_id from segment_changes "
+                f"where profile_id = '{self.profile_id}' order by found_at, segment_name"
+            )
+        ]
+
+    def why(self, segment):
+        """The first lines of `tideline why`."""
+        return self.deployment.run("tideline", "why", VISITOR, segment)
 
     @property
     def last_session(self):
@@ -156,6 +177,10 @@ def test_the_story(story):
     assert story.labels == {"new_prospect_high_intent": "New prospect – high intent – footwear"}
     assert story.last_session == (False, False, "instagram")
     assert story.told_the_webhook().keys() == story.written_to_files().keys() == story.labels.keys()
+    searched = story.time_of("product_search")
+    prospect = ["new_prospect_high_intent", "entered", "event", searched, "product_search"]
+    assert story.changes() == [tuple(prospect)]
+    assert f"Since {searched} UTC, by the event `product_search`" in story.why(prospect[0])
 
     story.lands(
         story.track(600, "product_view", **SHOES),
@@ -165,6 +190,16 @@ def test_the_story(story):
         story.message(10, type="identify", traits={"email": " Ada@Lovelace.org"}),
     )
     assert story.last_session[0]
+    left = story.time_of("product_view") + timedelta(minutes=30)
+    assert story.changes()[1:] == [
+        ("cart_abandoned", "entered", "time passed", left, None),
+        ("high_value_bundle", "entered", "values changed", story.now, None),
+        (prospect[0], "relabelled", "values changed", story.now, None),
+    ]
+    said = story.why("cart_abandoned")
+    assert f"Since {left} UTC, because time has passed." in said
+    assert f"Until {story.time_of('add_to_cart') + timedelta(days=3)} UTC, if no more" in said
+    assert "yes      cart_adds_3d > cart_removals_3d   (cart_adds_3d is 1" in said
     assert story.labels["cart_abandoned"] == "Abandoned cart – Ridge Trail Runner"
     assert story.labels["high_value_bundle"] == "High-value bundle purchaser – high propensity"
     for rows in (story.told_the_webhook(), story.written_to_files()):
@@ -190,6 +225,14 @@ def test_the_story(story):
         ),
     )
     assert story.labels == {}
+    bought = story.time_of("purchase")
+    assert story.changes()[4:] == [
+        ("cart_abandoned", "left", "event", bought, "purchase"),
+        ("high_value_bundle", "left", "values changed", story.now, None),
+        ("new_prospect_high_intent", "left", "event", bought, "purchase"),
+    ]
+    said = story.why("cart_abandoned")
+    assert f"until {bought} UTC, by the event `purchase`" in said
     assert story.told_the_webhook() == {}
     assert story.written_to_files() == {}
     last = [
