@@ -35,9 +35,18 @@
     {{ return(trait.spec.aggregate in ['last_at', 'days_since', 'minutes_since']) }}
 {% endmacro %}
 
+{#- Whether the first event that a trait counts decides its value, forever. -#}
+{% macro is_of_first_event(trait) %}
+    {{ return(
+        trait.spec.aggregate in ['exists', 'first_at']
+        and trait.length is none
+        and not trait.spec.until
+    ) }}
+{% endmacro %}
+
 {#-
     Whether a trait can change `offset` microseconds after an event, as an SQL condition. An event
-    no longer decides its value once a later one counts.
+    no longer decides its value once a later one counts, or never if an earlier one does.
 -#}
 {% macro can_change_after(trait, offset) %}
     {%- if is_of_last_event(trait) -%}
@@ -46,6 +55,10 @@
         {{ return(
             '(' ~ trait.name ~ ' is not null and (' ~ next ~ ' is null or ' ~ next ~ ' > '
             ~ add_microseconds(trait.name, delay) | trim ~ '))'
+        ) }}
+    {%- elif is_of_first_event(trait) -%}
+        {{ return(
+            '(' ~ trait.name ~ ' is not null and _former_' ~ trait.name ~ ' is null)'
         ) }}
     {%- endif -%}
     {{ return(trait.name ~ ' is not null') }}

@@ -20,6 +20,12 @@ with trait_readings as (
             rows between 1 following and unbounded following
         ) as _next_{{ trait.name }}
         {%- endfor %}
+        {%- for trait in traits if is_of_first_event(trait) %},
+        min({{ trait.name }}) over (
+            partition by profile_id order by event_number
+            rows between unbounded preceding and 1 preceding
+        ) as _former_{{ trait.name }}
+        {%- endfor %}
     from {{ ref('trait_readings') }}
 
 ),
