@@ -2,6 +2,8 @@
    What a destination should hold, with the columns that its message needs. Scores are left out,
    since they would change every row in every run. Traits declare `sent_as` to be included.
 #}
+{# A segment out of its expected size stops the build before this table. #}
+-- depends_on: {{ ref('segment_size_alerts') }}
 {% set traits = sent_traits([
     'profile_id', 'segment_name', 'segment_label', 'user_id', 'email', 'anonymous_id',
     'persona_name', 'creative', 'as_of',

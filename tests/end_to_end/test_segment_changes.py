@@ -63,6 +63,13 @@ class Team:
         path = self.deployment.landing / "events" / f"{self.number}.jsonl"
         path.write_text("\n".join(map(json.dumps, messages)))
 
+    def expect(self, size, fails=False):
+        """Declare an expected size, if any, and build with all tests; return the output."""
+        if size:
+            self.edit("    priority: 1", f"    priority: 1\n    expected: {size}")
+        words = ["--project-dir", self.project, "--selector", "segments"]
+        return self.deployment.dbt("build", *words, fails=fails, variables=NO_SHOP)
+
     def build(self):
         """Build; return the changes that it found: (user, change, cause, changed_at, event_id)."""
         words = ["--indirect-selection", "empty", "--project-dir", self.project]
@@ -130,6 +137,17 @@ def test_each_change_has_its_cause(team):
     assert team.build() == [("b", "relabelled", "definition changed", labelled, None)]
     team.land(use(8, "b", at(4, 4)))
     assert team.build() == [("b", "relabelled", "values changed", at(4, 4) + MOMENT, None)]
+
+    # A size that is not expected stops the build before the audiences, or is a warning.
+    said = team.expect("{least: 5, otherwise: stop}", fails=True)
+    alert = "Segment caller (Team): its size is 1; at least 5 is expected"
+    assert alert in said and "SKIP relation tideline.activation_audiences" in said
+    team.edit("otherwise: stop", "otherwise: warn")
+    assert alert in team.expect(None)
+    team.edit("{least: 5, otherwise: warn}", "{most: 7, change: 2}")
+    assert "Segment caller" not in team.expect(None)
+    team.edit("change: 2", "change: 0.5")
+    assert "a day before it was 0; a change of at most 50" in team.expect(None)
 
     team.edit("    priority: 1", "    priority: 1\n    lifecycle: retired")
     ended = at(4, 4) + 2 * MOMENT

@@ -6,6 +6,7 @@ PARTS = (
     ".dbtignore",
     "dbt_project.yml",
     "profiles.yml",
+    "selectors.yml",
     "macros",
     "seeds",
     "snapshots",

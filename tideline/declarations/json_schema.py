@@ -146,7 +146,11 @@ def _required(declared: type) -> set[str]:
 def _type(hint: Any) -> dict[str, Any]:
     if get_origin(hint) is Union:  # of a Literal and None
         return _type(get_args(hint)[0])
+    if is_dataclass(hint):
+        return _block_schema(hint)
     if isinstance(hint, UnionType):
+        if is_dataclass(block := get_args(hint)[0]):
+            return _block_schema(block)
         kinds = [TYPES[each] for each in get_args(hint) if each is not NoneType and each in TYPES]
         if len(kinds) == len([each for each in get_args(hint) if each is not NoneType]):
             return dict(kinds[0]) if len(kinds) == 1 else {"anyOf": [dict(kind) for kind in kinds]}

@@ -34,6 +34,10 @@ def _value(value: Any, kind: Any, place: str) -> Any:
             return None
         kinds = [each for each in get_args(kind) if each is not type(None)]
         kind = type(value) if type(value) in kinds else kinds[0]
+    if is_dataclass(kind):
+        if isinstance(value, list):
+            raise DeclarationError(f"{place}: expected keys and values, got {value!r}")
+        return next(_blocks(kind, value, place))
     if get_origin(kind) is tuple and is_dataclass(block := get_args(kind)[0]):
         return tuple(_blocks(block, value, place))
     if get_origin(kind) is tuple:

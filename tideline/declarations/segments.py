@@ -198,6 +198,30 @@ class Trait:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Expected:
+    """The size that a segment should have.
+
+    - `least`: its least number of members.
+    - `most`: its largest number of members; without it, everybody but one.
+    - `change`: the largest change of its size in a day, as a share of the size a day before, such
+      as `0.3`; only for a segment with intervals.
+    - `otherwise`: whether a build warns, or stops before anything is delivered.
+    """
+
+    least: int = 1
+    most: int | None = None
+    change: float | None = None
+    otherwise: Literal["warn", "stop"] = "warn"
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.least < 0 or (self.most is not None and self.most < self.least):
+            raise ValueError("write `least` and `most` as whole numbers from 0, the smaller first")
+        if self.change is not None and not 0 < self.change < float("inf"):
+            raise ValueError(f"`change` is {self.change}; write a share above 0, such as 0.3")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Segment:
     """The keys of a segment, a named condition on a profile.
 
@@ -209,6 +233,7 @@ class Segment:
     - `priority`: its place among the segments of its owner; 1 is first, and all are different.
     - `creative`: what a message to its members shows.
     - `tags`: words to find it by in the catalog, in lower case.
+    - `expected`: the size that it should have; without it, any.
     - `lifecycle`: only a live segment has members; a draft has none yet, a retired one no longer.
     """
 
@@ -220,6 +245,7 @@ class Segment:
     priority: int
     creative: str | None = None
     tags: tuple[str, ...] = ()
+    expected: Expected | None = None
     lifecycle: Literal["draft", "live", "retired"] = "live"
 
     def __post_init__(self) -> None:
