@@ -237,8 +237,10 @@ causes as (
 )
 
 select
-    membership_id || ':' || change || ':'
-    || {{ dbt.datediff("timestamp '1970-01-01'", 'found_at', 'microsecond') }} as change_id,
+    md5(
+        membership_id || ':' || change || ':'
+        || {{ dbt.datediff("timestamp '1970-01-01'", 'found_at', 'microsecond') }}
+    ) as change_id,
     profile_id,
     segment_name,
     change,

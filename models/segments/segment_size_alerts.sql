@@ -81,9 +81,10 @@ findings as (
             when
                 abs(profile_count - profile_count_before)
                 > most_change * greatest(profile_count_before, 1)
-                then 'its size is ' || profile_count || '; a day before it was '
-                || profile_count_before || '; a change of at most ' || round(most_change * 100)
-                || '% is expected'
+                then
+                    'its size is ' || profile_count || '; a day before it was '
+                    || profile_count_before || '; a change of at most '
+                    || round(most_change * 100) || '% is expected'
         end as finding
     from sizes
 

@@ -177,7 +177,7 @@ WRONG_SEGMENTS = [
     ({"expected": {"least": "5"}}, "key `least`: expected a whole number"),
     ({"expected": {"least": 5, "most": 4}}, "write `least` and `most` as whole numbers from 0"),
     ({"expected": {"change": 0}}, "`change` is 0.0; write a share above 0"),
-    ({"expected": {"otherwise": "fail"}}, "key `otherwise` says `fail`; there are: warn, stop"),
+    ({"expected": {"otherwise": "fail"}}, "key `otherwise` says `fail`; there are: stop, warn"),
     ({"lifecycle": "paused"}, "key `lifecycle` says `paused`; there are: draft, live, retired"),
     ({"name": None}, "models/segments/desk/one.yml:2: segment without a `name`"),
     ({"name": "Reader"}, "use lower-case letters"),

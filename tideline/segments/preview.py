@@ -5,7 +5,7 @@ The SQL of traits and rules is that of the build, rendered without dbt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,8 +22,8 @@ from tideline.declarations.compiled import (
 )
 from tideline.declarations.definitions import needed
 from tideline.declarations.macros import MacroError, Macros, Vars
-from tideline.declarations.rules import columns_of_rule, parse
-from tideline.declarations.segments import PROJECT, Declared, label_parts
+from tideline.declarations.rules import parse
+from tideline.declarations.segments import PROJECT, Declared
 from tideline.declarations.unreachable import vars_of
 from tideline.landing.plan_check import check as check_plan
 from tideline.landing.plan_infer import read_seed

@@ -13,19 +13,19 @@
 with trait_readings as (
 
     select
-        *
-        {%- for trait in traits if is_of_last_event(trait) %},
+        {% for trait in traits if is_of_last_event(trait) %}
         min({{ trait.name }}) over (
             partition by profile_id order by event_number
             rows between 1 following and unbounded following
-        ) as _next_{{ trait.name }}
-        {%- endfor %}
-        {%- for trait in traits if is_of_first_event(trait) %},
+        ) as _next_{{ trait.name }},
+        {% endfor %}
+        {% for trait in traits if is_of_first_event(trait) %}
         min({{ trait.name }}) over (
             partition by profile_id order by event_number
             rows between unbounded preceding and 1 preceding
-        ) as _former_{{ trait.name }}
-        {%- endfor %}
+        ) as _former_{{ trait.name }},
+        {% endfor %}
+        *
     from {{ ref('trait_readings') }}
 
 ),
@@ -61,13 +61,13 @@ instants as (
 periods as (
 
     select
-        *
-        {%- for trait in traits if trait.spec.until %},
+        {% for trait in traits if trait.spec.until %}
         count(_ends_{{ trait.name }}) over (
             partition by profile_id order by happened_at
             range between unbounded preceding and current row
-        ) as _period_{{ trait.name }}
-        {%- endfor %}
+        ) as _period_{{ trait.name }},
+        {% endfor %}
+        *
     from instants
 
 ),
