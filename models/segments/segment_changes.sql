@@ -175,9 +175,7 @@ explained as (
         segment_definitions.segment_name is null as is_ended,
         segment_definitions.build_before_at is null as is_first,
         coalesce(
-            segment_definitions.current_since = new_changes.as_of
-            and segment_definitions.build_before_at is not null,
-            false
+            segment_definitions.is_new and segment_definitions.build_before_at is not null, false
         ) as is_redefined,
         coalesce(
             merged_profiles.merged_at > segment_definitions.build_before_at

@@ -1,4 +1,8 @@
-{# The versions of segments, as builds have used them. A build writes all rows of its segments. #}
+{#
+    The versions of segments, as builds have used them. It follows the history of memberships, so that
+    a build that stops before it has used no version.
+#}
+-- depends_on: {{ ref('segment_membership_history') }}
 with declarations as (
 
     {% for each in definition_versions() %}
@@ -22,7 +26,9 @@ former as (
     {% if is_incremental() %}
     select
         *,
-        max(last_built_at) over (partition by segment_name) as segment_built_at
+        max(case when is_current then last_built_at end) over (
+            partition by segment_name
+        ) as segment_built_at
     from {{ this }}
     {% else %}
     select
@@ -30,8 +36,8 @@ former as (
         cast(null as varchar) as version,
         cast(null as varchar) as definition,
         false as is_current,
+        false as is_new,
         cast(null as timestamp) as first_built_at,
-        cast(null as timestamp) as current_since,
         cast(null as timestamp) as build_before_at,
         cast(null as timestamp) as last_built_at,
         cast(null as timestamp) as segment_built_at
@@ -49,7 +55,6 @@ versions as (
         declarations.version is not null as is_current,
         coalesce(former.is_current, false) as was_current,
         former.first_built_at,
-        former.current_since,
         former.build_before_at,
         former.last_built_at,
         max(former.segment_built_at) over (
@@ -69,17 +74,10 @@ select
     versions.version,
     versions.definition,
     versions.is_current,
+    versions.is_current and not versions.was_current as is_new,
     coalesce(versions.first_built_at, data_clock.as_of) as first_built_at,
     case
-        when versions.is_current and not versions.was_current then data_clock.as_of
-        else versions.current_since
-    end as current_since,
-    case
-        when not versions.is_current then versions.build_before_at
-        {# The same build again, with the same clock. #}
-        when versions.was_current and versions.last_built_at = data_clock.as_of
-            then versions.build_before_at
-        else versions.segment_built_at
+        when versions.is_current then versions.segment_built_at else versions.build_before_at
     end as build_before_at,
     case
         when versions.is_current then data_clock.as_of else versions.last_built_at

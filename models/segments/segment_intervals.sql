@@ -74,7 +74,11 @@ tipping_events as (
         {% for rule in rules if rule.events %}
         or (
             changes.segment_name = '{{ rule.name }}'
-            and ({{ rule.events | join(' is not null or ') }} is not null)
+            and (
+                {%- for column in rule.events %}
+                trait_readings.{{ column }} is not null{{ ' or' if not loop.last }}
+                {%- endfor %}
+            )
         )
         {% endfor %}
     group by changes.profile_id, changes.segment_name, changes.happened_at

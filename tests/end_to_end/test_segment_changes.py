@@ -122,25 +122,28 @@ def test_each_change_has_its_cause(team):
     team.edit("uses_2d >= 1", "uses_2d >= 2")
     edited = at(4, 3) + 2 * MOMENT
     assert team.build() == [("c", "left", "definition changed", edited, None)]
-    versions = "select version, is_current, current_since from segment_definitions order by all"
-    assert sorted(is_current for _, is_current, _ in team.deployment.query(versions)) == [
-        False,
-        True,
-    ]
+    versions = "select is_current, is_new from segment_definitions order by all"
+    assert team.deployment.query(versions) == [(False, False), (True, True)]
+    # An older log lands, and the clock has still not moved.
+    team.land(use(9, "e", at(4, 0, 30)), use(10, "e", at(4, 0, 31)))
+    edited += MOMENT
+    assert team.build() == [("e", "entered", "past changed", edited, None)]
     team.edit("Uses a feature.", "Uses features.")  # no change of its meaning
     team.edit("uses_2d >= 2", "(uses_2d   >= 2)")
     assert team.build() == []
     assert len(team.deployment.query(versions)) == 2
 
     team.edit("label: Caller", "label: Caller of {uses_2d}")
-    labelled = at(4, 3) + 3 * MOMENT
-    assert team.build() == [("b", "relabelled", "definition changed", labelled, None)]
+    labelled = edited + MOMENT
+    assert team.build() == [
+        (user, "relabelled", "definition changed", labelled, None) for user in "be"
+    ]
     team.land(use(8, "b", at(4, 4)))
     assert team.build() == [("b", "relabelled", "values changed", at(4, 4) + MOMENT, None)]
 
     # A size that is not expected stops the build before the audiences, or is a warning.
     said = team.expect("{least: 5, otherwise: stop}", fails=True)
-    alert = "Segment caller (Team): its size is 1; at least 5 is expected"
+    alert = "Segment caller (Team): its size is 2; at least 5 is expected"
     assert alert in said and "SKIP relation tideline.activation_audiences" in said
     team.edit("otherwise: stop", "otherwise: warn")
     assert alert in team.expect(None)
@@ -151,7 +154,9 @@ def test_each_change_has_its_cause(team):
 
     team.edit("    priority: 1", "    priority: 1\n    lifecycle: retired")
     ended = at(4, 4) + 2 * MOMENT
-    assert team.build() == [("b", "left", "segment ended", ended, None)]
+    assert team.build() == [(user, "left", "segment ended", ended, None) for user in "be"]
+    team.edit("    lifecycle: retired", "    lifecycle: live")
+    assert [change[1:3] for change in team.build()] == [("entered", "segment declared")] * 2
     team.deployment.dbt(
         "test", "--select", "segment_changes", "segment_definitions", variables=NO_SHOP
     )

@@ -210,10 +210,10 @@ def tipping_event(rule, traits, events, instant):
 
 
 def changes(spec, events, event):
-    """Whether an event of the last instant is counted by a trait, now or later, or ends others."""
+    """Whether an event of the last instant is counted by a trait at once, or ends others."""
     if event["event_name"] in spec.until:
         return True
-    if not matches(spec, event) or not is_after(spec.after, events, event):
+    if spec.before or not matches(spec, event) or not is_after(spec.after, events, event):
         return False
     text = text_of(event["properties"].get(spec.property))
     if is_ended(spec, events, event):

@@ -70,7 +70,13 @@ CASES = {
         {"event": "loan", "before": "2 hours", "within": "1 hours"},
         "t = 1",
         LOANS,
-        [(at(3), at(4), "loan 3", None), (at(5), at(6), None, None)],
+        [(at(3), at(4), None, None), (at(5), at(6), None, None)],
+    ),
+    "names that are columns elsewhere": (
+        {"name": "is_in", "event": "loan"},
+        "is_in >= 2",
+        LOANS,
+        [(at(3), None, "loan 3", None)],
     ),
     "somebody exists from the first event of any name": (
         {"event": "loan"},

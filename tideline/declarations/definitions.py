@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tideline.declarations.rules import columns_of_rule, parse, text_of
+from tideline.declarations.rules import columns_of_rule, parse, sql_of
 from tideline.declarations.segments import Declared, label_parts
 
 OF_PEOPLE = ("name", "description", "sent_as")  # keys of a trait that do not change its values
@@ -46,7 +46,7 @@ def definitions(segments: Sequence[Declared], traits: Sequence[Declared]) -> lis
 
 def _definition(segment: Declared, traits: Sequence[Declared]) -> dict[str, Any]:
     return {
-        "when": text_of(parse(segment.spec.when)),
+        "when": _rule(segment.spec.when),
         "label": segment.spec.label,
         "traits": {each.name: _trait(asdict(each.spec)) for each in needed(segment, traits)},
     }
@@ -55,7 +55,12 @@ def _definition(segment: Declared, traits: Sequence[Declared]) -> dict[str, Any]
 def _trait(keys: dict[str, Any]) -> dict[str, Any]:
     """The keys of a trait, or of a step of its `after`, that decide its values."""
     found = {key: value for key, value in keys.items() if value and key not in OF_PEOPLE}
-    found |= {key: text_of(parse(found[key])) for key in RULES if key in found}
+    found |= {key: _rule(found[key]) for key in RULES if key in found}
     if "after" in found:
         found["after"] = [_trait(step) for step in found["after"]]
     return found
+
+
+def _rule(text: str) -> str:
+    """A rule without what does not change its meaning, such as blanks."""
+    return sql_of(parse(text), "duckdb")

@@ -53,8 +53,8 @@ class ExactTrait:
 class ExactRule:
     """The rule of a segment as SQL over `trait_steps`.
 
-    `events` are the columns of `trait_readings` that are not null where an event can change it.
-    `because` says why it has no intervals; then the others are empty.
+    `events` are the columns of `trait_readings` that are not null where an event changes it at
+    once. `because` says why it has no intervals; then the others are empty.
     """
 
     segment: Declared
@@ -83,8 +83,9 @@ def exact_rules(
             if (unit := UNITS.get(by_name[name].spec.aggregate)) is not None:
                 used[name].offsets |= _crossing(number, unit, is_reached)
         sql = sql_of(tree, dialect, lambda name: _column(by_name[name]))
-        ends = tuple(f"_ends_{name}" for name in names if by_name[name].spec.until)
-        rules.append(ExactRule(segment, sql, (*names, *ends)))
+        at_once = [name for name in names if not used[name].start]
+        ends = [f"_ends_{name}" for name in names if by_name[name].spec.until]
+        rules.append(ExactRule(segment, sql, (*at_once, *ends)))
     order = {name: place for place, name in enumerate(by_name)}
     return rules, sorted(used.values(), key=lambda each: order[each.trait.name])
 
