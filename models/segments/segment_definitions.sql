@@ -1,6 +1,6 @@
 {#
-    The versions of segments, as builds have used them. It follows the history of memberships, so that
-    a build that stops before it has used no version.
+    The versions of segments, as builds have used them. It follows the history of memberships, so
+    that a build that stops before it has used no version.
 #}
 -- depends_on: {{ ref('segment_membership_history') }}
 with declarations as (
