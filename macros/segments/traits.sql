@@ -155,7 +155,8 @@
         {{ exceptions.raise_compiler_error(
             place ~ ' references unknown property "' ~ spec.property
             ~ '": the tracking plan has none for ' ~ spec.event | join(', ')
-            ~ '. Add it there, or use another property; the most similar is "'
+            ~ '. Add it there and run a whole `dbt build`, or use another property; the most '
+            ~ 'similar is "'
             ~ nearest_word(spec.property, types.keys() | list) ~ '".'
         ) }}
     {%- endif -%}
@@ -176,7 +177,8 @@
     {%- for name in names if plan and name not in event_names -%}
         {{ exceptions.raise_compiler_error(
             place ~ ' references unknown event "' ~ name ~ '": it is not in the tracking '
-            ~ 'plan. Add it there, or use another event; the most similar is "'
+            ~ 'plan. Add it there and run a whole `dbt build`, or use another event; the most '
+            ~ 'similar is "'
             ~ nearest_word(name, event_names) ~ '".'
         ) }}
     {%- endfor -%}

@@ -48,6 +48,7 @@ REFUSED = [
     "purchases_ever >",
     "purchases_ever = 'three'",
     "top_category = 3",
+    "top_category > 3",
     "last_purchase_at > '2026-01-31'",
     "is_known > false",
     "purchases_ever and is_known",

@@ -32,6 +32,7 @@ from tideline.declarations.operations import (
 )
 from tideline.text import listed, nearest, shown
 
+ORDERS = ("<", "<=", ">", ">=", "between")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 TIMESTAMP = re.compile(r"cast\(('[^']*') as timestamp\)")
 LONGEST = 4_000  # characters of a rule
@@ -450,7 +451,10 @@ def _mismatch(node: Node, one: tuple[Node, Kind], other: tuple[Node, Kind]) -> s
     kinds = listed([f"`{text_of(each)}` is a {kind}" for each, kind in (one, other)], "and")
     fix = "compare values of one kind"
     for (value, kind), (_, wanted) in ((one, other), (other, one)):
-        if isinstance(value, Constant) and wanted == "text" and kind == "number":
+        is_number_for_text = isinstance(value, Constant) and wanted == "text" and kind == "number"
+        if is_number_for_text and isinstance(node, Call) and node.operation in ORDERS:
+            fix = "a text is ordered letter by letter; of a property, `min` or `max` is a number"
+        elif isinstance(value, Constant) and is_number_for_text:
             fix = f"write '{value.value}' in quotes"
         elif isinstance(value, Constant) and wanted == "number" and kind == "text":
             fix = "write the number without quotes"
