@@ -135,6 +135,7 @@ def at(rows, form):
 SECONDS, MILLIS = lambda t: int(t.timestamp()), lambda t: int(t.timestamp() * 1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "how", "warnings"),
     [
@@ -650,6 +651,7 @@ def test_rows_with_an_email_alone_are_counted(land):
     assert "by an email alone" not in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("year", "later", "is_clamped", "is_doubted"),
     [
