@@ -67,6 +67,14 @@ new_changes as (
 
     select
         changes.*,
+        {# A warehouse that an earlier version built has a history, but no causes. #}
+        {% if is_incremental() %}
+        false as is_unrecorded,
+        {% else %}
+        min(changes.found_at) over (
+            partition by changes.segment_name
+        ) < data_clock.as_of as is_unrecorded,
+        {% endif %}
         data_clock.as_of
     from changes
     cross join {{ ref('data_clock') }} as data_clock
@@ -143,8 +151,8 @@ merged_profiles as (
 
 ),
 
-{# Segments that read the score of a model that has a new version. #}
-new_scores as (
+{# When the models whose scores a segment reads were trained. #}
+trained_scores as (
 
     select
         cast(null as varchar) as segment_name,
@@ -160,6 +168,16 @@ new_scores as (
     where is_current and model_name = '{{ model_name }}'
     {% endfor %}
     {% endfor %}
+
+),
+
+new_scores as (
+
+    select
+        segment_name,
+        max(trained_as_of) as trained_as_of
+    from trained_scores
+    group by segment_name
 
 ),
 
@@ -214,7 +232,7 @@ causes as (
     select
         *,
         case
-            when found_at < as_of then 'unknown'
+            when found_at < as_of or is_unrecorded then 'unknown'
             when is_ended then 'segment ended'
             when current_profile_id is null then 'profile ended'
             when current_profile_id <> profile_id then 'profiles merged'

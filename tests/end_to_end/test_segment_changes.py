@@ -3,6 +3,7 @@
 import json
 from datetime import datetime, timedelta
 
+import duckdb
 import pytest
 
 from tests.support.edited_project import edited_project
@@ -157,6 +158,15 @@ def test_each_change_has_its_cause(team):
     assert team.build() == [(user, "left", "segment ended", ended, None) for user in "be"]
     team.edit("    lifecycle: retired", "    lifecycle: live")
     assert [change[1:3] for change in team.build()] == [("entered", "segment declared")] * 2
+    # A warehouse that an earlier version built has a history, but neither causes nor versions.
+    with duckdb.connect(str(team.deployment.warehouse)) as connection:
+        connection.execute("drop table tideline.segment_changes")
+        connection.execute("drop table tideline.segment_definitions")
+    team.seen = set()
+    team.land(use(11, "f", at(4, 5)), use(12, "f", at(4, 6)))
+    assert {cause for _, _, cause, *_ in team.build()} == {"unknown"}
+    team.land(use(13, "g", at(4, 7)), use(14, "g", at(4, 8)))
+    assert team.build() == [("g", "entered", "event", at(4, 8), "m14")]
     team.deployment.dbt(
         "test", "--select", "segment_changes", "segment_definitions", variables=NO_SHOP
     )
