@@ -26,6 +26,7 @@ from tideline.declarations.compiled import (
     text_sql,
 )
 from tideline.declarations.definitions import definitions as versions_of
+from tideline.declarations.definitions import readings_version as version_of
 from tideline.declarations.rules import RuleError
 from tideline.declarations.segments import read_segments, read_traits
 from tideline.warehouse.errors import DeclarationError
@@ -63,6 +64,13 @@ def definitions(has_shop: bool) -> list[dict[str, Any]]:
     return versions_of(read_segments(project, has_shop), read_traits(project, has_shop))
 
 
+def readings_version(has_shop: bool, dialect: str, others: Any) -> str:
+    """The version of what traits read, as `tideline.declarations.definitions` has it."""
+    project = _project()
+    segments, traits = read_segments(project, has_shop), read_traits(project, has_shop)
+    return version_of(segments, traits, dialect, others)
+
+
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a function so that dbt shows its errors with the model."""
 
@@ -84,6 +92,7 @@ FUNCTIONS = {
         formulas,
         exact,
         definitions,
+        readings_version,
         rule_columns,
         rule_sql,
         label_sql,

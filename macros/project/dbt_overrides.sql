@@ -27,12 +27,14 @@
         {%- for trait in declared_traits() -%}
             {%- do found.update({trait.name: trait.spec.description}) -%}
         {%- endfor -%}
-    {%- elif table in ('trait_readings', 'trait_steps') -%}
-        {%- for trait in exact_declarations().traits -%}
+    {%- elif table == 'trait_readings' -%}
+        {%- for trait in event_traits() -%}
             {%- do found.update({trait.name: trait.spec.description}) -%}
-            {%- if table == 'trait_readings' and trait.spec.until -%}
+            {%- if trait.spec.until -%}
                 {%- do found.update({
-                    '_ends_' ~ trait.name: '1 if the event ends the counting of ' ~ trait.name ~ '.'
+                    '_ends_' ~ trait.name: '1 if the event ends the counting of ' ~ trait.name ~ '.',
+                    '_until_' ~ trait.name: 'When the counting of this event for ' ~ trait.name
+                        ~ ' ends (UTC).',
                 }) -%}
             {%- endif -%}
         {%- endfor -%}

@@ -1,34 +1,13 @@
 {#-
-    The rules of the live segments as functions of time: `rules` are {name, sql, events, because},
-    `traits` are those that a rule with intervals reads, with `start`, `length` and `offsets` in
-    microseconds after an event. Empty while dbt only parses.
+    The rules of the live segments as functions of time: `rules` are {name, sql, traits, events,
+    is_of_nothing, because}, `traits` are those that a rule with intervals reads, with `start`,
+    `length` and `offsets` in microseconds after an event. Empty while dbt only parses.
 -#}
 {% macro exact_declarations() %}
     {{ return(
         declarations().exact(var('shop'), target.type) if execute else {'rules': [], 'traits': []}
     ) }}
 {% endmacro %}
-
-{#- What a trait reads from an event that it counts, as an SQL expression; else null. -#}
-{% macro trait_reading(trait, plan) %}
-    {%- set spec = trait.spec -%}
-    {%- set text = json_text('properties', spec.property) | trim if spec.property else none -%}
-    {%- if spec.aggregate in ['count', 'exists'] -%}
-        {%- set value = '1' -%}
-    {%- elif spec.aggregate in ['first_at', 'last_at', 'days_since', 'minutes_since'] -%}
-        {%- set value = 'occurred_at' -%}
-    {%- elif spec.aggregate in ['count_distinct', 'first', 'last'] -%}
-        {%- set value = text -%}
-    {%- else -%}
-        {%- set value = try_number(text) | trim -%}
-    {%- endif -%}
-    {%- set filters = trait_filters(trait, plan) -%}
-    {%- if spec.until -%}
-        {%- set until = '_until_' ~ trait.name -%}
-        {%- do filters.append('(' ~ until ~ ' is null or ' ~ until ~ ' > occurred_at)') -%}
-    {%- endif -%}
-    case when {{ filters | join(' and ') or 'true' }} then {{ value }} end
-{%- endmacro %}
 
 {#- Whether the last event that a trait counts decides its value. -#}
 {% macro is_of_last_event(trait) %}
@@ -62,6 +41,38 @@
         ) }}
     {%- endif -%}
     {{ return(trait.name ~ ' is not null') }}
+{% endmacro %}
+
+{#-
+    The instants after an event at which traits can change: {microseconds: SQL conditions of the
+    events}.
+-#}
+{% macro offsets_of(traits) %}
+    {%- set found = {} -%}
+    {%- for trait in traits -%}
+        {%- for offset in trait.offsets -%}
+            {%- do found.setdefault(offset, []).append(can_change_after(trait, offset)) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{% endmacro %}
+
+{#- The columns of `trait_readings` that mark the events of `until`. -#}
+{% macro ends_of(traits) %}
+    {%- set found = [] -%}
+    {%- for trait in traits if trait.spec.until -%}
+        {%- do found.append('_ends_' ~ trait.name) -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{% endmacro %}
+
+{#- Whether a row has any of these columns, or meets any of these conditions, as SQL. -#}
+{% macro any_of(columns, conditions) %}
+    {%- set found = conditions | list -%}
+    {%- for column in columns -%}
+        {%- do found.append(column ~ ' is not null') -%}
+    {%- endfor -%}
+    {{ return(found | join(' or ') or 'false') }}
 {% endmacro %}
 
 {#-

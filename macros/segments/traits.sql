@@ -12,15 +12,13 @@
 {% endmacro %}
 
 {#-
-    These traits, as columns of a grouped select over the relation of CTE `events` (occurred_at,
-    event_number, event_name, properties, as_of). docs/how-to/add-a-segment.md lists the keys of a
-    trait.
-
-    An event counts from its instant on until the window has passed: a step function of time.
+    These traits, as columns of a grouped select over the relation of CTE `counters`, which has the
+    columns of `trait_readings`, `as_of` and those of `trait_counters`.
+    docs/how-to/add-a-segment.md lists the keys of a trait.
 -#}
-{% macro trait_columns(plan) %}
+{% macro trait_columns() %}
 {%- for trait in event_traits() %}
-    {{ trait_expression(trait, plan, trait.name ~ '_met') | trim | indent(4) }}
+    {{ trait_expression(trait, trait.name ~ '_met') | trim | indent(4) }}
     as {{ trait.name }},
 {% endfor -%}
 {% endmacro %}
@@ -41,17 +39,17 @@
     `streak`: the days without such an event since the event's day, until the data clock. In an
     unbroken row of days this is the same for all: 0 if it ends today, 1 if yesterday.
 -#}
-{% macro trait_counters(plan) %}
+{% macro trait_counters() %}
 {%- for trait in event_traits() -%}
     {%- if trait.spec.aggregate == 'most_frequent' -%}
     ,
-    sum(case when {{ trait_condition(trait, plan) }} then 1 else 0 end) over (
-        partition by profile_id, {{ json_text('properties', trait.spec.property) | trim }}
+    count({{ counted_value(trait) }}) over (
+        partition by profile_id, {{ trait.name }}
     ) as {{ trait.name }}_met
     {%- elif trait.spec.aggregate == 'streak' -%}
     ,
     {{ dbt.datediff('occurred_at', 'as_of', 'day') }} + 1 - dense_rank() over (
-        partition by profile_id, case when {{ trait_condition(trait, plan) }} then 1 else 0 end
+        partition by profile_id, {{ counted_value(trait) }} is null
         order by cast(occurred_at as date) desc
     ) as {{ trait.name }}_met
     {%- endif -%}
@@ -62,62 +60,55 @@
     One trait as an aggregate expression; `counter` is its column of `trait_counters`. Numbers are
     rounded to six digits so that summation order cannot change results.
 -#}
-{% macro trait_expression(trait, plan, counter) %}
-    {%- set spec = trait.spec -%}
-    {%- set condition = trait_condition(trait, plan) -%}
-    {%- set text = json_text('properties', spec.property) | trim if spec.property else none -%}
-    {%- set number = try_number(text) | trim if text else none -%}
-    {%- set numeric = {'sum': 'sum', 'average': 'avg', 'min': 'min', 'max': 'max'} -%}
-    {%- if spec.aggregate == 'count' -%}
-        count(case when {{ condition }} then 1 end)
-    {%- elif spec.aggregate == 'count_distinct' -%}
-        count(distinct case when {{ condition }} then {{ text }} end)
-    {%- elif spec.aggregate == 'sum' -%}
-        round(coalesce(sum(case when {{ condition }} then {{ number }} end), 0), 6)
-    {%- elif spec.aggregate in numeric -%}
-        round({{ numeric[spec.aggregate] }}(case when {{ condition }} then {{ number }} end), 6)
-    {%- elif spec.aggregate == 'exists' -%}
-        count(case when {{ condition }} then 1 end) > 0
-    {%- elif spec.aggregate in ['days_since', 'minutes_since'] -%}
-        cast({{ dbt.datediff(
-            'max(case when ' ~ condition ~ ' then occurred_at end)', 'max(as_of)', 'microsecond'
-        ) }} as double) / {{ 86400000000 if spec.aggregate == 'days_since' else 60000000 }}
-    {%- elif spec.aggregate == 'streak' -%}
-        case min(case when {{ condition }} then {{ counter }} end)
+{% macro trait_expression(trait, counter) %}
+    {%- set aggregate, value = trait.spec.aggregate, counted_value(trait) -%}
+    {%- set numeric = {'average': 'avg', 'min': 'min', 'max': 'max'} -%}
+    {%- if aggregate == 'count' -%}
+        count({{ value }})
+    {%- elif aggregate == 'count_distinct' -%}
+        count(distinct {{ value }})
+    {%- elif aggregate == 'sum' -%}
+        round(coalesce(sum({{ value }}), 0), 6)
+    {%- elif aggregate in numeric -%}
+        round({{ numeric[aggregate] }}({{ value }}), 6)
+    {%- elif aggregate == 'exists' -%}
+        count({{ value }}) > 0
+    {%- elif aggregate in ['days_since', 'minutes_since'] -%}
+        cast({{ dbt.datediff('max(' ~ value ~ ')', 'max(as_of)', 'microsecond') }} as double)
+        / {{ 86400000000 if aggregate == 'days_since' else 60000000 }}
+    {%- elif aggregate == 'streak' -%}
+        case min(case when {{ value }} is not null then {{ counter }} end)
             {%- for days in [0, 1] %}
             when {{ days }} then count(
                 distinct case
-                    when {{ condition }} and {{ counter }} = {{ days }}
+                    when {{ value }} is not null and {{ counter }} = {{ days }}
                         then cast(occurred_at as date)
                 end
             )
             {%- endfor %}
             else 0
         end
-    {%- elif spec.aggregate in ['first_at', 'last_at'] -%}
-        {{ 'min' if spec.aggregate == 'first_at' else 'max' }}(
-            case when {{ condition }} then occurred_at end
-        )
-    {%- elif spec.aggregate == 'most_frequent' -%}
+    {%- elif aggregate in ['first_at', 'last_at'] -%}
+        {{ 'min' if aggregate == 'first_at' else 'max' }}({{ value }})
+    {%- elif aggregate == 'most_frequent' -%}
         max_by(
-            {{ text }},
-            case
-                when {{ condition }} and {{ text }} is not null
-                    then {{ counter }} * 1000000000 + event_number
-            end
+            {{ trait.name }},
+            case when {{ value }} is not null then {{ counter }} * 1000000000 + event_number end
         )
     {%- else -%}
-        {{ 'min_by' if spec.aggregate == 'first' else 'max_by' }}(
-            {{ text }},
-            case when {{ condition }} and {{ text }} is not null then event_number end
+        {{ 'min_by' if aggregate == 'first' else 'max_by' }}(
+            {{ trait.name }}, case when {{ value }} is not null then event_number end
         )
     {%- endif -%}
 {% endmacro %}
 
-{#- The events that a trait aggregates as of the clock, as an SQL condition. -#}
-{% macro trait_condition(trait, plan) %}
+{#-
+    What a trait has read from an event if the event counts as of the clock, as an SQL expression.
+    An event counts from its time on until the window has passed: a step function of time.
+-#}
+{% macro counted_value(trait) %}
     {%- set spec = trait.spec -%}
-    {%- set conditions = trait_filters(trait, plan) -%}
+    {%- set conditions = [] -%}
     {%- set end = "as_of - interval '" ~ spec.before ~ "'" if spec.before else 'as_of' -%}
     {%- if spec.within -%}
         {%- do conditions.append("occurred_at >= " ~ end ~ " - interval '" ~ spec.within ~ "'") -%}
@@ -128,8 +119,32 @@
     {%- if spec.until -%}
         {%- do conditions.append('_until_' ~ trait.name ~ ' is null') -%}
     {%- endif -%}
-    {{ return(conditions | join(' and ') or 'true') }}
+    {%- if not conditions -%}
+        {{ return(trait.name) }}
+    {%- endif -%}
+    {{ return('case when ' ~ conditions | join(' and ') ~ ' then ' ~ trait.name ~ ' end') }}
 {% endmacro %}
+
+{#- What a trait reads from an event that it counts, as an SQL expression; else null. -#}
+{% macro trait_reading(trait, plan) %}
+    {%- set spec = trait.spec -%}
+    {%- set text = json_text('properties', spec.property) | trim if spec.property else none -%}
+    {%- if spec.aggregate in ['count', 'exists', 'streak'] -%}
+        {%- set value = '1' -%}
+    {%- elif spec.aggregate in ['first_at', 'last_at', 'days_since', 'minutes_since'] -%}
+        {%- set value = 'occurred_at' -%}
+    {%- elif spec.aggregate in ['count_distinct', 'first', 'last', 'most_frequent'] -%}
+        {%- set value = text -%}
+    {%- else -%}
+        {%- set value = try_number(text) | trim -%}
+    {%- endif -%}
+    {%- set filters = trait_filters(trait, plan) -%}
+    {%- if spec.until -%}
+        {%- set until = '_until_' ~ trait.name -%}
+        {%- do filters.append('(' ~ until ~ ' is null or ' ~ until ~ ' > occurred_at)') -%}
+    {%- endif -%}
+    case when {{ filters | join(' and ') or 'true' }} then {{ value }} end
+{%- endmacro %}
 
 {#- The events that a trait may count at some time, as a list of SQL conditions. -#}
 {% macro trait_filters(trait, plan) %}

@@ -1,123 +1,170 @@
-{# Rules that read only traits over events hold on exact intervals (docs/reference/segments.md). #}
-{% set rules = exact_declarations().rules | rejectattr('because') | list %}
+{#
+    Rules that read only traits over events hold on exact intervals (docs/reference/segments.md). A
+    trait can change at an event, and a fixed time after it, when the event begins or ceases to
+    count; both are instants here. Each rule has its own instants and a select of its own, so that
+    its cost does not depend on how many other rules there are.
+#}
+{{ config(materialized='selects', incremental_strategy='revised') }}
 
-with trait_steps as (
-
-    select * from {{ ref('trait_steps') }}
-
-),
-
-rule_steps as (
+{% set exact = exact_declarations() %}
+{# `readings_version` reads the plan, which dbt sees only here. #}
+{% set _ = trait_plan() %}
+-- depends_on: {{ ref('profile_revisions') }}, {{ ref('trait_readings') }}
+{% for rule in exact.rules | rejectattr('because') %}
+{% set traits = exact.traits | selectattr('name', 'in', rule.traits) | list %}
+{% set with_until = traits | selectattr('spec.until') | list %}
+{% set first = ['event_number = 1'] if rule.is_of_nothing else [] %}
+{% set offsets = offsets_of(traits) %}
+{{ next_select() if not loop.first }}
+with readings as (
 
     select
-        {% for rule in rules %}
-        coalesce(({{ rule.sql }}), false) as {{ rule.name }},
+        {% for trait in traits %}
+        {{ trait.name }},
+        {{ '_ends_' ~ trait.name ~ ',' if trait.spec.until }}
+        {% if is_of_last_event(trait) %}
+        min({{ trait.name }}) over (
+            partition by profile_id order by event_number
+            rows between 1 following and unbounded following
+        ) as _next_{{ trait.name }},
+        {% elif is_of_first_event(trait) %}
+        min({{ trait.name }}) over (
+            partition by profile_id order by event_number
+            rows between unbounded preceding and 1 preceding
+        ) as _former_{{ trait.name }},
+        {% endif %}
         {% endfor %}
         profile_id,
-        happened_at
-    from trait_steps
+        case when {{ any_of(rule.events, first) }} then event_id end as event_id,
+        occurred_at,
+        event_number
+    from {{ ref('trait_readings') }}
+    where
+        ({{ any_of(traits | map(attribute='name') | list + ends_of(traits), first) }})
+        {% if revisions_are_kept() %}
+        and revision > {{ revision_watermark() }}
+        {% endif %}
 
 ),
 
-{# Nobody is in a segment before the first event. #}
-former_steps as (
+instants as (
 
     select
-        *
-        {%- for rule in rules %},
-        coalesce(
-            lag({{ rule.name }}) over (partition by profile_id order by happened_at), false
-        ) as _was_{{ rule.name }}
-        {%- endfor %}
-    from rule_steps
-
-),
-
-changes as (
-
-    {% for rule in rules %}
-    select
+        {% for trait in traits %}
+        {{ trait.name }},
+        {{ '_ends_' ~ trait.name ~ ',' if trait.spec.until }}
+        {% endfor %}
         profile_id,
-        '{{ rule.name }}' as segment_name,
-        happened_at,
-        {{ rule.name }} as is_in
-    from former_steps
-    where {{ rule.name }} <> _was_{{ rule.name }}
-    {{ 'union all' if not loop.last }}
-    {% else %}
+        event_id,
+        occurred_at as happened_at,
+        event_number
+    from readings
+    {% for offset, conditions in offsets | dictsort %}
+    union all
     select
+        {% for trait in traits %}
+        null as {{ trait.name }},
+        {{ 'null as _ends_' ~ trait.name ~ ',' if trait.spec.until }}
+        {% endfor %}
         profile_id,
-        cast(null as varchar) as segment_name,
-        happened_at,
-        false as is_in
-    from former_steps
-    where false
+        null as event_id,
+        {{ add_microseconds('occurred_at', offset) | trim }} as happened_at,
+        null as event_number
+    from readings
+    where {{ conditions | join(' or ') }}
     {% endfor %}
 
 ),
 
-{# An event that the rule counts tips it at the event's own time; otherwise time passes. #}
-tipping_events as (
+{# An event of `until` begins a new period, in which the events before it no longer count. #}
+{% if with_until %}
+periods as (
 
     select
-        changes.profile_id,
-        changes.segment_name,
-        changes.happened_at,
-        max(trait_readings.event_id) as event_id
-    from changes
-    inner join {{ ref('trait_readings') }} as trait_readings
-        on
-            changes.profile_id = trait_readings.profile_id
-            and changes.happened_at = trait_readings.occurred_at
-    where
-        trait_readings.event_number = 1
-        {% for rule in rules if rule.events %}
-        or (
-            changes.segment_name = '{{ rule.name }}'
-            and (
-                {%- for column in rule.events %}
-                trait_readings.{{ column }} is not null{{ ' or' if not loop.last }}
-                {%- endfor %}
-            )
-        )
+        {% for trait in with_until %}
+        count(_ends_{{ trait.name }}) over (
+            partition by profile_id order by happened_at
+            range between unbounded preceding and current row
+        ) as _period_{{ trait.name }},
         {% endfor %}
-    group by changes.profile_id, changes.segment_name, changes.happened_at
+        *
+    from instants
+
+),
+{% endif %}
+
+steps as (
+
+    select
+        {% for trait in traits %}
+        {{ trait_at_instant(trait) | trim | indent(8) }} as {{ trait.name }},
+        {% endfor %}
+        profile_id,
+        happened_at,
+        {# The event that tips the rule, if one does; otherwise time passes. #}
+        max(event_id) over (
+            partition by profile_id order by happened_at range between current row and current row
+        ) as event_id,
+        lead(happened_at) over (partition by profile_id order by happened_at) as _next_instant
+    from {{ 'periods' if with_until else 'instants' }}
+
+),
+
+states as (
+
+    select
+        profile_id,
+        happened_at,
+        event_id,
+        coalesce(({{ rule.sql }}), false) as is_in
+    from steps
+    where _next_instant is null or _next_instant > happened_at
+
+),
+
+{# Nobody is in a segment before the first event. #}
+changes as (
+
+    select * from states
+    qualify is_in <> lag(is_in, 1, false) over (partition by profile_id order by happened_at)
 
 ),
 
 intervals as (
 
     select
-        changes.profile_id,
-        changes.segment_name,
-        changes.is_in,
-        changes.happened_at as valid_from,
-        tipping_events.event_id as entered_event_id,
-        lead(changes.happened_at) over (
-            partition by changes.profile_id, changes.segment_name order by changes.happened_at
-        ) as valid_to,
-        lead(tipping_events.event_id) over (
-            partition by changes.profile_id, changes.segment_name order by changes.happened_at
-        ) as left_event_id
+        profile_id,
+        happened_at as valid_from,
+        event_id as entered_event_id,
+        lead(happened_at) over (partition by profile_id order by happened_at) as valid_to,
+        lead(event_id) over (partition by profile_id order by happened_at) as left_event_id,
+        is_in
     from changes
-    left join tipping_events
-        on
-            changes.profile_id = tipping_events.profile_id
-            and changes.segment_name = tipping_events.segment_name
-            and changes.happened_at = tipping_events.happened_at
 
 )
 
 select
     md5(
-        profile_id || ':' || segment_name || ':'
+        profile_id || ':{{ rule.name }}:'
         || {{ dbt.datediff("timestamp '1970-01-01'", 'valid_from', 'microsecond') }}
     ) as interval_id,
     profile_id,
-    segment_name,
+    '{{ rule.name }}' as segment_name,
     valid_from,
     valid_to,
     entered_event_id,
     left_event_id
 from intervals
 where is_in
+{% else %}
+select
+    cast(null as varchar) as interval_id,
+    profile_id,
+    cast(null as varchar) as segment_name,
+    occurred_at as valid_from,
+    occurred_at as valid_to,
+    event_id as entered_event_id,
+    event_id as left_event_id
+from {{ ref('trait_readings') }}
+where false
+{% endfor %}

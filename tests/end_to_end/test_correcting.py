@@ -10,6 +10,7 @@ from tests.support.deployment import NO_TESTS
 
 MODELS = ["int_event_counts", "fct_sessions", "golden_profiles", "identity_merges"]
 MODELS += ["identity_progress", "traffic_bursts", "events_duplicated", "events_quarantined"]
+MODELS += ["segment_progress"]
 RUN = ["build", *NO_TESTS, "--select", *(f"+{model}" for model in MODELS)]
 TABLES = [
     "raw_messages",
@@ -21,6 +22,7 @@ TABLES = [
 TABLES += ["int_event_counts", "int_busy_minutes", "int_sessions", "fct_sessions", "data_clock"]
 TABLES += ["identifier_sets", "identifiers", "int_neighbourhoods", "identity_edges", "identity_map"]
 TABLES += ["identity_blocked", "dim_profiles", "profile_timeline", "golden_profiles"]
+TABLES += ["trait_readings", "segment_intervals"]
 ALLOWED = 1000  # events of a stream per minute, from seeds/traffic_rules.csv
 LOGGED = 60 + ALLOWED - 20 + 1
 # In the first one, cookie and account are swapped, and the event of a play is wrong.

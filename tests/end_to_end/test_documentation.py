@@ -7,7 +7,6 @@ import pytest
 
 from tests.support.deployment import ALL_ON, NO_TESTS
 from tideline.activation.ledger import PERSONAL, TABLES
-from tideline.declarations.exact import exact_rules
 from tideline.declarations.segments import read_segments, read_traits
 
 # The description of a column says what its name implies, such as the unit.
@@ -102,15 +101,16 @@ def test_each_declaration_describes_its_columns(described, comments):
         declared[("profile_attributes", trait.name)] = trait
         if trait.spec.sent_as:
             declared[("activation_audiences", trait.spec.sent_as)] = trait
-    rules, exact = exact_rules(read_segments(), read_traits(), "duckdb")
-    for each in exact:
-        declared[("trait_readings", each.trait.name)] = each.trait
-        declared[("trait_steps", each.trait.name)] = each.trait
-    assert rules and {key: comments[key] for key in declared} == {
+        if trait.spec.aggregate:
+            declared[("trait_readings", trait.name)] = trait
+    assert declared and {key: comments[key] for key in declared} == {
         key: " ".join(each.spec.description.split()) for key, each in declared.items()
     }
     ends = {
-        ("trait_readings", f"_ends_{each.trait.name}") for each in exact if each.trait.spec.until
+        ("trait_readings", f"{kind}_{trait.name}")
+        for trait in read_traits()
+        for kind in ("_ends", "_until")
+        if trait.spec.until
     }
     assert comments.keys() - described.keys() == declared.keys() | ends
 

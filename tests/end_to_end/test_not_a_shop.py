@@ -14,7 +14,7 @@ from tests.support.edited_project import edited_project
 from tideline.declarations.segments import read_segments, read_traits
 
 NO_SHOP = "{shop: false}"
-SWITCHED = ("--select", "key_features+", "feature_spine+", "profile_traits+", "trait_readings+")
+SWITCHED = ("--select", "key_features+", "feature_spine+", "trait_readings+")
 SWITCHED = (*SWITCHED, "segment_definitions+")  # these read the var
 FIRST_DAY = datetime(2026, 3, 1)
 OWN_SEGMENTS = """\

@@ -36,7 +36,7 @@ MUST_HAVE_ROWS = {
 }
 # Snowflake cannot slide `count_distinct` over time, so fewer rules have intervals there; and the
 # server cannot run a snapshot again, from which `segment_changes` follows.
-NOT_COMPARED = {"trait_readings", "trait_steps", "segment_changes"}
+NOT_COMPARED = {"segment_progress", "segment_changes"}
 COLUMNS_NOT_COMPARED = {
     "segments": {"without_intervals_because"},
     "segment_memberships": {"valid_from", "valid_until", "entered_event_id"},

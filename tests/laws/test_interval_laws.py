@@ -135,14 +135,14 @@ MUTANTS = {
         "and current row)",
     ),
     "a lapse is lost": (
-        r"null as event_number\s+from trait_readings\s+where",
-        "null as event_number from trait_readings where false and",
+        r"null as event_number\s+from readings\s+where",
+        "null as event_number from readings where false and",
     ),
-    "null is true": (r"\), false\) as s", "), true) as s"),
+    "null is true": (r"\), false\) as is_in", "), true) as is_in"),
     "a profile exists from its first counted event": (r"where\s+event_number = 1", "where false"),
-    "an interval ends with that of another segment": (
-        r"partition by changes.profile_id, changes.segment_name",
-        "partition by changes.profile_id",
+    "an interval ends with that of another person": (
+        r"lead\(happened_at\) over \(partition by profile_id order by happened_at\) as valid_to",
+        "lead(happened_at) over (order by happened_at) as valid_to",
     ),
     "no sum is null": (r"coalesce\(sum", "nullif(sum"),
     "an event of the time of its end counts": (

@@ -16,13 +16,14 @@ from tests.support.deployment import Deployment
 LOGS = 150
 START = datetime(2026, 3, 1, tzinfo=UTC)
 # Columns with the time of arrival, which differ between one load and several.
-BOOKKEEPING = {"landed_file", "landed_line", "landed_at", "judged_at", "updated_at"}
+BOOKKEEPING = {"landed_file", "landed_line", "landed_at", "judged_at", "updated_at", "revision"}
 BUILT = ["events_duplicated", "events_quarantined", "profile_features", "profile_traits"]
 BUILT += ["identity_blocked", "int_event_counts", "golden_profiles"]
+BUILT += ["identity_progress", "segment_progress"]  # both let the next run begin where this ends
 TABLES = ["int_events_deduplicated", "events_duplicated", "events_quarantined", "int_event_counts"]
 TABLES += ["fct_events", "int_sessions", "fct_sessions", "identity_edges", "identity_map"]
 TABLES += ["identity_blocked", "dim_profiles", "profile_features", "profile_traits"]
-TABLES += ["profile_attribute_values", "golden_profiles"]
+TABLES += ["profile_attribute_values", "golden_profiles", "trait_readings", "segment_intervals"]
 
 
 def instant(seconds):

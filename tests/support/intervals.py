@@ -6,24 +6,26 @@ from tests.support.random_traits import connected
 from tests.support.trait_reference import sql_of_model
 from tideline.declarations.segments import read_segments, read_traits
 
-MODELS = ("trait_readings", "trait_steps", "segment_intervals")
-
 
 def written(folder, content):
-    """The traits and segments of a declaration file, and the selects of the models."""
+    """The traits and segments of a declaration file, and the selects of the models: that of the
+    readings, and those of the intervals.
+    """
     path = folder / "models" / "segments" / "team" / "all.yml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(content, sort_keys=False))
-    places = ["intermediate/trait_readings", "intermediate/trait_steps", "segment_intervals"]
-    selects = [sql_of_model(place, folder) for place in places]
+    readings = sql_of_model("intermediate/trait_readings", folder)
+    selects = [readings, *sql_of_model("segment_intervals", folder).split(";\f")]
     return read_traits(folder), read_segments(folder), selects
 
 
 def built(selects, events, as_of):
     """The intervals of the select on a log, by profile and segment."""
     with connected(events, as_of) as con:
-        for model, sql in zip(MODELS, selects, strict=True):
-            con.execute(f"create table {model} as {sql}")
+        readings, *rules = selects
+        con.execute(f"create table trait_readings as {readings}")
+        together = " union all ".join(f"({each})" for each in rules)
+        con.execute(f"create table segment_intervals as {together}")
         rows = con.execute(
             "select profile_id, segment_name, valid_from, valid_to, entered_event_id, "
             "left_event_id from segment_intervals order by all"

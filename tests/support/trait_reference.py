@@ -8,7 +8,7 @@ from itertools import pairwise
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.rules import columns_of_rule, parse, value_of
 from tideline.declarations.segments import read_segments, read_traits
-from tideline.segments.preview import model_sql
+from tideline.segments.preview import model_sql, traits_sql
 
 # Properties of the plan by event: name and type.
 PLAN = {
@@ -20,11 +20,18 @@ PLAN = {
 
 def sql_of_model(model, folder):
     """The select of a model of `models/segments` for the declarations of a project folder."""
+    traits = read_traits(folder)
+    if model == "profile_traits":
+        return traits_sql(traits, plan_rows(), str)
+    return model_sql(model, traits, plan_rows(), str, read_segments(folder))
+
+
+def plan_rows():
+    """The rows of the plan as a seed has them."""
     rows = [(event, *each) for event, named in PLAN.items() for each in named.items()]
     rows += [(event, None, None) for event in PLAN]
     columns = ("event_name", "property", "property_type")
-    plan = [dict(zip(columns, row, strict=True)) for row in rows]
-    return model_sql(model, read_traits(folder), plan, str, read_segments(folder))
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 parsed = cache(parse)

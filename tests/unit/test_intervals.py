@@ -188,10 +188,10 @@ def test_an_event_at_the_data_clock_is_not_seen(tmp_path):
 
 
 MUTANTS = {
-    "an event that the rule does not count tips it": (
-        "trait_readings.event_number = 1",
-        "true",
-        "an event that the rule does not count tips nothing",
+    "an event that does not count yet tips it": (
+        r"case when .* then event_id end",
+        "event_id",
+        "an event waits",
     ),
     "an event that ends others is no instant": (
         "or _ends_t is not null",

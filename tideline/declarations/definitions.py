@@ -12,11 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from tideline.declarations.compiled import exact_dicts
 from tideline.declarations.rules import columns_of_rule, parse, sql_of
-from tideline.declarations.segments import Declared, label_parts
+from tideline.declarations.segments import PROJECT, Declared, label_parts
 
 OF_PEOPLE = ("name", "description", "sent_as")  # keys of a trait that do not change its values
 RULES = ("where", "formula")
+# The SQL that computes readings of traits and intervals of rules.
+CODE = ("macros/cross_db", "macros/segments", "models/segments/intermediate", "models/segments")
 
 
 def needed(segment: Declared, traits: Iterable[Declared]) -> list[Declared]:
@@ -42,6 +45,27 @@ def definitions(segments: Sequence[Declared], traits: Sequence[Declared]) -> lis
             version = hashlib.sha256(text.encode()).hexdigest()[:16]
             found.append({"name": each.name, "version": version, "definition": text})
     return found
+
+
+def readings_version(
+    segments: Sequence[Declared], traits: Sequence[Declared], dialect: str, others: Any
+) -> str:
+    """A hash of all that decides what traits read from events and when rules hold.
+
+    `others` are further values, such as the tracking plan. The code counts as well, so that an
+    upgrade computes everybody anew.
+    """
+    found = {
+        "rules": exact_dicts(segments, traits, dialect)["rules"],
+        "traits": [[each.name, _trait(asdict(each.spec))] for each in traits],
+        "others": others,
+    }
+    text = json.dumps(found, ensure_ascii=False, sort_keys=True, default=str)
+    digest = hashlib.sha256(text.encode())
+    for folder in CODE:
+        for path in sorted((PROJECT / folder).rglob("*.sql")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _definition(segment: Declared, traits: Sequence[Declared]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tideline.declarations.formulas import formulas_of, replaced
-from tideline.declarations.operations import Call, Column, Node
+from tideline.declarations.operations import Call, Column, Node, Value
 from tideline.declarations.rules import columns_of_rule, parse, sql_of, value_of
 from tideline.declarations.segments import SINCE, Declared
 
@@ -31,6 +31,8 @@ AGGREGATES = {
     "snowflake": _EVERYWHERE,
     "duckdb": _EVERYWHERE | {"count_distinct", "first", "last"},
 }
+# The values of aggregates over no event; the others are null.
+EMPTY: dict[str, Value] = {"count": 0, "count_distinct": 0, "sum": 0, "exists": False}
 COMPARISONS = ("<", "<=", ">", ">=", "=", "<>", "between", "in", "is null")
 
 
@@ -51,15 +53,18 @@ class ExactTrait:
 
 @dataclass(frozen=True)
 class ExactRule:
-    """The rule of a segment as SQL over `trait_steps`.
+    """The rule of a segment as SQL over the values of its `traits` at an instant.
 
     `events` are the columns of `trait_readings` that are not null where an event changes it at
-    once. `because` says why it has no intervals; then the others are empty.
+    once. `is_of_nothing` tells whether it holds for somebody with no event that a trait counts.
+    `because` says why it has no intervals; then the others are empty.
     """
 
     segment: Declared
     sql: str = ""
+    traits: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
+    is_of_nothing: bool = False
     because: str | None = None
 
 
@@ -85,7 +90,9 @@ def exact_rules(
         sql = sql_of(tree, dialect, lambda name: _column(by_name[name]))
         at_once = [name for name in names if not used[name].start]
         ends = [f"_ends_{name}" for name in names if by_name[name].spec.until]
-        rules.append(ExactRule(segment, sql, (*at_once, *ends)))
+        nothing = {name: EMPTY.get(by_name[name].spec.aggregate) for name in names}
+        is_of_nothing = value_of(tree, nothing) is True
+        rules.append(ExactRule(segment, sql, names, (*at_once, *ends), is_of_nothing))
     order = {name: place for place, name in enumerate(by_name)}
     return rules, sorted(used.values(), key=lambda each: order[each.trait.name])
 
@@ -184,7 +191,7 @@ def _microseconds(text: str | None) -> int | None:
 
 
 def _column(trait: Declared) -> str:
-    """A column of `trait_steps` as the value of its trait."""
+    """The value of a trait, from what decides it at an instant."""
     unit = UNITS.get(trait.spec.aggregate)
     if unit is None:
         return trait.name

@@ -35,6 +35,7 @@ UPGRADE = "docs/how-to/upgrade-a-warehouse.md"
 OTHER_ATTRIBUTES = frozenset(
     {"profile_id", "as_of", "is_known", "persona_id", "persona_name"}
     | {"event_id", "event_name", "event_number", "occurred_at", "properties", "happened_at"}
+    | {"revision"}
 )
 OTHER_COLUMNS = frozenset({"profile_id", "as_of", "primary_segment", "happened_at"})
 NUMBERS = (

@@ -12,7 +12,7 @@ from tideline.declarations.formulas import KINDS_OF_AGGREGATES, formulas_of
 from tideline.declarations.operations import Kind
 from tideline.declarations.rules import kind_of
 from tideline.declarations.segments import Declared
-from tideline.segments.preview import model_sql, plan_rows
+from tideline.segments.preview import plan_rows, traits_sql
 from tideline.text import counted, listed
 from tideline.warehouse.errors import DeclarationError
 
@@ -47,12 +47,12 @@ def check(project: Path, segments: Sequence[Declared], traits: Sequence[Declared
 def wrong_traits(traits: Sequence[Declared], plan: Sequence[dict[str, str]]) -> Iterator[str]:
     """The first problem of each trait; formulas are checked only together with all traits."""
     try:
-        model_sql("profile_traits", traits, plan, str)
+        traits_sql(traits, plan, str)
     except DeclarationError as of_all:
         found = []
         for each in traits:
             try:
-                model_sql("profile_traits", [each] if each.spec.aggregate else [], plan, str)
+                traits_sql([each] if each.spec.aggregate else [], plan, str)
             except DeclarationError as error:
                 found.append(str(error))
         yield from found or [str(of_all)]

@@ -91,11 +91,30 @@ def model_sql(
         declarations=lambda: functions,
         ref=lambda name: plan if name == "tracking_plan" else place(name),
         var=Vars(vars_of(PROJECT)),
+        config=lambda **_: "",
+        revisions_are_kept=lambda: False,
+        revision_in=lambda name: 0,
     )
     try:
         return macros.model(f"segments/{model}.sql")
     except MacroError as error:
         raise DeclarationError(str(error)) from None
+
+
+def traits_sql(
+    traits: Sequence[Declared], plan: Sequence[dict[str, str]], place: Callable[[str], str]
+) -> str:
+    """The select of `profile_traits` on the events, without stored readings of traits.
+
+    Raises DeclarationError for a trait that a build would refuse.
+    """
+    readings = f"({model_sql('intermediate/trait_readings', traits, plan, place)})"
+    return model_sql(
+        "profile_traits",
+        traits,
+        plan,
+        lambda name: readings if name == "trait_readings" else place(name),
+    )
 
 
 def preview(
@@ -160,7 +179,7 @@ def _attributes(
         new = "".join(f", traits.{each.name}" for each in traits)
         select = (
             f"select {', '.join(kept)}{new} from {place} as attributes "
-            f"join ({model_sql('profile_traits', traits, plan, warehouse.table)}) as traits "
+            f"join ({traits_sql(traits, plan, warehouse.table)}) as traits "
             "on attributes.profile_id = traits.profile_id"
         )
     warehouse.execute(f"create or replace temp table _attributes as {select}")

@@ -7,11 +7,13 @@
     'model.tideline.int_neighbourhoods', 'model.tideline.int_reached_identifiers',
     'model.tideline.identity_blocked', 'model.tideline.identity_components',
     'model.tideline.identity_map', 'model.tideline.dim_profiles',
+    'model.tideline.profile_revisions',
 ] %}
 {% set left_out = steps | reject('in', selected_resources) | list %}
 {% set watermark = identity_watermark() %}
 
 -- depends_on: {{ ref('identity_blocked') }}, {{ ref('dim_profiles') }}
+-- depends_on: {{ ref('profile_revisions') }}
 with busy_minutes as (
 
     select max(updated_at) as updated_at from {{ ref('int_busy_minutes') }}

@@ -1,7 +1,10 @@
-{# What each trait of a rule with intervals reads from each event; properties are parsed once. #}
-{% set plan = seed_rows(ref('tracking_plan'), ['event_name', 'property', 'property_type']) %}
-{% set traits = exact_declarations().traits %}
+{# What each trait reads from each event; properties are parsed here, once. #}
+{{ config(materialized='incremental', incremental_strategy='revised') }}
 
+{% set plan = trait_plan() %}
+{% set traits = event_traits() %}
+
+-- depends_on: {{ ref('profile_revisions') }}
 with events as (
 
     select
@@ -19,7 +22,10 @@ with events as (
         ) as event_number
     from {{ ref('profile_timeline') }} as profile_timeline
     cross join {{ ref('data_clock') }} as data_clock
-    where profile_timeline.occurred_at < data_clock.as_of
+    where
+        profile_timeline.occurred_at < data_clock.as_of
+        {{ 'and profile_timeline.profile_id in (' ~ revised_profiles() ~ ')'
+            if revisions_are_kept() }}
 
 ),
 
@@ -33,21 +39,19 @@ readings as (
         case
             when {{ is_event(trait.place, trait.spec.until, plan) }} then 1
         end as _ends_{{ trait.name }},
+        {# Null if no event has ended the counting of this one. #}
+        _until_{{ trait.name }},
         {% endif %}
         {% endfor %}
         profile_id,
         event_id,
         occurred_at,
-        event_number
+        event_number,
+        cast({{ revision_in('profile_revisions') }} as bigint) as revision
     from ordered_events
 
 )
 
 {# The first event of a profile is kept also if no trait counts it: from it on there is somebody. #}
 select * from readings
-where
-    event_number = 1
-    {% for trait in traits %}
-    or {{ trait.name }} is not null
-    {{ 'or _ends_' ~ trait.name ~ ' is not null' if trait.spec.until }}
-    {% endfor %}
+where {{ any_of(traits | map(attribute='name') | list + ends_of(traits), ['event_number = 1']) }}

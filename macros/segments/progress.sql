@@ -1,0 +1,129 @@
+{#-
+    The revision of profiles (`profile_revisions`) up to which readings and intervals are complete;
+    `none` if all must be computed: in the first run, or after an edit of a declaration, the plan or
+    the code. `segment_progress` is written last, so that the next run makes up for an interrupted
+    one.
+-#}
+{% macro revision_watermark() %}
+    {%- if not execute -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- for name in [
+        'profile_revisions', 'trait_readings', 'segment_intervals', 'segment_progress'
+    ] -%}
+        {%- if not load_relation(relation_of(name)) -%}
+            {{ return(none) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- set query -%}
+        select revision from {{ relation_of('segment_progress') }}
+        where
+            version = '{{ readings_version() }}'
+            and revision <= (
+                select max(revisions.revision) from {{ relation_of('profile_revisions') }} as revisions
+            )
+    {%- endset -%}
+    {%- set found = run_query(query).rows -%}
+    {{ return(found[0][0] if found else none) }}
+{% endmacro %}
+
+{#- Hash of all that decides what traits read from events and when rules hold. -#}
+{% macro readings_version() %}
+    {{ return(declarations().readings_version(
+        var('shop'),
+        target.type,
+        [
+            trait_plan(),
+            event_fields(),
+            var('as_of'),
+        ],
+    )) }}
+{% endmacro %}
+
+{#- The rows of the tracking plan that traits read: event, property and type. -#}
+{% macro trait_plan() %}
+    {{ return(seed_rows(ref('tracking_plan'), ['event_name', 'property', 'property_type'])) }}
+{% endmacro %}
+
+{#- The latest revision in a table with `revision`; 0 if there is none. -#}
+{% macro revision_in(name) %}
+    {%- if not execute or not load_relation(relation_of(name)) -%}
+        {{ return(0) }}
+    {%- endif -%}
+    {{ return(run_query('select max(revision) from ' ~ relation_of(name)).rows[0][0] or 0) }}
+{% endmacro %}
+
+{#- The number of this run of identity: above all that a later model may have seen. -#}
+{% macro next_revision() %}
+    {{ return([revision_in('profile_revisions'), revision_in('segment_progress')] | max + 1) }}
+{% endmacro %}
+
+{#- Whether a model with the strategy `revised` keeps the rows of profiles without a revision. -#}
+{% macro revisions_are_kept() %}
+    {{ return(execute and not should_full_refresh()) }}
+{% endmacro %}
+
+{#- The profiles that must be computed again, as a select, if others are kept. -#}
+{% macro revised_profiles() %}
+    select revisions.profile_id from {{ relation_of('profile_revisions') }} as revisions
+    where revisions.revision > {{ revision_watermark() }}
+{% endmacro %}
+
+{#
+    The incremental strategy `revised`: replaces the rows of the profiles that identity has resolved
+    again since `segment_progress`, also if they have no new rows or have ended.
+#}
+{% macro get_incremental_revised_sql(arguments) %}
+    {%- set target, columns = arguments.target_relation, get_quoted_csv(
+        arguments.dest_columns | map(attribute='name')
+    ) -%}
+    {%- set statements -%}
+        delete from {{ target }}
+        where
+            profile_id in ({{ revised_profiles() }})
+            or profile_id not in (
+                select known.profile_id from {{ relation_of('profile_revisions') }} as known
+            );
+
+        insert into {{ target }} ({{ columns }})
+        select {{ columns }} from {{ arguments.temp_relation }}
+    {%- endset -%}
+    {{ return(in_transaction(statements)) }}
+{% endmacro %}
+
+{#
+    Overrides dbt's own: a model with the strategy `revised` is written anew if nothing of it may
+    stay.
+#}
+{% macro should_full_refresh() %}
+    {%- set configured = config.get('full_refresh') -%}
+    {%- set is_asked = flags.FULL_REFRESH if configured is none else configured -%}
+    {%- set is_revised = config.get('incremental_strategy') == 'revised' -%}
+    {{ return(is_asked or (is_revised and revision_watermark() is none)) }}
+{% endmacro %}
+
+{#- Divides the selects of a model. A form feed is in no declaration, so in none of its texts. -#}
+{% macro next_select() %}{{ return(';\f') }}{% endmacro %}
+
+{#
+    An incremental model of several selects, divided by `next_select`, which are written one after
+    the other: so memory holds the work of one, and no statement is too large for the warehouse.
+#}
+{% materialization selects, default %}
+    {%- set rows = components_table('rows') -%}
+    {%- for select in compiled_code.split(next_select()) -%}
+        {%- if loop.first -%}
+            {%- do run_query(components_write(rows, select)) -%}
+        {%- else -%}
+            {%- do run_query('insert into ' ~ rows ~ ' ' ~ select) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {#- From here on dbt handles hooks, grants, docs and the swap as for any incremental model. -#}
+    {%- set found = 'select * from ' ~ rows -%}
+    {%- do context.update({'compiled_code': found, 'sql': found}) -%}
+    {%- set name = 'materialization_incremental_' -%}
+    {%- set write = context.get(name ~ adapter.type()) or context[name ~ 'default'] -%}
+    {%- set relations = write() -%}
+    {%- do run_query('drop table ' ~ rows) -%}
+    {{ return(relations) }}
+{% endmaterialization %}
