@@ -32,7 +32,7 @@
             {%- do found.update({trait.name: trait.spec.description}) -%}
             {%- if trait.spec.until -%}
                 {%- do found.update({
-                    '_ends_' ~ trait.name: '1 if the event ends the counting of ' ~ trait.name ~ '.',
+                    '_ends_' ~ trait.name: '1 if it ends the counting of ' ~ trait.name ~ '.',
                     '_until_' ~ trait.name: 'When the counting of this event for ' ~ trait.name
                         ~ ' ends (UTC).',
                 }) -%}

@@ -19,9 +19,7 @@
         select revision from {{ relation_of('segment_progress') }}
         where
             version = '{{ readings_version() }}'
-            and revision <= (
-                select max(revisions.revision) from {{ relation_of('profile_revisions') }} as revisions
-            )
+            and revision <= {{ revision_in('profile_revisions') }}
     {%- endset -%}
     {%- set found = run_query(query).rows -%}
     {{ return(found[0][0] if found else none) }}

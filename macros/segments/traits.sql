@@ -11,16 +11,9 @@
     {{ return(declared_traits() | selectattr('spec.aggregate') | list) }}
 {% endmacro %}
 
-{#-
-    These traits, as columns of a grouped select over the relation of CTE `counters`, which has the
-    columns of `trait_readings`, `as_of` and those of `trait_counters`.
-    docs/how-to/add-a-segment.md lists the keys of a trait.
--#}
-{% macro trait_columns() %}
-{%- for trait in event_traits() %}
-    {{ trait_expression(trait, trait.name ~ '_met') | trim | indent(4) }}
-    as {{ trait.name }},
-{% endfor -%}
+{#- The traits with this aggregate. -#}
+{% macro traits_of(aggregate) %}
+    {{ return(event_traits() | selectattr('spec.aggregate', 'equalto', aggregate) | list) }}
 {% endmacro %}
 
 {#- The traits that are computed from other traits, as columns over those. -#}
@@ -32,35 +25,10 @@
 {% endmacro %}
 
 {#-
-    What an aggregate needs to know about each event, as a window over the events of the profile.
-
-    `most_frequent`: how often the event's value has occurred. A tie then goes to the last value.
-
-    `streak`: the days without such an event since the event's day, until the data clock. In an
-    unbroken row of days this is the same for all: 0 if it ends today, 1 if yesterday.
+    One trait as an aggregate expression over its readings. Numbers are rounded to six digits so
+    that summation order cannot change results.
 -#}
-{% macro trait_counters() %}
-{%- for trait in event_traits() -%}
-    {%- if trait.spec.aggregate == 'most_frequent' -%}
-    ,
-    count({{ counted_value(trait) }}) over (
-        partition by profile_id, {{ trait.name }}
-    ) as {{ trait.name }}_met
-    {%- elif trait.spec.aggregate == 'streak' -%}
-    ,
-    {{ dbt.datediff('occurred_at', 'as_of', 'day') }} + 1 - dense_rank() over (
-        partition by profile_id, {{ counted_value(trait) }} is null
-        order by cast(occurred_at as date) desc
-    ) as {{ trait.name }}_met
-    {%- endif -%}
-{%- endfor -%}
-{% endmacro %}
-
-{#-
-    One trait as an aggregate expression; `counter` is its column of `trait_counters`. Numbers are
-    rounded to six digits so that summation order cannot change results.
--#}
-{% macro trait_expression(trait, counter) %}
+{% macro trait_expression(trait) %}
     {%- set aggregate, value = trait.spec.aggregate, counted_value(trait) -%}
     {%- set numeric = {'average': 'avg', 'min': 'min', 'max': 'max'} -%}
     {%- if aggregate == 'count' -%}
@@ -76,25 +44,8 @@
     {%- elif aggregate in ['days_since', 'minutes_since'] -%}
         cast({{ dbt.datediff('max(' ~ value ~ ')', 'max(as_of)', 'microsecond') }} as double)
         / {{ 86400000000 if aggregate == 'days_since' else 60000000 }}
-    {%- elif aggregate == 'streak' -%}
-        case min(case when {{ value }} is not null then {{ counter }} end)
-            {%- for days in [0, 1] %}
-            when {{ days }} then count(
-                distinct case
-                    when {{ value }} is not null and {{ counter }} = {{ days }}
-                        then cast(occurred_at as date)
-                end
-            )
-            {%- endfor %}
-            else 0
-        end
     {%- elif aggregate in ['first_at', 'last_at'] -%}
         {{ 'min' if aggregate == 'first_at' else 'max' }}({{ value }})
-    {%- elif aggregate == 'most_frequent' -%}
-        max_by(
-            {{ trait.name }},
-            case when {{ value }} is not null then {{ counter }} * 1000000000 + event_number end
-        )
     {%- else -%}
         {{ 'min_by' if aggregate == 'first' else 'max_by' }}(
             {{ trait.name }}, case when {{ value }} is not null then event_number end

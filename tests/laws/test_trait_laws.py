@@ -117,10 +117,10 @@ MUTANTS = {
         "order by profile_timeline.occurred_at, profile_timeline.event_id desc",
     ),
     "no sum is null": ("coalesce(sum(", "nullif(sum("),
-    "a streak that ended before yesterday": ("when 1 then count(", "when 2 then count("),
-    "a streak counts events": ("cast(occurred_at as date)\n", "occurred_at\n"),
+    "a streak that ended before yesterday": ("days_without in (0, 1)", "days_without in (0, 2)"),
+    "a streak counts events": ("select distinct", "select"),
     "time since in whole days": ("date_diff('microsecond'", "86400000000 * date_diff('day'"),
-    "the most frequent value is the last": ("_met * 1000000000", "_met * 0"),
+    "the most frequent value is the last": ("event_count * 1000000000", "event_count * 0"),
     "division by zero": ("nullif(", "coalesce("),
     "an event of the time of its end counts": (
         "between current row and unbounded following",

@@ -75,10 +75,12 @@ def model_sql(
     plan: Sequence[dict[str, str]],
     place: Callable[[str], str],
     segments: Sequence[Declared] = (),
+    **names: object,
 ) -> str:
     """The select of a model of `models/segments`; `place` gives the place of a table.
 
-    Raises DeclarationError for a declaration that a build would refuse.
+    `names` are further names for Jinja. Raises DeclarationError for a declaration that a build
+    would refuse.
     """
     functions = SimpleNamespace(
         traits=lambda has_shop: dicts_of(traits),
@@ -91,9 +93,12 @@ def model_sql(
         declarations=lambda: functions,
         ref=lambda name: plan if name == "tracking_plan" else place(name),
         var=Vars(vars_of(PROJECT)),
-        config=lambda **_: "",
-        revisions_are_kept=lambda: False,
-        revision_in=lambda name: 0,
+        **{
+            "config": lambda **_: "",
+            "revisions_are_kept": lambda: False,
+            "revision_in": lambda name: 0,
+            **names,
+        },
     )
     try:
         return macros.model(f"segments/{model}.sql")
