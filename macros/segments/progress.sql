@@ -61,6 +61,17 @@
     {{ return(execute and not should_full_refresh()) }}
 {% endmacro %}
 
+{#-
+    Before a model is written anew, also by a run of it alone: what it held is no longer what
+    `segment_progress` says, until a run has written all steps.
+#}
+{% macro without_progress() %}
+    {%- set progress = relation_of('segment_progress') -%}
+    {%- if execute and not revisions_are_kept() and load_relation(progress) -%}
+        delete from {{ progress }}
+    {%- endif -%}
+{% endmacro %}
+
 {#- The profiles that must be computed again, as a select, if others are kept. -#}
 {% macro revised_profiles() %}
     select revisions.profile_id from {{ relation_of('profile_revisions') }} as revisions

@@ -4,7 +4,13 @@
     count; both are instants here. Each rule has its own instants and a select of its own, so that
     its cost does not depend on how many other rules there are.
 #}
-{{ config(materialized='selects', incremental_strategy='revised') }}
+{{
+    config(
+        materialized='selects',
+        incremental_strategy='revised',
+        pre_hook='{{ without_progress() }}',
+    )
+}}
 
 {% set exact = exact_declarations() %}
 {# `readings_version` reads the plan, which dbt sees only here. #}

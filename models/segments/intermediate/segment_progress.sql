@@ -2,10 +2,7 @@
     Built last. A run that skips one of the steps does not advance: the next run begins where the
     last complete one ended.
 #}
-{% set steps = [
-    'model.tideline.profile_revisions', 'model.tideline.trait_readings',
-    'model.tideline.segment_intervals',
-] %}
+{% set steps = ['model.tideline.trait_readings', 'model.tideline.segment_intervals'] %}
 {% set left_out = steps | reject('in', selected_resources) | list %}
 {# `readings_version` reads the plan, which dbt sees only here. #}
 {% set _ = trait_plan() %}

@@ -1,5 +1,11 @@
 {# What each trait reads from each event; properties are parsed here, once. #}
-{{ config(materialized='incremental', incremental_strategy='revised') }}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='revised',
+        pre_hook='{{ without_progress() }}',
+    )
+}}
 
 {% set plan = trait_plan() %}
 {% set traits = event_traits() %}
