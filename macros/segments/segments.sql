@@ -69,5 +69,5 @@
 
 {#- The last sentence of an error about an unknown column if the shop is turned off. -#}
 {% macro shop_hint() -%}
-    {{ return('' if var('shop') else '. The var shop is false: the traits of the shop are off') }}
+    {{ return('' if var('shop') else '. The var shop is false: the traits and segments of the shop are off') }}
 {%- endmacro %}

@@ -213,6 +213,8 @@ def test_a_wrong_part_of_another_segment_is_told_at_that_segment(tmp_path):
     segments = declare(tmp_path, READER | {"when": "loans > 1 and not latest"}, wrong)
     with pytest.raises(DeclarationError, match="unknown column `latest`; did you mean `late`"):
         segment_sql(segments["reader"].rule, {"loans": "bigint"}, "duckdb")
+    with pytest.raises(DeclarationError, match="`reader` is a segment and a column of"):
+        segment_sql(declare(tmp_path, READER, LATE)["late"].rule, {"reader": "text"}, "duckdb")
     segments = declare(tmp_path, READER | {"when": "late + 1 > 1"}, wrong)
     with pytest.raises(DeclarationError, match="needs a number, but `late` is a boolean"):
         segment_sql(segments["reader"].rule, {"loans": "bigint"}, "duckdb")

@@ -66,8 +66,14 @@ def segment_sql(rule: Rule, types: Mapping[str, str] | None, dialect: str, hint:
     `hint` follows an unknown column.
     """
     if types is not None:
-        kinds = kinds_of(types) | dict.fromkeys(rule.names, BOOLEAN)
+        columns = kinds_of(types)
+        kinds = columns | dict.fromkeys(rule.names, BOOLEAN)
         for each in rule.parts():
+            if both := [name for name in each.reads if name in columns]:
+                raise DeclarationError(
+                    f"{each.place}: `when`: `{both[0]}` is a segment and a column of "
+                    "`profile_attributes`; give one another name"
+                )
             _check(f"{each.place}: `when`", each.written, kinds, hint)
     return sql_of(rule.tree, dialect)
 

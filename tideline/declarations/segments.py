@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from tideline.declarations.extended import Item, specs_of
 from tideline.declarations.files import (
     FOLDER,
     columns_of,
@@ -22,10 +23,10 @@ from tideline.declarations.files import (
     read_declarations,
 )
 from tideline.declarations.formulas import formulas_of
-from tideline.declarations.operations import Call, Kind
+from tideline.declarations.operations import Kind
 from tideline.declarations.reading import read_block
 from tideline.declarations.rules import NAME, RuleError, is_control, parse
-from tideline.declarations.whole import check_life, with_rules
+from tideline.declarations.whole import with_rules
 from tideline.text import nearest, shown
 from tideline.warehouse.errors import DeclarationError
 
@@ -234,9 +235,10 @@ class Segment:
     - `label`: the text that people read; a column in braces is filled in per profile.
     - `when`: the condition over the columns of `profile_attributes`.
     - `owner`: the team that is responsible for it; without it, the owner of the file.
-    - `priority`: its place among the segments of its owner; 1 is first, and all are different.
-    - `extends`: a segment whose rule must hold too; its owner, creative and tags are those of this
-      one, if this one has none.
+    - `priority`: its place among the segments of its owner, and of its exclusive group; 1 is first,
+      and all are different.
+    - `extends`: a segment whose rule must hold too; it gives its owner, creative and tags, where
+      none are stated.
     - `exclusive`: a group of segments; of those whose rules hold, only the first by priority has
       the profile as a member.
     - `creative`: what a message to its members shows.
@@ -289,22 +291,6 @@ class Declared:
         return str(self.spec.name)
 
 
-@dataclass(frozen=True)
-class Item:
-    """An item of a list of declarations, as read from YAML, with the owner of its file."""
-
-    key: str  # of the list
-    values: dict[Any, Any]
-    is_of_shop: bool
-    file: str
-    place: str
-
-    @property
-    def name(self) -> str:
-        """The name of a trait or segment."""
-        return str(self.values["name"]).strip()
-
-
 KINDS: dict[str, type] = {"traits": Trait, "segments": Segment}  # by the key of a file's list
 OF_FILE = ("owner", "shop", *KINDS)
 
@@ -353,7 +339,8 @@ def _read(project: Path) -> dict[str, list[Declared]]:
         for path in declaration_files(project)
         for item in _of_file(path, str(path.relative_to(project)))
     ]
-    for key, each in _declared(items):
+    for item, spec in specs_of(items, _spec):
+        key, each = item.key, Declared(spec, item.is_of_shop, item.file, item.place)
         is_score = key == "traits" and each.name.endswith("_score")
         if each.name in taken[key] or is_score:
             raise DeclarationError(f"{each.place} has the name of another column; give it another")
@@ -364,68 +351,6 @@ def _read(project: Path) -> dict[str, list[Declared]]:
             )
         found[key][each.name] = each
     return {key: list(named.values()) for key, named in found.items()}
-
-
-def _declared(items: Sequence[Item]) -> Iterator[tuple[str, Declared]]:
-    """The items of files as declarations, those that extend a segment with what it gives them."""
-    segments = {item.name: item for item in reversed(items) if item.key == "segments"}
-    known: dict[str, Segment] = {}
-    for item in items:
-        spec = _segment(item, segments, known) if item.key == "segments" else _spec(item)
-        yield item.key, Declared(spec, item.is_of_shop, item.file, item.place)
-
-
-def _segment(item: Item, segments: Mapping[str, Item], known: dict[str, Segment]) -> Segment:
-    """The keys of a segment, with those that it has from the segment that it extends; `known` has
-    those of other places.
-    """
-    chain = {item.name: item}
-    while item.place not in known and (base := _base(item, segments)) is not None:
-        if base.name in chain:
-            circle = " → ".join([*[*chain][[*chain].index(base.name) :], base.name])
-            raise DeclarationError(f"{item.place}: `extends` refers to itself: {circle}")
-        chain[base.name] = item = base
-    given = None
-    for each in reversed(chain.values()):
-        given = known[each.place] = known.get(each.place) or _extended(each, given)
-    return known[next(iter(chain.values())).place]
-
-
-def _base(item: Item, segments: Mapping[str, Item]) -> Item | None:
-    """The segment that one extends; none also if that is no name, which is refused later."""
-    extends = item.values.get("extends")
-    if not isinstance(extends, str):
-        return None
-    if (base := segments.get(extends.strip())) is None:
-        raise DeclarationError(
-            f"{item.place}: `extends` names no segment, but `{shown(extends)}`; "
-            f"{nearest(extends, segments)}"
-        )
-    return base
-
-
-def _extended(item: Item, given: Segment | None) -> Segment:
-    """The keys of a segment that extends another one, or none."""
-    if given is None:
-        return _spec(item)
-    inherited = {"owner": given.owner, "creative": given.creative, "tags": [*given.tags]}
-    spec: Segment = _spec(replace(item, values=inherited | item.values))
-    check_life(item.place, spec, given, "`extends` names the segment")
-    try:
-        return replace(spec, when=_joined(given.when, spec.when))
-    except ValueError as error:
-        said = f"{item.place}: with the segments that it extends, {error}"
-        raise DeclarationError(said) from None
-
-
-def _joined(*rules: str) -> str:
-    """The rule that all of these rules hold."""
-    return " and ".join(f"({rule})" if _is_choice(rule) else rule for rule in rules)
-
-
-def _is_choice(rule: str) -> bool:
-    tree = parse(rule)
-    return isinstance(tree, Call) and tree.operation == "or"
 
 
 def _of_file(path: Path, file: str) -> Iterator[Item]:
