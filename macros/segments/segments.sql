@@ -69,5 +69,6 @@
 
 {#- The last sentence of an error about an unknown column if the shop is turned off. -#}
 {% macro shop_hint() -%}
-    {{ return('' if var('shop') else '. The var shop is false: the traits and segments of the shop are off') }}
+    {%- set off = 'The var shop is false: the traits and segments of the shop are off' -%}
+    {{ return('' if var('shop') else '. ' ~ off) }}
 {%- endmacro %}
