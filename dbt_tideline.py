@@ -23,10 +23,12 @@ from tideline.declarations.compiled import (
     label_sql,
     rule_columns,
     rule_sql,
+    segment_sql,
     text_sql,
 )
 from tideline.declarations.definitions import definitions as versions_of
 from tideline.declarations.definitions import readings_version as version_of
+from tideline.declarations.files import golden_attributes
 from tideline.declarations.rules import RuleError
 from tideline.declarations.segments import read_segments, read_traits
 from tideline.warehouse.errors import DeclarationError
@@ -43,7 +45,7 @@ def traits(has_shop: bool) -> list[dict[str, Any]]:
 
 
 def segments(has_shop: bool) -> list[dict[str, Any]]:
-    """The segments of the project as dicts of name, spec, is_of_shop, file and place."""
+    """The segments of the project as dicts of name, spec, is_of_shop, file, place and rule."""
     return dicts_of(read_segments(_project(), has_shop))
 
 
@@ -71,6 +73,11 @@ def readings_version(has_shop: bool, dialect: str, others: Any) -> str:
     return version_of(segments, traits, dialect, others)
 
 
+def golden() -> list[str]:
+    """The attributes of golden profiles that rules and labels may read."""
+    return golden_attributes(_project())
+
+
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a function so that dbt shows its errors with the model."""
 
@@ -93,8 +100,10 @@ FUNCTIONS = {
         exact,
         definitions,
         readings_version,
+        golden,
         rule_columns,
         rule_sql,
+        segment_sql,
         label_sql,
         text_sql,
     )

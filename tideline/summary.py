@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tideline.declarations.unreachable import Attribute, sentences, without_members
+from tideline.segments.why import built_rules
 from tideline.text import counted, shown, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import Warehouse, open_warehouse
@@ -41,10 +42,6 @@ STAGES = {
     "profiles": "select count(*) from {dim_profiles}",
     "memberships": "select count(*) from {segment_memberships}",
 }
-RULES = """
-    select segment_name, rule from {segments} where lifecycle = 'live'
-    order by priority, segment_name
-"""
 
 
 class _Tables(dict):
@@ -128,7 +125,7 @@ def in_words(rule: str) -> str:
 
 def unreachable(warehouse: Warehouse) -> list[str]:
     """A line per missing event because of which segments have no members."""
-    rules = dict(rows_of(warehouse, RULES))
+    rules = {name: each.tree for name, each in built_rules(warehouse).items()}
     accepted = [
         name for (name,) in rows_of(warehouse, "select distinct event_name from {fct_events}")
     ]
@@ -138,7 +135,7 @@ def unreachable(warehouse: Warehouse) -> list[str]:
 
 def without_scores(warehouse: Warehouse) -> list[str]:
     """A line per model without scores whose score a segment needs."""
-    rules = dict(rows_of(warehouse, RULES))
+    rules = {name: each.tree for name, each in built_rules(warehouse).items()}
     models = rows_of(
         warehouse,
         "select model_name from {model_declarations} where model_name not in "

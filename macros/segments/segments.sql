@@ -1,6 +1,6 @@
 {#-
-    The declared segments as a list of {name, spec, is_of_shop, file, place}; those of the shop only
-    if the var `shop` is true. Empty while dbt only parses.
+    The declared segments as a list of {name, spec, is_of_shop, file, place, rule}; those of the
+    shop only if the var `shop` is true. Empty while dbt only parses.
 -#}
 {% macro declared_segments() %}
     {{ return(declarations().segments(var('shop')) if execute else []) }}
@@ -9,6 +9,11 @@
 {#- The segments that may have members, by place; the others are a draft or retired. -#}
 {% macro live_segments() %}
     {{ return(declared_segments() | selectattr('spec.lifecycle', 'equalto', 'live') | list) }}
+{% endmacro %}
+
+{#- The attributes of golden profiles that rules and labels may read; empty while dbt parses. -#}
+{% macro golden_attributes() %}
+    {{ return(declarations().golden() if execute else []) }}
 {% endmacro %}
 
 {#- The versions of the live segments as a list of {name, version, definition}. -#}
@@ -22,9 +27,7 @@
 -#}
 {% macro segment_condition(segment, types) %}
     {%- do label_expression(segment, types) -%}
-    {{ return(declarations().rule_sql(
-        segment.place ~ ': `when`', segment.spec.when, types, target.type, hint=shop_hint()
-    )) }}
+    {{ return(declarations().segment_sql(segment.rule, types, target.type, hint=shop_hint())) }}
 {% endmacro %}
 
 {#- The label of a segment, such as `New prospect – {top_category}`, as an SQL text expression. -#}
@@ -39,7 +42,7 @@
     parses and before `relation`, that of `profile_attributes`, is built.
 -#}
 {% macro rule_values(segment, relation) %}
-    {%- set names = declarations().rule_columns(segment.spec.when) -%}
+    {%- set names = declarations().rule_columns(segment.rule) -%}
     {%- set columns = [] -%}
     {%- if attribute_types(relation) is not none -%}
         {%- for column in adapter.get_columns_in_relation(relation) -%}
@@ -66,5 +69,6 @@
 
 {#- The last sentence of an error about an unknown column if the shop is turned off. -#}
 {% macro shop_hint() -%}
-    {{ return('' if var('shop') else '. The var shop is false: the traits of the shop are off') }}
+    {%- set off = 'The var shop is false: the traits and segments of the shop are off' -%}
+    {{ return('' if var('shop') else '. ' ~ off) }}
 {%- endmacro %}

@@ -4,7 +4,7 @@
 #}
 {% set reads_score = {} %}
 {% for segment in live_segments() %}
-{% for name in declarations().rule_columns(segment.spec.when) if name.endswith('_score') %}
+{% for name in declarations().rule_columns(segment.rule) if name.endswith('_score') %}
 {% do reads_score.setdefault(name[:-6], []).append(segment.name) %}
 {% endfor %}
 {% endfor %}

@@ -230,7 +230,7 @@ def test_every_rule_is_checked_also_that_of_a_draft(club, tmp_path, right):
     words = "run", "--select", "profile_segments", "--project-dir", project
     output = re.sub(r"\s+", " ", club.dbt(*words, variables=NO_SHOP, fails=True))
     assert "unknown column `purchases_ever`" in output
-    assert "The var shop is false: the traits of the shop are off" in output
+    assert "The var shop is false: the traits and segments of the shop are off" in output
 
 
 def test_owners_may_use_one_priority_and_the_name_decides(club, tmp_path):

@@ -1,4 +1,4 @@
-"""Random traits over events, and random logs with events on the edges of windows."""
+"""Random traits over events, random logs with events on the edges of windows, and segments."""
 
 import json
 from datetime import datetime, timedelta
@@ -24,6 +24,8 @@ EDGES = [
     *(trait_reference.length(each) for each in LENGTHS),
     *(trait_reference.length(a) + trait_reference.length(b) for a in LENGTHS for b in LENGTHS),
 ]
+# A rule that names another segment.
+RELATIONS = ("{0} and {1}", "{0} and not {1}", "{0} or {1}", "not {1}", "({1}) = ({0})")
 NEAR = (timedelta(0), timedelta(microseconds=1), timedelta(microseconds=-1))
 TOPICS = ("art", "x", "art", "x", None, "arts", 7, 2.5, True)
 NUMBERS = (None, 0, 1, 2.5, "3", "4.25", "many", "1_000", -1, True)
@@ -63,6 +65,29 @@ def step(draw):
     if draw(st.booleans()):
         found["without"] = [draw(st.sampled_from([*PLAN]))]
     return found
+
+
+@st.composite
+def related(draw, rules, relations=5):
+    """Segments with these rules; `relations` of ten name or extend others, or share a group."""
+    may = st.just(False)
+    if relations:
+        may = st.integers(1, 10).map(lambda number: number <= relations)
+    items = []
+    for place, rule in enumerate(rules, 1):
+        item = {"name": f"s{place}", "description": "Text.", "label": "Text", "owner": "Team"}
+        item |= {"priority": place, "lifecycle": "live", "when": rule}
+        if items and draw(may):
+            other = draw(st.sampled_from(items))["name"]
+            item["when"] = draw(st.sampled_from(RELATIONS)).format(rule, other)
+        if items and draw(may):
+            item["extends"] = draw(st.sampled_from(items))["name"]
+        if draw(may):
+            item["exclusive"] = draw(st.sampled_from(("left", "left", "right")))
+        items.append(item)
+    if draw(may):
+        items[-1]["lifecycle"] = "draft"  # nothing depends on the last one
+    return items
 
 
 @st.composite

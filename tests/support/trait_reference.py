@@ -192,16 +192,16 @@ def values_of_traits(traits, events, as_of):
 
 
 def is_member(rule, traits, events, instant):
-    """Whether a build counts a profile to a segment just after an instant."""
+    """Whether a build counts a profile to a segment with this tree just after an instant."""
     as_of = instant + MOMENT
     if all(each["occurred_at"] >= as_of for each in events):
         return False
-    return value_of(parsed(rule), values_of_traits(traits, events, as_of)) is True
+    return value_of(rule, values_of_traits(traits, events, as_of)) is True
 
 
 def tipping_event(rule, traits, events, instant):
     """The event at an instant that changes a trait of the rule, or that is the first of all."""
-    names = {*columns_of_rule(parsed(rule))}
+    names = {*columns_of_rule(rule)}
     formulas = [each.spec.formula for each in traits if each.name in names and each.spec.formula]
     names |= {name for text in formulas for name in columns_of_rule(parsed(text))}
     specs = [each.spec for each in traits if each.name in names and each.spec.aggregate]

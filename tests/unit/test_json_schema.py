@@ -227,3 +227,15 @@ def test_every_key_of_a_block_is_described(kind):
     properties = DECLARATIONS["$defs"][kind]["properties"]
     assert {each.name for each in dataclasses.fields(BLOCKS[kind][0])} == properties.keys()
     assert all(len(each["description"]) > 9 for each in properties.values())
+
+
+def test_a_segment_without_an_owner_has_that_of_the_one_that_it_extends(tmp_path):
+    keys = {"description": "Text.", "label": "Text", "when": "true", "priority": 1}
+    base = {"name": "base", "owner": "Desk"} | keys
+    other = {"name": "other", "extends": "base"} | keys | {"priority": 2}
+    for last, is_right in ((other, True), ({**other, "extends": 3}, False)):
+        document = {"segments": [base, last]}
+        assert is_accepted(document) is is_read(document, tmp_path) is is_right
+    del other["extends"]
+    document = {"segments": [base, other]}
+    assert is_accepted(document) is is_read(document, tmp_path) is False

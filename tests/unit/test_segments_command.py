@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tideline.declarations.segments import PROJECT, read_segments, read_traits
+from tideline.declarations.whole import with_rules
 from tideline.segments import command
 from tideline.segments.check import check
 from tideline.segments.command import formatted, main
@@ -124,7 +125,7 @@ def test_all_problems_of_declarations_are_reported_at_once(declared, monkeypatch
     }
     monkeypatch.setattr(command, "read_traits", lambda *_: [wrong.get(t.name, t) for t in traits])
     monkeypatch.setattr(
-        command, "read_segments", lambda *_: [wrong.get(s.name, s) for s in segments]
+        command, "read_segments", lambda *_: with_rules([wrong.get(s.name, s) for s in segments])
     )
     assert main(["check"]) == 1
     said = capsys.readouterr()
@@ -151,7 +152,8 @@ def test_all_problems_of_declarations_are_reported_at_once(declared, monkeypatch
 )
 def test_a_rule_over_a_property_is_told_to_declare_a_trait(declared, name, fix):
     traits, segments = declared
-    (rule,) = check(PROJECT, [changed(segments[0], when=f"{name} = 'x'")], traits)
+    wrong = with_rules([changed(segments[0], when=f"{name} = 'x'")])
+    (rule,) = check(PROJECT, wrong, traits)
     (label,) = check(PROJECT, [changed(segments[0], label=f"Of {{{name}}}")], traits)
     for said in (rule, label):
         assert f"unknown column `{name}`" in said and "there are:" not in said
@@ -189,8 +191,7 @@ def project(tmp_path, monkeypatch):
     ],
 )
 def test_a_rule_misses_the_events_of_which_a_trait_has_none(project, tmp_path, rule, events, found):
-    segments = read_segments(project)
-    object.__setattr__(segments[0].spec, "when", rule)
+    segments = with_rules([changed(each, when=rule) for each in read_segments(project)])
     with duckdb.connect(tmp_path / "built.duckdb") as con:
         con.execute("create schema tideline")
         con.execute("create table tideline.fct_events (event_name varchar)")

@@ -253,3 +253,41 @@ def test_a_membership_with_an_interval_has_exact_times(warehouse, capsys):
     # An interval that ends at the data clock is that of the build; p2's rule says otherwise.
     main(["p2", "reader"])
     assert "Since 2026-01-01 00:00:00 UTC, by the event `loan` e1." in capsys.readouterr().out
+
+
+def test_who_is_in_another_segment_of_the_group_is_told_so(warehouse, capsys):
+    with duckdb.connect(str(warehouse)) as con:
+        con.execute(
+            """
+            use tideline;
+            alter table segments add column exclusive_group varchar;
+            insert into segments values
+                ('first', 'loans >= 2 and not idle', 4, 'live', 'tier'),
+                ('second', 'loans >= 1', 5, 'live', 'tier');
+            insert into segment_memberships values
+                ('p1', 'first', 'First'), ('p2', 'second', 'Second');
+            """
+        )
+    main(["p1", "second"])
+    assert capsys.readouterr().out.splitlines() == [
+        "Profile p1 is not in second, as of 2026-01-31 00:00:00 UTC, because it is in first, which "
+        "comes first in the group tier.",
+        "  yes      loans >= 1   (loans is 3)",
+        "  no       not first   (first is true)",
+        "Segment first",
+        "  yes      loans >= 2   (loans is 3)",
+        "  yes      not idle   (idle is false)",
+    ]
+    main(["p2", "first"])
+    assert capsys.readouterr().out.splitlines() == [
+        "Profile p2 is not in first, as of 2026-01-31 00:00:00 UTC.",
+        "  no       loans >= 2   (loans is 1, 1 too low)",
+        "  yes      not idle   (idle is false)",
+        "Segment idle",
+        "  no       loans = 0   (loans is 1, 1 too high)",
+    ]
+    main(["p2", "second"])
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "  yes      loans >= 1   (loans is 1)",
+        "  yes      not first   (first is false)",
+    ]

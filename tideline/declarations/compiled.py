@@ -6,21 +6,28 @@ No text of a declaration reaches a warehouse in another way.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from tideline.declarations.exact import exact_rules
 from tideline.declarations.formulas import formulas_of
-from tideline.declarations.operations import Kind, constant_sql
+from tideline.declarations.operations import Kind, Node, constant_sql
 from tideline.declarations.rules import RuleError, check_condition, columns_of_rule, parse, sql_of
 from tideline.declarations.segments import Declared, kinds_of, label_parts
+from tideline.declarations.whole import Rule
 from tideline.text import nearest
 from tideline.warehouse.errors import DeclarationError
 
+BOOLEAN: Kind = "boolean"  # of a segment in the rule of another
+
 
 def dicts_of(declared: Sequence[Declared]) -> list[dict[str, Any]]:
-    """Declarations for Jinja, as dicts of name, spec, is_of_shop, file and place."""
-    return [{"name": each.name, **asdict(each)} for each in declared]
+    """Declarations for Jinja, as dicts of name, spec, is_of_shop, file, place and rule."""
+    return [
+        {key.name: getattr(each, key.name) for key in fields(each)}
+        | {"name": each.name, "spec": asdict(each.spec)}
+        for each in declared
+    ]
 
 
 def formulas_sql(traits: Sequence[Declared], dialect: str) -> dict[str, str]:
@@ -35,7 +42,11 @@ def exact_dicts(
     live = [each for each in segments if each.spec.lifecycle == "live"]
     rules, read = exact_rules(live, traits, dialect)
     return {
-        "rules": [asdict(each) | {"name": each.segment.name} for each in rules],
+        "rules": [
+            {key.name: getattr(each, key.name) for key in fields(each)}
+            | {"name": each.segment.name}
+            for each in rules
+        ],
         "traits": [
             dicts_of([each.trait])[0]
             | {"start": each.start, "length": each.length, "offsets": sorted(each.offsets)}
@@ -44,9 +55,27 @@ def exact_dicts(
     }
 
 
-def rule_columns(text: str) -> list[str]:
-    """The names of the columns that a rule reads, each once."""
-    return list(dict.fromkeys(columns_of_rule(parse(text))))
+def rule_columns(rule: Rule) -> list[str]:
+    """The names of the columns that the rule of a segment reads as a whole, each once."""
+    return list(dict.fromkeys(columns_of_rule(rule.tree)))
+
+
+def segment_sql(rule: Rule, types: Mapping[str, str] | None, dialect: str, hint: str = "") -> str:
+    """The SQL of the rule of a segment over columns of these types, or of any if that is None.
+
+    `hint` follows an unknown column.
+    """
+    if types is not None:
+        columns = kinds_of(types)
+        kinds = columns | dict.fromkeys(rule.names, BOOLEAN)
+        for each in rule.parts():
+            if both := [name for name in each.reads if name in columns]:
+                raise DeclarationError(
+                    f"{each.place}: `when`: `{both[0]}` is a segment and a column of "
+                    "`profile_attributes`; give one another name"
+                )
+            _check(f"{each.place}: `when`", each.written, kinds, hint)
+    return sql_of(rule.tree, dialect)
 
 
 def rule_sql(
@@ -64,12 +93,16 @@ def rule_sql(
     """
     tree = parse(text)
     if types is not None:
-        try:
-            check_condition(tree, kinds_of(types))
-        except RuleError as error:
-            raise DeclarationError(f"{what}: {error}{hint}") from None
+        _check(what, tree, kinds_of(types), hint)
     known = {name.lower(): sql for name, sql in (expressions or {}).items()}
     return sql_of(tree, dialect, lambda name: known.get(name, name))
+
+
+def _check(what: str, tree: Node, kinds: Mapping[str, Kind], hint: str) -> None:
+    try:
+        check_condition(tree, kinds)
+    except RuleError as error:
+        raise DeclarationError(f"{what}: {error}{hint}") from None
 
 
 def label_sql(

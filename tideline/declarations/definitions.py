@@ -1,7 +1,7 @@
 """Versions of segments: what decides who is in a segment, and with which label.
 
-A segment has a new version if its rule, its label, or a trait that it reads means something else. A
-description, an owner or a priority may change without one, and so may blanks in a rule.
+A segment has a new version if its rule, its label, or a trait or segment on which it depends means
+something else. A description or an owner may change without one, and so may blanks in a rule.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CODE = ("macros/cross_db", "macros/segments", "models/segments/intermediate", "m
 def needed(segment: Declared, traits: Iterable[Declared]) -> list[Declared]:
     """The traits that a segment reads, also through formulas."""
     by_name = {each.name: each for each in traits}
-    names = [*columns_of_rule(parse(segment.spec.when))]
+    names = [*columns_of_rule(segment.rule.tree)]
     names += [text for text, is_column in label_parts(segment.spec.label) if is_column]
     found = set()
     while names:
@@ -70,7 +70,7 @@ def readings_version(
 
 def _definition(segment: Declared, traits: Sequence[Declared]) -> dict[str, Any]:
     return {
-        "when": _rule(segment.spec.when),
+        "when": sql_of(segment.rule.tree, "duckdb"),
         "label": segment.spec.label,
         "traits": {each.name: _trait(asdict(each.spec)) for each in needed(segment, traits)},
     }

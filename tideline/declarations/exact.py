@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 
 from tideline.declarations.formulas import formulas_of, replaced
 from tideline.declarations.operations import Call, Column, Node, Value
-from tideline.declarations.rules import columns_of_rule, parse, sql_of, value_of
+from tideline.declarations.rules import columns_of_rule, sql_of, value_of
 from tideline.declarations.segments import SINCE, Declared
+from tideline.declarations.whole import why_not
 
 MICROSECONDS = {"minutes": 60_000_000, "hours": 3_600_000_000, "days": 86_400_000_000}
 UNITS = {"minutes_since": MICROSECONDS["minutes"], "days_since": MICROSECONDS["days"]}
@@ -77,8 +78,10 @@ def exact_rules(
     used: dict[str, ExactTrait] = {}
     rules = []
     for segment in segments:
-        tree = replaced(parse(segment.spec.when), formulas)
-        if because := _because(tree, by_name, dialect):
+        tree = replaced(segment.rule.tree, formulas)
+        if because := why_not(
+            segment.rule, lambda part: _because(replaced(part, formulas), by_name, dialect)
+        ):
             rules.append(ExactRule(segment, because=because))
             continue
         names = tuple(dict.fromkeys(columns_of_rule(tree)))

@@ -183,3 +183,27 @@ def meta_of(column: Mapping[str, Any]) -> Mapping[str, Any]:
 def _yaml_files(folder: Path) -> list[Path]:
     found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     return sorted(path for path in found if not path.is_dir())
+
+
+def golden_attributes(project: Path) -> list[str]:
+    """The attributes of golden profiles that rules and labels may read: the columns of
+    `profile_attributes` with `meta.golden`.
+
+    Raises DeclarationError for one that identifies a person.
+    """
+    personal = {
+        column["name"]: meta_of(column).get("personal")
+        for _, column in columns_of("golden_profiles", project)
+    }
+    found = []
+    for path, column in columns_of("profile_attributes", project):
+        name = column["name"]
+        if meta_of(column).get("golden") is not True:
+            continue
+        if personal.get(name) == "identifier":
+            raise DeclarationError(
+                f"{path.relative_to(project)}: `{name}` identifies a person, so no rule or label "
+                "may read it; remove `golden`"
+            )
+        found.append(name)
+    return found

@@ -76,7 +76,8 @@ def declarations_schema() -> dict[str, Any]:
         "traits": {"type": "array", "items": {"$ref": "#/$defs/trait"}},
         "segments": {"type": "array", "items": {"$ref": "#/$defs/segment"}},
     }
-    owned = {"segments": {"items": {"required": ["owner"]}}}
+    owns = [{"required": ["owner"]}, {"required": ["extends"]}]  # the extended one may name it
+    owned = {"segments": {"items": {"anyOf": owns}}}
     segment = _block_schema(Segment)
     segment["required"].remove("owner")  # the file may name it
     return {

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from tideline.declarations.extended import Item, specs_of
 from tideline.declarations.files import (
     FOLDER,
     columns_of,
     declaration_files,
+    golden_attributes,
     meta_of,
     misplaced_files,
     read_declarations,
@@ -24,6 +26,7 @@ from tideline.declarations.formulas import formulas_of
 from tideline.declarations.operations import Kind
 from tideline.declarations.reading import read_block
 from tideline.declarations.rules import NAME, RuleError, is_control, parse
+from tideline.declarations.whole import with_rules
 from tideline.text import nearest, shown
 from tideline.warehouse.errors import DeclarationError
 
@@ -34,6 +37,7 @@ UPGRADE = "docs/how-to/upgrade-a-warehouse.md"
 # models/segments/intermediate.
 OTHER_ATTRIBUTES = frozenset(
     {"profile_id", "as_of", "is_known", "persona_id", "persona_name"}
+    | {"first_seen_at", "identifier_count", "anonymous_id_count"}
     | {"event_id", "event_name", "event_number", "occurred_at", "properties", "happened_at"}
     | {"revision"}
 )
@@ -231,7 +235,12 @@ class Segment:
     - `label`: the text that people read; a column in braces is filled in per profile.
     - `when`: the condition over the columns of `profile_attributes`.
     - `owner`: the team that is responsible for it; without it, the owner of the file.
-    - `priority`: its place among the segments of its owner; 1 is first, and all are different.
+    - `priority`: its place among the segments of its owner, and of its exclusive group; 1 is first,
+      and all are different.
+    - `extends`: a segment whose rule must hold too; it gives its owner, creative and tags, where
+      none are stated.
+    - `exclusive`: a group of segments; of those whose rules hold, only the first by priority has
+      the profile as a member.
     - `creative`: what a message to its members shows.
     - `tags`: words to find it by in the catalog, in lower case.
     - `expected`: the size that it should have; without it, any.
@@ -244,6 +253,8 @@ class Segment:
     when: str
     owner: str
     priority: int
+    extends: str | None = None
+    exclusive: str | None = None
     creative: str | None = None
     tags: tuple[str, ...] = ()
     expected: Expected | None = None
@@ -255,6 +266,7 @@ class Segment:
         for name in ("description", "label", "owner"):
             _check_text(self, name)
         _check_rule(self.when, "`when`")
+        _check_name(self.exclusive, "`exclusive`", is_column=False)
         if not 1 <= self.priority <= LOWEST_PRIORITY:
             raise ValueError(f"`priority` is {self.priority}; write 1 to {LOWEST_PRIORITY:,}")
         label_parts(self.label)
@@ -271,6 +283,7 @@ class Declared:
     is_of_shop: bool
     file: str
     place: str
+    rule: Any = field(default=None, repr=False)  # a whole.Rule, if it is a segment
 
     @property
     def name(self) -> str:
@@ -278,7 +291,7 @@ class Declared:
         return str(self.spec.name)
 
 
-KINDS = {"traits": Trait, "segments": Segment}  # by the key of a file that lists them
+KINDS: dict[str, type] = {"traits": Trait, "segments": Segment}  # by the key of a file's list
 OF_FILE = ("owner", "shop", *KINDS)
 
 
@@ -305,7 +318,7 @@ def read_segments(project: Path = PROJECT, has_shop: bool = True) -> list[Declar
                     f"{each.place} has the priority {each.spec.priority} of {other.place}; give "
                     f"each segment of the owner {each.spec.owner} its own"
                 )
-    return segments
+    return with_rules(segments)
 
 
 def _of_shop(declared: Sequence[Declared], has_shop: bool) -> list[Declared]:
@@ -315,23 +328,32 @@ def _of_shop(declared: Sequence[Declared], has_shop: bool) -> list[Declared]:
 def _read(project: Path) -> dict[str, list[Declared]]:
     _refuse_elsewhere(project)
     features = {column["name"] for _, column in columns_of("profile_features", project)}
-    taken = {"traits": features | OTHER_ATTRIBUTES, "segments": OTHER_COLUMNS}
+    attributes = {column["name"] for _, column in columns_of("profile_attributes", project)}
+    taken = {
+        "traits": features | OTHER_ATTRIBUTES | {*golden_attributes(project)},
+        "segments": features | OTHER_COLUMNS | attributes,  # a rule may name both
+    }
     found: dict[str, dict[str, Declared]] = {key: {} for key in KINDS}
-    for path in declaration_files(project):
-        for key, each in _of_file(path, str(path.relative_to(project))):
-            is_score = key == "traits" and each.name.endswith("_score")
-            if each.name in taken[key] or is_score:
-                raise DeclarationError(
-                    f"{each.place} has the name of another column; give it another"
-                )
-            if (other := found[key].setdefault(each.name, each)) is not each:
-                raise DeclarationError(
-                    f"{each.place} has the name of {other.place}; give one another name"
-                )
+    items = [
+        item
+        for path in declaration_files(project)
+        for item in _of_file(path, str(path.relative_to(project)))
+    ]
+    for item, spec in specs_of(items, _spec):
+        key, each = item.key, Declared(spec, item.is_of_shop, item.file, item.place)
+        is_score = key == "traits" and each.name.endswith("_score")
+        if each.name in taken[key] or is_score:
+            raise DeclarationError(f"{each.place} has the name of another column; give it another")
+        others = [found[other][each.name] for other in KINDS if each.name in found[other]]
+        if others:
+            raise DeclarationError(
+                f"{each.place} has the name of {others[0].place}; give one another name"
+            )
+        found[key][each.name] = each
     return {key: list(named.values()) for key, named in found.items()}
 
 
-def _of_file(path: Path, file: str) -> Iterator[tuple[str, Declared]]:
+def _of_file(path: Path, file: str) -> Iterator[Item]:
     content, lines = read_declarations(path, file)
     for key in content:
         if key not in OF_FILE:
@@ -354,16 +376,18 @@ def _of_file(path: Path, file: str) -> Iterator[tuple[str, Declared]]:
                 raise DeclarationError(f"{place}: {block.__name__.lower()} without a `name`")
             place = f'{block.__name__} "{shown(item["name"])}" ({place})'
             inherited = {"owner": owner} if owner and block is Segment else {}
-            yield key, Declared(_spec(block, inherited | item, place), shop, file, place)
+            yield Item(key, inherited | item, shop, file, place)
 
 
-def _spec(block: type, values: Mapping[Any, Any], place: str) -> Any:
+def _spec(item: Item) -> Any:
+    block = KINDS[item.key]
     known = {each.name for each in fields(block)}
-    for key in values:
+    for key in item.values:
         if key not in known:
-            raise DeclarationError(f'{place}: unknown key "{key}"; {nearest(key, known)}')
-    _check_texts(values, place)
-    return read_block(block, {key: _bare(each) for key, each in values.items()}, place)
+            raise DeclarationError(f'{item.place}: unknown key "{key}"; {nearest(key, known)}')
+    _check_texts(item.values, item.place)
+    values = {key: _bare(each) for key, each in item.values.items()}
+    return read_block(block, values, item.place)
 
 
 def _bare(value: Any) -> Any:
@@ -444,14 +468,14 @@ def _check_text(block: Trait | Segment, key: str) -> None:
         raise ValueError(f"`{key}` is empty")
 
 
-def _check_name(name: str | None, what: str) -> None:
+def _check_name(name: str | None, what: str, is_column: bool = True) -> None:
     if name is None:
         return
     if not NAME.fullmatch(name):
         raise ValueError(
             f"{what} `{name}` is invalid; use lower-case letters, digits and underscores"
         )
-    if name in RESERVED:
+    if is_column and name in RESERVED:
         raise ValueError(f"{what} `{name}` is a word of SQL; use another")
 
 

@@ -19,8 +19,9 @@ import yaml
 from tideline.declarations.files import columns_of, meta_of
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.operations import Call, Node, Value
-from tideline.declarations.rules import RuleError, columns_of_rule, parse, value_of
+from tideline.declarations.rules import columns_of_rule, value_of
 from tideline.declarations.segments import ANY, PROJECT, Declared, read_segments, read_traits
+from tideline.declarations.whole import is_in
 from tideline.text import listed
 from tideline.warehouse.errors import DeclarationError
 
@@ -84,9 +85,9 @@ def live_segments(project: Path = PROJECT) -> list[Declared]:
     return [each for each in segments if each.spec.lifecycle == "live"]
 
 
-def declared_rules(project: Path = PROJECT) -> dict[str, str]:
-    """The rules of the live segments, by name."""
-    return {each.name: each.spec.when for each in live_segments(project)}
+def declared_rules(project: Path = PROJECT) -> dict[str, Node]:
+    """The whole rules of the live segments, by name."""
+    return {each.name: each.rule.tree for each in live_segments(project)}
 
 
 def _traits(project: Path) -> list[Declared]:
@@ -102,6 +103,8 @@ def parts_of(rule: Node) -> Iterator[Node]:
     if isinstance(rule, Call) and rule.operation == "and":
         for each in rule.arguments:
             yield from parts_of(each)
+    elif isinstance(rule, Call) and rule == is_in(rule.arguments[0]):  # that of another segment
+        yield from parts_of(rule.arguments[0])
     else:
         yield rule
 
@@ -125,16 +128,12 @@ def is_never(part: Node, nothing: Mapping[str, tuple[Value, ...]]) -> bool:
 
 
 def without_members(
-    rules: Mapping[str, str], empty: Mapping[str, Attribute]
+    rules: Mapping[str, Node], empty: Mapping[str, Attribute]
 ) -> dict[tuple[str, ...], list[str]]:
     """Segments without members because of empty attributes, by what each attribute needs."""
     found: dict[tuple[str, ...], list[str]] = {}
     for segment, rule in rules.items():
-        try:
-            parts = [*parts_of(parse(rule))]
-        except RuleError:
-            continue  # a build reports it
-        for part in parts:
+        for part in parts_of(rule):
             nothing = {name: empty[name].nothing for name in columns_of_rule(part) if name in empty}
             if nothing and is_never(part, nothing):
                 for name in nothing:
@@ -153,7 +152,7 @@ def empty_attributes(accepted: Collection[str], project: Path = PROJECT) -> dict
 
 
 def sentences(
-    rules: Mapping[str, str],
+    rules: Mapping[str, Node],
     accepted: Iterable[str],
     why: str,
     project: Path = PROJECT,

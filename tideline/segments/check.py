@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
-from tideline.declarations.compiled import label_sql, rule_sql
-from tideline.declarations.files import columns_of
+from tideline.declarations.compiled import label_sql, segment_sql
+from tideline.declarations.files import columns_of, golden_attributes
 from tideline.declarations.formulas import KINDS_OF_AGGREGATES, formulas_of
 from tideline.declarations.operations import Kind
 from tideline.declarations.rules import kind_of
@@ -33,15 +35,15 @@ def check(project: Path, segments: Sequence[Declared], traits: Sequence[Declared
     except DeclarationError as error:  # a formula, so that rules cannot be judged
         return list(dict.fromkeys([*problems, str(error)]))
     for each in segments:
-        for to_sql, what, text in (
-            (rule_sql, f"{each.place}: `when`", each.spec.when),
-            (label_sql, each.place, each.spec.label),
+        for to_sql in (
+            partial(segment_sql, each.rule, types),
+            partial(label_sql, each.place, each.spec.label, types),
         ):
             try:
-                to_sql(what, text, types, "duckdb")
+                to_sql("duckdb")
             except DeclarationError as error:
                 problems.append(explained(error, plan))
-    return problems
+    return list(dict.fromkeys(problems))  # a rule is a part of each that depends on it
 
 
 def wrong_traits(traits: Sequence[Declared], plan: Sequence[dict[str, str]]) -> Iterator[str]:
@@ -71,10 +73,21 @@ def explained(error: DeclarationError, plan: Sequence[dict[str, str]]) -> str:
     return f"{said}{' ' if said.endswith('?') else '; '}{fix}"
 
 
+def unused_attributes(project: Path) -> set[str]:
+    """The attributes that rules may read, but of which `attribute_rules` has no row."""
+    path = project / "seeds" / "attribute_rules.csv"
+    text = path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+    return {*golden_attributes(project)} - {
+        row.get("attribute") for row in csv.DictReader(text.splitlines())
+    }
+
+
 def attribute_types(project: Path, traits: Sequence[Declared]) -> dict[str, str]:
     """The columns of `profile_attributes` with their types, as documented and declared."""
-    found = {}
+    found, unused = {}, unused_attributes(project)
     for _, column in columns_of("profile_attributes", project):
+        if column["name"] in unused:
+            continue
         text = str(column.get("data_type", ""))
         found[column["name"]] = (QUOTED.findall(text) or [text])[-1]
     kinds: dict[str, Kind] = {

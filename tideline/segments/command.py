@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tideline.declarations.formulas import formulas_of
-from tideline.declarations.rules import columns_of_rule, parse
+from tideline.declarations.rules import columns_of_rule
 from tideline.declarations.segments import PROJECT, Declared, read_segments, read_traits
 from tideline.declarations.unreachable import empty_attributes, shop_is_on
 from tideline.segments.check import check
@@ -128,7 +128,7 @@ def missing_events(
     found = {}
     for each in segments:
         names: list[str] = []
-        for name in columns_of_rule(parse(each.spec.when)):
+        for name in columns_of_rule(each.rule.tree):
             names += columns_of_rule(formulas[name]) if name in formulas else [name]
         found[each.name] = list(dict.fromkeys(empty[n].needs for n in names if n in empty))
     return found

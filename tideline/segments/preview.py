@@ -18,16 +18,16 @@ from tideline.declarations.compiled import (
     formulas_sql,
     label_sql,
     rule_sql,
+    segment_sql,
     text_sql,
 )
 from tideline.declarations.definitions import needed
 from tideline.declarations.macros import MacroError, Macros, Vars
-from tideline.declarations.rules import parse
 from tideline.declarations.segments import PROJECT, Declared
 from tideline.declarations.unreachable import vars_of
 from tideline.landing.plan_check import check as check_plan
 from tideline.landing.plan_infer import read_seed
-from tideline.segments.reasons import Reason, lines_of, reason_of
+from tideline.segments.reasons import Reason, lines_of, reason_in
 from tideline.segments.why import built_rules, value_in
 from tideline.text import counted, shown
 from tideline.warehouse.connection import DuckDBWarehouse
@@ -137,7 +137,7 @@ def preview(
     types = _attributes(warehouse, own, plan)
     # Other traits are named in suggestions; the rule does not read them.
     types |= {each.name: "varchar" for each in traits if each.name not in types}
-    condition = rule_sql(f"{segment.place}: `when`", segment.spec.when, types, "duckdb")
+    condition = segment_sql(segment.rule, types, "duckdb")
     label = label_sql(segment.place, segment.spec.label, types, "duckdb")
     memberships = warehouse.table("segment_memberships")
     warehouse.execute(
@@ -197,10 +197,11 @@ def _examples(warehouse: DuckDBWarehouse, segment: Declared, which: str) -> list
     rows = warehouse.query(
         f"select * from _judged where {which} order by md5(profile_id) limit {EXAMPLES}"
     )
-    tree, found = parse(segment.spec.when), []
+    found = []
     for row in rows:
         values = {name: value_in(value) for name, value in zip(names, row, strict=True)}
-        found.append((str(values["profile_id"]), str(values["_label"]), reason_of(tree, values)))
+        reason = reason_in(segment.rule, values)
+        found.append((str(values["profile_id"]), str(values["_label"]), reason))
     return found
 
 

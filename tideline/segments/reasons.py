@@ -9,6 +9,7 @@ from typing import Literal, TypeGuard
 
 from tideline.declarations.operations import Call, Column, Constant, Node, Value
 from tideline.declarations.rules import columns_of_rule, text_of, value_of
+from tideline.declarations.whole import Rule
 from tideline.text import shown
 
 WORDS = {True: "yes", False: "no", None: "unknown"}
@@ -41,6 +42,36 @@ def reason_of(rule: Node, row: Mapping[str, Value]) -> Reason:
         return Reason("", is_met, {}, None, "and" if rule.operation == "and" else "or", parts)
     values = {name: row[name] for name in columns_of_rule(rule)}
     return Reason(text_of(rule), is_met, values, None if is_met else shortfall_of(rule, row))
+
+
+def reason_in(rule: Rule, row: Mapping[str, Value]) -> Reason:
+    """The reason of the rule of a segment for the row of a profile. The segments that it names are
+    values, and so are those that come first in its group.
+    """
+    named = {name: is_member(each.tree, row) for name, each in rule.reads.items()}
+    own = reason_of(rule.written, {**row, **named})
+    if not rule.above:
+        return own
+    parts = [*(own.parts if own.joined == "and" else (own,))]
+    for each in rule.above:
+        is_taken = is_member(each.own, row)
+        parts.append(Reason(f"not {each.name}", not is_taken, {each.name: is_taken}))
+    value = value_of(rule.tree, row)
+    return Reason("", value if isinstance(value, bool) else None, {}, None, "and", tuple(parts))
+
+
+def taken_by(rule: Rule, row: Mapping[str, Value]) -> Rule | None:
+    """The segment that comes first in the group of another one, if only therefore a profile is not
+    in that other one.
+    """
+    if not is_member(rule.own, row):
+        return None
+    return next((each for each in rule.above if is_member(each.own, row)), None)
+
+
+def is_member(tree: Node, row: Mapping[str, Value]) -> bool:
+    """Whether a rule holds for the row of a profile."""
+    return value_of(tree, row) is True
 
 
 def shortfall_of(part: Node, row: Mapping[str, Value]) -> str | None:

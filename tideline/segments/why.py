@@ -5,14 +5,23 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from tideline.declarations.operations import Value
 from tideline.declarations.rules import RuleError, columns_of_rule, parse
-from tideline.declarations.segments import read_traits
-from tideline.segments.reasons import Reason, columns_in, lines_of, reason_of, shown_value
+from tideline.declarations.segments import Declared, read_traits
+from tideline.declarations.whole import Rule, with_rules
+from tideline.segments.reasons import (
+    Reason,
+    columns_in,
+    lines_of,
+    reason_in,
+    shown_value,
+    taken_by,
+)
 from tideline.text import nearest, shown, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import Warehouse, open_warehouse
@@ -89,20 +98,40 @@ def profile_of(warehouse: Warehouse, person: str) -> str:
     return found[0][0]
 
 
-def built_rules(warehouse: Warehouse) -> dict[str, str]:
+@dataclass(frozen=True)
+class Built:
+    """What a rule is made of, as the last build has used it."""
+
+    name: str
+    when: str
+    priority: int
+    exclusive: str | None
+    lifecycle: str = "live"
+
+
+def built_rules(warehouse: Warehouse) -> dict[str, Rule]:
     """The rules of the live segments that the last build has used, by segment."""
     segments = warehouse.table("segments")
     if not warehouse.exists(warehouse.schema, "segments"):
         raise WarehouseError(f"{warehouse.place} {NO_TABLE.format('segments')}")
-    if "lifecycle" not in warehouse.columns(segments):
+    columns = warehouse.columns(segments)
+    if "lifecycle" not in columns:
         raise WarehouseError("an earlier version built this warehouse; run `dbt build`")
+    group = "exclusive_group" if "exclusive_group" in columns else "null"  # earlier, there was none
     rows = warehouse.query(
-        f"select segment_name, rule from {segments} where lifecycle = 'live' order by priority, 1"
+        f"select segment_name, rule, priority, {group} from {segments} "
+        "where lifecycle = 'live' order by priority, 1"
     )
-    return dict(rows)
+    for name, rule, *_ in rows:
+        try:
+            parse(rule)
+        except RuleError as error:
+            raise WarehouseError(f"the built rule of `{name}` cannot be read: {error}") from None
+    built = [Declared(Built(*row), False, "segments", str(row[0])) for row in rows]
+    return {each.name: each.rule for each in with_rules(built)}
 
 
-def overview(warehouse: Warehouse, profile: str, rules: Mapping[str, str]) -> str:
+def overview(warehouse: Warehouse, profile: str, rules: Mapping[str, Rule]) -> str:
     """All segments with the label of the profile, or the number of conditions that it meets."""
     row, members = row_of(warehouse, profile), memberships(warehouse, profile)
     if not rules:
@@ -122,7 +151,7 @@ def overview(warehouse: Warehouse, profile: str, rules: Mapping[str, str]) -> st
     return f"{head}\n{table(['segment', 'in it', ''], lines)}"
 
 
-def explained(warehouse: Warehouse, profile: str, segment: str, rules: Mapping[str, str]) -> str:
+def explained(warehouse: Warehouse, profile: str, segment: str, rules: Mapping[str, Rule]) -> str:
     """The reason of one segment for a profile, as text."""
     if segment not in rules:
         raise WarehouseError(
@@ -144,13 +173,34 @@ def explained(warehouse: Warehouse, profile: str, segment: str, rules: Mapping[s
         if not times and since:
             times = [f"Since the build as of {since:%Y-%m-%d %H:%M:%S} UTC."]
     else:
-        head = f"Profile {profile} is not in {segment}, {at}."
+        head = f"Profile {profile} is not in {segment}, {at}"
+        head += because_of(taken_by(rules[segment], row), rules[segment].group)
         times = in_time(warehouse, profile, segment, row["as_of"])
-    words = descriptions()
-    named = [(name, words[name]) for name in columns_in(reason) if name in words]
+    words, others = descriptions(), other_reasons(rules[segment], row)
+    columns = [name for each in (reason, *others.values()) for name in columns_in(each)]
+    named = [(name, words[name]) for name in dict.fromkeys(columns) if name in words]
     explanation = [f"  {name}: {text}" for name, text in named]
     described = ["Traits", *explanation] if named else []
-    return "\n".join([head, *times, *lines_of(reason), *described])
+    lines = [*lines_of(reason)]
+    for name, each in others.items():
+        lines += [f"Segment {name}", *lines_of(each)]
+    return "\n".join([head, *times, *lines, *described])
+
+
+def because_of(first: Rule | None, group: str | None) -> str:
+    """The end of the sentence that a profile is not in a segment: the one that comes first."""
+    if first is None:
+        return "."
+    return f", because it is in {first.name}, which comes first in the group {group}."
+
+
+def other_reasons(rule: Rule, row: Mapping[str, Value]) -> dict[str, Reason]:
+    """The reasons of the segments that decide: those that a rule reads, and the one that comes
+    first in its group and takes the profile.
+    """
+    first = taken_by(rule, row)
+    others = [*rule.reads.values(), *([first] if first else [])]
+    return {each.name: reason_in(each, row) for each in others}
 
 
 def in_time(warehouse: Warehouse, profile: str, segment: str, as_of: Value) -> list[str]:
@@ -198,18 +248,14 @@ def tipped_by(warehouse: Warehouse, event_id: str | None) -> str:
     return f"by the event {named}{shown(event_id)}"
 
 
-def built_reason(segment: str, rule: str, row: Mapping[str, Value]) -> Reason:
+def built_reason(segment: str, rule: Rule, row: Mapping[str, Value]) -> Reason:
     """The reason of a built segment. Raises WarehouseError if its rule does not fit the row."""
-    try:
-        tree = parse(rule)
-    except RuleError as error:
-        raise WarehouseError(f"the built rule of `{segment}` cannot be read: {error}") from None
-    if missing := [name for name in columns_of_rule(tree) if name not in row]:
+    if missing := [name for name in columns_of_rule(rule.tree) if name not in row]:
         raise WarehouseError(
             f"`{segment}` reads `{missing[0]}`, which `profile_attributes` does not have: a run "
             "has built a part of the graph; run `dbt build`"
         )
-    return reason_of(tree, row)
+    return reason_in(rule, row)
 
 
 def row_of(warehouse: Warehouse, profile: str) -> dict[str, Value]:
