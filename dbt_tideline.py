@@ -31,6 +31,8 @@ from tideline.declarations.definitions import readings_version as version_of
 from tideline.declarations.files import golden_attributes
 from tideline.declarations.rules import RuleError
 from tideline.declarations.segments import read_segments, read_traits
+from tideline.segments.examples import examples_that_fail as run_examples
+from tideline.segments.preview import plan_rows
 from tideline.warehouse.errors import DeclarationError
 
 
@@ -78,6 +80,15 @@ def golden() -> list[str]:
     return golden_attributes(_project())
 
 
+def examples_that_fail(has_shop: bool) -> list[str]:
+    """What is wrong with the examples of the segments, evaluated in DuckDB on each target."""
+    project = _project()
+    segments, traits = read_segments(project, has_shop), read_traits(project, has_shop)
+    if not any(each.spec.examples for each in segments):
+        return []
+    return run_examples(project, segments, traits, plan_rows(project / "seeds"))
+
+
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a function so that dbt shows its errors with the model."""
 
@@ -101,6 +112,7 @@ FUNCTIONS = {
         definitions,
         readings_version,
         golden,
+        examples_that_fail,
         rule_columns,
         rule_sql,
         segment_sql,

@@ -153,6 +153,17 @@
     {{ return('event_name in (' ~ literals | join(', ') ~ ')') }}
 {% endmacro %}
 
+{#- What a `where` can read of the context of an event: {name: path}. -#}
+{% macro context_paths() %}
+    {{ return({
+        'campaign_source': 'campaign.source',
+        'campaign_medium': 'campaign.medium',
+        'campaign_name': 'campaign.name',
+        'url_path': 'page.path',
+        'locale': 'locale',
+    }) }}
+{% endmacro %}
+
 {#-
     What a `where` can read of an event besides its properties: {name: type} and {name: SQL of its
     value}. A property of the same name comes first.
@@ -163,13 +174,7 @@
     {%- for column in ['event_name', 'source', 'platform'] -%}
         {%- do expressions.update({column: column}) -%}
     {%- endfor -%}
-    {%- for name, path in {
-        'campaign_source': 'campaign.source',
-        'campaign_medium': 'campaign.medium',
-        'campaign_name': 'campaign.name',
-        'url_path': 'page.path',
-        'locale': 'locale',
-    }.items() -%}
+    {%- for name, path in context_paths().items() -%}
         {%- do expressions.update({name: json_text('context', path) | trim}) -%}
     {%- endfor -%}
     {%- for name in expressions if name not in types -%}

@@ -154,27 +154,28 @@ def test_the_shop_is_turned_off_on_again_and_off(club):
     club.dbt("build", *NO_TESTS, *SWITCHED, variables="{shop: true}")
     for table in DECLARED:
         assert columns(club, table) == DECLARED[table].keys()
-    strained = club.value("select count(*) from segment_memberships")
-    assert club.query("select distinct segment_name from segment_memberships") == [
-        ("strained_by_support",)
-    ]
+    members = club.query(
+        "select segment_name, count(*) from segment_memberships group by 1 order by 1"
+    )
+    named, memberships = {name for name, _ in members}, sum(size for _, size in members)
+    assert "strained_by_support" in named
     status, _, adds, _ = deliver(club)
-    assert (status, adds) == ("succeeded", strained) and strained > 0
-    assert delivered(club) == {"strained_by_support"}
+    assert (status, adds) == ("succeeded", memberships)
+    assert delivered(club) == named
 
     # With the shop off, everybody leaves. A sync that would empty a destination is held.
     club.dbt("build", *NO_TESTS, *SWITCHED, variables=NO_SHOP)
     status, message, *_ = deliver(club)
     assert status == "held"
     assert "check the last" in message and "--allow-large-change" in message
-    assert delivered(club) == {"strained_by_support"}
+    assert delivered(club) == named
     status, _, _, removes = deliver(club, "--allow-large-change")
-    assert (status, removes) == ("succeeded", strained)
+    assert (status, removes) == ("succeeded", memberships)
     assert not delivered(club)
     assert club.query(
         "select segment_name, count(*), count(dbt_valid_to) from segment_membership_history "
-        "group by segment_name"
-    ) == [("strained_by_support", strained, strained)]
+        "group by segment_name order by segment_name"
+    ) == [(name, size, size) for name, size in members]
 
     # The data clock has not moved between these builds; their beliefs still follow one another.
     club.dbt("build", *NO_TESTS, *SWITCHED, variables="{shop: true}")
@@ -182,7 +183,7 @@ def test_the_shop_is_turned_off_on_again_and_off(club):
         "select count(*), count(dbt_valid_to), count(distinct membership_id || dbt_valid_from), "
         "count(distinct dbt_scd_id), count_if(dbt_valid_to <= dbt_valid_from) "
         "from segment_membership_history"
-    ) == [(2 * strained, strained, 2 * strained, 2 * strained, 0)]
+    ) == [(2 * memberships, memberships, 2 * memberships, 2 * memberships, 0)]
     club.dbt("test", "--select", "segment_membership_history")
     club.dbt("build", *NO_TESTS, *SWITCHED, variables=NO_SHOP)
 

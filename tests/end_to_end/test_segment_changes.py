@@ -153,6 +153,17 @@ def test_each_change_has_its_cause(team):
     team.edit("change: 2", "change: 0.5")
     assert "a day before it was 0; a change of at most 50" in team.expect(None)
 
+    # An example that the rule breaks stops the build before anybody is in the segment.
+    event = "{event: feature_use, ago: 1 hour, properties: {feature: search}}"
+    example = f"{{name: one use, events: [{event}], is_in: true}}"
+    team.edit("    priority: 1", f"    priority: 1\n    examples: [{example}]")
+    said = team.expect(None, fails=True)
+    assert 'example "one use" (models/segments/traits/activity.yml:' in said
+    assert "(uses_2d is 1, 1 too low)" in said
+    assert "SKIP relation tideline.segment_memberships" in said
+    team.edit("is_in: true", "is_in: false")
+    assert "one use" not in team.expect(None)
+
     team.edit("    priority: 1", "    priority: 1\n    lifecycle: retired")
     ended = at(4, 4) + 2 * MOMENT
     assert team.build() == [(user, "left", "segment ended", ended, None) for user in "be"]

@@ -16,6 +16,7 @@ from tests.support.deployment import NO_TESTS
 pytest_plugins = ["tests.support.activation_fixtures"]
 
 VISITOR = "anon_123xyz"
+STORY = ("cart_abandoned", "high_value_bundle", "new_prospect_high_intent")  # its segments
 SHOES = {"product_id": "S900", "name": "Ridge Trail Runner", "category": "footwear", "price": 189.0}
 JACKETS = [
     {"product_id": f"J90{i}", "name": f"Women's {name}", "category": "jackets", "price": price}
@@ -23,6 +24,11 @@ JACKETS = [
         [("Storm Shell", 210.0), ("Down Hoodie", 240.0), ("Fleece", 120.0)]
     )
 ]
+
+
+def is_told(row):
+    """Whether a delivered row is of the visitor and of a segment of the story."""
+    return row["anonymous_id"] == VISITOR and row["segment_name"] in STORY
 
 
 class Story:
@@ -75,15 +81,22 @@ class Story:
 
     @property
     def labels(self):
-        """Her segments: name to label, in the warehouse."""
+        """Her segments of the story: name to label, in the warehouse."""
         return dict(
             self.deployment.query(
                 f"""
                 select segment_name, segment_label
                 from segment_memberships inner join identity_map using (profile_id)
-                where id_value = '{VISITOR}'
+                where id_value = '{VISITOR}' and segment_name in {STORY}
                 """
             )
+        )
+
+    @property
+    def primary_segment(self):
+        """Her first segment of all."""
+        return self.deployment.value(
+            f"select primary_segment from profile_segments where profile_id = '{self.profile_id}'"
         )
 
     @property
@@ -104,7 +117,8 @@ class Story:
             (*change, event_id and self.told[event_id]["event"])
             for *change, event_id in self.deployment.query(
                 "select segment_name, change, cause, changed_at, event_id from segment_changes "
-                f"where profile_id = '{self.profile_id}' order by found_at, segment_name"
+                f"where profile_id = '{self.profile_id}' and segment_name in {STORY} "
+                "order by found_at, segment_name"
             )
         ]
 
@@ -125,7 +139,7 @@ class Story:
     def told_the_webhook(self):
         """Her rows at the webhook's server: segment to row."""
         rows = [{**json.loads(key), **row} for key, row in self.server.state["rows"].items()]
-        return {row["segment_name"]: row for row in rows if row["anonymous_id"] == VISITOR}
+        return {row["segment_name"]: row for row in rows if is_told(row)}
 
     def written_to_files(self):
         """Her rows in the delivered files: segment to row."""
@@ -133,7 +147,7 @@ class Story:
         for path in self.deployment.deliveries.rglob("*.jsonl"):
             for line in path.read_text().splitlines():
                 row = json.loads(line)
-                if row["anonymous_id"] == VISITOR:
+                if is_told(row):
                     found[row["segment_name"]] = row
         return found
 
@@ -175,6 +189,7 @@ def test_the_story(story):
         story.track(40, "product_search", query="trail running shoes"),
     )
     assert story.labels == {"new_prospect_high_intent": "New prospect – high intent – footwear"}
+    assert story.primary_segment == "new_prospect_high_intent"
     assert story.last_session == (False, False, "instagram")
     assert story.told_the_webhook().keys() == story.written_to_files().keys() == story.labels.keys()
     searched = story.time_of("product_search")
@@ -189,6 +204,7 @@ def test_the_story(story):
         *(story.track(30, "product_view", **jacket) for jacket in JACKETS),
         story.message(10, type="identify", traits={"email": " Ada@Lovelace.org"}),
     )
+    assert story.primary_segment == "high_value_bundle"
     assert story.last_session[0]
     left = story.time_of("product_view") + timedelta(minutes=30)
     assert story.changes()[1:] == [

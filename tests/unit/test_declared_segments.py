@@ -4,6 +4,7 @@ import copy
 import re
 import shutil
 import textwrap
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -33,6 +34,7 @@ SEGMENT = {
     "owner": "Desk",
     "priority": 1,
 }
+EXAMPLE = {"name": "one", "is_in": True}
 FEATURES = "models: [{name: profile_features, columns: [{name: recency}]}]"
 
 
@@ -152,6 +154,11 @@ def test_a_wrong_trait_is_refused(project, changes, words):
     assert words in message and 'Trait "loans" (models/segments/desk/one.yml:2)' in message
 
 
+def of_event(**keys):
+    """An example with one event."""
+    return EXAMPLE | {"events": [{"event": "login", "ago": "1 hour"} | keys]}
+
+
 WRONG_SEGMENTS = [
     ({"when": "read_text('x') = ''"}, "is not allowed in a rule"),
     ({"when": None}, "key `when` is missing"),
@@ -185,6 +192,29 @@ WRONG_SEGMENTS = [
     ({"extends": 7}, "key `extends`: expected text"),
     ({"exclusive": "Desk"}, "`exclusive` `Desk` is invalid; use lower-case letters"),
     ({"exclusive": ["desk"]}, "key `exclusive`: expected text"),
+    ({"examples": "none"}, "key `examples`: expected keys such as `name`, got 'none'"),
+    ({"examples": [{"name": "one"}]}, 'key `examples` "one": key `is_in` is missing'),
+    ({"examples": [{"is_in": True}]}, "key `examples`: key `name` is missing"),
+    ({"examples": [EXAMPLE | {"name": " "}]}, "`name` is empty"),
+    ({"examples": [EXAMPLE | {"is_in": "yes"}]}, "key `is_in`: expected true or false, got 'yes'"),
+    ({"examples": [EXAMPLE | {"when": "x"}]}, '"one": unknown key "when"'),
+    (
+        {"examples": [{**EXAMPLE}, {**EXAMPLE}]},
+        "two `examples` have the name `one`; give one another",
+    ),
+    ({"examples": [EXAMPLE | {"at": "noon"}]}, "`at` is `noon`; write a time from 1970 to 2200"),
+    ({"examples": [EXAMPLE | {"at": "2026-02-30"}]}, "`at` is `2026-02-30`; write a time"),
+    (
+        {"examples": [EXAMPLE | {"at": datetime(2026, 1, 31)}]},
+        "expected text, got a date; write '2026-01-31 00:00:00' in quotes",
+    ),
+    ({"examples": [EXAMPLE | {"is_in": False, "label": "x"}]}, "`label` is that of a member"),
+    ({"examples": [EXAMPLE | {"given": [1]}]}, "key `given`: expected keys and values, got [1]"),
+    ({"examples": [of_event(ago="2 weeks")]}, "`ago` is `2 weeks`; write seconds, minutes, hours"),
+    ({"examples": [of_event(ago="999999 days")]}, "`ago` is `999999 days`; at most 36,500 days"),
+    ({"examples": [of_event(time="9:00")]}, 'key `events`: unknown key "time"'),
+    ({"examples": [of_event(properties="x")]}, "expected keys and values, got 'x'"),
+    ({"examples": [of_event(platform="{{ x }}")]}, "`examples` has Jinja in it"),
     ({"name": None}, "models/segments/desk/one.yml:2: segment without a `name`"),
     ({"name": "Reader"}, "use lower-case letters"),
     ({"name": "x) or (true"}, "use lower-case letters"),

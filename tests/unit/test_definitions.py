@@ -73,6 +73,7 @@ def test_another_meaning_is_another_version(tmp_path, edit):
         ("priority: 1", "priority: 2"),
         ("description: Text.", "description: Words."),
         ("name: other", "name: another"),
+        ("  priority: 1", "  priority: 1\n  examples: [{name: one, is_in: true}]"),
     ],
     ids=str,
 )

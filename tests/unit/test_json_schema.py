@@ -152,6 +152,13 @@ BLOCK_CHANGES = [
     {"tags": [3]},
     {"lifecycle": "draft"},
     {"lifecycle": "dead"},
+    {"examples": [{"name": "one", "is_in": True, "given": {"recency": None}, "at": "2026-01-31"}]},
+    {"examples": [{"name": "one", "is_in": "yes"}]},
+    {"examples": [{"name": "one"}]},
+    {"examples": [{"name": str(number), "is_in": True} for number in range(9)]},
+    {"examples": [{"name": "one", "is_in": True, "events": [{"event": "login", "ago": "1 day"}]}]},
+    {"examples": [{"name": "one", "is_in": True, "events": [{"event": "login"}]}]},
+    {"examples": [{"name": "one", "is_in": True, "given": [1]}]},
 ]
 FILE_CHANGES = [
     {},

@@ -118,6 +118,23 @@ def _parsed(text: str) -> tuple[Any, dict[str, list[int]]]:
         loader.dispose()
 
 
+def line_of(path: Path, *keys: str | int) -> int:
+    """The line of a value in a file that can be read: the keys, and places in lists from 0, that
+    lead to it. If it is not there, the line of the last value that is.
+    """
+    node = yaml.compose(path.read_text(encoding="utf-8"), _Plain)
+    for key in keys:
+        found = []
+        if isinstance(node, yaml.MappingNode):
+            found = [value for name, value in node.value if name.value == key]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+            found = node.value[key : key + 1]
+        if not found:
+            break
+        node = found[0]
+    return node.start_mark.line + 1
+
+
 def misplaced_files(project: Path) -> Iterator[tuple[Path, dict[Any, Any]]]:
     """The YAML files of `models` that dbt reads and that have a key of declarations, and their
     content. Raises DeclarationError for a linked folder, into which neither looks.

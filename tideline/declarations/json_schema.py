@@ -12,7 +12,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from tideline.declarations.segments import MOST_STEPS, OF_EVENTS, Segment, Trait
+from tideline.declarations.segments import MOST_STEPS, OF_EVENTS, Segment, Step, Trait
 from tideline.declarations.syncs import Declarable, Settings
 
 TYPES = {
@@ -157,7 +157,8 @@ def _type(hint: Any) -> dict[str, Any]:
             return dict(kinds[0]) if len(kinds) == 1 else {"anyOf": [dict(kind) for kind in kinds]}
         return dict(COLUMNS)
     if get_origin(hint) is tuple and is_dataclass(block := get_args(hint)[0]):
-        return {"type": "array", "items": _block_schema(block), "maxItems": MOST_STEPS}
+        most = {"maxItems": MOST_STEPS} if block is Step else {}
+        return {"type": "array", "items": _block_schema(block)} | most
     if get_origin(hint) is tuple:
         return dict(COLUMNS)
     if get_origin(hint) is Literal:

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
-from types import SimpleNamespace
+from types import CodeType, SimpleNamespace
 from typing import Any, NoReturn
 
-from jinja2 import Environment
+from jinja2 import Environment, Template
 
 PROJECT = Path(__file__).parents[2]
 MACRO = re.compile(r"\{%-? macro (\w+)\(.*?\{%-? endmacro -?%\}", re.DOTALL)
@@ -57,7 +57,7 @@ class Macros:
 
     def __init__(self, **names: object) -> None:
         """`names`: what Jinja finds under other names, such as `ref`."""
-        self._environment = Environment(extensions=["jinja2.ext.do"], autoescape=False)
+        self._environment = _environment()
         self._modules: dict[str, Any] = {}
         macros = {name: partial(self.call, name) for name in _texts()}
         self._environment.globals |= macros
@@ -84,7 +84,7 @@ class Macros:
         Raises MacroError if a value of a seed cannot be rendered as SQL.
         """
         if name not in self._modules:  # one macro each: a `return` then ends that macro alone
-            self._modules[name] = self._environment.from_string(_texts()[name]).module
+            self._modules[name] = self._template(_texts()[name]).module
         try:
             return getattr(self._modules[name], name)(*arguments, **named)
         except _Returned as returned:
@@ -93,7 +93,10 @@ class Macros:
     def model(self, path: str) -> str:
         """The select of a model; `path` is below `models/`."""
         text = (PROJECT / "models" / path).read_text(encoding="utf-8")
-        return self._environment.from_string(text).render()
+        return self._template(text).render()
+
+    def _template(self, text: str) -> Template:
+        return Template.from_code(self._environment, _code(text), self._environment.globals)
 
 
 def render(name: str, *arguments: object, **named: object) -> Any:
@@ -112,6 +115,15 @@ def _texts() -> Mapping[str, str]:
     paths = sorted((PROJECT / "macros").rglob("*.sql"))
     files = [path.read_text(encoding="utf-8") for path in paths]
     return {found[1]: found[0] for file in files for found in MACRO.finditer(file)}
+
+
+def _environment() -> Environment:
+    return Environment(extensions=["jinja2.ext.do"], autoescape=False)
+
+
+@cache  # the examples of segments render the same macros many times
+def _code(text: str) -> CodeType:
+    return _environment().compile(text)
 
 
 def _return(value: object) -> NoReturn:

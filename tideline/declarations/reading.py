@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from datetime import date
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -11,6 +12,13 @@ from tideline.text import nearest
 from tideline.warehouse.errors import DeclarationError
 
 Block = TypeVar("Block")
+WORDS = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "keys and values",
+}
 
 
 def read_block(block: type[Block], values: Mapping[str, Any], place: str) -> Block:
@@ -55,8 +63,9 @@ def _value(value: Any, kind: Any, place: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:
-        words = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-        raise DeclarationError(f"{place}: expected {words[kind]}, got {value!r}")
+        if kind is str and isinstance(value, date):
+            raise DeclarationError(f"{place}: expected text, got a date; write '{value}' in quotes")
+        raise DeclarationError(f"{place}: expected {WORDS[kind]}, got {value!r}")
     return value
 
 
@@ -66,7 +75,10 @@ def _blocks(block: Any, values: Any, place: str) -> Iterator[Any]:
     for value in values if isinstance(values, list) else [values]:
         if not isinstance(value, dict):
             raise DeclarationError(f"{place}: expected keys such as `{known[0]}`, got {value!r}")
+        named = f' "{value["name"]}"' if isinstance(value.get("name"), str) else ""
         for key in value:
             if key not in known:
-                raise DeclarationError(f'{place}: unknown key "{key}"; {nearest(key, known)}')
-        yield read_block(block, value, place)
+                raise DeclarationError(
+                    f'{place}{named}: unknown key "{key}"; {nearest(key, known)}'
+                )
+        yield read_block(block, value, f"{place}{named}")

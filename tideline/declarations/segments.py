@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from tideline.declarations.examples import Example, check_names
 from tideline.declarations.extended import Item, specs_of
 from tideline.declarations.files import (
     FOLDER,
@@ -245,6 +246,7 @@ class Segment:
     - `tags`: words to find it by in the catalog, in lower case.
     - `expected`: the size that it should have; without it, any.
     - `lifecycle`: only a live segment has members; a draft has none yet, a retired one no longer.
+    - `examples`: people who are in it, and people who are not; a build fails if one is wrong.
     """
 
     name: str
@@ -259,6 +261,7 @@ class Segment:
     tags: tuple[str, ...] = ()
     expected: Expected | None = None
     lifecycle: Literal["draft", "live", "retired"] = "live"
+    examples: tuple[Example, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the values; columns are checked with the warehouse."""
@@ -270,6 +273,7 @@ class Segment:
         if not 1 <= self.priority <= LOWEST_PRIORITY:
             raise ValueError(f"`priority` is {self.priority}; write 1 to {LOWEST_PRIORITY:,}")
         label_parts(self.label)
+        check_names(self.examples)
         for tag in self.tags:
             if "," in tag or tag != tag.strip():
                 raise ValueError(f"`tags`: `{tag}` has a comma or a blank at an end; remove it")

@@ -15,6 +15,7 @@ from tideline.declarations.rules import columns_of_rule
 from tideline.declarations.segments import PROJECT, Declared, read_segments, read_traits
 from tideline.declarations.unreachable import empty_attributes, shop_is_on
 from tideline.segments.check import check
+from tideline.segments.examples import examples_that_fail
 from tideline.segments.preview import (
     MARKDOWN_HEAD,
     Preview,
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         and personas are those of the last publication.
         """,
         {
-            "tideline segments check": "check all declarations",
+            "tideline segments check": "check all declarations, and run their examples",
             "tideline segments preview churn_risk": "preview one segment",
             "tideline segments preview models/segments/crm/customers.yml": "those of a file",
             "tideline segments preview --format markdown": "all, as a table for a pull request",
@@ -70,10 +71,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     has_shop = shop_is_on(PROJECT)
     segments, traits = read_segments(PROJECT, has_shop), read_traits(PROJECT, has_shop)
     if options.action == "check":
-        if problems := check(PROJECT, segments, traits):
+        problems = check(PROJECT, segments, traits) or examples_that_fail(
+            PROJECT, segments, traits, plan_rows(PROJECT / "seeds")
+        )
+        if problems:
             print("\n".join(f"error: {each}" for each in problems), file=sys.stderr)
             return 1
         print(f"{counted(len(segments), 'segment')} and {counted(len(traits), 'trait')} are valid.")
+        examples = sum(len(each.spec.examples) for each in segments)
+        print(f"{counted(examples, 'example')} {'holds' if examples == 1 else 'hold'}.")
     elif options.action == "list":
         print(listing(segments))
     else:
