@@ -12,10 +12,10 @@ import yaml
 
 import dbt_tideline
 from tests.support.deployment import REPOSITORY
+from tideline.declarations.checks import RESERVED
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.rules import RuleError, check_condition, parse, value_of
 from tideline.declarations.segments import (
-    RESERVED,
     kinds_of,
     label_parts,
     read_segments,
@@ -221,9 +221,9 @@ def test_the_page_shows_each_refused_declaration_with_its_message(project):
         ("# segments:", "one.yml is empty"),
         ("- name: reader", "one.yml is not a block of keys and values"),
         ("reader", "one.yml is not a block of keys and values"),
-        ("owner: Desk", "one.yml has neither `traits` nor `segments`"),
+        ("owner: Desk", "one.yml has neither `traits`, `segments` nor `experiments`"),
         ("segmants: []", 'one.yml: unknown key "segmants"; did you mean `segments`?'),
-        ("models: []", 'one.yml: unknown key "models"; there are: owner, segments, shop, traits'),
+        ("models: []", 'one.yml: unknown key "models"; there are: experiments, owner, segments'),
         ("segments:", "one.yml: `segments` is not a list"),
         ("segments: {name: a}", "one.yml: `segments` is not a list"),
         ("segments:\n- reader", "one.yml:2: segment without a `name`"),

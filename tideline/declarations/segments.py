@@ -1,4 +1,4 @@
-"""The declared traits and segments, read from the YAML files in subfolders of `models/segments`.
+"""The declared traits, segments and experiments, read from subfolders of `models/segments`.
 
 They are read from the files, not through dbt: dbt renders Jinja in YAML, and a declaration must not
 read the environment.
@@ -12,6 +12,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from tideline.declarations.checks import PROPERTY
+from tideline.declarations.checks import check_events as _check_events
+from tideline.declarations.checks import check_length as _check_length
+from tideline.declarations.checks import check_name as _check_name
+from tideline.declarations.checks import check_rule as _check_rule
+from tideline.declarations.checks import check_text as _check_text
+from tideline.declarations.experiments import Experiment, check_experiments
 from tideline.declarations.files import (
     FOLDER,
     columns_of,
@@ -23,7 +30,7 @@ from tideline.declarations.files import (
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.operations import Kind
 from tideline.declarations.reading import read_block
-from tideline.declarations.rules import NAME, RuleError, is_control, parse
+from tideline.declarations.rules import NAME, is_control
 from tideline.text import nearest, shown
 from tideline.warehouse.errors import DeclarationError
 
@@ -50,35 +57,13 @@ NUMBERS = (
     "small",
     "tiny",
 )
-WITHIN = re.compile(r"[1-9][0-9]{0,5} (minutes|hours|days)")
-PROPERTY = re.compile(
-    r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*"
-)  # a dot reads a nested property
 QUOTED = re.compile(r"\{([^{}]*)\}")
 SINCE = ("days_since", "minutes_since")
 OF_NO_PROPERTY = ("count", "exists", "first_at", "last_at", "streak", *SINCE)
 LOWEST_PRIORITY = 1_000_000
-ANY = ("*",)  # every event of the tracking plan
 MOST_STEPS = 5  # that a trait's `after` names
 # The keys of a trait over events, which one with a formula has not.
 OF_EVENTS = ("event", "aggregate", "property", "where", "within", "before", "until", "after")
-# Words that cannot be the name of a column without quotes in every warehouse.
-_WORDS = """
-all alter analyse analyze and anti any array as asc asof asymmetric at authorization begin between
-binary both by cache call case cast check collate collation column comment commit concurrently
-constraint copy create cross current current_date current_time current_timestamp default
-deferrable delete desc describe distinct do drop else end except execute exists explain false
-fetch for foreign freeze from full glob grant group having if ilike in increment initially inner
-insert intersect into is isnull join lambda lateral leading left like limit load localtime
-localtimestamp merge minus natural not notnull null of offset on only or order organization outer
-overlaps pivot pivot_longer pivot_wider placing positional pragma prepare primary qualify
-references regexp rename returning revoke right rlike rollback row rows sample select semi set
-show similar some start summarize symmetric table tablesample then to trailing trigger true
-truncate try_cast union unique unpack unpivot update use using vacuum values variadic verbose view
-when whenever where window with interval current_user session_user current_catalog current_schema
-current_role user
-"""
-RESERVED = frozenset(_WORDS.split())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,20 +249,24 @@ class Segment:
 
 @dataclass(frozen=True)
 class Declared:
-    """A declared trait or segment with its place."""
+    """A declared trait, segment or experiment with its place."""
 
-    spec: Any  # a Trait or a Segment
+    spec: Any  # a Trait, a Segment or an Experiment
     is_of_shop: bool
     file: str
     place: str
 
     @property
     def name(self) -> str:
-        """The name, which is that of its column."""
+        """The name; that of a trait or a segment is its column."""
         return str(self.spec.name)
 
 
-KINDS = {"traits": Trait, "segments": Segment}  # by the key of a file that lists them
+KINDS = {
+    "traits": Trait,
+    "segments": Segment,
+    "experiments": Experiment,
+}  # by the key of a file that lists them
 OF_FILE = ("owner", "shop", *KINDS)
 
 
@@ -307,6 +296,14 @@ def read_segments(project: Path = PROJECT, has_shop: bool = True) -> list[Declar
     return segments
 
 
+def read_experiments(project: Path = PROJECT, has_shop: bool = True) -> list[Declared]:
+    """The experiments by file and place in it. Raises DeclarationError for a wrong declaration."""
+    found = _read(project)
+    experiments = _of_shop(found["experiments"], has_shop)
+    check_experiments(experiments, [each.name for each in _of_shop(found["segments"], has_shop)])
+    return experiments
+
+
 def _of_shop(declared: Sequence[Declared], has_shop: bool) -> list[Declared]:
     return [each for each in declared if has_shop or not each.is_of_shop]
 
@@ -314,7 +311,7 @@ def _of_shop(declared: Sequence[Declared], has_shop: bool) -> list[Declared]:
 def _read(project: Path) -> dict[str, list[Declared]]:
     _refuse_elsewhere(project)
     features = {column["name"] for _, column in columns_of("profile_features", project)}
-    taken = {"traits": features | OTHER_ATTRIBUTES, "segments": OTHER_COLUMNS}
+    taken = {"traits": features | OTHER_ATTRIBUTES, "segments": OTHER_COLUMNS, "experiments": ()}
     found: dict[str, dict[str, Declared]] = {key: {} for key in KINDS}
     for path in declaration_files(project):
         for key, each in _of_file(path, str(path.relative_to(project))):
@@ -336,7 +333,7 @@ def _of_file(path: Path, file: str) -> Iterator[tuple[str, Declared]]:
         if key not in OF_FILE:
             raise DeclarationError(f'{file}: unknown key "{key}"; {nearest(key, OF_FILE)}')
     if not KINDS.keys() & content.keys():
-        raise DeclarationError(f"{file} has neither `traits` nor `segments`")
+        raise DeclarationError(f"{file} has neither `traits`, `segments` nor `experiments`")
     shop, owner = content.get("shop", False), content.get("owner", "")
     if not isinstance(shop, bool):
         raise DeclarationError(f"{file}: `shop` is not true or false")
@@ -352,7 +349,7 @@ def _of_file(path: Path, file: str) -> Iterator[tuple[str, Declared]]:
             if not isinstance(item, dict) or not isinstance(item.get("name"), str):
                 raise DeclarationError(f"{place}: {block.__name__.lower()} without a `name`")
             place = f'{block.__name__} "{shown(item["name"])}" ({place})'
-            inherited = {"owner": owner} if owner and block is Segment else {}
+            inherited = {"owner": owner} if owner and block is not Trait else {}
             yield key, Declared(_spec(block, inherited | item, place), shop, file, place)
 
 
@@ -436,42 +433,3 @@ def _kind(kind: str) -> Kind:
     if kind.startswith(("timestamp", "date")):
         return "timestamp"
     return "number" if kind.lstrip("u").startswith(NUMBERS) else "text"
-
-
-def _check_text(block: Trait | Segment, key: str) -> None:
-    if not getattr(block, key):
-        raise ValueError(f"`{key}` is empty")
-
-
-def _check_name(name: str | None, what: str) -> None:
-    if name is None:
-        return
-    if not NAME.fullmatch(name):
-        raise ValueError(
-            f"{what} `{name}` is invalid; use lower-case letters, digits and underscores"
-        )
-    if name in RESERVED:
-        raise ValueError(f"{what} `{name}` is a word of SQL; use another")
-
-
-def _check_events(names: tuple[str, ...]) -> None:
-    if not names:
-        raise ValueError('key `event` is missing; name an event of the tracking plan, or "*"')
-    if "*" in names and names != ANY:
-        raise ValueError('`event` names "*", which is all events, and others; write one of them')
-
-
-def _check_length(length: str | None, key: str) -> None:
-    if length is not None and not WITHIN.fullmatch(length):
-        raise ValueError(
-            f"`{key}` is `{length}`; write a number of minutes, hours or days, such as `7 days`"
-        )
-
-
-def _check_rule(rule: str | None, what: str) -> None:
-    if rule is None:
-        return
-    try:
-        parse(rule)
-    except RuleError as error:
-        raise ValueError(f"{what}: {error}") from None

@@ -12,7 +12,13 @@ from pathlib import Path
 
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.rules import columns_of_rule, parse
-from tideline.declarations.segments import PROJECT, Declared, read_segments, read_traits
+from tideline.declarations.segments import (
+    PROJECT,
+    Declared,
+    read_experiments,
+    read_segments,
+    read_traits,
+)
 from tideline.declarations.unreachable import empty_attributes, shop_is_on
 from tideline.segments.check import check
 from tideline.segments.preview import (
@@ -70,10 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     has_shop = shop_is_on(PROJECT)
     segments, traits = read_segments(PROJECT, has_shop), read_traits(PROJECT, has_shop)
     if options.action == "check":
-        if problems := check(PROJECT, segments, traits):
+        experiments = read_experiments(PROJECT, has_shop)
+        if problems := check(PROJECT, segments, traits, experiments):
             print("\n".join(f"error: {each}" for each in problems), file=sys.stderr)
             return 1
-        print(f"{counted(len(segments), 'segment')} and {counted(len(traits), 'trait')} are valid.")
+        counts = {"segment": segments, "trait": traits, "experiment": experiments}
+        found = listed([counted(len(each), name) for name, each in counts.items()], "and")
+        print(f"{found} are valid.")
     elif options.action == "list":
         print(listing(segments))
     else:
