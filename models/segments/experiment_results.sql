@@ -71,7 +71,7 @@ sizes as (
 
 ),
 
-{# A difference that chance makes once in a thousand times. #}
+{# A difference that chance makes at one look in a thousand. #}
 ratios as (
 
     select

@@ -110,7 +110,10 @@ class Experiments:
         """The select of a model; `variables` are changed vars."""
         experiments = experiment_dicts(read_experiments(self.folder))
         functions = SimpleNamespace(
-            experiments=lambda has_shop: experiments, rule_sql=rule_sql, text_sql=text_sql
+            experiments=lambda has_shop: experiments,
+            traits=lambda has_shop: [],
+            rule_sql=rule_sql,
+            text_sql=text_sql,
         )
         rows = [(event, *each) for event, named in PLAN.items() for each in named.items()]
         rows += [(event, None, None) for event in PLAN]

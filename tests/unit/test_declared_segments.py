@@ -311,7 +311,7 @@ def test_a_declaration_in_its_former_place_is_refused(project, kind, spelled, na
     )
 
 
-@pytest.mark.parametrize("key", ["traits", "segments"])
+@pytest.mark.parametrize("key", ["traits", "segments", "experiments"])
 def test_declarations_outside_of_the_subfolders_are_refused(project, key):
     """dbt reads these files, and only warns of keys that it does not know."""
     write(project, {key: []}, "mine.yml")
@@ -476,7 +476,7 @@ def test_tags_are_compared_in_lower_case(project):
 @pytest.mark.parametrize(
     "place", ["models/segment/a.yml", "models/a.yml", "models/segments/a.yaml"]
 )
-@pytest.mark.parametrize("key", ["segments", "traits"])
+@pytest.mark.parametrize("key", ["segments", "traits", "experiments"])
 def test_a_file_in_another_folder_is_not_ignored(project, place, key):
     path = project / place
     path.parent.mkdir(parents=True, exist_ok=True)

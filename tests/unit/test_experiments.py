@@ -212,6 +212,72 @@ def test_a_run_as_of_the_past_assigns_nobody_but_holds_out(built):
     assert built.query("select count(*) from experiment_arms where is_crossed") == [(0,)]
 
 
+TABLES = """
+create table labelled as select *, segment_name as segment_label, now() as as_of
+from segment_memberships;
+drop table segment_memberships;
+alter table labelled rename to segment_memberships;
+create table catalog as select segment_name, 'Hello' as creative from segments;
+drop table segments;
+alter table catalog rename to segments;
+create table dim_profiles as select distinct profile_id, 'u' as user_id, 'e' as latest_email
+from segment_memberships;
+create table profile_traits as select profile_id from dim_profiles;
+create table profile_personas as select profile_id, 'p' as persona_name from dim_profiles;
+create table identity_map (
+    profile_id varchar, id_value varchar, id_type varchar, identifier_id varchar, valid_to date
+);
+create table identifiers (identifier_id varchar, last_received_at date);
+"""
+
+
+def audiences(built, *experiments):
+    """The delivered rows of an experiment by segment and profile: the arm, if it is sent."""
+    built.declare(*experiments)
+    built.build(START, models=UP_TO_ARMS)
+    rows = built.con.execute(built.select("activation/activation_audiences.sql"))
+    names = [each[0] for each in rows.description]
+    found = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+    assert len({(row["profile_id"], row["segment_name"]) for row in found}) == len(found)
+    return {(row["segment_name"], row["profile_id"]): row.get("arm", "not sent") for row in found}
+
+
+def test_the_held_out_are_not_delivered_and_arms_are_sent_if_there_are_several(tmp_path):
+    built = Experiments(tmp_path)
+    built.join(*PEOPLE, segment="reader")
+    built.join(*PEOPLE, segment="writer")
+    built.con.execute(TABLES)
+    everybody = {(segment, each): "not sent" for segment in ("reader", "writer") for each in PEOPLE}
+    assert audiences(built) == everybody
+    assert audiences(built, {"lifecycle": "draft"}) == everybody
+
+    held_out = {each for each, arm in expected().items() if arm == "held_out"}
+    of_readers = {key: arm for key, arm in everybody.items() if key[1] not in held_out}
+    of_writers = {key: arm for key, arm in everybody.items() if key[0] == "writer"}
+    assert audiences(built, {}) == of_readers | of_writers
+    assert (
+        audiences(built, {"ends_at": START + timedelta(microseconds=1)}) == of_readers | of_writers
+    )
+
+    built.con.execute("delete from experiment_assignments")
+    found = audiences(built, {"arms": {"held_out": 0.5, "short": 0.2, "long": 0.3}})
+    assert found.keys() == (of_readers | of_writers).keys()
+    assert {arm for (segment, _), arm in found.items() if segment == "writer"} == {None}
+    assert {key: arm for key, arm in found.items() if key[0] == "reader"} == {
+        ("reader", each): arm for each, arm in built.arms().items() if arm != "held_out"
+    }
+    assert {*built.arms().values()} == {"held_out", "short", "long"}
+
+    built.con.execute("delete from experiment_assignments")
+    found = audiences(built, EVERYBODY, {})
+    nobody = {each for each, arm in expected("everybody", 0.2).items() if arm == "held_out"}
+    assert found == {
+        (segment, each): "not sent"
+        for segment, each in everybody
+        if each not in nobody and not (segment == "reader" and each in held_out)
+    }
+
+
 def test_the_tables_are_empty_without_experiments(tmp_path):
     found = Experiments(tmp_path)
     found.declare()

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = parser_of(
         "segments",
         """
-        Check the declared traits and segments without a build, list the segments, or preview some:
+        Check all declarations without a build, list the segments, or preview some:
         who would be in, who enters and who leaves compared with the last publication (or build, if
         nothing is published), and why.
 
