@@ -329,16 +329,16 @@ def test_the_verdict_follows_the_interval(built):
     assert result(built)["difference_high"] < 0
 
 
-@pytest.mark.parametrize("people", [99, 100])
-def test_a_small_arm_is_too_early(built, people):
+@pytest.mark.parametrize("sizes", [(99, 100), (100, 99), (100, 100)])
+def test_a_small_arm_is_too_early(built, sizes):
     arms = {arm: of_arm(built, arm) for arm in ("held_out", "treated")}
     built.con.execute(
         "delete from experiment_assignments where profile_id not in (select unnest(?))",
-        [[*arms["held_out"][:people], *arms["treated"][:people]]],
+        [[*arms["held_out"][: sizes[0]], *arms["treated"][: sizes[1]]]],
     )
     built.convert(arms["treated"], START)
     built.build(START + WEEK, models=WITH_RESULTS)
-    assert result(built)["verdict"] == ("higher" if people == 100 else "too early")
+    assert result(built)["verdict"] == ("too early" if 99 in sizes else "higher")
 
 
 def test_few_values_are_too_early(built):
@@ -377,6 +377,19 @@ def test_an_arm_that_is_missing_is_found(built):
     built.con.execute("delete from experiment_assignments where arm = 'held_out'")
     built.build(START + WEEK, models=WITH_RESULTS)
     assert result(built)["verdict"] == "sample ratio is off"
+
+
+def test_of_a_few_people_no_ratio_is_wrong(built):
+    """One of twenty where a fiftieth of one is expected, as chance makes in one of fifty cases."""
+    few = [*of_arm(built, "held_out")[:1], *of_arm(built, "treated")[:19]]
+    built.con.execute(
+        "delete from experiment_assignments where profile_id not in (select unnest(?))", [few]
+    )
+    built.con.execute(
+        "update experiment_assignments set share = if(arm = 'held_out', 0.001, 0.999)"
+    )
+    built.build(START + WEEK, models=WITH_RESULTS)
+    assert not result(built, columns="is_ratio_off")["is_ratio_off"]
 
 
 def test_changed_shares_are_no_wrong_ratio(built):

@@ -206,10 +206,13 @@ def test_a_run_as_of_the_past_assigns_nobody_but_holds_out(built):
     assert arms.items() >= expected().items() and "new" in arms and len(arms) == 801
     share = Counter(arms.values())["held_out"] / len(arms)
     assert 0.4 < share < 0.6 and held_out(built) == Counter(arms.values())["held_out"]
-    built.declare({"arms": {"held_out": 0.001, "treated": 0.999}})
-    built.build(START + DAY, models=UP_TO_ARMS, variables={"as_of": "2026-01-02"})
-    assert built.arms().items() >= expected().items()
-    assert built.query("select count(*) from experiment_arms where is_crossed") == [(0,)]
+    # Other shares, and a time before the assignments, change nothing about these.
+    for share in (0.001, 0.9):
+        arms = {"held_out": share, "treated": 1 - share}
+        built.declare({"arms": arms, "starts_at": START - 9 * DAY})
+        built.build(START - DAY, models=UP_TO_ARMS, variables={"as_of": "2025-12-31"})
+        assert built.arms().items() >= expected().items() and len(built.arms()) == 801
+        assert built.query("select count(*) from experiment_arms where is_crossed") == [(0,)]
 
 
 TABLES = """
