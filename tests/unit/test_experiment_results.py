@@ -341,6 +341,34 @@ def test_a_small_arm_is_too_early(built, sizes):
     assert result(built)["verdict"] == ("too early" if 99 in sizes else "higher")
 
 
+@pytest.mark.parametrize("better", ["held_out", "treated"])
+def test_a_difference_that_matters_is_excluded_on_both_sides(built, better):
+    for arm in ("held_out", "treated"):
+        people = of_arm(built, arm)
+        built.convert(people[: round(len(people) * (0.5 if arm == better else 0.42))], START)
+    for least_lift, verdict in ((0.2, "too early"), (0.9, "no difference seen")):
+        built.declare({"outcomes": [OUTCOME | {"least_lift": least_lift}]})
+        built.build(START + WEEK, models=WITH_RESULTS)
+        found = result(built)
+        near, far = sorted(map(abs, (found["difference_low"], found["difference_high"])))
+        mean = result(built, arm="held_out")["mean"]
+        assert near < 0.2 * mean < far < 0.9 * mean and found["verdict"] == verdict
+
+
+def test_exposures_after_the_data_clock_are_not_counted(built):
+    """Of a run as of the past."""
+    built.build(START - MOMENT, models=WITH_RESULTS)
+    assert built.query("select count(*) from experiment_results") == [(0,)]
+
+
+@pytest.mark.parametrize("converters", [19, 20])
+def test_few_converters_are_too_early(built, converters):
+    built.convert(of_arm(built, "treated")[:converters], START)
+    built.build(START + WEEK)
+    assert result(built)["difference_low"] > 0
+    assert result(built)["verdict"] == ("higher" if converters == 20 else "too early")
+
+
 def test_few_values_are_too_early(built):
     held_out, treated = of_arm(built, "held_out"), of_arm(built, "treated")
     built.convert(treated[:300], START, 10)
