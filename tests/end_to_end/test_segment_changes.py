@@ -84,12 +84,12 @@ class Team:
         return self.deployment.dbt("build", *words, fails=fails, variables=NO_SHOP)
 
     def delivered(self):
-        """The profiles that the destination has got after a build and a sync."""
+        """The profiles that the destination has got for the segment, after a build and a sync."""
         self.expect(None)
         self.deployment.activate()
         files = self.deployment.deliveries.rglob("*.jsonl")
         rows = [json.loads(line) for path in files for line in path.read_text().splitlines()]
-        return {row["profile_id"] for row in rows}
+        return {row["profile_id"] for row in rows if row["segment_name"] == "caller"}
 
     def build(self):
         """Build; return the changes that it found: (user, change, cause, changed_at, event_id)."""
