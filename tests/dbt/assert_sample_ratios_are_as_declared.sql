@@ -7,8 +7,9 @@ select distinct
     experiment_name,
     arm,
     'Experiment ' || experiment_name || ': ' || exposed_people || ' people are in the arm ' || arm
-    || '; about ' || cast(round(expected_people) as bigint) || ' are expected. Its results are wrong: find out who '
-    || 'is missing (docs/reference/experiments.md)' as finding
+    || '; about ' || cast(round(expected_people) as bigint)
+    || ' are expected. Its results are wrong: find out who is missing '
+    || '(docs/reference/experiments.md)' as finding
 from {{ results }}
 where is_ratio_off
 {% endset %}
