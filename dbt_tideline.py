@@ -19,6 +19,7 @@ from dbt_common.exceptions import CompilationError
 from tideline.declarations.compiled import (
     dicts_of,
     exact_dicts,
+    experiment_dicts,
     formulas_sql,
     label_sql,
     rule_columns,
@@ -30,7 +31,7 @@ from tideline.declarations.definitions import definitions as versions_of
 from tideline.declarations.definitions import readings_version as version_of
 from tideline.declarations.files import golden_attributes
 from tideline.declarations.rules import RuleError
-from tideline.declarations.segments import read_segments, read_traits
+from tideline.declarations.segments import read_experiments, read_segments, read_traits
 from tideline.segments.examples import examples_that_fail as run_examples
 from tideline.segments.preview import plan_rows
 from tideline.warehouse.errors import DeclarationError
@@ -49,6 +50,11 @@ def traits(has_shop: bool) -> list[dict[str, Any]]:
 def segments(has_shop: bool) -> list[dict[str, Any]]:
     """The segments of the project as dicts of name, spec, is_of_shop, file, place and rule."""
     return dicts_of(read_segments(_project(), has_shop))
+
+
+def experiments(has_shop: bool) -> list[dict[str, Any]]:
+    """The experiments of the project, as `tideline.declarations.compiled` has them."""
+    return experiment_dicts(read_experiments(_project(), has_shop))
 
 
 def formulas(has_shop: bool, dialect: str) -> dict[str, str]:
@@ -107,6 +113,7 @@ FUNCTIONS = {
     for each in (
         traits,
         segments,
+        experiments,
         formulas,
         exact,
         definitions,

@@ -19,12 +19,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "schema",
         """
         Print the JSON Schema of dbt's properties files that declare syncs (exposures), or of the
-        files that declare traits and segments (declarations). Editors use it to complete and check
-        the YAML.
+        files that declare traits, segments and experiments (declarations). Editors use it to
+        complete and check the YAML.
         """,
         {
             "tideline schema exposures": "print that of the syncs",
-            "tideline schema declarations": "print that of the traits and segments",
+            "tideline schema declarations": "print that of the traits, segments and experiments",
         },
     )
     parser.add_argument(

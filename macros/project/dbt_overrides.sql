@@ -42,6 +42,9 @@
         {%- for trait in declared_traits() if trait.spec.sent_as -%}
             {%- do found.update({trait.spec.sent_as: trait.spec.description}) -%}
         {%- endfor -%}
+        {%- if experiments_with_texts() -%}
+            {%- do found.update({'arm': 'The arm of the running experiment, if there is one.'}) -%}
+        {%- endif -%}
     {%- endif -%}
     {%- set columns = {} -%}
     {%- for name, description in found.items() -%}

@@ -6,12 +6,44 @@
 -- depends_on: {{ ref('segment_size_alerts') }}
 {% set traits = sent_traits([
     'profile_id', 'segment_name', 'segment_label', 'user_id', 'email', 'anonymous_id',
-    'persona_name', 'creative', 'as_of',
+    'persona_name', 'creative', 'arm', 'as_of',
 ]) %}
+{# A column only while it tells something, since it changes every message. #}
+{% set with_texts = experiments_with_texts() %}
 
-with segment_memberships as (
+with experiment_segments as (
 
-    select * from {{ ref('segment_memberships') }}
+    {{ experiment_segments() }}
+
+),
+
+experiment_arms as (
+
+    select
+        experiment_arms.*,
+        experiment_segments.segment_name
+    from {{ ref('experiment_arms') }} as experiment_arms
+    inner join experiment_segments
+        on experiment_arms.experiment_name = experiment_segments.experiment_name
+
+),
+
+{# Whom a running experiment holds out receives nothing of its segments. #}
+segment_memberships as (
+
+    select segment_memberships.*
+    from {{ ref('segment_memberships') }} as segment_memberships
+    left join (
+        select distinct
+            profile_id,
+            segment_name
+        from experiment_arms
+        where is_held_out
+    ) as held_out
+        on
+            segment_memberships.profile_id = held_out.profile_id
+            and segment_memberships.segment_name = held_out.segment_name
+    where held_out.profile_id is null
 
 ),
 
@@ -70,6 +102,9 @@ select
     profile_traits.{{ trait.name }}{{ ' as ' ~ trait.column if trait.column != trait.name }},
     {% endfor %}
     segments.creative,
+    {% if with_texts %}
+    experiment_arms.arm,
+    {% endif %}
     segment_memberships.as_of
 from segment_memberships
 inner join segments
@@ -84,3 +119,13 @@ left join anonymous_ids
     on
         segment_memberships.profile_id = anonymous_ids.profile_id
         and anonymous_ids.recency_rank = 1
+{% if with_texts %}
+left join experiment_arms
+    on
+        segment_memberships.profile_id = experiment_arms.profile_id
+        and segment_memberships.segment_name = experiment_arms.segment_name
+        and experiment_arms.is_running
+        and experiment_arms.experiment_name in (
+            '{{ with_texts | map(attribute='name') | join("', '") }}'
+        )
+{% endif %}

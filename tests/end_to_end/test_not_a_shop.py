@@ -15,7 +15,7 @@ from tideline.declarations.segments import read_segments, read_traits
 
 NO_SHOP = "{shop: false}"
 SWITCHED = ("--select", "key_features+", "feature_spine+", "trait_readings+")
-SWITCHED = (*SWITCHED, "segment_definitions+")  # these read the var
+SWITCHED = (*SWITCHED, "segment_definitions+", "experiments+")  # these read the var
 FIRST_DAY = datetime(2026, 3, 1)
 OWN_SEGMENTS = """\
 segments:

@@ -178,7 +178,7 @@ def test_the_command_prints_text_json_and_markdown(built, edited, monkeypatch, c
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == outdated and lines[4].startswith("| `waking` | new | ") and len(lines) == 6
     assert command.main(["check"]) == 0
-    assert capsys.readouterr().out == "10 segments and 26 traits are valid.\n"
+    assert capsys.readouterr().out == "10 segments, 26 traits and 1 experiment are valid.\n"
     assert command.main(["list"]) == 0
     assert "idea" in capsys.readouterr().out
     with pytest.raises(DeclarationError, match="no segment `wakin` is declared; did you mean `wak"):

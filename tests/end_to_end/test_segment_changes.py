@@ -23,6 +23,18 @@ traits:
     aggregate: count
     within: 2 days
 """
+EXPERIMENT = """experiments:
+  - name: calling
+    description: Do calls help?
+    segments: caller
+    arms: {held_out: 0.5, treated: 0.5}
+    starts_at: 2026-01-01
+    ends_at: 2026-01-04T09:00:00Z
+    outcomes:
+      - name: used
+        event: feature_use
+        within: 1 hours
+"""
 MOMENT = timedelta(microseconds=1)
 NO_SHOP = "{shop: false}"
 
@@ -70,6 +82,14 @@ class Team:
             self.edit("    priority: 1", f"    priority: 1\n    expected: {size}")
         words = ["--project-dir", self.project, "--selector", "segments"]
         return self.deployment.dbt("build", *words, fails=fails, variables=NO_SHOP)
+
+    def delivered(self):
+        """The profiles that the destination has got for the segment, after a build and a sync."""
+        self.expect(None)
+        self.deployment.activate()
+        files = self.deployment.deliveries.rglob("*.jsonl")
+        rows = [json.loads(line) for path in files for line in path.read_text().splitlines()]
+        return {row["profile_id"] for row in rows if row["segment_name"] == "caller"}
 
     def build(self):
         """Build; return the changes that it found: (user, change, cause, changed_at, event_id)."""
@@ -181,3 +201,19 @@ def test_each_change_has_its_cause(team):
     team.deployment.dbt(
         "test", "--select", "segment_changes", "segment_definitions", variables=NO_SHOP
     )
+
+    # Whom an experiment holds out is not delivered, and is after its end.
+    team.file.write_text(team.file.read_text() + EXPERIMENT)
+    delivered = team.delivered()
+    arms = dict(team.deployment.query("select profile_id, arm from experiment_arms"))
+    assert {*arms.values()} == {"held_out", "treated"}
+    assert delivered == {each for each, arm in arms.items() if arm == "treated"}
+    team.land(use(15, "a", at(4, 8, 59)))
+    team.edit("held_out: 0.5, treated: 0.5", "held_out: 0.001, treated: 0.999")
+    assert team.delivered() == delivered
+    assert dict(team.deployment.query("select profile_id, arm from experiment_arms")) == arms
+    team.land(use(16, "a", at(4, 9), event="login"))
+    assert team.delivered() == arms.keys()
+    results = "select exposed_people, measured_people, converters from experiment_results"
+    (held_out, treated) = team.deployment.query(f"{results} order by arm")
+    assert held_out[0] + treated[0] == len(arms) and held_out[0] == held_out[1]

@@ -13,10 +13,10 @@ import yaml
 
 import dbt_tideline
 from tests.support.deployment import REPOSITORY
+from tideline.declarations.checks import RESERVED
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.rules import RuleError, check_condition, parse, value_of
 from tideline.declarations.segments import (
-    RESERVED,
     kinds_of,
     label_parts,
     read_segments,
@@ -257,9 +257,9 @@ def test_the_page_shows_each_refused_declaration_with_its_message(project):
         ("# segments:", "one.yml is empty"),
         ("- name: reader", "one.yml is not a block of keys and values"),
         ("reader", "one.yml is not a block of keys and values"),
-        ("owner: Desk", "one.yml has neither `traits` nor `segments`"),
+        ("owner: Desk", "one.yml has neither `traits`, `segments` nor `experiments`"),
         ("segmants: []", 'one.yml: unknown key "segmants"; did you mean `segments`?'),
-        ("models: []", 'one.yml: unknown key "models"; there are: owner, segments, shop, traits'),
+        ("models: []", 'one.yml: unknown key "models"; there are: experiments, owner, segments'),
         ("segments:", "one.yml: `segments` is not a list"),
         ("segments: {name: a}", "one.yml: `segments` is not a list"),
         ("segments:\n- reader", "one.yml:2: segment without a `name`"),
@@ -347,7 +347,7 @@ def test_a_declaration_in_its_former_place_is_refused(project, kind, spelled, na
     )
 
 
-@pytest.mark.parametrize("key", ["traits", "segments"])
+@pytest.mark.parametrize("key", ["traits", "segments", "experiments"])
 def test_declarations_outside_of_the_subfolders_are_refused(project, key):
     """dbt reads these files, and only warns of keys that it does not know."""
     write(project, {key: []}, "mine.yml")
@@ -512,7 +512,7 @@ def test_tags_are_compared_in_lower_case(project):
 @pytest.mark.parametrize(
     "place", ["models/segment/a.yml", "models/a.yml", "models/segments/a.yaml"]
 )
-@pytest.mark.parametrize("key", ["segments", "traits"])
+@pytest.mark.parametrize("key", ["segments", "traits", "experiments"])
 def test_a_file_in_another_folder_is_not_ignored(project, place, key):
     path = project / place
     path.parent.mkdir(parents=True, exist_ok=True)

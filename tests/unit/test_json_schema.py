@@ -11,9 +11,16 @@ from jsonschema import Draft202012Validator
 from tests.support.deployment import REPOSITORY
 from tideline import schema
 from tideline.activation.destinations import DESTINATIONS
+from tideline.declarations.experiments import Experiment
 from tideline.declarations.files import declaration_files
 from tideline.declarations.json_schema import declarations_schema, exposures_schema
-from tideline.declarations.segments import Segment, Trait, read_segments, read_traits
+from tideline.declarations.segments import (
+    Segment,
+    Trait,
+    read_experiments,
+    read_segments,
+    read_traits,
+)
 from tideline.declarations.syncs import Settings, read_syncs
 from tideline.warehouse.errors import DeclarationError
 
@@ -116,6 +123,18 @@ BLOCKS = {
             "priority": 1,
         },
     ),
+    "experiment": (
+        Experiment,
+        {
+            "name": "one",
+            "description": "One?",
+            "owner": "Desk",
+            "segments": "*",
+            "arms": {"held_out": 0.1, "treated": 0.9},
+            "starts_at": "2026-01-01",
+            "outcomes": [{"name": "came", "event": "login", "within": "7 days"}],
+        },
+    ),
 }
 BLOCK_CHANGES = [
     {"name": None},
@@ -159,6 +178,20 @@ BLOCK_CHANGES = [
     {"examples": [{"name": "one", "is_in": True, "events": [{"event": "login", "ago": "1 day"}]}]},
     {"examples": [{"name": "one", "is_in": True, "events": [{"event": "login"}]}]},
     {"examples": [{"name": "one", "is_in": True, "given": [1]}]},
+    {"segments": ["*"]},
+    {"segments": None},
+    {"segments": 3},
+    {"arms": None},
+    {"arms": ["held_out"]},
+    {"arms": {"held_out": 0.1, "treated": "0.9"}},
+    {"starts_at": "2026-01-01 12:30:00"},
+    {"starts_at": "soon"},
+    {"starts_at": 2026},
+    {"ends_at": "2026-02-01"},
+    {"outcomes": None},
+    {"outcomes": [{"name": "came", "event": "login"}]},
+    {"outcomes": [{"name": "came", "event": "login", "within": "7 days", "where": "a > 1"}]},
+    {"outcomes": [{"name": "came", "event": "login", "within": "7 days", "least_lift": "a"}]},
 ]
 FILE_CHANGES = [
     {},
@@ -171,6 +204,8 @@ FILE_CHANGES = [
     {"segments": []},
     {"segments": {}},
     {"segments": [None]},
+    {"experiments": []},
+    {"experiments": [None]},
     {"traits": []},
     {"models": []},
 ]
@@ -185,7 +220,7 @@ def is_read(document, folder):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(document))
     try:
-        read_traits(folder), read_segments(folder)
+        read_traits(folder), read_segments(folder), read_experiments(folder)
     except DeclarationError:
         return False
     return True

@@ -291,3 +291,28 @@ def test_who_is_in_another_segment_of_the_group_is_told_so(warehouse, capsys):
         "  yes      loans >= 1   (loans is 1)",
         "  yes      not first   (first is false)",
     ]
+
+
+def test_who_is_held_out_of_delivery_is_told(warehouse, capsys):
+    with duckdb.connect(str(warehouse)) as con:
+        con.execute(
+            """
+            use tideline;
+            create table experiments as select * from (values
+                ('own', 'idle,reader'), ('everybody', '*'), ('other', 'idle'), ('old', 'reader'),
+                ('of_another', 'reader')
+            ) as t (experiment_name, segments);
+            create table experiment_arms as select
+                if(experiment_name = 'of_another', 'p2', 'p1') as profile_id, experiment_name,
+                timestamp '2026-01-20' as exposed_at, experiment_name <> 'old' as is_held_out
+            from experiments;
+            """
+        )
+    main(["p1", "reader"])
+    told = [line for line in capsys.readouterr().out.splitlines() if "Held out" in line]
+    assert told == [
+        f"Held out of delivery by the experiment `{name}`, since 2026-01-20 00:00:00 UTC."
+        for name in ("everybody", "own")
+    ]
+    main(["p1", "idle"])
+    assert "Held out" not in capsys.readouterr().out  # not a member

@@ -30,6 +30,23 @@ def dicts_of(declared: Sequence[Declared]) -> list[dict[str, Any]]:
     ]
 
 
+def experiment_dicts(experiments: Sequence[Declared]) -> list[dict[str, Any]]:
+    """Experiments for Jinja, with `ranges` of draws, `arms` as text, and `starts`, `ends` as texts.
+
+    Shares and times are typed, so their texts are not those that a person wrote.
+    """
+    return [
+        found
+        | {
+            "ranges": each.spec.ranges,
+            "arms": ", ".join(f"{arm} {each.spec.arms[arm]}" for arm, *_ in each.spec.ranges),
+            "starts": each.spec.starts_at.isoformat(" "),
+            "ends": each.spec.ends_at and each.spec.ends_at.isoformat(" "),
+        }
+        for each, found in zip(experiments, dicts_of(experiments), strict=True)
+    ]
+
+
 def formulas_sql(traits: Sequence[Declared], dialect: str) -> dict[str, str]:
     """The SQL of the traits with a formula, over the columns of the other traits."""
     return {name: sql_of(tree, dialect) for name, tree in formulas_of(traits).items()}

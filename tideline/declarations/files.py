@@ -19,7 +19,7 @@ from tideline.warehouse.errors import DeclarationError
 FOLDER = Path("models", "segments")
 OF_MODELS = FOLDER / "intermediate"  # its subfolder for models, which declares nothing
 SUFFIXES = (".yml", ".yaml")
-KEYS = re.compile(rb"^['\"]?(traits|segments)\b", re.MULTILINE)
+KEYS = re.compile(rb"^['\"]?(traits|segments|experiments)\b", re.MULTILINE)
 MOST_BYTES = 500_000  # of a file; PyYAML reads that many in some seconds
 
 

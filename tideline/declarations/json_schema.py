@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from datetime import datetime
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from tideline.declarations.experiments import Experiment
 from tideline.declarations.segments import MOST_STEPS, OF_EVENTS, Segment, Step, Trait
 from tideline.declarations.syncs import Declarable, Settings
 
@@ -21,6 +23,7 @@ TYPES = {
     float: {"type": "number"},
     bool: {"type": "boolean"},
     dict: {"type": "object"},
+    datetime: {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}"},
 }
 # A trait is either computed from events or from other traits.
 TRAITS = {
@@ -61,12 +64,12 @@ def exposures_schema(destinations: Mapping[str, type[Declarable]]) -> dict[str, 
 
 
 def declarations_schema() -> dict[str, Any]:
-    """The schema of a file with traits and segments."""
+    """The schema of a file with traits, segments and experiments."""
     properties = {
         "owner": {
             "type": "string",
             "pattern": r"\S",
-            "description": "The owner of each segment of this file that names none.",
+            "description": "The owner of each segment and experiment of this file that names none.",
         },
         "shop": {
             "type": "boolean",
@@ -75,22 +78,31 @@ def declarations_schema() -> dict[str, Any]:
         },
         "traits": {"type": "array", "items": {"$ref": "#/$defs/trait"}},
         "segments": {"type": "array", "items": {"$ref": "#/$defs/segment"}},
+        "experiments": {"type": "array", "items": {"$ref": "#/$defs/experiment"}},
     }
     owns = [{"required": ["owner"]}, {"required": ["extends"]}]  # the extended one may name it
-    owned = {"segments": {"items": {"anyOf": owns}}}
-    segment = _block_schema(Segment)
-    segment["required"].remove("owner")  # the file may name it
+    owned = {
+        "segments": {"items": {"anyOf": owns}},
+        "experiments": {"items": {"required": ["owner"]}},
+    }
+    segment, experiment = _block_schema(Segment), _block_schema(Experiment)
+    for block in (segment, experiment):
+        block["required"].remove("owner")  # the file may name it
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Traits and segments",
+        "title": "Traits, segments and experiments",
         "type": "object",
         "properties": properties,
         "additionalProperties": False,
         "allOf": [
-            {"anyOf": [{"required": ["traits"]}, {"required": ["segments"]}]},
+            {"anyOf": [{"required": [key]} for key in ("traits", "segments", "experiments")]},
             {"anyOf": [{"required": ["owner"]}, {"properties": owned}]},
         ],
-        "$defs": {"trait": _block_schema(Trait) | TRAITS, "segment": segment},
+        "$defs": {
+            "trait": _block_schema(Trait) | TRAITS,
+            "segment": segment,
+            "experiment": experiment,
+        },
     }
 
 
@@ -159,6 +171,8 @@ def _type(hint: Any) -> dict[str, Any]:
     if get_origin(hint) is tuple and is_dataclass(block := get_args(hint)[0]):
         most = {"maxItems": MOST_STEPS} if block is Step else {}
         return {"type": "array", "items": _block_schema(block)} | most
+    if get_origin(hint) is dict:
+        return {"type": "object", "additionalProperties": dict(TYPES[get_args(hint)[1]])}
     if get_origin(hint) is tuple:
         return dict(COLUMNS)
     if get_origin(hint) is Literal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -60,6 +60,13 @@ def _value(value: Any, kind: Any, place: str) -> Any:
         if value not in get_args(kind):
             raise DeclarationError(f"{place} says `{value}`; {nearest(value, get_args(kind))}")
         return value
+    if get_origin(kind) is dict:
+        if not isinstance(value, dict) or not all(isinstance(each, str) for each in value):
+            raise DeclarationError(f"{place}: expected names with numbers, got {value!r}")
+        of = get_args(kind)[1]
+        return {name: _value(each, of, f"{place}: `{name}`") for name, each in value.items()}
+    if kind is datetime:
+        return _time(value, place)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:
@@ -67,6 +74,21 @@ def _value(value: Any, kind: Any, place: str) -> Any:
             raise DeclarationError(f"{place}: expected text, got a date; write '{value}' in quotes")
         raise DeclarationError(f"{place}: expected {WORDS[kind]}, got {value!r}")
     return value
+
+
+def _time(value: Any, place: str) -> datetime:
+    """A time in UTC without zone, from a date or time of YAML or their text."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        found = None
+    if isinstance(found, date) and not isinstance(found, datetime):
+        found = datetime(found.year, found.month, found.day)
+    if not isinstance(found, datetime):
+        raise DeclarationError(
+            f"{place}: expected a date or a time in UTC such as 2026-10-01, got {value!r}"
+        )
+    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
 
 
 def _blocks(block: Any, values: Any, place: str) -> Iterator[Any]:

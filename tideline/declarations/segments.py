@@ -1,4 +1,4 @@
-"""The declared traits and segments, read from the YAML files in subfolders of `models/segments`.
+"""The declared traits, segments and experiments, read from subfolders of `models/segments`.
 
 They are read from the files, not through dbt: dbt renders Jinja in YAML, and a declaration must not
 read the environment.
@@ -12,7 +12,16 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from tideline.declarations.checks import (
+    PROPERTY,
+    check_events,
+    check_length,
+    check_name,
+    check_rule,
+    check_text,
+)
 from tideline.declarations.examples import Example, check_names
+from tideline.declarations.experiments import Experiment, check_experiments
 from tideline.declarations.extended import Item, specs_of
 from tideline.declarations.files import (
     FOLDER,
@@ -26,7 +35,7 @@ from tideline.declarations.files import (
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.operations import Kind
 from tideline.declarations.reading import read_block
-from tideline.declarations.rules import NAME, RuleError, is_control, parse
+from tideline.declarations.rules import NAME, is_control
 from tideline.declarations.whole import with_rules
 from tideline.text import nearest, shown
 from tideline.warehouse.errors import DeclarationError
@@ -56,35 +65,13 @@ NUMBERS = (
     "small",
     "tiny",
 )
-WITHIN = re.compile(r"[1-9][0-9]{0,5} (minutes|hours|days)")
-PROPERTY = re.compile(
-    r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*"
-)  # a dot reads a nested property
 QUOTED = re.compile(r"\{([^{}]*)\}")
 SINCE = ("days_since", "minutes_since")
 OF_NO_PROPERTY = ("count", "exists", "first_at", "last_at", "streak", *SINCE)
 LOWEST_PRIORITY = 1_000_000
-ANY = ("*",)  # every event of the tracking plan
 MOST_STEPS = 5  # that a trait's `after` names
 # The keys of a trait over events, which one with a formula has not.
 OF_EVENTS = ("event", "aggregate", "property", "where", "within", "before", "until", "after")
-# Words that cannot be the name of a column without quotes in every warehouse.
-_WORDS = """
-all alter analyse analyze and anti any array as asc asof asymmetric at authorization begin between
-binary both by cache call case cast check collate collation column comment commit concurrently
-constraint copy create cross current current_date current_time current_timestamp default
-deferrable delete desc describe distinct do drop else end except execute exists explain false
-fetch for foreign freeze from full glob grant group having if ilike in increment initially inner
-insert intersect into is isnull join lambda lateral leading left like limit load localtime
-localtimestamp merge minus natural not notnull null of offset on only or order organization outer
-overlaps pivot pivot_longer pivot_wider placing positional pragma prepare primary qualify
-references regexp rename returning revoke right rlike rollback row rows sample select semi set
-show similar some start summarize symmetric table tablesample then to trailing trigger true
-truncate try_cast union unique unpack unpivot update use using vacuum values variadic verbose view
-when whenever where window with interval current_user session_user current_catalog current_schema
-current_role user
-"""
-RESERVED = frozenset(_WORDS.split())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +91,9 @@ class Step:
 
     def __post_init__(self) -> None:
         """Check the values; events and properties are checked with the tracking plan."""
-        _check_events(self.event)
-        _check_length(self.within, "within")
-        _check_rule(self.where, "`where`")
+        check_events(self.event)
+        check_length(self.within, "within")
+        check_rule(self.where, "`where`")
         if "*" in self.without:
             raise ValueError('`without` names "*"; name the events')
 
@@ -163,9 +150,9 @@ class Trait:
 
     def __post_init__(self) -> None:
         """Check the values; events and properties are checked with the tracking plan."""
-        _check_name(self.name, "the name")
-        _check_text(self, "description")
-        _check_name(self.sent_as, "`sent_as`")
+        check_name(self.name, "the name")
+        check_text(self, "description")
+        check_name(self.sent_as, "`sent_as`")
         if self.formula is not None:
             self._check_formula()
             return
@@ -173,7 +160,7 @@ class Trait:
             raise ValueError(
                 "key `aggregate` is missing; write `event` and `aggregate`, or `formula`"
             )
-        _check_events(self.event)
+        check_events(self.event)
         if "*" in self.until:
             raise ValueError('`until` names "*"; name the events')
         if both := [name for name in self.until if name in self.event]:
@@ -187,20 +174,20 @@ class Trait:
         if self.property is not None and self.aggregate in OF_NO_PROPERTY:
             raise ValueError(f"`{self.aggregate}` takes no `property`; remove it")
         for key in ("within", "before"):
-            _check_length(getattr(self, key), key)
+            check_length(getattr(self, key), key)
         if self.before is not None and self.aggregate == "streak":
             raise ValueError("`streak` takes no `before`: it ends today or yesterday; remove it")
         if self.property is not None and not PROPERTY.fullmatch(self.property):
             raise ValueError(
                 f"`property` `{self.property}` is invalid; use letters, digits and underscores"
             )
-        _check_rule(self.where, "`where`")
+        check_rule(self.where, "`where`")
 
     def _check_formula(self) -> None:
         for key in OF_EVENTS:
             if getattr(self, key):
                 raise ValueError(f"`formula` takes no `{key}`; remove one of the two")
-        _check_rule(self.formula, "`formula`")
+        check_rule(self.formula, "`formula`")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,11 +252,11 @@ class Segment:
 
     def __post_init__(self) -> None:
         """Check the values; columns are checked with the warehouse."""
-        _check_name(self.name, "the name")
+        check_name(self.name, "the name")
         for name in ("description", "label", "owner"):
-            _check_text(self, name)
-        _check_rule(self.when, "`when`")
-        _check_name(self.exclusive, "`exclusive`", is_column=False)
+            check_text(self, name)
+        check_rule(self.when, "`when`")
+        check_name(self.exclusive, "`exclusive`", is_column=False)
         if not 1 <= self.priority <= LOWEST_PRIORITY:
             raise ValueError(f"`priority` is {self.priority}; write 1 to {LOWEST_PRIORITY:,}")
         label_parts(self.label)
@@ -281,9 +268,9 @@ class Segment:
 
 @dataclass(frozen=True)
 class Declared:
-    """A declared trait or segment with its place."""
+    """A declared trait, segment or experiment with its place."""
 
-    spec: Any  # a Trait or a Segment
+    spec: Any  # a Trait, a Segment or an Experiment
     is_of_shop: bool
     file: str
     place: str
@@ -291,11 +278,15 @@ class Declared:
 
     @property
     def name(self) -> str:
-        """The name, which is that of its column."""
+        """The name; that of a trait or a segment is its column."""
         return str(self.spec.name)
 
 
-KINDS: dict[str, type] = {"traits": Trait, "segments": Segment}  # by the key of a file's list
+KINDS: dict[str, type] = {  # by the key of a file that lists them
+    "traits": Trait,
+    "segments": Segment,
+    "experiments": Experiment,
+}
 OF_FILE = ("owner", "shop", *KINDS)
 
 
@@ -325,6 +316,14 @@ def read_segments(project: Path = PROJECT, has_shop: bool = True) -> list[Declar
     return with_rules(segments)
 
 
+def read_experiments(project: Path = PROJECT, has_shop: bool = True) -> list[Declared]:
+    """The experiments by file and place in it. Raises DeclarationError for a wrong declaration."""
+    found = _read(project)
+    experiments = _of_shop(found["experiments"], has_shop)
+    check_experiments(experiments, [each.name for each in _of_shop(found["segments"], has_shop)])
+    return experiments
+
+
 def _of_shop(declared: Sequence[Declared], has_shop: bool) -> list[Declared]:
     return [each for each in declared if has_shop or not each.is_of_shop]
 
@@ -336,6 +335,7 @@ def _read(project: Path) -> dict[str, list[Declared]]:
     taken = {
         "traits": features | OTHER_ATTRIBUTES | {*golden_attributes(project)},
         "segments": features | OTHER_COLUMNS | attributes,  # a rule may name both
+        "experiments": frozenset(),
     }
     found: dict[str, dict[str, Declared]] = {key: {} for key in KINDS}
     items = [
@@ -348,7 +348,8 @@ def _read(project: Path) -> dict[str, list[Declared]]:
         is_score = key == "traits" and each.name.endswith("_score")
         if each.name in taken[key] or is_score:
             raise DeclarationError(f"{each.place} has the name of another column; give it another")
-        others = [found[other][each.name] for other in KINDS if each.name in found[other]]
+        same = ("experiments",) if key == "experiments" else ("traits", "segments")
+        others = [found[other][each.name] for other in same if each.name in found[other]]
         if others:
             raise DeclarationError(
                 f"{each.place} has the name of {others[0].place}; give one another name"
@@ -363,7 +364,7 @@ def _of_file(path: Path, file: str) -> Iterator[Item]:
         if key not in OF_FILE:
             raise DeclarationError(f'{file}: unknown key "{key}"; {nearest(key, OF_FILE)}')
     if not KINDS.keys() & content.keys():
-        raise DeclarationError(f"{file} has neither `traits` nor `segments`")
+        raise DeclarationError(f"{file} has neither `traits`, `segments` nor `experiments`")
     shop, owner = content.get("shop", False), content.get("owner", "")
     if not isinstance(shop, bool):
         raise DeclarationError(f"{file}: `shop` is not true or false")
@@ -379,7 +380,7 @@ def _of_file(path: Path, file: str) -> Iterator[Item]:
             if not isinstance(item, dict) or not isinstance(item.get("name"), str):
                 raise DeclarationError(f"{place}: {block.__name__.lower()} without a `name`")
             place = f'{block.__name__} "{shown(item["name"])}" ({place})'
-            inherited = {"owner": owner} if owner and block is Segment else {}
+            inherited = {"owner": owner} if owner and block is not Trait else {}
             yield Item(key, inherited | item, shop, file, place)
 
 
@@ -465,42 +466,3 @@ def _kind(kind: str) -> Kind:
     if kind.startswith(("timestamp", "date")):
         return "timestamp"
     return "number" if kind.lstrip("u").startswith(NUMBERS) else "text"
-
-
-def _check_text(block: Trait | Segment, key: str) -> None:
-    if not getattr(block, key):
-        raise ValueError(f"`{key}` is empty")
-
-
-def _check_name(name: str | None, what: str, is_column: bool = True) -> None:
-    if name is None:
-        return
-    if not NAME.fullmatch(name):
-        raise ValueError(
-            f"{what} `{name}` is invalid; use lower-case letters, digits and underscores"
-        )
-    if is_column and name in RESERVED:
-        raise ValueError(f"{what} `{name}` is a word of SQL; use another")
-
-
-def _check_events(names: tuple[str, ...]) -> None:
-    if not names:
-        raise ValueError('key `event` is missing; name an event of the tracking plan, or "*"')
-    if "*" in names and names != ANY:
-        raise ValueError('`event` names "*", which is all events, and others; write one of them')
-
-
-def _check_length(length: str | None, key: str) -> None:
-    if length is not None and not WITHIN.fullmatch(length):
-        raise ValueError(
-            f"`{key}` is `{length}`; write a number of minutes, hours or days, such as `7 days`"
-        )
-
-
-def _check_rule(rule: str | None, what: str) -> None:
-    if rule is None:
-        return
-    try:
-        parse(rule)
-    except RuleError as error:
-        raise ValueError(f"{what}: {error}") from None

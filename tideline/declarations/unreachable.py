@@ -16,11 +16,12 @@ from typing import Any
 
 import yaml
 
+from tideline.declarations.checks import ANY
 from tideline.declarations.files import columns_of, meta_of
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.operations import Call, Node, Value
 from tideline.declarations.rules import columns_of_rule, value_of
-from tideline.declarations.segments import ANY, PROJECT, Declared, read_segments, read_traits
+from tideline.declarations.segments import PROJECT, Declared, read_segments, read_traits
 from tideline.declarations.whole import is_in
 from tideline.text import listed
 from tideline.warehouse.errors import DeclarationError

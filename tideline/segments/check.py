@@ -14,7 +14,7 @@ from tideline.declarations.formulas import KINDS_OF_AGGREGATES, formulas_of
 from tideline.declarations.operations import Kind
 from tideline.declarations.rules import kind_of
 from tideline.declarations.segments import Declared
-from tideline.segments.preview import plan_rows, traits_sql
+from tideline.segments.preview import model_sql, plan_rows, traits_sql
 from tideline.text import counted, listed
 from tideline.warehouse.errors import DeclarationError
 
@@ -23,13 +23,18 @@ UNKNOWN = re.compile(r"unknown column `([^`]*)`")  # an error of a rule or label
 QUOTED = re.compile(r"'([^']*)'")  # a type that depends on the warehouse: the last is DuckDB's
 
 
-def check(project: Path, segments: Sequence[Declared], traits: Sequence[Declared]) -> list[str]:
-    """What a build would refuse: the first problem of each trait, rule and label.
+def check(
+    project: Path,
+    segments: Sequence[Declared],
+    traits: Sequence[Declared],
+    experiments: Sequence[Declared] = (),
+) -> list[str]:
+    """What a build would refuse: the first problem of each trait, experiment, rule and label.
 
     Raises DeclarationError if the tracking plan has a problem.
     """
     plan = plan_rows(project / "seeds")
-    problems = [*wrong_traits(traits, plan)]
+    problems = [*wrong_traits(traits, plan), *wrong_experiments(experiments, plan)]
     try:
         types = attribute_types(project, traits)
     except DeclarationError as error:  # a formula, so that rules cannot be judged
@@ -58,6 +63,17 @@ def wrong_traits(traits: Sequence[Declared], plan: Sequence[dict[str, str]]) -> 
             except DeclarationError as error:
                 found.append(str(error))
         yield from found or [str(of_all)]
+
+
+def wrong_experiments(
+    experiments: Sequence[Declared], plan: Sequence[dict[str, str]]
+) -> Iterator[str]:
+    """The first problem of the outcomes of each experiment."""
+    for each in experiments:
+        try:
+            model_sql("experiment_results", (), plan, str, experiments=[each])
+        except DeclarationError as error:
+            yield str(error)
 
 
 def explained(error: DeclarationError, plan: Sequence[dict[str, str]]) -> str:

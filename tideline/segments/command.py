@@ -12,7 +12,13 @@ from pathlib import Path
 
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.rules import columns_of_rule
-from tideline.declarations.segments import PROJECT, Declared, read_segments, read_traits
+from tideline.declarations.segments import (
+    PROJECT,
+    Declared,
+    read_experiments,
+    read_segments,
+    read_traits,
+)
 from tideline.declarations.unreachable import empty_attributes, shop_is_on
 from tideline.segments.check import check
 from tideline.segments.examples import examples_that_fail
@@ -45,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = parser_of(
         "segments",
         """
-        Check the declared traits and segments without a build, list the segments, or preview some:
+        Check all declarations without a build, list the segments, or preview some:
         who would be in, who enters and who leaves compared with the last publication (or build, if
         nothing is published), and why.
 
@@ -71,13 +77,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     has_shop = shop_is_on(PROJECT)
     segments, traits = read_segments(PROJECT, has_shop), read_traits(PROJECT, has_shop)
     if options.action == "check":
-        problems = check(PROJECT, segments, traits) or examples_that_fail(
+        experiments = read_experiments(PROJECT, has_shop)
+        problems = check(PROJECT, segments, traits, experiments) or examples_that_fail(
             PROJECT, segments, traits, plan_rows(PROJECT / "seeds")
         )
         if problems:
             print("\n".join(f"error: {each}" for each in problems), file=sys.stderr)
             return 1
-        print(f"{counted(len(segments), 'segment')} and {counted(len(traits), 'trait')} are valid.")
+        counts = {"segment": segments, "trait": traits, "experiment": experiments}
+        found = listed([counted(len(each), name) for name, each in counts.items()], "and")
+        print(f"{found} are valid.")
         examples = sum(len(each.spec.examples) for each in segments)
         print(f"{counted(examples, 'example')} {'holds' if examples == 1 else 'hold'}.")
     elif options.action == "list":

@@ -15,6 +15,7 @@ from typing import Any
 from tideline.declarations.compiled import (
     dicts_of,
     exact_dicts,
+    experiment_dicts,
     formulas_sql,
     label_sql,
     rule_sql,
@@ -75,6 +76,7 @@ def model_sql(
     plan: Sequence[dict[str, str]],
     place: Callable[[str], str],
     segments: Sequence[Declared] = (),
+    experiments: Sequence[Declared] = (),
     **names: object,
 ) -> str:
     """The select of a model of `models/segments`; `place` gives the place of a table.
@@ -86,6 +88,7 @@ def model_sql(
         traits=lambda has_shop: dicts_of(traits),
         formulas=lambda has_shop, dialect: formulas_sql(traits, dialect),
         exact=lambda has_shop, dialect: exact_dicts(segments, traits, dialect),
+        experiments=lambda has_shop: experiment_dicts(experiments),
         rule_sql=rule_sql,
         text_sql=text_sql,
     )

@@ -172,6 +172,7 @@ def explained(warehouse: Warehouse, profile: str, segment: str, rules: Mapping[s
         times = in_time(warehouse, profile, segment, row["as_of"])
         if not times and since:
             times = [f"Since the build as of {since:%Y-%m-%d %H:%M:%S} UTC."]
+        times += held_out_by(warehouse, profile, segment)
     else:
         head = f"Profile {profile} is not in {segment}, {at}"
         head += because_of(taken_by(rules[segment], row), rules[segment].group)
@@ -230,6 +231,25 @@ def in_time(warehouse: Warehouse, profile: str, segment: str, as_of: Value) -> l
             f"{instant(end)}, {tipped_by(warehouse, left)}."
         ]
     return lines
+
+
+def held_out_by(warehouse: Warehouse, profile: str, segment: str) -> list[str]:
+    """The running experiments that hold a member out of the delivery of a segment, as sentences."""
+    if not warehouse.has("experiment_arms"):  # an earlier version built this warehouse
+        return []
+    rows = warehouse.query(
+        "select experiments.experiment_name, experiments.segments, arms.exposed_at "
+        f"from {warehouse.table('experiment_arms')} as arms "
+        f"join {warehouse.table('experiments')} as experiments "
+        "on arms.experiment_name = experiments.experiment_name "
+        "where arms.profile_id = ? and arms.is_held_out order by 1",
+        [profile],
+    )
+    return [
+        f"Held out of delivery by the experiment `{name}`, since {instant(since)}."
+        for name, segments, since in rows
+        if segments == "*" or segment in segments.split(",")
+    ]
 
 
 def instant(value: datetime) -> str:
