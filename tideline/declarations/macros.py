@@ -69,7 +69,10 @@ class Macros:
                 dispatch=lambda name, _: partial(self.call, f"duckdb__{name}")
             ),
             "dbt": SimpleNamespace(
-                datediff=lambda first, second, part: f"date_diff('{part}', {first}, {second})"
+                datediff=lambda first, second, part: f"date_diff('{part}', {first}, {second})",
+                generate_series=lambda last: (
+                    f"select range as generated_number from range(1, {last} + 1)"
+                ),
             ),
             "exceptions": SimpleNamespace(raise_compiler_error=_fail),
             "execute": True,
