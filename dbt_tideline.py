@@ -16,6 +16,7 @@ import dbt.context.base
 from dbt.flags import get_flags
 from dbt_common.exceptions import CompilationError
 
+from tideline.declarations.catalog import catalog as catalog_of
 from tideline.declarations.compiled import (
     dicts_of,
     exact_dicts,
@@ -28,6 +29,7 @@ from tideline.declarations.compiled import (
 from tideline.declarations.definitions import definitions as versions_of
 from tideline.declarations.rules import RuleError
 from tideline.declarations.segments import read_segments, read_traits
+from tideline.declarations.syncs import syncs_of
 from tideline.warehouse.errors import DeclarationError
 
 
@@ -63,6 +65,12 @@ def definitions(has_shop: bool) -> list[dict[str, Any]]:
     return versions_of(read_segments(project, has_shop), read_traits(project, has_shop))
 
 
+def catalog(has_shop: bool) -> dict[str, dict[str, dict[str, Any]]]:
+    """What the catalog says of segments and traits, as `tideline.declarations.catalog` has it."""
+    project = _project()
+    return catalog_of(read_segments(project, has_shop), read_traits(project, has_shop))
+
+
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a function so that dbt shows its errors with the model."""
 
@@ -84,6 +92,8 @@ FUNCTIONS = {
         formulas,
         exact,
         definitions,
+        catalog,
+        syncs_of,
         rule_columns,
         rule_sql,
         label_sql,

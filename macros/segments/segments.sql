@@ -17,6 +17,36 @@
 {% endmacro %}
 
 {#-
+    What the catalog says of declarations besides their keys: `segments` is {name: {kind, events}},
+    `traits` is {name: {events, read_by}}. Empty while dbt only parses.
+-#}
+{% macro catalog_entries() %}
+    {{ return(
+        declarations().catalog(var('shop')) if execute else {'segments': {}, 'traits': {}}
+    ) }}
+{% endmacro %}
+
+{#- The names of the syncs that send the members of each live segment. -#}
+{% macro audience_syncs() %}
+    {{ return(
+        declarations().syncs_of(graph.exposures.values() | list, 'activation_audiences')
+        if execute else []
+    ) }}
+{% endmacro %}
+
+{#- When the newest event of these names occurred, over CTE `newest_events`; `*` is all. -#}
+{% macro newest_event_at(events) %}
+    {%- set names = [] -%}
+    {%- for event in events -%}{%- do names.append(text_literal(event)) -%}{%- endfor -%}
+    (
+        select max(newest_events.occurred_at) from newest_events
+        {%- if '*' not in events %}
+        where newest_events.event_name in ({{ names | join(', ') or "''" }})
+        {%- endif %}
+    )
+{%- endmacro %}
+
+{#-
     The rule of a segment as SQL over the columns of `profile_attributes`, whose `types` these are.
     A wrong label stops the build here too, before anybody is in the segment.
 -#}

@@ -2,13 +2,35 @@
 {% for rule in exact_declarations().rules %}
 {% do reasons.update({rule.name: rule.because}) %}
 {% endfor %}
+{% set versions = {} %}
+{% for each in definition_versions() %}
+{% do versions.update({each.name: each.version}) %}
+{% endfor %}
+{% set entries = catalog_entries().segments %}
+{% set syncs = audience_syncs() | join(',') %}
 
-with memberships as (
+with newest_events as (
+
+    select * from {{ ref('newest_events') }}
+
+),
+
+memberships as (
 
     select
         segment_name,
         count(*) as profile_count
     from {{ ref('segment_memberships') }}
+    group by segment_name
+
+),
+
+changes as (
+
+    select
+        segment_name,
+        max(coalesce(left_at, entered_at)) as last_changed_at
+    from {{ ref('segment_stays') }}
     group by segment_name
 
 ),
@@ -27,7 +49,11 @@ declarations as (
         {{ optional_text(segment.spec.tags | join(',')) }} as tags,
         '{{ segment.spec.lifecycle }}' as lifecycle,
         {{ text_literal(segment.file) }} as declared_in,
-        {{ optional_text(reasons.get(segment.name)) }} as without_intervals_because
+        {{ optional_text(reasons.get(segment.name)) }} as without_intervals_because,
+        '{{ entries[segment.name].kind }}' as kind,
+        {{ optional_text(versions.get(segment.name)) }} as version,
+        {{ optional_text(syncs if segment.spec.lifecycle == 'live') }} as destinations,
+        {{ newest_event_at(entries[segment.name].events) }} as newest_event_at
     {{ 'union all' if not loop.last }}
     {% else %}
     select
@@ -41,7 +67,11 @@ declarations as (
         cast(null as varchar) as tags,
         cast(null as varchar) as lifecycle,
         cast(null as varchar) as declared_in,
-        cast(null as varchar) as without_intervals_because
+        cast(null as varchar) as without_intervals_because,
+        cast(null as varchar) as kind,
+        cast(null as varchar) as version,
+        cast(null as varchar) as destinations,
+        cast(null as timestamp) as newest_event_at
     where false
     {% endfor %}
 
@@ -49,7 +79,10 @@ declarations as (
 
 select
     declarations.*,
-    coalesce(memberships.profile_count, 0) as profile_count
+    coalesce(memberships.profile_count, 0) as profile_count,
+    changes.last_changed_at
 from declarations
 left join memberships
     on declarations.segment_name = memberships.segment_name
+left join changes
+    on declarations.segment_name = changes.segment_name

@@ -1,4 +1,12 @@
-with declarations as (
+{% set entries = catalog_entries().traits %}
+
+with newest_events as (
+
+    select * from {{ ref('newest_events') }}
+
+),
+
+declarations as (
 
     {% for trait in declared_traits() %}
     select
@@ -17,7 +25,9 @@ with declarations as (
         {{ optional_text(trait.spec.formula) }} as formula,
         {{ optional_text(trait.spec.sent_as) }} as sent_as,
         {{ trait.is_of_shop | lower }} as is_of_shop,
-        {{ text_literal(trait.file) }} as declared_in
+        {{ text_literal(trait.file) }} as declared_in,
+        {{ optional_text(entries[trait.name].read_by | join(',')) }} as read_by,
+        {{ newest_event_at(entries[trait.name].events) }} as newest_event_at
     {{ 'union all' if not loop.last }}
     {% else %}
     select
@@ -34,7 +44,9 @@ with declarations as (
         cast(null as varchar) as formula,
         cast(null as varchar) as sent_as,
         cast(null as boolean) as is_of_shop,
-        cast(null as varchar) as declared_in
+        cast(null as varchar) as declared_in,
+        cast(null as varchar) as read_by,
+        cast(null as timestamp) as newest_event_at
     where false
     {% endfor %}
 

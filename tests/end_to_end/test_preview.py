@@ -7,7 +7,11 @@ import yaml
 
 from tests.support.deployment import NO_TESTS, REPOSITORY
 from tests.support.edited_project import edited_project
+from tideline.activation.destinations import DESTINATIONS
+from tideline.declarations.catalog import catalog
+from tideline.declarations.definitions import definitions
 from tideline.declarations.segments import read_segments, read_traits
+from tideline.declarations.syncs import read_syncs
 from tideline.segments import command
 from tideline.segments.preview import plan_rows, preview
 from tideline.warehouse.connection import DuckDBWarehouse
@@ -112,6 +116,32 @@ def test_nothing_would_change_without_an_edit(built):
             if other != name
         }
         assert dict(each.overlaps) == {other: count for other, count in others.items() if count}
+
+
+def test_the_catalog_has_versions_syncs_and_freshness(built):
+    segments, traits = read_segments(REPOSITORY), read_traits(REPOSITORY)
+    manifest = built.folder / "target" / "manifest.json"
+    syncs = ",".join(each.name for each in read_syncs(manifest, DESTINATIONS))
+    versions = {each["name"]: each["version"] for each in definitions(segments, traits)}
+    edges = dict(
+        built.query(
+            "select segment_name, max(greatest(last_entered_at, last_left_at)) "
+            "from profile_segment_times group by 1"
+        )
+    )
+    rows = built.query(
+        "select segment_name, version, destinations, last_changed_at, newest_event_at from segments"
+    )
+    entries, newest = catalog(segments, traits), dict(built.query("from newest_events"))
+    assert len(rows) >= 7 and len({newest_at for *_, newest_at in rows}) > 1
+    for name, version, destinations, last_changed_at, newest_event_at in rows:
+        assert (version, destinations) == (versions[name], syncs)
+        assert last_changed_at == edges.get(name)
+        events = entries["segments"][name]["events"]
+        read = [at for event, at in newest.items() if event in events or events == ["*"]]
+        assert newest_event_at == max(read)
+    readers = dict(built.query("select trait_name, read_by from traits"))
+    assert readers["purchases_ever"] == "new_prospect_high_intent,churn_risk"
 
 
 def test_a_preview_is_what_the_build_gives(built, edited):

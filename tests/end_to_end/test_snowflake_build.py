@@ -39,7 +39,7 @@ MUST_HAVE_ROWS = {
 # server cannot run a snapshot again, from which `segment_changes` follows.
 NOT_COMPARED = {"trait_readings", "trait_steps", "segment_changes", "segment_flows"}
 COLUMNS_NOT_COMPARED = {
-    "segments": {"without_intervals_because"},
+    "segments": {"without_intervals_because", "last_changed_at"},
     "segment_memberships": {"valid_from", "valid_until", "entered_event_id"},
 }
 OF_INTERVALS = ("segment_intervals", "segment_stays", "segment_sizes", "profile_segment_times")
