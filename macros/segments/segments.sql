@@ -34,16 +34,23 @@
     ) }}
 {% endmacro %}
 
-{#- When the newest event of these names occurred, over CTE `newest_events`; `*` is all. -#}
-{% macro newest_event_at(events) %}
-    {%- set names = [] -%}
-    {%- for event in events -%}{%- do names.append(text_literal(event)) -%}{%- endfor -%}
-    (
-        select max(newest_events.occurred_at) from newest_events
-        {%- if '*' not in events %}
-        where newest_events.event_name in ({{ names | join(', ') or "''" }})
-        {%- endif %}
-    )
+{#-
+    The events that can change each segment, or trait, of `entries`, as a select of `name` and
+    `event_name`; `*` is all.
+-#}
+{% macro events_read(entries) %}
+    {%- set selects = [] -%}
+    {%- for name, entry in entries.items() -%}
+        {%- for event in entry.events -%}
+            {%- do selects.append(
+                "select '" ~ name ~ "' as name, " ~ text_literal(event) ~ ' as event_name'
+            ) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(
+        selects | join('\nunion all\n')
+        or 'select cast(null as varchar) as name, cast(null as varchar) as event_name where false'
+    ) }}
 {%- endmacro %}
 
 {#-

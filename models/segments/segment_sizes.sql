@@ -150,7 +150,7 @@ segment_days as (
 
     select
         lengths.*,
-        lengths.first_day + numbers.number - 1 as day
+        cast({{ dbt.dateadd('day', 'numbers.number - 1', 'lengths.first_day') }} as date) as day
     from lengths
     inner join numbers
         on lengths.day_count >= numbers.number

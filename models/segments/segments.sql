@@ -9,9 +9,21 @@
 {% set entries = catalog_entries().segments %}
 {% set syncs = audience_syncs() | join(',') %}
 
-with newest_events as (
+with events_read as (
 
-    select * from {{ ref('newest_events') }}
+    {{ events_read(entries) | indent(4) }}
+
+),
+
+newest_events as (
+
+    select
+        events_read.name,
+        max(newest_events.occurred_at) as newest_event_at
+    from events_read
+    inner join {{ ref('newest_events') }} as newest_events
+        on events_read.event_name in (newest_events.event_name, '*')
+    group by events_read.name
 
 ),
 
@@ -52,8 +64,7 @@ declarations as (
         {{ optional_text(reasons.get(segment.name)) }} as without_intervals_because,
         '{{ entries[segment.name].kind }}' as kind,
         {{ optional_text(versions.get(segment.name)) }} as version,
-        {{ optional_text(syncs if segment.spec.lifecycle == 'live') }} as destinations,
-        {{ newest_event_at(entries[segment.name].events) }} as newest_event_at
+        {{ optional_text(syncs if segment.spec.lifecycle == 'live') }} as destinations
     {{ 'union all' if not loop.last }}
     {% else %}
     select
@@ -70,8 +81,7 @@ declarations as (
         cast(null as varchar) as without_intervals_because,
         cast(null as varchar) as kind,
         cast(null as varchar) as version,
-        cast(null as varchar) as destinations,
-        cast(null as timestamp) as newest_event_at
+        cast(null as varchar) as destinations
     where false
     {% endfor %}
 
@@ -79,6 +89,7 @@ declarations as (
 
 select
     declarations.*,
+    newest_events.newest_event_at,
     coalesce(memberships.profile_count, 0) as profile_count,
     changes.last_changed_at
 from declarations
@@ -86,3 +97,5 @@ left join memberships
     on declarations.segment_name = memberships.segment_name
 left join changes
     on declarations.segment_name = changes.segment_name
+left join newest_events
+    on declarations.segment_name = newest_events.name
