@@ -16,6 +16,7 @@ import dbt.context.base
 from dbt.flags import get_flags
 from dbt_common.exceptions import CompilationError
 
+from tideline.declarations.catalog import catalog as catalog_of
 from tideline.declarations.compiled import (
     dicts_of,
     exact_dicts,
@@ -32,8 +33,9 @@ from tideline.declarations.definitions import readings_version as version_of
 from tideline.declarations.files import golden_attributes
 from tideline.declarations.rules import RuleError
 from tideline.declarations.segments import read_experiments, read_segments, read_traits
+from tideline.declarations.syncs import syncs_of
 from tideline.segments.examples import examples_that_fail as run_examples
-from tideline.segments.preview import plan_rows
+from tideline.segments.models import plan_rows
 from tideline.warehouse.errors import DeclarationError
 
 
@@ -95,6 +97,13 @@ def examples_that_fail(has_shop: bool) -> list[str]:
     return run_examples(project, segments, traits, plan_rows(project / "seeds"))
 
 
+def catalog(has_shop: bool) -> dict[str, dict[str, dict[str, Any]]]:
+    """What the catalog says of segments and traits, as `tideline.declarations.catalog` has it."""
+    project = _project()
+    segments, traits = read_segments(project, has_shop), read_traits(project, has_shop)
+    return catalog_of(segments, traits, golden_attributes(project))
+
+
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a function so that dbt shows its errors with the model."""
 
@@ -120,6 +129,8 @@ FUNCTIONS = {
         readings_version,
         golden,
         examples_that_fail,
+        catalog,
+        syncs_of,
         rule_columns,
         rule_sql,
         segment_sql,

@@ -22,7 +22,7 @@ from tideline import cli
 from tideline.declarations.compiled import rule_sql
 from tideline.declarations.definitions import needed
 from tideline.declarations.segments import read_segments, read_traits
-from tideline.segments.preview import model_sql
+from tideline.segments.models import model_sql
 from tideline.text import table
 
 EVENTS_PER_PERSON = 10

@@ -22,6 +22,43 @@
 {% endmacro %}
 
 {#-
+    What the catalog says of declarations besides their keys: `segments` is {name: {kind, events}},
+    `traits` is {name: {events, read_by}}. Empty while dbt only parses.
+-#}
+{% macro catalog_entries() %}
+    {{ return(
+        declarations().catalog(var('shop')) if execute else {'segments': {}, 'traits': {}}
+    ) }}
+{% endmacro %}
+
+{#- The names of the syncs that send the members of each live segment. -#}
+{% macro audience_syncs() %}
+    {{ return(
+        declarations().syncs_of(graph.exposures.values() | list, 'activation_audiences')
+        if execute else []
+    ) }}
+{% endmacro %}
+
+{#-
+    The events that can change each segment, or trait, of `entries`, as a select of `name` and
+    `event_name`; `*` is all.
+-#}
+{% macro events_read(entries) %}
+    {%- set selects = [] -%}
+    {%- for name, entry in entries.items() -%}
+        {%- for event in entry.events -%}
+            {%- do selects.append(
+                "select '" ~ name ~ "' as name, " ~ text_literal(event) ~ ' as event_name'
+            ) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(
+        selects | join('\nunion all\n')
+        or 'select cast(null as varchar) as name, cast(null as varchar) as event_name where false'
+    ) }}
+{%- endmacro %}
+
+{#-
     The rule of a segment as SQL over the columns of `profile_attributes`, whose `types` these are.
     A wrong label stops the build here too, before anybody is in the segment.
 -#}

@@ -2,13 +2,47 @@
 {% for rule in exact_declarations().rules %}
 {% do reasons.update({rule.name: rule.because}) %}
 {% endfor %}
+{% set versions = {} %}
+{% for each in definition_versions() %}
+{% do versions.update({each.name: each.version}) %}
+{% endfor %}
+{% set entries = catalog_entries().segments %}
+{% set syncs = audience_syncs() | join(',') %}
 
-with memberships as (
+with events_read as (
+
+    {{ events_read(entries) | indent(4) }}
+
+),
+
+newest_events as (
+
+    select
+        events_read.name,
+        max(newest_events.occurred_at) as newest_event_at
+    from events_read
+    inner join {{ ref('newest_events') }} as newest_events
+        on events_read.event_name in (newest_events.event_name, '*')
+    group by events_read.name
+
+),
+
+memberships as (
 
     select
         segment_name,
         count(*) as profile_count
     from {{ ref('segment_memberships') }}
+    group by segment_name
+
+),
+
+changes as (
+
+    select
+        segment_name,
+        max(coalesce(left_at, entered_at)) as last_changed_at
+    from {{ ref('segment_stays') }}
     group by segment_name
 
 ),
@@ -29,7 +63,10 @@ declarations as (
         {{ optional_text(segment.spec.tags | join(',')) }} as tags,
         '{{ segment.spec.lifecycle }}' as lifecycle,
         {{ text_literal(segment.file) }} as declared_in,
-        {{ optional_text(reasons.get(segment.name)) }} as without_intervals_because
+        {{ optional_text(reasons.get(segment.name)) }} as without_intervals_because,
+        '{{ entries[segment.name].kind }}' as kind,
+        {{ optional_text(versions.get(segment.name)) }} as version,
+        {{ optional_text(syncs if segment.spec.lifecycle == 'live') }} as destinations
     {{ 'union all' if not loop.last }}
     {% else %}
     select
@@ -45,7 +82,10 @@ declarations as (
         cast(null as varchar) as tags,
         cast(null as varchar) as lifecycle,
         cast(null as varchar) as declared_in,
-        cast(null as varchar) as without_intervals_because
+        cast(null as varchar) as without_intervals_because,
+        cast(null as varchar) as kind,
+        cast(null as varchar) as version,
+        cast(null as varchar) as destinations
     where false
     {% endfor %}
 
@@ -53,7 +93,13 @@ declarations as (
 
 select
     declarations.*,
-    coalesce(memberships.profile_count, 0) as profile_count
+    newest_events.newest_event_at,
+    coalesce(memberships.profile_count, 0) as profile_count,
+    changes.last_changed_at
 from declarations
 left join memberships
     on declarations.segment_name = memberships.segment_name
+left join changes
+    on declarations.segment_name = changes.segment_name
+left join newest_events
+    on declarations.segment_name = newest_events.name

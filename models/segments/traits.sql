@@ -1,4 +1,24 @@
-with declarations as (
+{% set entries = catalog_entries().traits %}
+
+with events_read as (
+
+    {{ events_read(entries) | indent(4) }}
+
+),
+
+newest_events as (
+
+    select
+        events_read.name,
+        max(newest_events.occurred_at) as newest_event_at
+    from events_read
+    inner join {{ ref('newest_events') }} as newest_events
+        on events_read.event_name in (newest_events.event_name, '*')
+    group by events_read.name
+
+),
+
+declarations as (
 
     {% for trait in declared_traits() %}
     select
@@ -17,7 +37,8 @@ with declarations as (
         {{ optional_text(trait.spec.formula) }} as formula,
         {{ optional_text(trait.spec.sent_as) }} as sent_as,
         {{ trait.is_of_shop | lower }} as is_of_shop,
-        {{ text_literal(trait.file) }} as declared_in
+        {{ text_literal(trait.file) }} as declared_in,
+        {{ optional_text(entries[trait.name].read_by | join(',')) }} as read_by
     {{ 'union all' if not loop.last }}
     {% else %}
     select
@@ -34,10 +55,16 @@ with declarations as (
         cast(null as varchar) as formula,
         cast(null as varchar) as sent_as,
         cast(null as boolean) as is_of_shop,
-        cast(null as varchar) as declared_in
+        cast(null as varchar) as declared_in,
+        cast(null as varchar) as read_by
     where false
     {% endfor %}
 
 )
 
-select * from declarations
+select
+    declarations.*,
+    newest_events.newest_event_at
+from declarations
+left join newest_events
+    on declarations.trait_name = newest_events.name

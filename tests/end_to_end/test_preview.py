@@ -1,15 +1,23 @@
 """A preview says who a build would put into a segment: the numbers, the people, the labels."""
 
 import json
+from datetime import timedelta
 
 import pytest
 import yaml
 
 from tests.support.deployment import NO_TESTS, REPOSITORY
 from tests.support.edited_project import edited_project
+from tideline.activation.destinations import DESTINATIONS
+from tideline.declarations.catalog import catalog
+from tideline.declarations.definitions import definitions
 from tideline.declarations.segments import read_segments, read_traits
+from tideline.declarations.syncs import read_syncs
 from tideline.segments import command
-from tideline.segments.preview import plan_rows, preview
+from tideline.segments.deliveries import Delivery
+from tideline.segments.models import plan_rows
+from tideline.segments.past import DAYS
+from tideline.segments.preview import SYNCS_NOTE, preview
 from tideline.warehouse.connection import DuckDBWarehouse
 from tideline.warehouse.errors import DeclarationError
 
@@ -62,6 +70,12 @@ NEW = {
         },
     ],
 }
+# What follows from declarations, up to the audiences, without the history.
+OF_SEGMENTS = (
+    *("path:models/segments/intermediate", "trait_readings+2", "profile_attributes"),
+    *("profile_segments", "segment_intervals", "segment_memberships", "segments", "segment_sizes"),
+    "activation_audiences",
+)
 EDITS = ("prospects.yml", "searches_7d >= 1", "searches_7d >= 4")
 
 
@@ -86,8 +100,51 @@ def edited(built):
 def previews(built, project):
     """The previews of the segments of a project, by name."""
     plan, traits = plan_rows(project / "seeds"), read_traits(project)
+    syncs = read_syncs(built.folder / "target" / "manifest.json", DESTINATIONS)
     with DuckDBWarehouse(built.warehouse.with_name("published.duckdb"), read_only=True) as file:
-        return {each.name: preview(file, each, traits, plan) for each in read_segments(project)}
+        return {
+            each.name: preview(file, each, traits, plan, syncs) for each in read_segments(project)
+        }
+
+
+def last_sizes(built):
+    """The sizes of the last days by segment and day; 0 before there was anybody."""
+    rows = built.query("select segment_name, day, profile_count from segment_sizes")
+    sizes, last = {}, max(day for _, day, _ in rows)
+    for name, day, size in rows:
+        days = [last - timedelta(days=count) for count in reversed(range(DAYS))]
+        sizes.setdefault(name, dict.fromkeys(days, 0))
+        if day in sizes[name]:
+            sizes[name][day] = size
+    return sizes
+
+
+def audiences(built):
+    """Labels by segment and profile, as syncs send them."""
+    found = {}
+    for segment, profile, label in built.query(
+        "select segment_name, profile_id, segment_label from activation_audiences"
+    ):
+        found.setdefault(segment, {})[profile] = label
+    return found
+
+
+def check_past_and_deliveries(built, previewed, former):
+    """A preview has the sizes of the build, and what changes in the audiences."""
+    name, sizes, now = previewed.segment.name, last_sizes(built), audiences(built)
+    if previewed.past.because is None:
+        assert previewed.past.sizes == sizes[name]
+        assert [*previewed.past.sizes.values()][-1] == previewed.size
+    ((because,),) = built.query(
+        f"select without_intervals_because from segments where segment_name = '{name}'"
+    )
+    assert previewed.past.because == because and bool(previewed.past.sizes) == (because is None)
+    rows, before = now.get(name, {}), former.get(name, {})
+    relabels = sum(rows[each] != before[each] for each in rows.keys() & before.keys())
+    counts = len(rows.keys() - before.keys()), len(before.keys() - rows.keys()), relabels
+    assert previewed.deliveries == [
+        Delivery(sync, *counts) for sync in ("segments_to_files", "segments_to_webhook")
+    ]
 
 
 def members(built):
@@ -103,7 +160,9 @@ def members(built):
 def test_nothing_would_change_without_an_edit(built):
     found, now = previews(built, REPOSITORY), members(built)
     assert len(found) >= 7 and sum(map(len, now.values())) > 50
+    former = audiences(built)
     for name, each in found.items():
+        check_past_and_deliveries(built, each, former)
         assert each.size == each.before == len(now.get(name, {})), name
         assert each.enters == each.leaves == 0 and not each.entering and not each.leaving
         others = {
@@ -114,17 +173,51 @@ def test_nothing_would_change_without_an_edit(built):
         assert dict(each.overlaps) == {other: count for other, count in others.items() if count}
 
 
+def test_the_catalog_has_versions_syncs_and_freshness(built):
+    segments, traits = read_segments(REPOSITORY), read_traits(REPOSITORY)
+    manifest = built.folder / "target" / "manifest.json"
+    syncs = ",".join(each.name for each in read_syncs(manifest, DESTINATIONS))
+    versions = {each["name"]: each["version"] for each in definitions(segments, traits)}
+    edges = dict(
+        built.query(
+            "select segment_name, max(greatest(last_entered_at, last_left_at)) "
+            "from profile_segment_times group by 1"
+        )
+    )
+    rows = built.query(
+        "select segment_name, version, destinations, last_changed_at, newest_event_at from segments"
+    )
+    entries, newest = catalog(segments, traits), dict(built.query("from newest_events"))
+    assert len(rows) >= 7 and len({newest_at for *_, newest_at in rows}) > 1
+    for name, version, destinations, last_changed_at, newest_event_at in rows:
+        assert (version, destinations) == (versions[name], syncs)
+        assert last_changed_at == edges.get(name)
+        entry = entries["segments"][name]
+        read = [at for event, at in newest.items() if {event, "*"} & {*entry["events"]}]
+        assert newest_event_at == max(read)
+    rows = built.query("select trait_name, read_by, newest_event_at from traits")
+    for name, read_by, newest_event_at in rows:
+        entry = entries["traits"][name]
+        read = [at for event, at in newest.items() if {event, "*"} & {*entry["events"]}]
+        assert newest_event_at == max(read, default=None)
+        assert read_by == (",".join(entry["read_by"]) or None)
+    assert len(rows) > 20
+
+
 def test_a_preview_is_what_the_build_gives(built, edited):
-    found, before = previews(built, edited), members(built)
-    words = ["--project-dir", edited, "--select", "profile_traits+1", "profile_attributes"]
-    built.dbt("run", *words, "profile_segments", "segment_memberships", "segments")
+    sizes = last_sizes(built)
+    found, before, former = previews(built, edited), members(built), audiences(built)
+    built.dbt("run", "--project-dir", edited, "--select", *OF_SEGMENTS)
     after = members(built)
     assert found.keys() - after.keys() >= {"idea"} and {"waking", "quiet"} <= after.keys()
     for name, each in found.items():
         now, then = after.get(name, {}), before.get(name, {})
         if name == "idea":
             assert each.before is None and each.size > 0 and not now
+            assert each.deliveries[0].adds == each.size and len(each.past.sizes) == DAYS
+            assert each.cost.new_traits == ("top_name",)
             continue
+        check_past_and_deliveries(built, each, former)
         assert (each.size, each.enters, each.leaves) == (
             len(now), len(now.keys() - then.keys()), len(then.keys() - now.keys()),
         ), name  # fmt: skip
@@ -134,8 +227,9 @@ def test_a_preview_is_what_the_build_gives(built, edited):
         for profile, _, reason in each.leaving:
             assert profile in then and profile not in now and reason.is_met is not True
     assert found["new_prospect_high_intent"].leaves > 0 and found["waking"].entering
-    built.dbt("run", "--select", "profile_traits+1", "profile_attributes", "profile_segments",
-              "segment_memberships", "segments")  # fmt: skip
+    assert found["new_prospect_high_intent"].deliveries[0].removes > 0
+    assert found["new_prospect_high_intent"].past.sizes != sizes["new_prospect_high_intent"]
+    built.dbt("run", "--select", *OF_SEGMENTS)
 
 
 @pytest.mark.parametrize(
@@ -160,23 +254,27 @@ def test_what_a_build_refuses_is_refused(built, edited, change, message):
 
 def test_the_command_prints_text_json_and_markdown(built, edited, monkeypatch, capsys):
     monkeypatch.setattr(command, "PROJECT", edited)
-    for name in ("TIDELINE_WAREHOUSE", "DBT_TARGET"):
+    for name in ("TIDELINE_WAREHOUSE", "DBT_TARGET", "DBT_TARGET_PATH"):
         monkeypatch.setenv(name, built.env[name])
     built.warehouse.touch()
     assert command.main(["preview", "new_prospect_high_intent", "--format", "json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert found["leaves"] == found["size_before"] - found["size"] > 0
+    assert found["cost"]["seconds"] < 60
     file = str(edited / "models/segments/acquisition/prospects.yml")
     assert command.main(["preview", file]) == 0
     text = capsys.readouterr().out
-    outdated, segment = text.split("\n\n")
+    outdated, segment, note = text.split("\n\n")
+    assert note == f"{SYNCS_NOTE}\n"
+    assert f"\n  Sync segments_to_files: 0 rows added, {found['leaves']:,} removed" in segment
     assert outdated.startswith("The warehouse has changed since the publication of 20")
     assert segment.startswith('Segment "new_prospect_high_intent" (models/segments/acquisition/pro')
     assert f"{found['size_before']:,} are now: 0 enter, {found['leaves']:,} leave" in text
     assert " no       searches_7d >= 4   (searches_7d is " in text
     assert command.main(["preview", "waking", "quiet", "--format", "markdown"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == outdated and lines[4].startswith("| `waking` | new | ") and len(lines) == 6
+    assert lines[0] == outdated and lines[4].startswith("| `waking` | new | ")
+    assert len(lines) == 8 and lines[-1] == SYNCS_NOTE
     assert command.main(["check"]) == 0
     assert capsys.readouterr().out == "10 segments, 26 traits and 1 experiment are valid.\n"
     assert command.main(["list"]) == 0

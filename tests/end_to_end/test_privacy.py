@@ -63,6 +63,7 @@ NOT_COMPARED |= {
     "int_reached_edges_over_limit",
     "int_reached_device_intervals",
 }
+NOT_COMPARED |= {"segment_sizes", "segment_flows", "segment_overlaps", "newest_events", "traits"}
 NOT_COMPARED |= {"segment_definitions"}  # each build writes when the one before was
 NOT_COMPARED |= {"int_neighbourhoods"}  # Bob was in her neighbourhood because of the tablet
 BOOKKEEPING = {"updated_at"}

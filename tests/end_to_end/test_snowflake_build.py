@@ -33,15 +33,17 @@ MUST_HAVE_ROWS = {
     "profile_scores",
     "segment_intervals",
     "segment_memberships",
+    "segment_sizes",
 }
 # Snowflake cannot slide `count_distinct` over time, so fewer rules have intervals there; and the
 # server cannot run a snapshot again, from which `segment_changes` follows.
-NOT_COMPARED = {"segment_progress", "segment_changes"}
+NOT_COMPARED = {"segment_progress", "segment_changes", "segment_flows"}
 COLUMNS_NOT_COMPARED = {
-    "segments": {"without_intervals_because"},
+    "segments": {"without_intervals_because", "last_changed_at"},
     "segment_memberships": {"valid_from", "valid_until", "entered_event_id"},
 }
-COMPARED = {"segment_intervals": "segment_name = 'cart_abandoned'"}
+OF_INTERVALS = ("segment_intervals", "segment_stays", "segment_sizes", "profile_segment_times")
+COMPARED = dict.fromkeys(OF_INTERVALS, "segment_name = 'cart_abandoned'")
 
 
 def built_nodes(manifest):

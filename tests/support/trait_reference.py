@@ -8,7 +8,7 @@ from itertools import pairwise
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.rules import columns_of_rule, parse, value_of
 from tideline.declarations.segments import read_segments, read_traits
-from tideline.segments.preview import model_sql, traits_sql
+from tideline.segments.models import model_sql, traits_sql
 
 # Properties of the plan by event: name and type.
 PLAN = {

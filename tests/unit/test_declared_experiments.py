@@ -11,7 +11,7 @@ from tests.support.experiments import EXPERIMENT, OUTCOME, Experiments, Plain
 from tideline.declarations.segments import read_experiments
 from tideline.landing.plan_check import SEEDS
 from tideline.segments.check import wrong_experiments
-from tideline.segments.preview import plan_rows
+from tideline.segments.models import plan_rows
 from tideline.warehouse.errors import DeclarationError
 
 
@@ -95,7 +95,7 @@ WRONG = [
     ({"ends_at": "2026-01-01"}, "`ends_at` is not after `starts_at`"),
     ({"outcomes": []}, "key `outcomes` is missing"),
     ({"outcomes": [OUTCOME, OUTCOME]}, "two outcomes have the name `borrowed`"),
-    ({"outcomes": [{"name": "a", "event": "loan"}]}, "key `outcomes` "a": key `within` is missing"),
+    ({"outcomes": [{"name": "a", "event": "loan"}]}, 'key `outcomes` "a": key `within` is missing'),
     ({"outcomes": [OUTCOME | {"within": "a week"}]}, "write a number of minutes, hours or days"),
     ({"outcomes": [OUTCOME | {"where": "(select 1)"}]}, "`where`: `(SELECT 1)` is not allowed"),
     ({"outcomes": [OUTCOME | {"event": "{{ x }}"}]}, "`outcomes` has Jinja in it"),

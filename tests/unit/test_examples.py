@@ -13,7 +13,7 @@ from tideline.declarations.examples import ExampleEvent
 from tideline.declarations.segments import read_segments, read_traits
 from tideline.segments import command, examples
 from tideline.segments.examples import examples_that_fail
-from tideline.segments.preview import plan_rows
+from tideline.segments.models import plan_rows
 
 TRAITS = [
     {"name": "views", "event": "product_view", "aggregate": "count", "within": "7 days"},

@@ -3,7 +3,7 @@
 import json
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import duckdb
 import pytest
@@ -14,7 +14,9 @@ from tideline.declarations.whole import with_rules
 from tideline.segments import command
 from tideline.segments.check import check
 from tideline.segments.command import formatted, main
-from tideline.segments.preview import Preview
+from tideline.segments.deliveries import Delivery
+from tideline.segments.past import Cost, Past
+from tideline.segments.preview import SYNCS_NOTE, Preview
 from tideline.warehouse.connection import DuckDBWarehouse
 from tideline.warehouse.publication import outdated_since
 
@@ -57,9 +59,17 @@ def test_a_publication_without_its_warehouse_is_not_outdated(files):
     assert outdated_since(files[0]) is None
 
 
-def previews(*segments):
+PAST = Past({date(2026, 10, 29): 1200, date(2026, 10, 30): 7}, None)
+UNKNOWN = Past({}, "it reads `recency`, which changes with a build")
+COST = Cost(1234, 5678, ("new_one",), 0.26)
+SENT = [Delivery("to_files", 1, 1200, 0), Delivery("to_crm", 0, 3, 4)]
+
+
+def previews(*segments, past=PAST, deliveries=()):
     at = datetime(2026, 10, 30)
-    return [Preview(each, at, 9, 1, 1, 0, 0, [], [], []) for each in segments]
+    return [
+        Preview(each, at, 9, 1, 1, 0, 0, [], [], [], past, [*deliveries], COST) for each in segments
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +89,49 @@ def test_a_preview_of_an_outdated_publication_says_so_first(some):
     for outdated in (None, PUBLISHED):
         rows = json.loads(formatted(some, "json", missing(some), outdated))
         assert [row["is_outdated"] for row in rows] == [bool(outdated)] * 2
+
+
+def test_a_preview_has_sizes_syncs_and_cost():
+    (one,) = previews(read_segments()[0], deliveries=SENT)
+    text = formatted([one], "text", missing([one]), None)
+    for line in (
+        "Sizes of the 2 days up to 2026-10-30 (UTC): 1200 7",
+        "Sync to_files: 1 row added, 1,200 removed, 0 with another label",
+        "Sync to_crm: 0 rows added, 3 removed, 4 with another label",
+        "Cost: reads 1,234 of 5,678 events, 0.3 seconds here, new traits: new_one",
+    ):
+        assert f"\n  {line}\n" in f"{text}\n"
+    assert text.endswith(f"\n\n{SYNCS_NOTE}") and "guards" in SYNCS_NOTE
+    table = formatted([one], "markdown", missing([one]), None)
+    assert "| 7–1,200 | to_files +1 −1,200, to_crm +0 −3 | 1,234 |" in table
+    (row,) = json.loads(formatted([one], "json", missing([one]), None))
+    assert row["sizes"] == {"2026-10-29": 1200, "2026-10-30": 7}
+    assert row["syncs"]["to_crm"] == {"adds": 0, "removes": 3, "relabels": 4}
+    assert row["cost"]["events"] == 1234 and row["cost"]["new_traits"] == ["new_one"]
+    assert row["without_sizes_because"] is row["without_syncs_because"] is None
+
+
+def test_a_preview_says_why_there_are_no_sizes_and_no_syncs(tmp_path):
+    (one,) = previews(read_segments()[0], past=UNKNOWN)
+    syncs, because = command.declared_syncs(tmp_path / "manifest.json")
+    assert not syncs and "there is no manifest" in because
+    text = formatted([one], "text", missing([one]), None, because)
+    assert "\n  No sizes of earlier days: it reads `recency`, which changes with a build\n" in text
+    assert text.endswith(f"What syncs would send is not known: {because}")
+    assert "| unknown | none |" in formatted([one], "markdown", missing([one]), None)
+    (row,) = json.loads(formatted([one], "json", missing([one]), None, because))
+    assert row["without_sizes_because"] == UNKNOWN.because and row["sizes"] == {}
+    assert row["without_syncs_because"] == because
+
+
+def test_no_sync_sends_a_draft():
+    segment = changed(read_segments()[0], lifecycle="draft")
+    (one,) = previews(segment, deliveries=SENT)
+    text = formatted([one], "text", missing([one]), None)
+    assert (
+        "\n  It is a draft, so no sync sends it; if it were live:\n  Sync to_files: 1 row" in text
+    )
+    assert "| draft |" in formatted([one], "markdown", missing([one]), None)
 
 
 def test_the_help_names_what_a_preview_compares_with(capsys):

@@ -107,7 +107,7 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
     group = warehouse.identifier(sync.group_by) if sync.group_by else "null"
     clock = f"max({warehouse.identifier(BOOKKEEPING)})" if BOOKKEEPING in kinds else "null"
     as_of, rows = warehouse.query(f"select {clock}, count(*) from {table}")[0]
-    condition, parameters, statements = _consent(warehouse, sync, kinds)
+    condition, parameters, statements = consent_of(warehouse, sync, kinds)
     withheld = warehouse.query(
         f"select count(*) from {table} where not coalesce({condition}, false)", parameters
     )[0][0]
@@ -129,7 +129,7 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
     )
 
 
-def _consent(
+def consent_of(
     warehouse: Warehouse, sync: Sync, kinds: Mapping[str, Kind]
 ) -> tuple[str, tuple[str, ...], int | None]:
     """Consent of a row's profile: the SQL condition, its bound parameters, and the number of

@@ -22,17 +22,29 @@ RULES = ("where", "formula")
 CODE = ("macros/cross_db", "macros/segments", "models/segments/intermediate", "models/segments")
 
 
+def columns_of_segment(segment: Declared) -> list[str]:
+    """The columns that the rule and the label of a segment read."""
+    parts = label_parts(segment.spec.label)
+    return [
+        *columns_of_rule(segment.rule.tree),
+        *[text for text, is_column in parts if is_column],
+    ]
+
+
 def needed(segment: Declared, traits: Iterable[Declared]) -> list[Declared]:
     """The traits that a segment reads, also through formulas."""
+    return with_parts(columns_of_segment(segment), traits)
+
+
+def with_parts(names: Iterable[str], traits: Iterable[Declared]) -> list[Declared]:
+    """The traits among these names, and those that their formulas read."""
     by_name = {each.name: each for each in traits}
-    names = [*columns_of_rule(segment.rule.tree)]
-    names += [text for text, is_column in label_parts(segment.spec.label) if is_column]
-    found = set()
-    while names:
-        name = names.pop()
+    found, left = set(), [*names]
+    while left:
+        name = left.pop()
         if name in by_name and name not in found:
             found.add(name)
-            names += columns_of_rule(parse(by_name[name].spec.formula or "true"))
+            left += columns_of_rule(parse(by_name[name].spec.formula or "true"))
     return [each for each in by_name.values() if each.name in found]
 
 
@@ -56,7 +68,10 @@ def readings_version(
     upgrade computes everybody anew.
     """
     found = {
-        "rules": exact_dicts(segments, traits, dialect)["rules"],
+        "rules": [
+            {key: each[key] for key in ("name", "sql", "traits", "events", "is_of_nothing")}
+            for each in exact_dicts(segments, traits, dialect)["rules"]
+        ],
         "traits": [[each.name, _trait(asdict(each.spec))] for each in traits],
         "others": others,
     }

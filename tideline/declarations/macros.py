@@ -69,7 +69,11 @@ class Macros:
                 dispatch=lambda name, _: partial(self.call, f"duckdb__{name}")
             ),
             "dbt": SimpleNamespace(
-                datediff=lambda first, second, part: f"date_diff('{part}', {first}, {second})"
+                dateadd=lambda part, count, time: f"date_add({time}, interval ({count}) {part})",
+                datediff=lambda first, second, part: f"date_diff('{part}', {first}, {second})",
+                generate_series=lambda last: (
+                    f"select range as generated_number from range(1, {last} + 1)"
+                ),
             ),
             "exceptions": SimpleNamespace(raise_compiler_error=_fail),
             "execute": True,

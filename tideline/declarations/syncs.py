@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -119,6 +119,24 @@ def read_syncs(manifest: Path, destinations: Mapping[str, type[Declarable]]) -> 
         for exposure in exposures
         if "sync" in _meta(exposure) and _is_enabled(exposure)
     ]
+
+
+def syncs_of(exposures: Iterable[Mapping[str, Any]], model: str) -> list[str]:
+    """The names of the enabled syncs among dbt's exposures that send the rows of a model, sorted.
+
+    A sync sends all rows of its model: those of each segment in `activation_audiences`.
+    """
+    return sorted(
+        each["name"]
+        for each in exposures
+        if "sync" in _meta(each) and _is_enabled(each) and model in _models(each)
+    )
+
+
+def _models(exposure: Mapping[str, Any]) -> list[str]:
+    """The names of the models that an exposure reads."""
+    nodes = (exposure.get("depends_on") or {}).get("nodes", [])
+    return [node.split(".")[-1] for node in nodes]
 
 
 def _meta(exposure: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from tideline.declarations.formulas import KINDS_OF_AGGREGATES, formulas_of
 from tideline.declarations.operations import Kind
 from tideline.declarations.rules import kind_of
 from tideline.declarations.segments import Declared
-from tideline.segments.preview import model_sql, plan_rows, traits_sql
+from tideline.segments.models import model_sql, plan_rows, traits_sql
 from tideline.text import counted, listed
 from tideline.warehouse.errors import DeclarationError
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from tideline.activation.destinations import DESTINATIONS
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.rules import columns_of_rule
 from tideline.declarations.segments import (
@@ -19,23 +20,25 @@ from tideline.declarations.segments import (
     read_segments,
     read_traits,
 )
+from tideline.declarations.syncs import Sync, read_syncs
 from tideline.declarations.unreachable import empty_attributes, shop_is_on
 from tideline.segments.check import check
 from tideline.segments.examples import examples_that_fail
+from tideline.segments.models import plan_rows
 from tideline.segments.preview import (
     MARKDOWN_HEAD,
+    SYNCS_NOTE,
     Preview,
     as_dict,
     as_markdown,
     as_text,
-    plan_rows,
     preview,
 )
 from tideline.text import counted, listed, nearest, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import DuckDBWarehouse
 from tideline.warehouse.errors import DeclarationError, WarehouseError
-from tideline.warehouse.paths import path_of
+from tideline.warehouse.paths import path_of, target_of
 from tideline.warehouse.publication import outdated_since, published_path
 
 FORMS = ("text", "json", "markdown")
@@ -53,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         """
         Check all declarations without a build, list the segments, or preview some:
         who would be in, who enters and who leaves compared with the last publication (or build, if
-        nothing is published), and why.
+        nothing is published), and why; its size on each of the last 30 days; what the syncs would
+        send; and what it costs.
 
         A preview computes the traits of the declaration from the published events; features, scores
         and personas are those of the last publication.
@@ -94,12 +98,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         chosen = [each for word in options.which for each in found_by(word, segments)]
         plan, warehouse = plan_rows(PROJECT / "seeds"), open_published()
+        syncs, unknown = declared_syncs(target_of() / "manifest.json")
         with warehouse:
-            shown = [preview(warehouse, each, traits, plan) for each in chosen or segments]
+            shown = [preview(warehouse, each, traits, plan, syncs) for each in chosen or segments]
             missing = missing_events(warehouse, chosen or segments, traits)
         outdated = outdated_since(path_of("TIDELINE_WAREHOUSE"))
-        print(formatted(shown, options.format, missing, outdated))
+        print(formatted(shown, options.format, missing, outdated, unknown))
     return 0
+
+
+def declared_syncs(manifest: Path) -> tuple[list[Sync], str | None]:
+    """The syncs of dbt's manifest, and why they are not known."""
+    try:
+        return read_syncs(manifest, DESTINATIONS), None
+    except DeclarationError as error:
+        return [], str(error)
 
 
 def found_by(word: str, segments: Sequence[Declared]) -> list[Declared]:
@@ -154,10 +167,12 @@ def formatted(
     form: str,
     missing: Mapping[str, Sequence[tuple[str, ...]]],
     outdated: datetime | None,
+    without_syncs: str | None = None,
 ) -> str:
     """Previews as text, JSON or Markdown, with the missing events of each segment.
 
-    `outdated` is the time of the publication if the warehouse has changed since.
+    `outdated` is the time of the publication if the warehouse has changed since; `without_syncs`
+    says why the syncs are not known.
     """
     if form == "json":
         shown = [
@@ -165,6 +180,7 @@ def formatted(
             | {
                 "missing_events": sorted({*itertools.chain(*missing[each.segment.name])}),
                 "is_outdated": outdated is not None,
+                "without_syncs_because": without_syncs,
             }
             for each in previews
         ]
@@ -181,4 +197,8 @@ def formatted(
         for each in previews:
             lines = [f"  {line}" for line in said[each.segment.name]]
             parts.append("\n".join([as_text(each), *lines]))
+    if without_syncs:
+        parts.append(f"What syncs would send is not known: {without_syncs}")
+    elif any(each.deliveries for each in previews):
+        parts.append(SYNCS_NOTE)
     return "\n\n".join(parts)

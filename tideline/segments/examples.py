@@ -25,7 +25,7 @@ from tideline.declarations.operations import kind_of_value
 from tideline.declarations.rules import INSTANT, columns_of_rule
 from tideline.declarations.segments import PROJECT, Declared, kinds_of, label_parts
 from tideline.segments.check import attribute_types
-from tideline.segments.preview import model_sql
+from tideline.segments.models import model_sql, selects_of
 from tideline.segments.reasons import lines_of, reason_in
 from tideline.segments.why import value_in
 from tideline.text import listed, nearest, shown
@@ -300,7 +300,7 @@ class Run:
             (path,) = (models / "segments").rglob(f"{name}.sql")
             model = str(path.relative_to(models / "segments").with_suffix(""))
             sql = model_sql(model, self._traits, self._plan, self._make, self._segments)
-            selects = " union all ".join(f"({each})" for each in sql.split(render("next_select")))
+            selects = " union all ".join(f"({each})" for each in selects_of(sql))
             self._con.execute(f"create or replace table {name} as {selects}")
         return name
 

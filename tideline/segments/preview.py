@@ -5,34 +5,23 @@ The SQL of traits and rules is that of the build, rendered without dbt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from tideline.declarations.compiled import (
-    dicts_of,
-    exact_dicts,
-    experiment_dicts,
-    formulas_sql,
-    label_sql,
-    rule_sql,
-    segment_sql,
-    text_sql,
-)
+from tideline.declarations.compiled import label_sql, segment_sql
 from tideline.declarations.definitions import needed
-from tideline.declarations.macros import MacroError, Macros, Vars
-from tideline.declarations.segments import PROJECT, Declared
-from tideline.declarations.unreachable import vars_of
-from tideline.landing.plan_check import check as check_plan
-from tideline.landing.plan_infer import read_seed
+from tideline.declarations.segments import Declared
+from tideline.declarations.syncs import Sync
+from tideline.segments.deliveries import NOT_CONSIDERED, Delivery, deliveries_of
+from tideline.segments.models import Derived
+from tideline.segments.past import Cost, Past, cost_of, live_alone, past_of
 from tideline.segments.reasons import Reason, lines_of, reason_in
 from tideline.segments.why import built_rules, value_in
-from tideline.text import counted, shown
+from tideline.text import counted, listed, shown
 from tideline.warehouse.connection import DuckDBWarehouse
-from tideline.warehouse.errors import DeclarationError
 
 EXAMPLES = 3  # people that are shown of those who enter, and of those who leave
 MOST_OVERLAPS = 5  # that the text names
@@ -46,7 +35,8 @@ class Preview:
 
     `size` is its number of members among `profiles`; `before` is that of the last build, None if
     it has no such live segment. `enters` and `leaves` count the difference. `overlaps` counts its
-    members in other segments of the last build. `entering` and `leaving` are examples.
+    members in other segments of the last build. `entering` and `leaving` are examples. `past` has
+    its last days, `deliveries` what the syncs would send. A draft is previewed as if it were live.
     """
 
     segment: Declared
@@ -59,70 +49,9 @@ class Preview:
     overlaps: list[tuple[str, int]]
     entering: list[Example]
     leaving: list[Example]
-
-
-def plan_rows(seeds: Path) -> list[dict[str, str]]:
-    """The rows of the tracking plan. Raises DeclarationError if it has a problem."""
-    if problems := check_plan(seeds):
-        raise DeclarationError(
-            f"the tracking plan has a problem: {problems[0]}; `tideline plan check` lists all"
-        )
-    return [row for _, row in read_seed(seeds, "tracking_plan.csv")]
-
-
-def model_sql(
-    model: str,
-    traits: Sequence[Declared],
-    plan: Sequence[dict[str, str]],
-    place: Callable[[str], str],
-    segments: Sequence[Declared] = (),
-    experiments: Sequence[Declared] = (),
-    **names: object,
-) -> str:
-    """The select of a model of `models/segments`; `place` gives the place of a table.
-
-    `names` are further names for Jinja. Raises DeclarationError for a declaration that a build
-    would refuse.
-    """
-    functions = SimpleNamespace(
-        traits=lambda has_shop: dicts_of(traits),
-        formulas=lambda has_shop, dialect: formulas_sql(traits, dialect),
-        exact=lambda has_shop, dialect: exact_dicts(segments, traits, dialect),
-        experiments=lambda has_shop: experiment_dicts(experiments),
-        rule_sql=rule_sql,
-        text_sql=text_sql,
-    )
-    macros = Macros(
-        declarations=lambda: functions,
-        ref=lambda name: plan if name == "tracking_plan" else place(name),
-        var=Vars(vars_of(PROJECT)),
-        **{
-            "config": lambda **_: "",
-            "revisions_are_kept": lambda: False,
-            "revision_in": lambda name: 0,
-            **names,
-        },
-    )
-    try:
-        return macros.model(f"segments/{model}.sql")
-    except MacroError as error:
-        raise DeclarationError(str(error)) from None
-
-
-def traits_sql(
-    traits: Sequence[Declared], plan: Sequence[dict[str, str]], place: Callable[[str], str]
-) -> str:
-    """The select of `profile_traits` on the events, without stored readings of traits.
-
-    Raises DeclarationError for a trait that a build would refuse.
-    """
-    readings = f"({model_sql('intermediate/trait_readings', traits, plan, place)})"
-    return model_sql(
-        "profile_traits",
-        traits,
-        plan,
-        lambda name: readings if name == "trait_readings" else place(name),
-    )
+    past: Past
+    deliveries: list[Delivery]
+    cost: Cost
 
 
 def preview(
@@ -130,14 +59,17 @@ def preview(
     segment: Declared,
     traits: Sequence[Declared],
     plan: Sequence[dict[str, str]],
+    syncs: Sequence[Sync] = (),
 ) -> Preview:
     """Preview a segment. Raises DeclarationError if a build would refuse it.
 
     The traits that it reads are computed anew from the events; features, scores and personas are
-    those of the last build.
+    those of the last build. `syncs` are those that may send it.
     """
+    start = time.perf_counter()
     own = needed(segment, traits)
-    types = _attributes(warehouse, own, plan)
+    derived = live_alone(warehouse, segment, own, plan)
+    types = _attributes(warehouse, own, derived)
     # Other traits are named in suggestions; the rule does not read them.
     types |= {each.name: "varchar" for each in traits if each.name not in types}
     condition = segment_sql(segment.rule, types, "duckdb")
@@ -161,6 +93,7 @@ def preview(
         "where _judged._is_in and others.segment_name <> ? group by 1 order by 2 desc, 1",
         [segment.name],
     )
+    past = past_of(warehouse, segment, own, derived)
     return Preview(
         segment=segment,
         as_of=warehouse.query(f"select as_of from {warehouse.table('data_clock')}")[0][0],
@@ -172,11 +105,14 @@ def preview(
         overlaps=[(name, count) for name, count in overlaps],
         entering=_examples(warehouse, segment, "_is_in and not _was_in"),
         leaving=_examples(warehouse, segment, "_was_in and not _is_in"),
+        past=past,
+        deliveries=deliveries_of(warehouse, segment, syncs),
+        cost=cost_of(warehouse, own, time.perf_counter() - start),
     )
 
 
 def _attributes(
-    warehouse: DuckDBWarehouse, traits: Sequence[Declared], plan: Sequence[dict[str, str]]
+    warehouse: DuckDBWarehouse, traits: Sequence[Declared], derived: Derived
 ) -> dict[str, str]:
     """Make the temporary table `_attributes` with these traits; return the types of its columns."""
     place = warehouse.table("profile_attributes")
@@ -187,7 +123,7 @@ def _attributes(
         new = "".join(f", traits.{each.name}" for each in traits)
         select = (
             f"select {', '.join(kept)}{new} from {place} as attributes "
-            f"join ({traits_sql(traits, plan, warehouse.table)}) as traits "
+            f"join {derived.compute('profile_traits')} as traits "
             "on attributes.profile_id = traits.profile_id"
         )
     warehouse.execute(f"create or replace temp table _attributes as {select}")
@@ -223,6 +159,13 @@ def as_dict(found: Preview) -> dict[str, Any]:
         "overlaps": dict(found.overlaps),
         "entering": [profile for profile, *_ in found.entering],
         "leaving": [profile for profile, *_ in found.leaving],
+        "sizes": {day.isoformat(): size for day, size in found.past.sizes.items()},
+        "without_sizes_because": found.past.because,
+        "syncs": {
+            each.sync: {"adds": each.adds, "removes": each.removes, "relabels": each.relabels}
+            for each in found.deliveries
+        },
+        "cost": asdict(found.cost),
     }
 
 
@@ -242,19 +185,57 @@ def _lines(found: Preview) -> Iterator[str]:
     if found.overlaps:
         named = [f"{name} {count:,}" for name, count in found.overlaps[:MOST_OVERLAPS]]
         yield f"  Its members are also in: {', '.join(named)}"
+    yield f"  {_sizes(found.past)}"
+    if found.deliveries and found.segment.spec.lifecycle != "live":
+        state = {"draft": "a draft"}.get(found.segment.spec.lifecycle, "retired")
+        yield f"  It is {state}, so no sync sends it; if it were live:"
+    for each in found.deliveries:
+        yield (
+            f"  Sync {each.sync}: {counted(each.adds, 'row')} added, {each.removes:,} removed, "
+            f"{each.relabels:,} with another label"
+        )
+    yield f"  Cost: {_cost(found.cost)}"
     for verb, examples in (("enters", found.entering), ("leaves", found.leaving)):
         for profile, label, reason in examples:
             yield f"  {profile} {verb}: {shown(label)}"
             yield from (f"  {line}" for line in lines_of(reason))
 
 
+def _sizes(past: Past) -> str:
+    """The sizes of the last days on one line, or why there are none."""
+    if past.because:
+        return f"No sizes of earlier days: {past.because}"
+    sizes = " ".join(str(size) for size in past.sizes.values())
+    return f"Sizes of the {len(past.sizes)} days up to {max(past.sizes)} (UTC): {sizes}"
+
+
+def _cost(cost: Cost) -> str:
+    parts = [f"reads {cost.events:,} of {counted(cost.all_events, 'event')}"]
+    parts.append(f"{cost.seconds:.1f} seconds here")
+    if cost.new_traits:
+        parts.append(f"new traits: {', '.join(cost.new_traits)}")
+    return ", ".join(parts)
+
+
 def as_markdown(found: Preview) -> str:
     """A preview for a pull request: a row of a table."""
     before = "new" if found.before is None else f"{found.before:,}"
+    sizes = [*found.past.sizes.values()]
+    days = f"{min(sizes):,}–{max(sizes):,}" if sizes else "unknown"
+    syncs = [f"{each.sync} +{each.adds:,} −{each.removes:,}" for each in found.deliveries]
+    if found.segment.spec.lifecycle != "live":
+        syncs = [found.segment.spec.lifecycle]
     return (
         f"| `{found.segment.name}` | {before} | {found.size:,} | +{found.enters:,} "
-        f"| −{found.leaves:,} |"
+        f"| −{found.leaves:,} | {days} | {', '.join(syncs) or 'none'} | {found.cost.events:,} |"
     )
 
 
-MARKDOWN_HEAD = "| segment | now | then | enter | leave |\n| --- | ---: | ---: | ---: | ---: |"
+MARKDOWN_HEAD = (
+    "| segment | now | then | enter | leave | 30 days | syncs | events read |\n"
+    "| --- | ---: | ---: | ---: | ---: | ---: | --- | ---: |"
+)
+SYNCS_NOTE = (
+    "The rows of syncs are compared with the audiences of the last build; "
+    f"{listed(NOT_CONSIDERED, 'and')} are not considered."
+)

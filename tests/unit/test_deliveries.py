@@ -1,0 +1,89 @@
+"""What syncs would send for a previewed segment, compared with the audiences of the last build."""
+
+from dataclasses import replace
+
+import duckdb
+import pytest
+
+from tideline.declarations.segments import read_segments
+from tideline.declarations.syncs import Settings, Sync
+from tideline.segments.deliveries import Delivery, deliveries_of
+from tideline.warehouse.connection import DuckDBWarehouse
+
+SEGMENT = read_segments()[0]
+SETTINGS = Settings(destination="files", key=("profile_id", "segment_name"))
+CONSENTS = ("tideline", "profile_consents")
+# Profile, label now, label then: null if it is not in.
+PEOPLE = (
+    ("stays", "Old", "Old"),
+    ("renamed", "Old", "New"),
+    ("leaves", "Old", None),
+    ("leaves too", "Old", None),
+    ("leaves, refused", "Old", None),
+    ("enters", None, "New"),
+    ("enters, silent", None, "New"),
+    ("enters, refused", None, "New"),
+    ("is not in", None, None),
+)
+AGREED = ("stays", "renamed", "leaves", "leaves too", "enters")
+
+
+def sync(name="s", table="activation_audiences", consents=None, **settings):
+    return Sync(name, "tideline", table, replace(SETTINGS, **settings), None, 10, consents)
+
+
+@pytest.fixture
+def warehouse(tmp_path):
+    path = tmp_path / "built.duckdb"
+    with duckdb.connect(path) as con:
+        con.execute("create schema tideline")
+        con.execute("use tideline")
+        con.execute(
+            "create table activation_audiences "
+            "(profile_id varchar, segment_name varchar, segment_label varchar)"
+        )
+        con.execute(
+            "create table profile_consents (profile_id varchar, purpose varchar, "
+            "is_granted boolean)"
+        )
+        for profile, now, _ in PEOPLE:
+            said = [(profile, "other", True)]
+            said += [(profile, "mail", profile in AGREED)] if "silent" not in profile else []
+            con.executemany("insert into profile_consents values (?, ?, ?)", said)
+            rows = [(profile, "another segment", "Old")]
+            rows += [(profile, SEGMENT.name, now)] if now else []
+            con.executemany("insert into activation_audiences values (?, ?, ?)", rows)
+    with DuckDBWarehouse(path, read_only=True) as opened:
+        opened.execute(
+            "create temp table _judged (profile_id varchar, _label varchar, _is_in bool)"
+        )
+        for profile, _, then in PEOPLE:
+            opened.execute(
+                "insert into _judged values (?, ?, ?)", [profile, then or "x", then is not None]
+            )
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        (sync(), (3, 3, 1)),
+        (sync(columns=("segment_label",)), (3, 3, 1)),
+        (sync(columns=("email",)), (3, 3, 0)),
+        (sync(consents=CONSENTS, consent="mail"), (1, 2, 1)),
+        (sync(consents=CONSENTS, consent="mail", silence_is_consent=True), (2, 2, 1)),
+    ],
+)
+def test_a_sync_sends_what_differs_and_may_be_sent(warehouse, declared, expected):
+    assert deliveries_of(warehouse, SEGMENT, [declared]) == [Delivery("s", *expected)]
+
+
+def test_only_syncs_of_the_audiences_are_counted(warehouse):
+    syncs = [sync("a"), sync("b", table="golden_profiles"), sync("c")]
+    assert [each.sync for each in deliveries_of(warehouse, SEGMENT, syncs)] == ["a", "c"]
+
+
+def test_a_segment_without_rows_changes_nothing(warehouse):
+    warehouse.execute("delete from _judged")
+    segment = replace(SEGMENT, spec=replace(SEGMENT.spec, name="nobody"))
+    assert deliveries_of(warehouse, segment, [sync()]) == [Delivery("s", 0, 0, 0)]
