@@ -54,6 +54,7 @@ NO_FEATURES = {"profile_id", "as_of", "is_for_serving", "is_for_churn", "is_for_
 CALLED_FROM_OUTSIDE = {
     "create_raw_messages": "a command",
     "get_incremental_reached_sql": "dbt, for the incremental strategy `reached`",
+    "get_incremental_revised_sql": "dbt, for the incremental strategy `revised`",
     "get_persist_docs_column_list": "dbt, in the place of its own",
     "move_former_tables": "a command",
     "persist_docs": "dbt, in the place of its own",

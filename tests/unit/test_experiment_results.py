@@ -12,6 +12,7 @@ import pytest
 from tests.support.experiments import MODELS, OUTCOME, START, Experiments
 from tideline.declarations.macros import render
 
+pytestmark = pytest.mark.slow  # simulations of many experiments
 DAY = timedelta(days=1)
 WEEK = 7 * DAY
 MOMENT = timedelta(microseconds=1)

@@ -421,6 +421,7 @@ MUTANTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_broken_select_is_found(selects, mutant):
     model, right, wrong = MUTANTS[mutant]
