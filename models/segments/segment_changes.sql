@@ -200,7 +200,11 @@ explained as (
             or merged_profiles.merged_at = new_changes.as_of,
             false
         ) as is_merged,
-        coalesce(new_scores.trained_as_of = new_changes.as_of, false) as is_rescored
+        coalesce(
+            new_scores.trained_as_of > segment_definitions.build_before_at
+            or new_scores.trained_as_of = new_changes.as_of,
+            false
+        ) as is_rescored
     from new_changes
     left join {{ ref('segment_definitions') }} as segment_definitions
         on

@@ -123,11 +123,24 @@ def connected(events, as_of):
     """An in-memory warehouse with the events as timeline, as of a data clock."""
     con = duckdb.connect()
     con.execute("create table data_clock as select ?::timestamp as as_of", [as_of])
+    timeline(con)
+    fill(con, events)
+    return con
+
+
+def timeline(con):
+    """Make an empty timeline."""
     con.execute(
         "create table profile_timeline (profile_id varchar, event_id varchar, "
         "event_name varchar, occurred_at timestamp, properties json, source varchar, "
         "platform varchar, context json)"
     )
+
+
+def fill(con, events):
+    """Add events to the timeline."""
+    if not events:
+        return
     con.executemany(
         "insert into profile_timeline select ?, ?, ?, ?, ?, 'web', 'web', null",
         [
@@ -136,4 +149,3 @@ def connected(events, as_of):
             for each in events
         ],
     )  # fmt: skip
-    return con

@@ -230,16 +230,15 @@ def changes(spec, events, event):
     return spec.property is None or text is not None
 
 
-def intervals_of(rule, traits, events, delays):
-    """The stretches of time in which a profile is a member, as (from, to, event, event).
-
-    The rule is tried at each event, `delays` after it, and between; an edge is searched for.
+def edges_of(rule, traits, events, instants):
+    """The instants at which a profile becomes a member, or ceases to be one, from the first of
+    these instants to the last. The rule is tried at and between them; an edge is searched for.
     """
-    tried = {each["occurred_at"] + delay for each in events for delay in (timedelta(), *delays)}
-    tried |= {each + step for each in tried for step in (MOMENT, -MOMENT)}
-    tried |= {a + (b - a) / 2 for a, b in pairwise(sorted(tried))}
-    edges, before, last = [], False, min(tried)
-    for instant in sorted(tried):
+    tried = sorted(instants)
+    tried = sorted({*tried, *(a + (b - a) / 2 for a, b in pairwise(tried))})
+    last, edges = tried[0], []
+    before = is_member(rule, traits, events, last)
+    for instant in tried[1:]:
         now = is_member(rule, traits, events, instant)
         if now != before:
             low, high = last, instant
@@ -251,6 +250,21 @@ def intervals_of(rule, traits, events, delays):
                     high = middle
             edges.append(high)
         before, last = now, instant
+    return edges
+
+
+def instants_of(events, delays):
+    """The instants at which, just before which and just after which a rule may change."""
+    tried = {each["occurred_at"] + delay for each in events for delay in (timedelta(), *delays)}
+    return {each + step for each in tried for step in (timedelta(), MOMENT, -MOMENT)}
+
+
+def intervals_of(rule, traits, events, delays):
+    """The stretches of time in which a profile is a member, as (from, to, event, event).
+
+    The rule is tried at each event, `delays` after it, and between.
+    """
+    edges = edges_of(rule, traits, events, instants_of(events, delays))
     tips = [(each, tipping_event(rule, traits, events, each)) for each in edges]
     if len(tips) % 2:
         tips.append((None, None))
