@@ -59,7 +59,7 @@ aggregates as (
     select distinct
         profile_id,
         cast(occurred_at as date) as active_on,
-        {{ dbt.datediff('occurred_at', 'as_of', 'day') }} as days_ago
+        datediff('day', occurred_at, as_of) as days_ago
     from trait_readings
     where {{ counted_value(trait) }} is not null
 
