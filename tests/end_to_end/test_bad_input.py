@@ -228,7 +228,7 @@ def test_a_misspelling_stops_the_build_with_a_suggestion(
     empty_build, tmp_path, file, right, wrong, named
 ):
     project = edited_project(tmp_path, file, right, wrong)
-    model = "profile_traits" if file == "shop.yml" else "profile_segments"
+    model = "trait_readings" if file == "shop.yml" else "profile_segments"
     output = empty_build.dbt("run", "--project-dir", project, "--select", model, fails=True)
     for word in named:
         assert word in re.sub(r"\s+", " ", output)

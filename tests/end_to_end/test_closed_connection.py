@@ -105,9 +105,9 @@ def test_allowed_files_are_read_and_the_warehouse_is_written(closed, tmp_path):
 def test_a_model_that_reads_a_file_stops_the_build(built, tmp_path):
     built.dbt("build", "--exclude", "profile_segments+", "--empty", *NO_TESTS)
     project = edited_project(
-        tmp_path, "segments.sql", "from declarations", f"from (from '{OUTSIDE}') as declarations"
+        tmp_path, "traits.sql", "from declarations", f"from (from '{OUTSIDE}') as declarations"
     )
-    output = built.dbt("run", "--project-dir", project, "--select", "segments", fails=True)
+    output = built.dbt("run", "--project-dir", project, "--select", "traits", fails=True)
     assert "Permission Error" in output and "iris.csv" in output, output
 
 
