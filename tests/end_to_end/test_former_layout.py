@@ -28,6 +28,7 @@ NEW = "unfinished_nodes"  # which the earlier release did not have
 COMMAND = "dbt run-operation move_former_tables"
 # Columns with the time of the build, not its content.
 OF_THE_RUN = {"landed_at", "judged_at", "updated_at", "lost_at", "removed_at", "changed_ns"}
+OF_THE_RUN |= {"revision"}
 LAST_RUN = ("int_touched", "int_reached", "segment_definitions", "identity_progress")
 
 
