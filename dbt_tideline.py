@@ -30,9 +30,14 @@ from tideline.declarations.compiled import (
 )
 from tideline.declarations.definitions import definitions as versions_of
 from tideline.declarations.definitions import readings_version as version_of
-from tideline.declarations.files import golden_attributes
+from tideline.declarations.files import SUFFIXES, golden_attributes
 from tideline.declarations.rules import RuleError
-from tideline.declarations.segments import read_experiments, read_segments, read_traits
+from tideline.declarations.segments import (
+    Declared,
+    read_experiments,
+    read_segments,
+    read_traits,
+)
 from tideline.declarations.syncs import syncs_of
 from tideline.segments.examples import examples_that_fail as run_examples
 from tideline.segments.models import plan_rows
@@ -44,14 +49,41 @@ def _project() -> Path:
     return Path(getattr(get_flags(), "PROJECT_DIR", None) or Path.cwd())
 
 
+def _segments(has_shop: bool) -> list[Declared]:
+    """The segments of the project, read once as long as no file changes."""
+    return _read(read_segments, _project(), has_shop, _state())
+
+
+def _traits(has_shop: bool) -> list[Declared]:
+    """The traits of the project, read once as long as no file changes."""
+    return _read(read_traits, _project(), has_shop, _state())
+
+
+@functools.lru_cache(maxsize=16)
+def _read(
+    read: Callable[[Path, bool], list[Declared]], project: Path, has_shop: bool, _: object
+) -> list[Declared]:
+    return read(project, has_shop)
+
+
+def _state() -> tuple[tuple[str, int, int], ...]:
+    """Names, times and sizes of the files that declarations are read from."""
+    found = []
+    for path in (_project() / "models").rglob("*"):
+        if path.suffix.lower() in SUFFIXES and path.exists():
+            status = path.stat()
+            found.append((str(path), status.st_mtime_ns, status.st_size))
+    return tuple(sorted(found))
+
+
 def traits(has_shop: bool) -> list[dict[str, Any]]:
     """The traits of the project as dicts of name, spec, is_of_shop, file and place."""
-    return dicts_of(read_traits(_project(), has_shop))
+    return dicts_of(_traits(has_shop))
 
 
 def segments(has_shop: bool) -> list[dict[str, Any]]:
     """The segments of the project as dicts of name, spec, is_of_shop, file, place and rule."""
-    return dicts_of(read_segments(_project(), has_shop))
+    return dicts_of(_segments(has_shop))
 
 
 def experiments(has_shop: bool) -> list[dict[str, Any]]:
@@ -61,25 +93,22 @@ def experiments(has_shop: bool) -> list[dict[str, Any]]:
 
 def formulas(has_shop: bool, dialect: str) -> dict[str, str]:
     """The SQL of the traits with a formula, over the columns of the other traits."""
-    return formulas_sql(read_traits(_project(), has_shop), dialect)
+    return formulas_sql(_traits(has_shop), dialect)
 
 
 def exact(has_shop: bool, dialect: str) -> dict[str, list[dict[str, Any]]]:
     """The rules of live segments as functions of time, and the traits that these read."""
-    project = _project()
-    return exact_dicts(read_segments(project, has_shop), read_traits(project, has_shop), dialect)
+    return exact_dicts(_segments(has_shop), _traits(has_shop), dialect)
 
 
 def definitions(has_shop: bool) -> list[dict[str, Any]]:
     """The versions of the live segments, as `tideline.declarations.definitions` has them."""
-    project = _project()
-    return versions_of(read_segments(project, has_shop), read_traits(project, has_shop))
+    return versions_of(_segments(has_shop), _traits(has_shop))
 
 
 def readings_version(has_shop: bool, dialect: str, others: Any) -> str:
     """The version of what traits read, as `tideline.declarations.definitions` has it."""
-    project = _project()
-    segments, traits = read_segments(project, has_shop), read_traits(project, has_shop)
+    segments, traits = _segments(has_shop), _traits(has_shop)
     return version_of(segments, traits, dialect, others)
 
 
@@ -91,7 +120,7 @@ def golden() -> list[str]:
 def examples_that_fail(has_shop: bool) -> list[str]:
     """What is wrong with the examples of the segments, evaluated in DuckDB on each target."""
     project = _project()
-    segments, traits = read_segments(project, has_shop), read_traits(project, has_shop)
+    segments, traits = _segments(has_shop), _traits(has_shop)
     if not any(each.spec.examples for each in segments):
         return []
     return run_examples(project, segments, traits, plan_rows(project / "seeds"))
@@ -100,7 +129,7 @@ def examples_that_fail(has_shop: bool) -> list[str]:
 def catalog(has_shop: bool) -> dict[str, dict[str, dict[str, Any]]]:
     """What the catalog says of segments and traits, as `tideline.declarations.catalog` has it."""
     project = _project()
-    segments, traits = read_segments(project, has_shop), read_traits(project, has_shop)
+    segments, traits = _segments(has_shop), _traits(has_shop)
     return catalog_of(segments, traits, golden_attributes(project))
 
 
