@@ -1,6 +1,7 @@
 """A preview says who a build would put into a segment: the numbers, the people, the labels."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from tideline.declarations.catalog import catalog
 from tideline.declarations.definitions import definitions
 from tideline.declarations.segments import read_segments, read_traits
 from tideline.declarations.syncs import read_syncs
+from tideline.declarations.whole import with_rules
 from tideline.segments import command
 from tideline.segments.deliveries import Delivery
 from tideline.segments.models import plan_rows
@@ -241,9 +243,8 @@ def test_a_preview_is_what_the_build_gives(built, edited):
     ],
 )
 def test_what_a_build_refuses_is_refused(built, edited, change, message):
-    segment = next(each for each in read_segments(edited) if each.name == "waking")
-    for key, value in change.items():
-        object.__setattr__(segment.spec, key, value)
+    (waking,) = (each for each in read_segments(edited) if each.name == "waking")
+    (segment,) = with_rules([replace(waking, spec=replace(waking.spec, **change))])
     with (
         DuckDBWarehouse(built.warehouse, read_only=True) as file,
         pytest.raises(DeclarationError, match="segments/press/new") as error,
@@ -261,10 +262,11 @@ def test_the_command_prints_text_json_and_markdown(built, edited, monkeypatch, c
     (found,) = json.loads(capsys.readouterr().out)
     assert found["leaves"] == found["size_before"] - found["size"] > 0
     assert found["cost"]["seconds"] < 60
-    file = str(edited / "models/segments/acquisition/prospects.yml")
-    assert command.main(["preview", file]) == 0
+    file = edited / "models/segments/acquisition/prospects.yml"
+    assert command.main(["preview", str(file)]) == 0
     text = capsys.readouterr().out
-    outdated, segment, note = text.split("\n\n")
+    outdated, segment, *others, note = text.split("\n\n")
+    assert len(others) == len(yaml.safe_load(file.read_text())["segments"]) - 1
     assert note == f"{SYNCS_NOTE}\n"
     assert f"\n  Sync segments_to_files: 0 rows added, {found['leaves']:,} removed" in segment
     assert outdated.startswith("The warehouse has changed since the publication of 20")
@@ -275,8 +277,9 @@ def test_the_command_prints_text_json_and_markdown(built, edited, monkeypatch, c
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == outdated and lines[4].startswith("| `waking` | new | ")
     assert len(lines) == 8 and lines[-1] == SYNCS_NOTE
-    assert command.main(["check"]) == 0
-    assert capsys.readouterr().out == "10 segments, 26 traits and 1 experiment are valid.\n"
+    # The edited rule is no longer what its example shows.
+    assert command.main(["check"]) == 1
+    assert 'example "a search and a look at jackets on the second' in capsys.readouterr().err
     assert command.main(["list"]) == 0
     assert "idea" in capsys.readouterr().out
     with pytest.raises(DeclarationError, match="no segment `wakin` is declared; did you mean `wak"):
