@@ -256,5 +256,6 @@ def test_the_story(story):
         for request in story.server.state["requests"]
         for operation in json.loads(request["body"])["operations"]
         if operation["key"]["profile_id"] == story.profile_id
+        and operation["key"]["segment_name"] in STORY
     ][-3:]
     assert {operation["op"] for operation in last} == {"remove"}
