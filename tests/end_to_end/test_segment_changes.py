@@ -213,7 +213,9 @@ def test_each_change_has_its_cause(team):
     assert team.delivered() == delivered
     assert dict(team.deployment.query("select profile_id, arm from experiment_arms")) == arms
     team.land(use(16, "a", at(4, 9), event="login"))
-    assert team.delivered() == arms.keys()
+    delivered = team.delivered()
+    members = "select profile_id from segment_memberships where segment_name = 'caller'"
+    assert delivered == {profile for (profile,) in team.deployment.query(members)} != set()
     results = "select exposed_people, measured_people, converters from experiment_results"
     (held_out, treated) = team.deployment.query(f"{results} order by arm")
     assert held_out[0] + treated[0] == len(arms) and held_out[0] == held_out[1]
