@@ -75,6 +75,7 @@ bench: .venv/.installed
 	$(BIN)/python -m benchmarks.whole_graph --events $(EVENTS)
 	$(BIN)/python -m benchmarks.event_curve --millions $(CURVE)
 	$(BIN)/python -m benchmarks.components
+	$(BIN)/python -m benchmarks.segments --events $(EVENTS)
 
 # Name, version and licence of every pinned package; fails if a licence is not allowed.
 licences: .venv/.installed
