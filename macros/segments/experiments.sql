@@ -47,8 +47,11 @@
 {% macro draw_of(hash) -%}
     cast(
         {%- for place in range(1, 9) %}
-        (position(substr({{ hash }}, {{ place }}, 1) in '0123456789abcdef') - 1)
-        * {{ 16 ** (8 - place) }}{{ ' +' if not loop.last }}
+        (
+            ascii(substr({{ hash }}, {{ place }}, 1))
+            - case when substr({{ hash }}, {{ place }}, 1) > '9' then 87 else 48 end
+        )
+        * cast({{ 16 ** (8 - place) }} as bigint){{ ' +' if not loop.last }}
         {%- endfor %}
         as double
     ) / 4294967296
