@@ -32,8 +32,23 @@ def sync(name="s", table="activation_audiences", consents=None, **settings):
     return Sync(name, "tideline", table, replace(SETTINGS, **settings), None, 10, consents)
 
 
+def hold_out(con, experiments):
+    """Experiments that hold out "enters", and treat "leaves"."""
+    con.execute("create table experiments (experiment_name varchar, segments varchar)")
+    con.execute(
+        "create table experiment_arms (profile_id varchar, experiment_name varchar, "
+        "exposed_at timestamp, is_held_out boolean)"
+    )
+    for name, segments in experiments.items():
+        con.execute("insert into experiments values (?, ?)", [name, segments])
+        for profile in ("enters", "leaves"):
+            row = [profile, name, profile == "enters"]
+            con.execute("insert into experiment_arms values (?, ?, null, ?)", row)
+
+
 @pytest.fixture
-def warehouse(tmp_path):
+def warehouse(tmp_path, request):
+    """A built warehouse; the parameter has the segments of experiments that hold somebody out."""
     path = tmp_path / "built.duckdb"
     with duckdb.connect(path) as con:
         con.execute("create schema tideline")
@@ -46,6 +61,8 @@ def warehouse(tmp_path):
             "create table profile_consents (profile_id varchar, purpose varchar, "
             "is_granted boolean)"
         )
+        if experiments := getattr(request, "param", None):
+            hold_out(con, experiments)
         for profile, now, _ in PEOPLE:
             said = [(profile, "other", True)]
             said += [(profile, "mail", profile in AGREED)] if "silent" not in profile else []
@@ -87,3 +104,17 @@ def test_a_segment_without_rows_changes_nothing(warehouse):
     warehouse.execute("delete from _judged")
     segment = replace(SEGMENT, spec=replace(SEGMENT.spec, name="nobody"))
     assert deliveries_of(warehouse, segment, [sync()]) == [Delivery("s", 0, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("warehouse", "adds"),
+    [
+        ({"own": SEGMENT.name}, 2),
+        ({"global": "*"}, 2),
+        ({"both": f"a,{SEGMENT.name},b", "global": "*"}, 2),
+        ({"other": f"{SEGMENT.name}_2,a"}, 3),
+    ],
+    indirect=["warehouse"],
+)
+def test_whom_an_experiment_holds_out_is_not_sent(warehouse, adds):
+    assert deliveries_of(warehouse, SEGMENT, [sync()]) == [Delivery("s", adds, 3, 1)]

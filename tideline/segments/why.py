@@ -14,6 +14,7 @@ from tideline.declarations.operations import Value
 from tideline.declarations.rules import RuleError, columns_of_rule, parse
 from tideline.declarations.segments import Declared, read_traits
 from tideline.declarations.whole import Rule, with_rules
+from tideline.segments.deliveries import held_out_sql
 from tideline.segments.reasons import (
     Reason,
     columns_in,
@@ -235,20 +236,14 @@ def in_time(warehouse: Warehouse, profile: str, segment: str, as_of: Value) -> l
 
 def held_out_by(warehouse: Warehouse, profile: str, segment: str) -> list[str]:
     """The running experiments that hold a member out of the delivery of a segment, as sentences."""
-    if not warehouse.has("experiment_arms"):  # an earlier version built this warehouse
-        return []
     rows = warehouse.query(
-        "select experiments.experiment_name, experiments.segments, arms.exposed_at "
-        f"from {warehouse.table('experiment_arms')} as arms "
-        f"join {warehouse.table('experiments')} as experiments "
-        "on arms.experiment_name = experiments.experiment_name "
-        "where arms.profile_id = ? and arms.is_held_out order by 1",
-        [profile],
+        f"select experiment_name, exposed_at from ({held_out_sql(warehouse)}) as held_out "
+        "where profile_id = ? order by 1",
+        [segment, profile],
     )
     return [
         f"Held out of delivery by the experiment `{name}`, since {instant(since)}."
-        for name, segments, since in rows
-        if segments == "*" or segment in segments.split(",")
+        for name, since in rows
     ]
 
 
