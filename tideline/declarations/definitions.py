@@ -19,7 +19,7 @@ from tideline.declarations.segments import PROJECT, Declared, label_parts
 OF_PEOPLE = ("name", "description", "sent_as")  # keys of a trait that do not change its values
 RULES = ("where", "formula")
 # The SQL that computes readings of traits and intervals of rules.
-CODE = ("macros/cross_db", "macros/segments", "models/segments/intermediate", "models/segments")
+CODE = ("macros/cross_db", "macros/segments", "models/segments")
 
 
 def columns_of_segment(segment: Declared) -> list[str]:
