@@ -65,6 +65,19 @@
     {%- endif -%}
 {% endmacro %}
 
+{#-
+    The number of this run of identity in `profile_revisions`: the microseconds of its start, so that
+    it is above those that a later model has seen, also after the table is written anew.
+-#}
+{% macro next_revision() %}
+    {%- set started = (run_started_at.timestamp() * 1000000) | int -%}
+    {%- set query -%}
+        select max(revision) from {{ this }}
+    {%- endset -%}
+    {%- set last = run_query(query).rows[0][0] if execute and is_incremental() -%}
+    {{ return([started, (last or 0) + 1] | max) }}
+{% endmacro %}
+
 {#
     The incremental strategy `reached`: replaces the rows of the identifiers that this run reached,
     even if there are no new rows. `unique_key` is the SQL of the identifier.

@@ -51,11 +51,6 @@
     {{ return(run_query('select max(revision) from ' ~ relation_of(name)).rows[0][0] or 0) }}
 {% endmacro %}
 
-{#- The number of this run of identity: above all that a later model may have seen. -#}
-{% macro next_revision() %}
-    {{ return([revision_in('profile_revisions'), revision_in('segment_progress')] | max + 1) }}
-{% endmacro %}
-
 {#- Whether a model with the strategy `revised` keeps the rows of profiles without a revision. -#}
 {% macro revisions_are_kept() %}
     {{ return(execute and not should_full_refresh()) }}

@@ -1,10 +1,14 @@
 """The model `segment_progress`, rendered for a run of all steps, in an in-memory warehouse."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import jinja2
 import pytest
+
+from tideline.declarations.macros import Macros
 
 MODEL = Path("models/segments/intermediate/segment_progress.sql")
 STEPS = ["model.tideline.trait_readings", "model.tideline.segment_intervals"]
@@ -47,3 +51,22 @@ def test_a_run_as_of_another_time_leaves_no_progress():
 
 def test_a_run_that_skips_a_step_leaves_no_progress():
     assert progress("2026-04-01 00:00:00", selected=STEPS[:1]) == [(None, "v1")]
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (None, 1_772_366_400_000_001),  # the table is written anew: above what it held before
+        (7, 1_772_366_400_000_001),  # of a warehouse whose revisions counted runs
+        (1_772_366_400_000_001, 1_772_366_400_000_002),
+        (1_900_000_000_000_000, 1_900_000_000_000_001),  # the machine's clock was set back
+    ],
+)
+def test_a_revision_is_above_each_earlier_one(last, expected):
+    macros = Macros(
+        run_started_at=datetime(2026, 3, 1, 12, 0, 0, 1, tzinfo=UTC),
+        is_incremental=lambda: last is not None,
+        run_query=lambda query: SimpleNamespace(rows=[(last,)]),
+        this="profile_revisions",
+    )
+    assert macros.call("next_revision") == expected
