@@ -45,6 +45,19 @@
 {% endmacro %}
 
 {#-
+    Drops internal tables of earlier versions that no model writes any more. Nothing would forget a
+    person in them. A run begins with this.
+-#}
+{% macro drop_retired_tables() %}
+    {%- for name in ['trait_steps'] if execute -%}
+        {%- set table = relation_of('trait_readings').incorporate(path={'identifier': name}) -%}
+        {%- if load_relation(table) -%}
+            {%- do run_query('drop table ' ~ table) -%}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}
+
+{#-
     Creates the table that a load fills on Snowflake, if it is missing: `dbt run-operation
     create_raw_messages`. In DuckDB the model creates it.
 -#}
