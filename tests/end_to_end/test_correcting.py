@@ -139,6 +139,30 @@ def test_it_can_be_landed_again(landed):
     assert landed.value("select count(*) from int_pending_removals") == 0
 
 
+def test_readings_of_another_clock_are_not_kept(landed):
+    """Neither those as of the past, nor those of a run that leaves the clock out."""
+    past = "2024-03-05 00:00:00"
+    words = ("run", "--select", "data_clock", "trait_readings")
+    landed.dbt(*words, variables=f"{{as_of: '{past}'}}")
+    assert str(landed.value("select max(occurred_at) from trait_readings")) < past
+    landed.dbt(*RUN)
+    assert str(landed.value("select max(occurred_at) from trait_readings")) > past
+    assert_as_rebuilt(landed)
+
+    later = {
+        "type": "page",
+        "messageId": "later",
+        "userId": "p1",
+        "receivedAt": "2024-04-01T10:00:01Z",
+    }
+    path = landed.landing / "events" / "later.jsonl"
+    path.write_text(json.dumps(later | {"timestamp": "2024-04-01T10:00:00Z"}))
+    landed.dbt(*RUN, "--exclude", "data_clock")
+    landed.dbt(*RUN)
+    assert landed.query("select event_id from trait_readings where event_id = 'later'")
+    assert_as_rebuilt(landed)
+
+
 def test_a_file_rewritten_by_another_program_keeps_both(landed):
     path = Path(landed.landing / "events" / "theirs.parquet")
     for number, name in enumerate(("x", "y"), start=1):

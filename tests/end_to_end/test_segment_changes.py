@@ -202,7 +202,7 @@ def test_each_change_has_its_cause(team):
         "test", "--select", "segment_changes", "segment_definitions", variables=NO_SHOP
     )
 
-    # Whom an experiment holds out is not delivered, also after its shares have changed.
+    # Whom an experiment holds out is not delivered, and is after its end.
     team.file.write_text(team.file.read_text() + EXPERIMENT)
     delivered = team.delivered()
     arms = dict(team.deployment.query("select profile_id, arm from experiment_arms"))
@@ -212,3 +212,12 @@ def test_each_change_has_its_cause(team):
     team.edit("held_out: 0.5, treated: 0.5", "held_out: 0.001, treated: 0.999")
     assert team.delivered() == delivered
     assert dict(team.deployment.query("select profile_id, arm from experiment_arms")) == arms
+    team.land(use(16, "a", at(4, 9), event="login"))
+    team.build()  # only now the data clock is past the end
+    members = "select profile_id from segment_memberships where segment_name = 'caller'"
+    members = {profile for (profile,) in team.deployment.query(members)}
+    assert any(arms.get(each) == "held_out" for each in members)
+    assert team.delivered() == members
+    results = "select exposed_people, measured_people from experiment_results order by arm"
+    for exposed, measured in team.deployment.query(results):
+        assert exposed == measured > 0
