@@ -10,11 +10,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import dbt.context.base
 from dbt.flags import get_flags
 from dbt_common.exceptions import CompilationError
+from dbt_common.invocation import get_invocation_id
 
 from tideline.declarations.catalog import catalog as catalog_of
 from tideline.declarations.compiled import (
@@ -30,7 +31,7 @@ from tideline.declarations.compiled import (
 )
 from tideline.declarations.definitions import definitions as versions_of
 from tideline.declarations.definitions import readings_version as version_of
-from tideline.declarations.files import SUFFIXES, golden_attributes
+from tideline.declarations.files import golden_attributes
 from tideline.declarations.rules import RuleError
 from tideline.declarations.segments import (
     Declared,
@@ -43,64 +44,69 @@ from tideline.segments.examples import examples_that_fail as run_examples
 from tideline.segments.models import plan_rows
 from tideline.warehouse.errors import DeclarationError
 
+T = TypeVar("T")
+
 
 def _project() -> Path:
     """The folder of the project that dbt runs."""
     return Path(getattr(get_flags(), "PROJECT_DIR", None) or Path.cwd())
 
 
+def _once_per_run(function: Callable[..., T]) -> Callable[..., T]:
+    """Cache what a function returns for a run of dbt, whose macros ask hundreds of times."""
+
+    @functools.lru_cache(maxsize=16)
+    def cached(_run: str, _folder: Path, *arguments: Any) -> T:
+        return function(*arguments)
+
+    @functools.wraps(function)
+    def found(*arguments: Any) -> T:
+        return cached(get_invocation_id(), _project(), *arguments)
+
+    return found
+
+
+@_once_per_run
 def _segments(has_shop: bool) -> list[Declared]:
-    """The segments of the project, read once as long as no file changes."""
-    return _read(read_segments, _project(), has_shop, _state())
+    return read_segments(_project(), has_shop)
 
 
+@_once_per_run
 def _traits(has_shop: bool) -> list[Declared]:
-    """The traits of the project, read once as long as no file changes."""
-    return _read(read_traits, _project(), has_shop, _state())
+    return read_traits(_project(), has_shop)
 
 
-@functools.lru_cache(maxsize=16)
-def _read(
-    read: Callable[[Path, bool], list[Declared]], project: Path, has_shop: bool, _: object
-) -> list[Declared]:
-    return read(project, has_shop)
-
-
-def _state() -> tuple[tuple[str, int, int], ...]:
-    """Names, times and sizes of the files that declarations are read from."""
-    found = []
-    for path in (_project() / "models").rglob("*"):
-        if path.suffix.lower() in SUFFIXES and path.exists():
-            status = path.stat()
-            found.append((str(path), status.st_mtime_ns, status.st_size))
-    return tuple(sorted(found))
-
-
+@_once_per_run
 def traits(has_shop: bool) -> list[dict[str, Any]]:
     """The traits of the project as dicts of name, spec, is_of_shop, file and place."""
     return dicts_of(_traits(has_shop))
 
 
+@_once_per_run
 def segments(has_shop: bool) -> list[dict[str, Any]]:
     """The segments of the project as dicts of name, spec, is_of_shop, file, place and rule."""
     return dicts_of(_segments(has_shop))
 
 
+@_once_per_run
 def experiments(has_shop: bool) -> list[dict[str, Any]]:
     """The experiments of the project, as `tideline.declarations.compiled` has them."""
     return experiment_dicts(read_experiments(_project(), has_shop))
 
 
+@_once_per_run
 def formulas(has_shop: bool, dialect: str) -> dict[str, str]:
     """The SQL of the traits with a formula, over the columns of the other traits."""
     return formulas_sql(_traits(has_shop), dialect)
 
 
+@_once_per_run
 def exact(has_shop: bool, dialect: str) -> dict[str, list[dict[str, Any]]]:
     """The rules of live segments as functions of time, and the traits that these read."""
     return exact_dicts(_segments(has_shop), _traits(has_shop), dialect)
 
 
+@_once_per_run
 def definitions(has_shop: bool) -> list[dict[str, Any]]:
     """The versions of the live segments, as `tideline.declarations.definitions` has them."""
     return versions_of(_segments(has_shop), _traits(has_shop))
@@ -112,6 +118,7 @@ def readings_version(has_shop: bool, dialect: str, others: Any) -> str:
     return version_of(segments, traits, dialect, others)
 
 
+@_once_per_run
 def golden() -> list[str]:
     """The attributes of golden profiles that rules and labels may read."""
     return golden_attributes(_project())
@@ -126,11 +133,10 @@ def examples_that_fail(has_shop: bool) -> list[str]:
     return run_examples(project, segments, traits, plan_rows(project / "seeds"))
 
 
+@_once_per_run
 def catalog(has_shop: bool) -> dict[str, dict[str, dict[str, Any]]]:
     """What the catalog says of segments and traits, as `tideline.declarations.catalog` has it."""
-    project = _project()
-    segments, traits = _segments(has_shop), _traits(has_shop)
-    return catalog_of(segments, traits, golden_attributes(project))
+    return catalog_of(_segments(has_shop), _traits(has_shop), golden())
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -28,7 +28,7 @@
             {%- do found.update({trait.name: trait.spec.description}) -%}
         {%- endfor -%}
     {%- elif table == 'trait_readings' -%}
-        {%- for trait in event_traits() -%}
+        {%- for trait in read_traits() -%}
             {%- do found.update({trait.name: trait.spec.description}) -%}
             {%- if trait.spec.until -%}
                 {%- do found.update({

@@ -88,7 +88,9 @@
     {%- set period = ', _period_' ~ name if trait.spec.until -%}
     {%- set frame = 'over (partition by profile_id' ~ period
         ~ ' order by happened_at range between ' ~ from ~ ' and ' ~ to ~ ')' -%}
-    {%- if aggregate == 'count' -%}
+    {%- if aggregate == 'listed' -%}
+        coalesce(sum({{ name }}) {{ frame }}, 0) > 0
+    {%- elif aggregate == 'count' -%}
         count({{ name }}) {{ frame }}
     {%- elif aggregate == 'exists' -%}
         count({{ name }}) {{ frame }} > 0

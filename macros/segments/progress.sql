@@ -32,6 +32,7 @@
         target.type,
         [
             trait_plan(),
+            lists_version(),
             event_fields(),
             var('as_of'),
         ],
@@ -41,6 +42,13 @@
 {#- The rows of the tracking plan that traits read: event, property and type. -#}
 {% macro trait_plan() %}
     {{ return(seed_rows(ref('tracking_plan'), ['event_name', 'property', 'property_type'])) }}
+{% endmacro %}
+
+{#- Hash of the lists of people. -#}
+{% macro lists_version() %}
+    {{ return(seeds_version({
+        ref('lists'): ['list_name', 'id_type', 'id_value', 'listed_from', 'listed_until'],
+    })) }}
 {% endmacro %}
 
 {#- The latest revision in a table with `revision`; 0 if there is none. -#}

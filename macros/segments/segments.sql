@@ -22,8 +22,8 @@
 {% endmacro %}
 
 {#-
-    What the catalog says of declarations besides their keys: `segments` is {name: {kind, events}},
-    `traits` is {name: {events, read_by}}. Empty while dbt only parses.
+    What the catalog says of declarations besides their keys: `segments` is {name: {kind, events,
+    lists}}, `traits` is {name: {events, read_by}}. Empty while dbt only parses.
 -#}
 {% macro catalog_entries() %}
     {{ return(
@@ -75,33 +75,33 @@
 {% endmacro %}
 
 {#-
-    The values of the columns that a rule reads, as one JSON object per profile; empty while dbt
-    parses and before `relation`, that of `profile_attributes`, is built.
+    The values of the columns that a rule reads, as one JSON object per profile; `columns` are those
+    of `profile_attributes`, from `attribute_columns`.
 -#}
-{% macro rule_values(segment, relation) %}
+{% macro rule_values(segment, columns) %}
     {%- set names = declarations().rule_columns(segment.rule) -%}
-    {%- set columns = [] -%}
-    {%- if attribute_types(relation) is not none -%}
-        {%- for column in adapter.get_columns_in_relation(relation) -%}
-            {%- do columns.append(column) if column.name | lower in names -%}
-        {%- endfor -%}
-    {%- endif -%}
-    {{ row_object(columns) }}
+    {%- set found = [] -%}
+    {%- for column in columns if column.name | lower in names -%}
+        {%- do found.append(column) -%}
+    {%- endfor -%}
+    {{ row_object(found) }}
 {%- endmacro %}
 
-{#-
-    The columns that a segment may reference, those of `profile_attributes`, as {name: type}; none
-    while dbt parses and before the view is built.
--#}
-{% macro attribute_types(relation) %}
+{#- The columns that a segment may reference, those of `profile_attributes`; none before it is built. -#}
+{% macro attribute_columns(relation) %}
     {%- if not execute or not relation.schema or not load_relation(relation) -%}
-        {{ return(none) }}
+        {{ return([]) }}
     {%- endif -%}
+    {{ return(adapter.get_columns_in_relation(relation)) }}
+{% endmacro %}
+
+{#- The same as {name: type}; null while dbt parses and before the view is built. -#}
+{% macro attribute_types(columns) %}
     {%- set types = {} -%}
-    {%- for column in adapter.get_columns_in_relation(relation) -%}
+    {%- for column in columns -%}
         {%- do types.update({column.name | lower: column.dtype}) -%}
     {%- endfor -%}
-    {{ return(types) }}
+    {{ return(types or none) }}
 {% endmacro %}
 
 {#- The last sentence of an error about an unknown column if the shop is turned off. -#}

@@ -6,14 +6,14 @@
     {{ return(declarations().traits(var('shop')) if execute else []) }}
 {% endmacro %}
 
-{#- The declared traits that are aggregates of events. -#}
-{% macro event_traits() %}
+{#- The declared traits that have readings: aggregates of events, or of times on a list. -#}
+{% macro read_traits() %}
     {{ return(declared_traits() | selectattr('spec.aggregate') | list) }}
 {% endmacro %}
 
 {#- The traits with this aggregate. -#}
 {% macro traits_of(aggregate) %}
-    {{ return(event_traits() | selectattr('spec.aggregate', 'equalto', aggregate) | list) }}
+    {{ return(read_traits() | selectattr('spec.aggregate', 'equalto', aggregate) | list) }}
 {% endmacro %}
 
 {#- The traits that are computed from other traits, as columns over those. -#}
@@ -31,7 +31,9 @@
 {% macro trait_expression(trait) %}
     {%- set aggregate, value = trait.spec.aggregate, counted_value(trait) -%}
     {%- set numeric = {'average': 'avg', 'min': 'min', 'max': 'max'} -%}
-    {%- if aggregate == 'count' -%}
+    {%- if aggregate == 'listed' -%}
+        coalesce(sum({{ value }}), 0) > 0
+    {%- elif aggregate == 'count' -%}
         count({{ value }})
     {%- elif aggregate == 'count_distinct' -%}
         count(distinct {{ value }})
@@ -59,7 +61,7 @@
 -#}
 {% macro counted_value(trait) %}
     {%- set spec = trait.spec -%}
-    {%- set conditions = [] -%}
+    {%- set conditions = ['occurred_at < as_of'] if spec.list else [] -%}
     {%- set end = "as_of - interval '" ~ spec.before ~ "'" if spec.before else 'as_of' -%}
     {%- if spec.within -%}
         {%- do conditions.append("occurred_at >= " ~ end ~ " - interval '" ~ spec.within ~ "'") -%}
@@ -79,6 +81,9 @@
 {#- What a trait reads from an event that it counts, as an SQL expression; else null. -#}
 {% macro trait_reading(trait, plan) %}
     {%- set spec = trait.spec -%}
+    {%- if spec.list -%}
+        {{ return('cast(null as integer)') }}
+    {%- endif -%}
     {%- set text = json_text('properties', spec.property) | trim if spec.property else none -%}
     {%- if spec.aggregate in ['count', 'exists', 'streak'] -%}
         {%- set value = '1' -%}

@@ -1,5 +1,5 @@
 {# The segments are declared in the subfolders of this folder; here they become one select. #}
-{% set types = attribute_types(ref('profile_attributes')) %}
+{% set types = attribute_types(attribute_columns(ref('profile_attributes'))) %}
 {% set segments = live_segments() %}
 {# A draft or a retired segment is checked too. #}
 {% for segment in declared_segments() %}{% do segment_condition(segment, types) %}{% endfor %}

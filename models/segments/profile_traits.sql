@@ -14,7 +14,7 @@ with trait_readings as (
 aggregates as (
 
     select
-        {% for trait in event_traits() if trait not in frequent + streaks %}
+        {% for trait in read_traits() if trait not in frequent + streaks %}
         {{ trait_expression(trait) | trim | indent(8) }} as {{ trait.name }},
         {% endfor %}
         profile_id

@@ -151,6 +151,74 @@ merged_profiles as (
 
 ),
 
+{# The lists that the traits of a segment read. #}
+lists_read as (
+
+    select
+        cast(null as varchar) as segment_name,
+        cast(null as varchar) as list_name
+    where false
+    {% for name, entry in catalog_entries().segments.items() %}
+    {% for list in entry.lists %}
+    union all
+    select
+        '{{ name }}' as segment_name,
+        '{{ list }}' as list_name
+    {% endfor %}
+    {% endfor %}
+
+),
+
+list_changes as (
+
+    select
+        profile_id,
+        list_name,
+        listed_from as listed_at
+    from {{ ref('profile_lists') }}
+    union all
+    select
+        profile_id,
+        list_name,
+        listed_until as listed_at
+    from {{ ref('profile_lists') }}
+    where listed_until is not null
+
+),
+
+{# Without an edge that is known, a list counts if it has changed since the segment's build before. #}
+listed_changes as (
+
+    select distinct
+        new_changes.membership_id,
+        new_changes.change,
+        new_changes.found_at
+    from new_changes
+    inner join lists_read
+        on new_changes.segment_name = lists_read.segment_name
+    inner join list_changes
+        on
+            lists_read.list_name = list_changes.list_name
+            and new_changes.profile_id = list_changes.profile_id
+            and new_changes.as_of > list_changes.listed_at
+    inner join {{ ref('segment_definitions') }} as segment_definitions
+        on
+            new_changes.segment_name = segment_definitions.segment_name
+            and segment_definitions.is_current
+    left join edges
+        on
+            new_changes.membership_id = edges.membership_id
+            and new_changes.change = edges.change
+            and new_changes.found_at = edges.found_at
+    where
+        list_changes.listed_at = edges.edge_at
+        or (
+            edges.edge_at is null
+            and list_changes.listed_at >= segment_definitions.build_before_at
+        )
+
+),
+
 {# When the models whose scores a segment reads were trained. #}
 trained_scores as (
 
@@ -204,7 +272,8 @@ explained as (
             new_scores.trained_as_of > segment_definitions.build_before_at
             or new_scores.trained_as_of = new_changes.as_of,
             false
-        ) as is_rescored
+        ) as is_rescored,
+        listed_changes.membership_id is not null as is_listed
     from new_changes
     left join {{ ref('segment_definitions') }} as segment_definitions
         on
@@ -228,6 +297,11 @@ explained as (
             new_changes.membership_id = tipping_events.membership_id
             and new_changes.change = tipping_events.change
             and new_changes.found_at = tipping_events.found_at
+    left join listed_changes
+        on
+            new_changes.membership_id = listed_changes.membership_id
+            and new_changes.change = listed_changes.change
+            and new_changes.found_at = listed_changes.found_at
 
 ),
 
@@ -245,9 +319,11 @@ causes as (
             when change = 'relabelled' then 'values changed'
             when is_first then 'segment declared'
             when has_intervals and edge_at >= build_before_at and event_id is not null then 'event'
+            when has_intervals and edge_at >= build_before_at and is_listed then 'list changed'
             when has_intervals and edge_at >= build_before_at then 'time passed'
             when is_redefined then 'definition changed'
             when is_merged then 'profiles merged'
+            when is_listed then 'list changed'
             when has_intervals then 'past changed'
             when is_rescored then 'model changed'
             else 'values changed'
@@ -267,6 +343,7 @@ select
     cause,
     case
         when cause in ('event', 'time passed', 'segment declared') then coalesce(edge_at, found_at)
+        when cause = 'list changed' and edge_at >= build_before_at then edge_at
         else found_at
     end as changed_at,
     case when cause = 'event' then event_id end as event_id,

@@ -13,8 +13,9 @@
 }}
 
 {% set exact = exact_declarations() %}
-{# `readings_version` reads the plan, which dbt sees only here. #}
-{% set _ = trait_plan() %}
+{% set watermark = revision_watermark() if revisions_are_kept() else none %}
+{# `readings_version` reads the plan and the lists, which dbt sees only here. #}
+{% set _ = trait_plan(), lists_version() %}
 -- depends_on: {{ ref('profile_revisions') }}, {{ ref('trait_readings') }}
 {% for rule in exact.rules | rejectattr('because') %}
 {% set traits = exact.traits | selectattr('name', 'in', rule.traits) | list %}
@@ -47,8 +48,8 @@ with readings as (
     from {{ ref('trait_readings') }}
     where
         ({{ any_of(traits | map(attribute='name') | list + ends_of(traits), first) }})
-        {% if revisions_are_kept() %}
-        and revision > {{ revision_watermark() }}
+        {% if watermark is not none %}
+        and revision > {{ watermark }}
         {% endif %}
 
 ),

@@ -1,4 +1,5 @@
-{% set types = attribute_types(ref('profile_attributes')) %}
+{% set columns = attribute_columns(ref('profile_attributes')) %}
+{% set types = attribute_types(columns) %}
 {% set segments = live_segments() %}
 
 with profile_segments as (
@@ -22,7 +23,7 @@ memberships as (
         '{{ segment.name }}' as segment_name,
         {{ label_expression(segment, types) }} as segment_label,
         {{ text_literal(segment.spec.when) }} as reason,
-        {{ rule_values(segment, ref('profile_attributes')) | trim | indent(8) }} as reason_values,
+        {{ rule_values(segment, columns) | trim | indent(8) }} as reason_values,
         as_of
     from profile_attributes
     where profile_id in (

@@ -34,6 +34,7 @@ declarations as (
         {{ optional_text(
             trait.spec.after | map(attribute='event') | map('join', ',') | join(' > ')
         ) }} as after,
+        {{ optional_text(trait.spec.list) }} as list_name,
         {{ optional_text(trait.spec.formula) }} as formula,
         {{ optional_text(trait.spec.sent_as) }} as sent_as,
         {{ trait.is_of_shop | lower }} as is_of_shop,
@@ -52,6 +53,7 @@ declarations as (
         cast(null as varchar) as before,
         cast(null as varchar) as until,
         cast(null as varchar) as after,
+        cast(null as varchar) as list_name,
         cast(null as varchar) as formula,
         cast(null as varchar) as sent_as,
         cast(null as boolean) as is_of_shop,

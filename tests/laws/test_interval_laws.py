@@ -144,10 +144,12 @@ MUTANTS = {
         r"is null or _until_\w+ > occurred_at",
         "is null or true",
     ),
+    "nobody goes off a list": (r"-1 as change", "0 as change"),
 }
 # The aggregates, and how often traits have `until` and `after`, with which a mutant is found.
 FOUND_WITH = {
     "no sum is null": (["sum"], 0),
+    "nobody goes off a list": (["count", "listed"], 0),
     "an event of the time of its end counts": (["count"], 6),
 }
 

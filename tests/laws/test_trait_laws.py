@@ -116,6 +116,8 @@ MUTANTS = {
         "order by profile_timeline.occurred_at, profile_timeline.event_id",
         "order by profile_timeline.occurred_at, profile_timeline.event_id desc",
     ),
+    "nobody goes off a list": ("-1 as change", "0 as change"),
+    "a list counts before its time": ("case when occurred_at < as_of then", "case when true then"),
     "no sum is null": ("coalesce(sum(", "nullif(sum("),
     "a streak that ended before yesterday": ("days_without in (0, 1)", "days_without in (0, 2)"),
     "a streak counts events": ("select distinct", "select"),
@@ -147,6 +149,8 @@ MUTANTS = {
 
 # Of rare aggregates, the mutants that only they can find.
 ONLY = {
+    "nobody goes off a list": ["count", "listed"],
+    "a list counts before its time": ["count", "listed"],
     "the most frequent value is the last": ["most_frequent"],
     "a tie of times goes to any event": ["first", "last"],
     "a streak that ended before yesterday": ["streak"],

@@ -7,9 +7,10 @@ import duckdb
 from hypothesis import strategies as st
 
 from tests.support import trait_reference
-from tests.support.trait_reference import PLAN
+from tests.support.trait_reference import LISTED, PLAN
 from tideline.declarations.segments import OF_NO_PROPERTY
 
+LISTS = 2  # of ten traits, if any may be of a list
 LENGTHS = ("2 minutes", "36 hours", "1 days", "3 days")
 WHERES = (
     "topic = 'art'",
@@ -27,6 +28,14 @@ EDGES = [
 # A rule that names another segment.
 RELATIONS = ("{0} and {1}", "{0} and not {1}", "{0} or {1}", "not {1}", "({1}) = ({0})")
 NEAR = (timedelta(0), timedelta(microseconds=1), timedelta(microseconds=-1))
+# As the model has them: from the first event of the profile on.
+CLAMPED = """
+create or replace table profile_lists as
+select profile_id, list_name, listed_until, greatest(listed_from, min(occurred_at)) as listed_from
+from profile_lists inner join profile_timeline using (profile_id)
+group by profile_id, list_name, profile_lists.listed_from, listed_until
+having listed_until is null or listed_until > greatest(listed_from, min(occurred_at))
+"""
 TOPICS = ("art", "x", "art", "x", None, "arts", 7, 2.5, True)
 NUMBERS = (None, 0, 1, 2.5, "3", "4.25", "many", "1_000", -1, True)
 
@@ -34,6 +43,10 @@ NUMBERS = (None, 0, 1, 2.5, "3", "4.25", "many", "1_000", -1, True)
 @st.composite
 def event_trait(draw, name, aggregates, ordered):
     """A trait over events; `ordered` of ten have `until`, and as many have `after`."""
+    if "listed" in aggregates and draw(st.integers(1, 10)) <= LISTS:
+        of_list = draw(st.sampled_from(["staff", "guests"]))
+        return {"name": name, "description": "Text.", "aggregate": "listed", "list": of_list}
+    aggregates = [each for each in aggregates if each != "listed"]
     names = draw(st.sampled_from([["loan"], ["visit"], ["call"], ["loan", "visit"], ["*"]]))
     properties = sorted({each for one in (PLAN if names == ["*"] else names) for each in PLAN[one]})
     possible = [each for each in aggregates if properties or each in OF_NO_PROPERTY]
@@ -125,6 +138,12 @@ def connected(events, as_of):
     con.execute("create table data_clock as select ?::timestamp as as_of", [as_of])
     timeline(con)
     fill(con, events)
+    con.execute(
+        "create table profile_lists (profile_id varchar, list_name varchar, "
+        "listed_from timestamp, listed_until timestamp)"
+    )
+    con.executemany("insert into profile_lists values (?, ?, ?, ?)", LISTED)
+    con.execute(CLAMPED)
     return con
 
 

@@ -21,6 +21,9 @@ TABLES = """
 create table profile_aliases (profile_id varchar, current_profile_id varchar);
 create table identity_merges (to_profile_id varchar, merged_at timestamp);
 create table profile_revisions (profile_id varchar, revision bigint);
+create table profile_lists (
+    profile_id varchar, list_name varchar, listed_from timestamp, listed_until timestamp
+);
 create table features (profile_id varchar, recency bigint, churn_score double);
 create table model_versions (model_name varchar, trained_as_of timestamp, is_current boolean);
 create table segments (segment_name varchar, without_intervals_because varchar);
@@ -223,6 +226,7 @@ class Builds:
                 revisions_are_kept=lambda: watermark is not None,
                 revision_watermark=lambda: watermark,
                 revision_in=lambda name: revision,
+                lists_version=str,
                 in_transaction=str,
                 get_quoted_csv=", ".join,
                 project_name="tideline",

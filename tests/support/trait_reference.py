@@ -1,7 +1,7 @@
 """The values of traits by plain Python, and the project's SQL of traits without dbt."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from itertools import pairwise
 
@@ -34,6 +34,14 @@ def plan_rows():
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
+# Times on lists as (profile, list, from, until), around the clocks of the random logs.
+LISTED = [
+    ("p", "staff", datetime(2026, 1, 29, 12), datetime(2026, 1, 31, 12)),
+    ("p", "staff", datetime(2026, 1, 31, 6), datetime(2026, 1, 31, 18)),
+    ("p", "guests", datetime(2026, 1, 31, 12), None),
+    ("q", "guests", None, datetime(2026, 1, 30)),
+    ("q", "staff", datetime(2026, 2, 1), None),
+]
 parsed = cache(parse)
 MOMENT = timedelta(microseconds=1)
 
@@ -132,8 +140,18 @@ def counted_events(spec, events, as_of):
             yield event
 
 
+def is_listed(name, events, as_of):
+    """Whether the profile of these events is on a list; it is on none before its first event."""
+    times = [each[2:] for each in LISTED if each[:2] == (events[0]["profile_id"], name)]
+    return any(
+        (start is None or start < as_of) and (end is None or end >= as_of) for start, end in times
+    )
+
+
 def value_of_trait(spec, events, as_of):
-    """The value of a trait that is an aggregate of the events of a profile."""
+    """The value of a trait that is an aggregate of the events of a profile, or of a list."""
+    if spec.list:
+        return is_listed(spec.list, events, as_of)
     found = [*counted_events(spec, events, as_of)]
     times = [each["occurred_at"] for each in found]
     texts = [text_of(each["properties"].get(spec.property)) for each in found]
@@ -256,6 +274,8 @@ def edges_of(rule, traits, events, instants):
 def instants_of(events, delays):
     """The instants at which, just before which and just after which a rule may change."""
     tried = {each["occurred_at"] + delay for each in events for delay in (timedelta(), *delays)}
+    profiles = {each["profile_id"] for each in events}
+    tried |= {at for profile, _, *times in LISTED if profile in profiles for at in times if at}
     return {each + step for each in tried for step in (timedelta(), MOMENT, -MOMENT)}
 
 

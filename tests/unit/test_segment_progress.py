@@ -23,6 +23,7 @@ def progress(clock, as_of=None, selected=STEPS):
         selected_resources=selected,
         load_relation=lambda relation: None,
         trait_plan=list,
+        lists_version=str,
         readings_version=lambda: "v1",
         execute=True,
     )

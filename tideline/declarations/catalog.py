@@ -21,17 +21,23 @@ SCORE = "_score"  # end of the name of a column with a score
 def catalog(
     segments: Sequence[Declared], traits: Sequence[Declared], golden: Sequence[str] = ()
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """`segments` with `kind` and `events`, and `traits` with `events` and `read_by`, by name.
+    """`segments` with `kind`, `events` and `lists`, and `traits` with `events` and `read_by`, by
+    name.
 
     `golden` are the attributes of golden profiles that rules may read.
-    `events` are the names of the events that can change it, `["*"]` for all; `read_by` are the
-    live segments that read it, also through formulas or in their label.
+    `events` are the names of the events that can change it, `["*"]` for all; `lists` are the lists
+    of people that can; `read_by` are the live segments that read it, also through formulas or in
+    their label.
     """
     read = {each.name: needed(each, traits) for each in segments}
     live = [each.name for each in segments if each.spec.lifecycle == "live"]
     return {
         "segments": {
-            each.name: {"kind": kind_of(each, golden), "events": _events(each, read[each.name])}
+            each.name: {
+                "kind": kind_of(each, golden),
+                "events": _events(each, read[each.name]),
+                "lists": sorted({trait.spec.list for trait in read[each.name] if trait.spec.list}),
+            }
             for each in segments
         },
         "traits": {

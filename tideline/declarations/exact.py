@@ -26,14 +26,20 @@ MICROSECONDS = {"minutes": 60_000_000, "hours": 3_600_000_000, "days": 86_400_00
 UNITS = {"minutes_since": MICROSECONDS["minutes"], "days_since": MICROSECONDS["days"]}
 # Aggregates whose value at each instant is a window over the events, by warehouse.
 _EVERYWHERE = frozenset(
-    {"count", "exists", "sum", "average", "min", "max", "first_at", "last_at", *SINCE}
+    {"count", "exists", "sum", "average", "min", "max", "first_at", "last_at", "listed", *SINCE}
 )
 AGGREGATES = {
     "snowflake": _EVERYWHERE,
     "duckdb": _EVERYWHERE | {"count_distinct", "first", "last"},
 }
 # The values of aggregates over no event; the others are null.
-EMPTY: dict[str, Value] = {"count": 0, "count_distinct": 0, "sum": 0, "exists": False}
+EMPTY: dict[str, Value] = {
+    "count": 0,
+    "count_distinct": 0,
+    "sum": 0,
+    "exists": False,
+    "listed": False,
+}
 COMPARISONS = ("<", "<=", ">", ">=", "=", "<>", "between", "in", "is null")
 
 
@@ -57,7 +63,7 @@ class ExactRule:
     """The rule of a segment as SQL over the values of its `traits` at an instant.
 
     `events` are the columns of `trait_readings` that are not null where an event changes it at
-    once. `is_of_nothing` tells whether it holds for somebody with no event that a trait counts.
+    once. `is_of_nothing` tells whether it may hold for somebody with no event that a trait counts.
     `because` says why it has no intervals; then the others are empty.
     """
 
@@ -94,7 +100,8 @@ def exact_rules(
         at_once = [name for name in names if not used[name].start]
         ends = [f"_ends_{name}" for name in names if by_name[name].spec.until]
         nothing = {name: EMPTY.get(by_name[name].spec.aggregate) for name in names}
-        is_of_nothing = value_of(tree, nothing) is True
+        of_list = any(by_name[name].spec.list for name in names)
+        is_of_nothing = of_list or value_of(tree, nothing) is True
         rules.append(ExactRule(segment, sql, names, (*at_once, *ends), is_of_nothing))
     order = {name: place for place, name in enumerate(by_name)}
     return rules, sorted(used.values(), key=lambda each: order[each.trait.name])

@@ -64,6 +64,7 @@ class Example:
     - `name`: what it shows; different for each example of a segment.
     - `events`: the events of a person, in any order; of two at one time the lower one is later.
     - `given`: values of the columns that no event gives: features, scores and personas.
+    - `lists`: the lists that the person is on at the instant.
     - `at`: the instant (UTC), for rules with fixed dates; else noon of a fixed day.
     - `is_in`: whether the person is in the segment at the instant.
     - `label`: the label that a member then has; without it, any.
@@ -72,6 +73,7 @@ class Example:
     name: str
     events: tuple[ExampleEvent, ...] = ()
     given: dict | None = None
+    lists: tuple[str, ...] = ()
     at: str = INSTANT_OF_EXAMPLES
     is_in: bool
     label: str | None = None

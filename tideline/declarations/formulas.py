@@ -36,6 +36,7 @@ KINDS_OF_AGGREGATES: dict[str, Kind] = {
     "days_since": "number",
     "minutes_since": "number",
     "streak": "number",
+    "listed": "boolean",
 }
 
 

@@ -25,13 +25,22 @@ TYPES = {
     dict: {"type": "object"},
     datetime: {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}"},
 }
-# A trait is either computed from events or from other traits.
+# A trait is computed from events, from a list or from other traits.
 TRAITS = {
     "oneOf": [
-        {"required": ["event", "aggregate"], "not": {"required": ["formula"]}},
+        {
+            "required": ["event", "aggregate"],
+            "properties": {"aggregate": {"not": {"const": "listed"}}},
+            "not": {"anyOf": [{"required": [key]} for key in ("formula", "list")]},
+        },
+        {
+            "required": ["list", "aggregate"],
+            "properties": {"aggregate": {"const": "listed"}},
+            "not": {"anyOf": [{"required": [key]} for key in ("formula", *OF_EVENTS)]},
+        },
         {
             "required": ["formula"],
-            "not": {"anyOf": [{"required": [key]} for key in OF_EVENTS]},
+            "not": {"anyOf": [{"required": [key]} for key in ("aggregate", "list", *OF_EVENTS)]},
         },
     ]
 }

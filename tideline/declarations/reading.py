@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -21,9 +22,12 @@ WORDS = {
 }
 
 
+_hints = cache(get_type_hints)
+
+
 def read_block(block: type[Block], values: Mapping[str, Any], place: str) -> Block:
     """An instance of the dataclass `block`; each value is checked against its field's type."""
-    hints = get_type_hints(block)
+    hints = _hints(block)
     required = {f.name for f in fields(block) if f.default is MISSING}  # type: ignore[arg-type]
     for key in sorted(required - set(values)):
         raise DeclarationError(f"{place}: key `{key}` is missing")

@@ -70,8 +70,8 @@ SINCE = ("days_since", "minutes_since")
 OF_NO_PROPERTY = ("count", "exists", "first_at", "last_at", "streak", *SINCE)
 LOWEST_PRIORITY = 1_000_000
 MOST_STEPS = 5  # that a trait's `after` names
-# The keys of a trait over events, which one with a formula has not.
-OF_EVENTS = ("event", "aggregate", "property", "where", "within", "before", "until", "after")
+# The keys of a trait over events, which one with a formula or a list has not.
+OF_EVENTS = ("event", "property", "where", "within", "before", "until", "after")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,8 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Trait:
-    """The keys of a trait, a column computed from a profile's events, or from other traits.
+    """The keys of a trait, a column computed from a profile's events, from other traits, or from a
+    list of people.
 
     - `name`: its column in `profile_traits` and `profile_attributes`.
     - `description`: what its values are; the comment of the column.
@@ -112,6 +113,7 @@ class Trait:
     - `before`: how long after its time an event begins to count, such as `7 days`.
     - `until`: events that end the counting of all events before them.
     - `after`: the events that must have come before an event, in order, so that it counts.
+    - `list`: the list of `seeds/lists.csv` that `listed` looks up; instead of `event`.
     - `formula`: an expression over other traits; instead of the keys about events.
     - `sent_as`: its column in `activation_audiences`; without it, it is not sent.
     """
@@ -136,6 +138,7 @@ class Trait:
             "days_since",
             "minutes_since",
             "streak",
+            "listed",
         ]
         | None
     ) = None
@@ -145,6 +148,7 @@ class Trait:
     before: str | None = None
     until: tuple[str, ...] = ()
     after: tuple[Step, ...] = ()
+    list: str | None = None
     formula: str | None = None
     sent_as: str | None = None
 
@@ -154,12 +158,22 @@ class Trait:
         check_text(self, "description")
         check_name(self.sent_as, "`sent_as`")
         if self.formula is not None:
-            self._check_formula()
+            self._check_without((*OF_EVENTS, "aggregate", "list"), "formula")
+            check_rule(self.formula, "`formula`")
             return
         if self.aggregate is None:
             raise ValueError(
                 "key `aggregate` is missing; write `event` and `aggregate`, or `formula`"
             )
+        if (self.aggregate == "listed") != (self.list is not None):
+            given, missing = ("aggregate", "list") if self.list is None else ("list", "aggregate")
+            raise ValueError(
+                f"key `{given}` is given without `{missing}`; write `aggregate: listed` and `list`"
+            )
+        if self.list is not None:
+            self._check_without(OF_EVENTS, "list")
+            check_name(self.list, "`list`", is_column=False)
+            return
         check_events(self.event)
         if "*" in self.until:
             raise ValueError('`until` names "*"; name the events')
@@ -183,11 +197,10 @@ class Trait:
             )
         check_rule(self.where, "`where`")
 
-    def _check_formula(self) -> None:
-        for key in OF_EVENTS:
+    def _check_without(self, others: Sequence[str], name: str) -> None:
+        for key in others:
             if getattr(self, key):
-                raise ValueError(f"`formula` takes no `{key}`; remove one of the two")
-        check_rule(self.formula, "`formula`")
+                raise ValueError(f"`{name}` takes no `{key}`; remove one of the two")
 
 
 @dataclass(frozen=True, kw_only=True)

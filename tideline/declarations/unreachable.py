@@ -51,7 +51,7 @@ def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
     }
     traits = _traits(project)
     for trait in traits:
-        if trait.spec.aggregate and trait.spec.event != ANY:
+        if trait.spec.event and trait.spec.event != ANY:
             nothing = NOTHING.get(trait.spec.aggregate)
             found[trait.name] = Attribute(trait.spec.event, (nothing,))
     for name, tree in formulas_of(traits).items():

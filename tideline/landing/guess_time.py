@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+
+import duckdb
 
 from tideline.landing.log_columns import ENOUGH, Columns, quoted, text_of
 from tideline.landing.mapping import UNITS
 from tideline.landing.names import identifier, literal
 from tideline.text import counted
+from tideline.warehouse.duckdb_file import only_row
 
 # Names of columns in snake_case, the likeliest first.
 TIMES = (
@@ -24,6 +28,7 @@ OTHER_TIMES |= {"due", "renewal", "registered", "received", "ingested", "loaded"
 OTHER_TIMES |= {"next", "etl", "load", "collector", "sent", "synced", "processed"}
 READABLE = 0.9  # the least share of the filled rows
 SAMPLE = 100  # rows at either end, which rule out most formats
+AT_ONCE = 20  # readings that are tried in one query
 DAY_FIRST, MONTH_FIRST = "%d/%m/%Y", "%m/%d/%Y"
 DATES = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y"),
@@ -180,20 +185,15 @@ def read_formats(columns: Columns, names: tuple[str, ...], value: str, text: str
         f"(select distinct written from (({written} limit {SAMPLE}) "
         f"union all ({written} desc limit {SAMPLE})))"
     )
-    reads = {each: instant(each, "written") for each in FORMATS}
-    counts = columns.row(
-        "count(*), " + ", ".join(f"count(*) filter (where {sql} {NEAR})" for sql in reads.values()),
-        sample,
-    )
-    if not counts[0]:
+    total, *counts = rows_read(columns.con, [instant(f, "written") for f in FORMATS], NEAR, sample)
+    if not total:
         return None
-    likely = [f for f, n in zip(reads, counts[1:], strict=True) if n >= READABLE * counts[0]]
+    likely = [f for f, n in zip(FORMATS, counts, strict=True) if n >= READABLE * total]
     sqls = {each: instant(each, text) for each in likely}
     if not sqls:
         return None
-    filled, *rows = columns.row(
-        f"count({text}), " + ", ".join(f"count(*) filter (where {s} {NEAR})" for s in sqls.values())
-    )
+    filled = columns.count(f"{text} is not null")
+    _, *rows = rows_read(columns.con, [*sqls.values()], NEAR, "_tl_log")
     best = max(rows)
     if best < READABLE * filled:
         return None
@@ -208,6 +208,24 @@ def read_formats(columns: Columns, names: tuple[str, ...], value: str, text: str
     options = f"format: {json.dumps(chosen)}{zone}"
     evidence = "; ".join(filter(None, [evidence, note]))
     return Reading(names, value, options, sqls[chosen], best, filled, evidence, doubt)
+
+
+def rows_read(
+    con: duckdb.DuckDBPyConnection, readings: Sequence[str], plausible: str, source: str
+) -> list[int]:
+    """The number of rows of a source, and of those that each reading gives a plausible time for.
+
+    A query has a few readings, because the time to plan it grows with the square of their number.
+    """
+    if len(readings) > AT_ONCE:
+        con.execute(f"create or replace temp table _tl_written as from {source}")
+        source = "_tl_written"
+    found = [*only_row(con, f"select count(*) from {source}")]
+    for first in range(0, len(readings), AT_ONCE):
+        few = readings[first : first + AT_ONCE]
+        counts = ", ".join(f"count(*) filter (where {sql} {plausible})" for sql in few)
+        found += only_row(con, f"select {counts} from {source}")
+    return found
 
 
 def instant(format: str, text: str) -> str:

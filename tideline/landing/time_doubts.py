@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tideline.landing.compiler import Compiler
-from tideline.landing.guess_time import FORMATS, SAMPLE, day_and_month_exchanged, epoch, instant
+from tideline.landing.guess_time import (
+    FORMATS,
+    SAMPLE,
+    day_and_month_exchanged,
+    epoch,
+    instant,
+    rows_read,
+)
 from tideline.landing.mapping import UNITS
 from tideline.text import counted
 from tideline.warehouse.duckdb_file import only_row
@@ -80,8 +87,7 @@ def fitting(
     """The readings that give plausible times for this share of the texts `written` of a source."""
     if not readings:
         return
-    counts = ", ".join(f"count(*) filter (where {sql} {PLAUSIBLE})" for sql in readings.values())
-    total, *numbers = only_row(compiler.con, f"select count(*), {counts} from {source}")
+    total, *numbers = rows_read(compiler.con, [*readings.values()], PLAUSIBLE, source)
     for reading, number in zip(readings, numbers, strict=True):
         if total and number >= share * total:
             yield reading

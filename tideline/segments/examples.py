@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,12 @@ TIMELINE = {
     "context": "json",
     "properties": "json",
 }
+LISTS = {
+    "profile_id": "varchar",
+    "list_name": "varchar",
+    "listed_from": "timestamp",
+    "listed_until": "timestamp",
+}
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,16 @@ class Case:
         if has_label:
             names += [text for text, is_column in label_parts(self.segment.spec.label) if is_column]
         return list(dict.fromkeys(names))
+
+    def lists(self) -> Iterator[dict[str, Any]]:
+        """The lists as rows of `profile_lists`, since the first event."""
+        first = max((each.before_instant for each in self.example.events), default=timedelta())
+        for name in dict.fromkeys(self.example.lists):
+            yield {
+                "profile_id": self.profile_id,
+                "list_name": name,
+                "listed_from": (self.example.instant - first).isoformat(sep=" "),
+            }
 
     def timeline(self) -> Iterator[dict[str, Any]]:
         """The events as rows of `profile_timeline`; the order of their ids is that of the list."""
@@ -170,7 +186,7 @@ def wrong_values(case: Case, traits: Sequence[Declared], types: Mapping[str, str
     given = case.example.given or {}
     for name, value in given.items():
         if name in of_events:
-            yield f"`given` has the trait `{name}`, which its events give; remove it there"
+            yield f"`given` has the trait `{name}`, which events or `lists` give; remove it there"
         elif name in OF_BUILD:
             yield f"`given` has `{name}`, which each example has; remove it"
         elif name not in columns:
@@ -186,6 +202,11 @@ def wrong_values(case: Case, traits: Sequence[Declared], types: Mapping[str, str
     if missing:
         names = listed([f"`{each}`" for each in missing], "and")
         yield f"no event gives {names}; add it to `given`, null if there is none"
+    known = {each.spec.list: None for each in needed(case.segment, traits) if each.spec.list}
+    for name in case.example.lists:
+        if name not in known:
+            fix = nearest(name, known) if known else "remove it there"
+            yield f"`lists` has `{name}`, which no trait of the rule or the label reads; {fix}"
     is_seen = any(each.before_instant for each in case.example.events)
     if not is_seen and (needs := [each for each in read if each in of_events]):
         yield (
@@ -214,7 +235,8 @@ class Run:
         con.execute("create or replace table data_clock as select ?::timestamp as as_of", [instant])
         timeline = [row for case in cases for row in case.timeline()]
         fill(con, "profile_timeline", TIMELINE, timeline)
-        self._made = {"data_clock", "profile_timeline", "profile_revisions"}
+        fill(con, "profile_lists", LISTS, [row for case in cases for row in case.lists()])
+        self._made = {"data_clock", "profile_timeline", "profile_lists", "profile_revisions"}
 
     def failures(self) -> Iterator[tuple[Case, str]]:
         """The examples that do not hold, each with what came out."""

@@ -65,6 +65,7 @@ def model_sql(
             "config": lambda **_: "",
             "revisions_are_kept": lambda: False,
             "revision_in": lambda name: 0,
+            "lists_version": lambda: "",
             **names,
         },
     )

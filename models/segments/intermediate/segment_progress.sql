@@ -6,8 +6,8 @@
 #}
 {% set steps = ['model.tideline.trait_readings', 'model.tideline.segment_intervals'] %}
 {% set left_out = steps | reject('in', selected_resources) | list %}
-{# `readings_version` reads the plan, which dbt sees only here. #}
-{% set _ = trait_plan() %}
+{# `readings_version` reads the plan and the lists, which dbt sees only here. #}
+{% set _ = trait_plan(), lists_version() %}
 
 -- depends_on: {{ ref('trait_readings') }}, {{ ref('segment_intervals') }}
 {% if left_out and load_relation(this) %}

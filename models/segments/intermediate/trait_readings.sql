@@ -1,4 +1,7 @@
-{# What each trait reads from each event; properties are parsed here, once. #}
+{#
+    What each trait reads from each event, where properties are parsed, once; and from each time on
+    a list: 1 when it begins, -1 when it ends.
+#}
 {{
     config(
         materialized='incremental',
@@ -8,9 +11,11 @@
 }}
 
 {% set plan = trait_plan() %}
-{% set traits = event_traits() %}
+{# `readings_version` reads the lists, which dbt sees only here. #}
+{% set _ = lists_version() %}
+{% set traits, lists = read_traits(), traits_of('listed') %}
 
--- depends_on: {{ ref('profile_revisions') }}
+-- depends_on: {{ ref('profile_revisions') }}, {{ ref('profile_lists') }}
 with events as (
 
     select
@@ -56,8 +61,59 @@ readings as (
         cast({{ revision_in('profile_revisions') }} as bigint) as revision
     from ordered_events
 
+){{ ',' if lists }}
+
+{% if lists %}
+list_changes as (
+
+    select
+        profile_id,
+        list_name,
+        listed_from as changed_at,
+        1 as change
+    from {{ ref('profile_lists') }}
+    union all
+    select
+        profile_id,
+        list_name,
+        listed_until as changed_at,
+        -1 as change
+    from {{ ref('profile_lists') }}
+    where listed_until is not null
+
+),
+
+list_readings as (
+
+    select
+        {% for trait in traits %}
+        {% if trait.spec.list %}
+        case when list_name = '{{ trait.spec.list }}' then change end as {{ trait.name }},
+        {% else %}
+        null as {{ trait.name }},
+        {% endif %}
+        {% if trait.spec.until %}
+        null as _ends_{{ trait.name }},
+        null as _until_{{ trait.name }},
+        {% endif %}
+        {% endfor %}
+        profile_id,
+        cast(null as varchar) as event_id,
+        changed_at as occurred_at,
+        null as event_number,
+        cast({{ revision_in('profile_revisions') }} as bigint) as revision
+    from list_changes
+    where profile_id in (select events.profile_id from events)
+
 )
+{% endif %}
 
 {# The first event of a profile is kept also if no trait counts it: from it on there is somebody. #}
+{% set kept = any_of(traits | map(attribute='name') | list + ends_of(traits), ['event_number = 1']) %}
 select * from readings
-where {{ any_of(traits | map(attribute='name') | list + ends_of(traits), ['event_number = 1']) }}
+where {{ kept }}
+{% if lists %}
+union all
+select * from list_readings
+where {{ kept }}
+{% endif %}

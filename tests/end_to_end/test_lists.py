@@ -1,0 +1,152 @@
+"""Lists of people include and exclude, with exact times and their own cause."""
+
+import json
+import shutil
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.support.edited_project import edited_project
+
+FILE = "activity.yml"
+DECLARED = """owner: Team
+segments:
+  - name: active
+    description: Uses a feature, and is not of the staff.
+    label: Active
+    when: uses_2d >= 1 and not is_staff
+    priority: 1
+  - name: guest
+    description: A guest, whatever they do.
+    label: Guest
+    when: is_guest
+    priority: 2
+traits:
+  - name: is_staff
+    description: Works here.
+    aggregate: listed
+    list: staff
+  - name: is_guest
+    description: Is invited.
+    aggregate: listed
+    list: guests
+  - name: uses_2d
+    description: Features used in two days.
+    event: feature_use
+    aggregate: count
+    within: 2 days
+"""
+MOMENT = timedelta(microseconds=1)
+NO_SHOP = "{shop: false}"
+HEAD = "list_name,id_type,id_value,listed_from,listed_until,note\n"
+
+
+def at(day, hour):
+    return datetime(2026, 1, day, hour)
+
+
+class Desk:
+    """A deployment with lists that are edited between builds."""
+
+    def __init__(self, deployment, folder):
+        self.deployment, self.seen, self.number = deployment, set(), 0
+        self.project = edited_project(folder, FILE, "traits:\n", DECLARED)
+        (self.project / "seeds").unlink()
+        shutil.copytree("seeds", self.project / "seeds")
+
+    def write(self, *rows):
+        text = HEAD + "".join(f"{row}\n" for row in rows)
+        (self.project / "seeds" / "lists.csv").write_text(text)
+
+    def land(self, user, occurred_at, event="login", **keys):
+        self.number += 1
+        time = occurred_at.isoformat() + "Z"
+        message = {"messageId": f"m{self.number}", "type": "track", "event": event, "userId": user}
+        message |= {"timestamp": time, "receivedAt": time, "properties": {"feature": "search"}}
+        path = self.deployment.landing / "events" / f"{self.number}.jsonl"
+        path.write_text(json.dumps(message | keys))
+
+    def dbt(self, command, *words, fails=False):
+        words = [*words, "--project-dir", self.project]
+        return self.deployment.dbt(command, *words, fails=fails, variables=NO_SHOP)
+
+    def build(self):
+        """Build; return the changes that it found: (user, segment, change, cause, changed_at)."""
+        self.dbt("build", "--indirect-selection", "empty", "--select", "+segment_changes")
+        rows = self.deployment.query(
+            "select change_id, id_value, segment_name, change, cause, changed_at "
+            "from segment_changes join identity_map using (profile_id) where id_type = 'user_id' "
+            "order by 2, 3"
+        )
+        new = [row[1:] for row in rows if row[0] not in self.seen]
+        self.seen |= {row[0] for row in rows}
+        return new
+
+
+@pytest.fixture(scope="module")
+def desk(shared_deployment, tmp_path_factory):
+    return Desk(shared_deployment, tmp_path_factory.mktemp("desk"))
+
+
+def test_a_list_includes_and_excludes(desk):
+    """One test, because each build starts with the result of the one before."""
+    desk.write("staff,user_id, s ,,,", "guests,user_id,g,,,")
+    desk.land("a", at(1, 12), "feature_use")
+    desk.land("s", at(1, 13), "feature_use")
+    assert desk.build() == [("a", "active", "entered", "segment declared", at(1, 12))]
+
+    # The staff of yesterday uses the feature as a customer; the guest appears.
+    desk.write("staff,user_id,s,,2026-01-02 06:00,left", "guests,user_id,g,,,")
+    desk.land("g", at(2, 10))
+    assert desk.build() == [
+        ("g", "guest", "entered", "event", at(2, 10)),
+        ("s", "active", "entered", "list changed", at(2, 6)),
+    ]
+
+    desk.write(
+        "staff,user_id,s,,2026-01-02T06:00:00Z,left",
+        "staff,user_id,a,2026-01-02 11:00,,",
+        "guests,user_id,g,,,",
+    )
+    desk.land("d", at(2, 12))
+    assert desk.build() == [("a", "active", "left", "list changed", at(2, 11))]
+    why = desk.deployment.run("tideline", "why", "a", "active")
+    assert "(is_staff is true)" in why and "until 2026-01-02 11:00:00 UTC" in why
+
+    # Rows are deleted, and one is of the past; the clock has not moved. A visitor is a, too.
+    desk.write("staff,user_id,a,2026-01-02 11:00,,", "guests,user_id,d,2026-01-01,,")
+    found = at(2, 12) + 2 * MOMENT
+    assert desk.build() == [
+        ("d", "guest", "entered", "list changed", found),
+        ("g", "guest", "left", "past changed", found),
+    ]
+    desk.write("staff,user_id,a,2026-01-02 11:00,,", "guests,anonymous_id,v,,2026-01-09,")
+    desk.land("a", at(2, 13), anonymousId="v")
+    assert desk.build() == [
+        ("a", "guest", "entered", "list changed", at(2, 13) + MOMENT),
+        ("d", "guest", "left", "past changed", at(2, 13) + MOMENT),
+    ]
+    lasting = "select count(*), count(valid_until) from segment_memberships"
+    assert desk.deployment.query(lasting) == [(2, 2)]  # s is active, and a is a guest
+
+
+@pytest.mark.parametrize(
+    ("row", "test"),
+    [
+        ("staff,user_id,a,2026-02-30,,", "assert_lists_have_valid_times"),
+        ("staff,user_id,a,2026-02-03,2026-02-02,", "assert_lists_have_valid_times"),
+        ("staff,user_ids,a,,,", "relationships_lists_id_type"),
+        ("staff,user_id,,,,", "not_null_lists_id_value"),
+    ],
+)
+def test_a_wrong_row_stops_the_build(desk, row, test):
+    desk.write(row)
+    said = desk.dbt("build", "--select", "lists", "profile_lists", fails=True)
+    assert test in said and "SKIP relation tideline.profile_lists" in said
+
+
+def test_a_list_that_no_trait_reads_is_a_warning(desk):
+    desk.write("stuff,user_id,a,,,")
+    assert "Warning in test lists_are_read_by_a_trait" in desk.dbt(
+        "build", "--select", "lists", "profile_lists", "traits"
+    )
