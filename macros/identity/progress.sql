@@ -66,8 +66,8 @@
 {% endmacro %}
 
 {#-
-    The number of this run of identity in `profile_revisions`: the microseconds of its start, so that
-    it is above those that a later model has seen, also after the table is written anew.
+    The number of this run of identity in `profile_revisions`: the microseconds of its start, so
+    that it is above those that a later model has seen, also after the table is written anew.
 -#}
 {% macro next_revision() %}
     {%- set started = (run_started_at.timestamp() * 1000000) | int -%}

@@ -87,7 +87,10 @@
     {{ row_object(found) }}
 {%- endmacro %}
 
-{#- The columns that a segment may reference, those of `profile_attributes`; none before it is built. -#}
+{#-
+    The columns that a segment may reference, those of `profile_attributes`; none while dbt parses
+    and before the view is built.
+-#}
 {% macro attribute_columns(relation) %}
     {%- if not execute or not relation.schema or not load_relation(relation) -%}
         {{ return([]) }}
@@ -95,7 +98,7 @@
     {{ return(adapter.get_columns_in_relation(relation)) }}
 {% endmacro %}
 
-{#- The same as {name: type}; null while dbt parses and before the view is built. -#}
+{#- The same as {name: type}; null if there are none. -#}
 {% macro attribute_types(columns) %}
     {%- set types = {} -%}
     {%- for column in columns -%}

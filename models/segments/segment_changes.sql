@@ -186,7 +186,7 @@ list_changes as (
 
 ),
 
-{# Without an edge that is known, a list counts if it has changed since the segment's build before. #}
+{# If no edge is known, a list counts that has changed since the segment's build before. #}
 listed_changes as (
 
     select distinct

@@ -11,6 +11,7 @@ import yaml
 from tests.support.random_traits import fill, timeline
 from tests.support.trait_reference import plan_rows
 from tideline.declarations import compiled
+from tideline.declarations.catalog import catalog
 from tideline.declarations.definitions import definitions, readings_version
 from tideline.declarations.macros import Macros, Vars
 from tideline.declarations.segments import PROJECT, read_segments, read_traits
@@ -204,6 +205,7 @@ class Builds:
                 self.segments, self.traits, dialect
             ),
             definitions=lambda has_shop: definitions(self.segments, self.traits),
+            catalog=lambda has_shop: catalog(self.segments, self.traits),
             rule_columns=compiled.rule_columns,
             segment_sql=compiled.segment_sql,
             label_sql=compiled.label_sql,

@@ -137,7 +137,10 @@ WRONG_TRAITS = [
     ({"aggregate": "listed"}, "key `aggregate` is given without `list`; write `aggregate: listed`"),
     ({"list": "staff"}, "key `list` is given without `aggregate`; write `aggregate: listed`"),
     ({"aggregate": "listed", "list": "staff"}, "`list` takes no `event`; remove one of the two"),
-    ({"aggregate": "listed", "list": "x' or '", "event": []}, "`list` `x' or '` is invalid; use lo"),
+    (
+        {"aggregate": "listed", "list": "x' or '", "event": []},
+        "`list` `x' or '` is invalid; use lo",
+    ),
     ({"until": "purchase"}, "`purchase` is in `event` and in `until`, so it would never count"),
     ({"until": "*"}, '`until` names "*"; name the events'),
     ({"until": "{{ var('x') }}"}, "`until` has Jinja in it"),

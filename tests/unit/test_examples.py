@@ -21,6 +21,7 @@ TRAITS = [
     {"name": "half", "formula": "revenue / 2"},
     {"name": "topic", "event": "product_view", "aggregate": "last", "property": "category"},
     {"name": "days", "event": "login", "aggregate": "streak"},
+    {"name": "is_staff", "aggregate": "listed", "list": "staff"},
     {"name": "bought_at", "event": "purchase", "aggregate": "last_at"},
     {
         "name": "found",
@@ -76,6 +77,17 @@ def problem(found):
     """The only failure, without its place."""
     (said,) = found
     return said.partition("): ")[2]
+
+
+def test_an_example_may_be_on_a_list(project):
+    rule = "views = 1 and not is_staff"
+    on_it = example(False, VIEW, name="staff", lists=["staff"])
+    assert failed(project, rule, example(True, VIEW), on_it) == []
+    assert "is_staff is true" in problem(failed(project, rule, on_it | {"is_in": True}))
+    misspelt = on_it | {"lists": ["stuff"]}
+    assert "`stuff`, which no trait of the rule or the label reads; did you mean `staff`?" in (
+        problem(failed(project, rule, misspelt))
+    )
 
 
 def test_the_examples_of_the_project_hold(capsys, monkeypatch):
@@ -200,7 +212,9 @@ def test_each_example_is_a_person_of_its_own_also_those_of_a_draft(project):
         (example(True, VIEW, given={"recency": 10**30}), "`given` has 10000000000000000000000"),
         (example(True, VIEW, given={"recency": [4]}), "`given` has [4] for `recency`"),
         (example(True, VIEW, given={"recency": 4, "views": 3}),
-         "`given` has the trait `views`, which its events give; remove it there"),
+         "`given` has the trait `views`, which events or `lists` give; remove it there"),
+        (example(True, VIEW, given={"recency": 4}, lists=["staff"]),
+         "`lists` has `staff`, which no trait of the rule or the label reads; remove it there"),
         (example(True, VIEW, given={"recency": 4, "churn_score": 0.5}),
          "`given` has `churn_score`, which neither the rule nor the label reads; "),
         (example(True, VIEW, given={"recency": 4, "as_of": "2026-01-31"}),

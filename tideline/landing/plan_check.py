@@ -7,6 +7,7 @@ seeds cannot detect, or detect only during a build.
 from __future__ import annotations
 
 import csv
+import functools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -185,20 +186,29 @@ def wrong_in_pattern(name: str, pattern: str, allowed: list[str]) -> Iterator[st
     if UNSAFE.search(pattern):
         yield f"{name}: the pattern {pattern} has quotes or backslashes; write [0-9] and [.]"
         return
+    unmatched, error = values_without(pattern, tuple(allowed))
+    if error:
+        yield f"{name}: the pattern {pattern} is not a regular expression; correct it ({error})"
+    for value in unmatched:
+        yield f"{name} allows `{value}`, which does not match {pattern}; correct either"
+
+
+@functools.cache  # a landing checks the plan several times
+def values_without(pattern: str, values: tuple[str, ...]) -> tuple[list[str], str | None]:
+    """The values that a regular expression does not match, and what is wrong with it, if anything.
+
+    `pattern` has neither quotes nor backslashes.
+    """
     try:
         with duckdb.connect() as con:
-            match = con.execute(
+            unmatched = con.execute(
                 "select value from unnest(?::varchar[]) as t(value) "
                 f"where not regexp_full_match(value, '{pattern}', 's')",
-                [[*allowed, ""]],
+                [[*values, ""]],
             ).fetchall()
     except duckdb.Error as error:
-        why = str(error).split("\n")[0]
-        yield f"{name}: the pattern {pattern} is not a regular expression; correct it ({why})"
-        return
-    for (value,) in match:
-        if value:
-            yield f"{name} allows `{value}`, which does not match {pattern}; correct either"
+        return [], str(error).split("\n")[0]
+    return [value for (value,) in unmatched if value], None
 
 
 def check_event_aliases(rows: list[Row], plan: dict[str, set[str]]) -> Iterator[Problem]:

@@ -109,7 +109,8 @@ list_readings as (
 {% endif %}
 
 {# The first event of a profile is kept also if no trait counts it: from it on there is somebody. #}
-{% set kept = any_of(traits | map(attribute='name') | list + ends_of(traits), ['event_number = 1']) %}
+{% set names = traits | map(attribute='name') | list + ends_of(traits) %}
+{% set kept = any_of(names, ['event_number = 1']) %}
 select * from readings
 where {{ kept }}
 {% if lists %}
