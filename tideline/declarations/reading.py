@@ -27,7 +27,7 @@ _hints = cache(get_type_hints)
 
 def read_block(block: type[Block], values: Mapping[str, Any], place: str) -> Block:
     """An instance of the dataclass `block`; each value is checked against its field's type."""
-    hints = _hints(block)
+    hints = _hints(block)  # type: ignore[arg-type]
     required = {f.name for f in fields(block) if f.default is MISSING}  # type: ignore[arg-type]
     for key in sorted(required - set(values)):
         raise DeclarationError(f"{place}: key `{key}` is missing")
