@@ -22,6 +22,9 @@
 {% set with_until = traits | selectattr('spec.until') | list %}
 {% set first = ['event_number = 1'] if rule.is_of_nothing else [] %}
 {% set offsets = offsets_of(traits) %}
+{# What a build sees whose data clock is this time is the state just before it. #}
+{% set until_frozen = "where happened_at < timestamp '" ~ rule.frozen_at ~ "'"
+    if rule.frozen_at %}
 {{ next_select() if not loop.first }}
 with readings as (
 
@@ -96,6 +99,7 @@ periods as (
         {% endfor %}
         *
     from instants
+    {{ until_frozen }}
 
 ),
 {% endif %}
@@ -114,6 +118,7 @@ steps as (
         ) as event_id,
         lead(happened_at) over (partition by profile_id order by happened_at) as _next_instant
     from {{ 'periods' if with_until else 'instants' }}
+    {{ until_frozen if not with_until }}
 
 ),
 

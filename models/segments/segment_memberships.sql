@@ -23,7 +23,9 @@ memberships as (
         '{{ segment.name }}' as segment_name,
         {{ label_expression(segment, types) }} as segment_label,
         {{ text_literal(segment.spec.when) }} as reason,
-        {{ rule_values(segment, columns) | trim | indent(8) }} as reason_values,
+        {# The values at the time of the freeze are not known. #}
+        {{ (row_object([]) if segment.spec.frozen_at else rule_values(segment, columns))
+            | trim | indent(8) }} as reason_values,
         as_of
     from profile_attributes
     where profile_id in (

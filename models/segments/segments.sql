@@ -61,6 +61,8 @@ declarations as (
         {{ optional_text(segment.spec.exclusive) }} as exclusive_group,
         {{ optional_text(segment.spec.creative) }} as creative,
         {{ optional_text(segment.spec.tags | join(',')) }} as tags,
+        {{ "timestamp '" ~ segment.spec.frozen_at ~ "'" if segment.spec.frozen_at
+            else 'cast(null as timestamp)' }} as frozen_at,
         '{{ segment.spec.lifecycle }}' as lifecycle,
         {{ text_literal(segment.file) }} as declared_in,
         {{ optional_text(reasons.get(segment.name)) }} as without_intervals_because,
@@ -80,6 +82,7 @@ declarations as (
         cast(null as varchar) as exclusive_group,
         cast(null as varchar) as creative,
         cast(null as varchar) as tags,
+        cast(null as timestamp) as frozen_at,
         cast(null as varchar) as lifecycle,
         cast(null as varchar) as declared_in,
         cast(null as varchar) as without_intervals_because,

@@ -7,6 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.support.edited_project import edited_project
+from tideline.declarations.segments import read_segments, read_traits
+from tideline.segments.models import plan_rows
+from tideline.segments.preview import preview
+from tideline.warehouse.connection import DuckDBWarehouse
 
 FILE = "activity.yml"
 DECLARED = """owner: Team
@@ -36,6 +40,13 @@ traits:
     aggregate: count
     within: 2 days
 """
+CAMPAIGN = """  - name: campaign
+    description: Whom we write to.
+    label: Campaign
+    when: uses_2d >= 1
+    frozen_at: {}
+    priority: 3
+"""
 MOMENT = timedelta(microseconds=1)
 NO_SHOP = "{shop: false}"
 HEAD = "list_name,id_type,id_value,listed_from,listed_until,note\n"
@@ -53,6 +64,20 @@ class Desk:
         self.project = edited_project(folder, FILE, "traits:\n", DECLARED)
         (self.project / "seeds").unlink()
         shutil.copytree("seeds", self.project / "seeds")
+
+    def edit(self, right, wrong):
+        path = self.project / "models" / "segments" / "traits" / FILE
+        text = path.read_text()
+        assert right in text
+        path.write_text(text.replace(right, wrong, 1))
+
+    def preview(self, name):
+        """The preview of a segment on what is built."""
+        segments = {each.name: each for each in read_segments(self.project, has_shop=False)}
+        traits = read_traits(self.project, has_shop=False)
+        plan = plan_rows(self.project / "seeds")
+        with DuckDBWarehouse(self.deployment.warehouse, read_only=True) as warehouse:
+            return preview(warehouse, segments[name], traits, plan)
 
     def write(self, *rows):
         text = HEAD + "".join(f"{row}\n" for row in rows)
@@ -128,6 +153,31 @@ def test_a_list_includes_and_excludes(desk):
     ]
     lasting = "select count(*), count(valid_until) from segment_memberships"
     assert desk.deployment.query(lasting) == [(2, 2)]  # s is active, and a is a guest
+
+
+def test_a_frozen_segment_keeps_its_members(desk):
+    """Those of just before one o'clock: a, long inactive by now, and not s, who came at one."""
+    frozen_at = "2026-01-01 13:00:00"
+    desk.edit("traits:\n", CAMPAIGN.format(frozen_at) + "traits:\n")
+    desk.land("d", at(9, 12))
+    assert ("a", "campaign", "entered", "segment declared", at(1, 12)) in desk.build()
+    members = (
+        "select id_value, segment_name, valid_until, reason_values::text from segment_memberships "
+        "join identity_map using (profile_id) where id_type = 'user_id'"
+    )
+    assert desk.deployment.query(members) == [("a", "campaign", None, "{}")]
+    desk.dbt("test", "--select", "assert_memberships_equal_intervals")
+    assert "frozen at 2026-01-01 13:00:00 UTC" in desk.deployment.run("tideline", "why", "a")
+
+    # The preview of an edit, and the build of it.
+    desk.edit(frozen_at, "2026-01-01 13:00:00.000001")
+    previewed = desk.preview("campaign")
+    assert (previewed.size, previewed.before, previewed.enters, previewed.leaves) == (2, 1, 1, 0)
+    assert [*previewed.past.sizes.values()][-8:] == [2] * 8
+    changes = desk.build()
+    assert [(user, *rest) for user, *rest, _ in changes] == [
+        ("s", "campaign", "entered", "definition changed")
+    ]
 
 
 @pytest.mark.parametrize(

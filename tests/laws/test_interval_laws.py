@@ -1,7 +1,7 @@
 """Intervals in SQL equal plain Python on random rules and logs, to the microsecond."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -14,6 +14,7 @@ from tideline.declarations.exact import AGGREGATES
 from tideline.declarations.formulas import KINDS_OF_AGGREGATES
 from tideline.declarations.segments import SINCE
 
+FREEZE = datetime(2026, 1, 30, 12)  # an edge of some windows before the clocks
 ALL = tuple(sorted(AGGREGATES["duckdb"]))
 # Numbers that time since an event is compared with; 0.1 days is no whole number of a double.
 TIMES = {"days_since": ("1", "1.5", "0.1", "0"), "minutes_since": ("30", "2.5", "0.0000001")}
@@ -76,7 +77,19 @@ def declared(draw, aggregates, ordered, relations):
             {"name": "gap", "description": "Text.", "formula": f"{numeric[0]} - {numeric[1]}"}
         )
         rules.append("gap > 0")
-    return {"traits": traits, "segments": draw(related(rules, relations))}
+    segments = draw(related(rules, relations))
+    if "exclusive" not in segments[-1] and draw(st.booleans()):
+        segments[-1]["frozen_at"] = str(FREEZE)
+    return {"traits": traits, "segments": segments}
+
+
+def frozen(intervals, at):
+    """The intervals of a rule whose segment is frozen at a time."""
+    return [
+        each if each[1] is not None and each[1] < at else (each[0], None, each[2], None)
+        for each in intervals
+        if each[0] < at
+    ]
 
 
 def difference(traits, segments, selects, events, as_of):
@@ -87,6 +100,8 @@ def difference(traits, segments, selects, events, as_of):
         own = [each for each in known if each["profile_id"] == profile]
         for each in segments:
             expected = intervals_of(each.rule.tree, traits, own, DELAYS)
+            if each.spec.frozen_at is not None:
+                expected = frozen(expected, each.spec.frozen_at)
             if each.spec.lifecycle != "live":
                 expected = []
             if found.get((profile, each.name), []) != expected:
@@ -145,6 +160,7 @@ MUTANTS = {
         "is null or true",
     ),
     "nobody goes off a list": (r"-1 as change", "0 as change"),
+    "a frozen segment goes on": (r"where happened_at < timestamp '[^']*'", ""),
 }
 # The aggregates, and how often traits have `until` and `after`, with which a mutant is found.
 FOUND_WITH = {

@@ -231,6 +231,8 @@ WRONG_SEGMENTS = [
     ),
     ({"name": "order"}, "is a word of SQL"),
     ({"name": "primary_segment"}, "has the name of another column"),
+    ({"frozen_at": "soon"}, "`frozen_at`: expected a date or a time in UTC such as 2026-10-01"),
+    ({"frozen_at": "2026-01-01", "exclusive": "tier"}, "`frozen_at` takes no `exclusive`: others"),
 ]
 
 

@@ -57,6 +57,7 @@ def version(folder, *edits):
         ("within: 1 hours", "within: 2 hours"),
         ("where: topic = 'x'", "where: topic = 'y'"),
         ("label: Reader", "label: Reader of {loans}"),
+        ("label: Reader", "label: Reader\n  frozen_at: 2026-01-05"),
     ],
     ids=str,
 )

@@ -4,10 +4,12 @@ import re
 from datetime import datetime, timedelta
 
 import pytest
+import yaml
 
 from tests.support.intervals import built, written
 from tideline.declarations.exact import exact_rules
 from tideline.declarations.segments import read_segments, read_traits
+from tideline.warehouse.errors import DeclarationError
 
 START = datetime(2026, 1, 1)
 MOMENT = timedelta(microseconds=1)
@@ -177,6 +179,42 @@ CASES = {
 def test_intervals(tmp_path, name):
     trait, rule, events, expected = CASES[name]
     assert intervals(tmp_path, trait, rule, events) == expected
+
+
+@pytest.mark.parametrize(
+    ("frozen_at", "expected"),
+    [
+        # As a build whose data clock is this time: an event of the time itself is not seen.
+        (at(1), []),
+        (at(1, 1), [(at(1), None, "loan 1", None)]),
+        (at(3), [(at(1), None, "loan 1", None)]),
+        (at(3, 1), [(at(1), at(3), "loan 1", "loan 3")]),
+        (at(9), [(at(1), at(3), "loan 1", "loan 3"), (at(8), None, None, None)]),
+        (at(8), [(at(1), at(3), "loan 1", "loan 3")]),
+    ],
+)
+@pytest.mark.parametrize("keys", [{}, {"until": "call"}])
+def test_nobody_enters_or_leaves_a_frozen_segment(tmp_path, frozen_at, expected, keys):
+    """Loans of seven hours, at 1 and at 3; in it is who has exactly one."""
+    trait = {"event": "loan", "within": "7 hours"} | keys
+    content = {
+        "traits": [TRAIT | trait],
+        "segments": [SEGMENT | {"when": "t = 1", "frozen_at": str(frozen_at)}],
+    }
+    *_, selects = written(tmp_path, content)
+    assert built(selects, LOANS, LATER).get(("p", "s"), []) == expected
+
+
+def test_a_frozen_segment_needs_intervals(tmp_path):
+    segment = SEGMENT | {"when": "t > 1 and recency > 2", "frozen_at": "2026-01-03"}
+    written_to = tmp_path / "models" / "segments" / "team" / "all.yml"
+    written_to.parent.mkdir(parents=True)
+    content = {"traits": [TRAIT | {"event": "loan"}], "segments": [segment]}
+    written_to.write_text(yaml.safe_dump(content))
+    with pytest.raises(DeclarationError) as error:
+        exact_rules(read_segments(tmp_path), read_traits(tmp_path), "duckdb")
+    said = "`frozen_at` needs a rule with intervals, but it reads `recency`, which changes with a"
+    assert said in str(error.value)
 
 
 def test_an_event_at_the_data_clock_is_not_seen(tmp_path):

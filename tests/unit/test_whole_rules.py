@@ -146,6 +146,13 @@ REFUSED = {
         'Segment "a" (models/segments/desk/one.yml:11): `when` reads the segment `b`, which is a '
         "draft; make `b` live, or `a` a draft",
     ),
+    "a frozen segment is read": (
+        [
+            {"name": "a", "when": "b and x"},
+            {"name": "b", "when": "true", "frozen_at": "2026-01-01"},
+        ],
+        "`when` reads the segment `b`, which is frozen; write its rule itself",
+    ),
     "a retired segment is read by a draft": (
         [
             {"name": "a", "when": "b", "lifecycle": "draft"},

@@ -221,6 +221,22 @@ def test_a_new_label_does_not_begin_a_membership(warehouse, capsys):
     assert "Since the build as of 2026-01-10 00:00:00 UTC." in capsys.readouterr().out
 
 
+def test_a_frozen_segment_has_no_conditions_of_today(warehouse, capsys):
+    """p1 is in it, though its rule no longer holds; p2 is not."""
+    with duckdb.connect(str(warehouse)) as con:
+        con.execute("alter table tideline.segments add column frozen_at timestamp")
+        con.execute(
+            "update tideline.segments set frozen_at = '2026-01-20', rule = 'loans > 9' "
+            "where segment_name = 'reader'"
+        )
+    assert main(["p1", "reader"]) == 0
+    said = capsys.readouterr().out
+    assert "Profile p1 is in reader" in said and "loans" not in said
+    assert said.endswith("The segment is frozen at 2026-01-20 00:00:00 UTC.\n")
+    assert main(["p2"]) == 0
+    assert "frozen at 2026-01-20 00:00:00 UTC" in capsys.readouterr().out
+
+
 def test_a_membership_with_an_interval_has_exact_times(warehouse, capsys):
     with duckdb.connect(str(warehouse)) as con:
         con.execute(

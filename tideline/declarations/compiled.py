@@ -61,7 +61,7 @@ def exact_dicts(
     return {
         "rules": [
             {key.name: getattr(each, key.name) for key in fields(each)}
-            | {"name": each.segment.name}
+            | {"name": each.segment.name, "frozen_at": frozen_text(each.segment)}
             for each in rules
         ],
         "traits": [
@@ -70,6 +70,12 @@ def exact_dicts(
             for each in read
         ],
     }
+
+
+def frozen_text(segment: Declared) -> str | None:
+    """When a segment is frozen, as text of a timestamp; None if it is not."""
+    at = segment.spec.frozen_at
+    return at and at.isoformat(" ")
 
 
 def rule_columns(rule: Rule) -> list[str]:

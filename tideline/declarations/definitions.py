@@ -12,12 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tideline.declarations.compiled import exact_dicts
+from tideline.declarations.compiled import exact_dicts, frozen_text
 from tideline.declarations.rules import columns_of_rule, parse, sql_of
 from tideline.declarations.segments import PROJECT, Declared, label_parts
 
 OF_PEOPLE = ("name", "description", "sent_as")  # keys of a trait that do not change its values
 RULES = ("where", "formula")
+KEYS_OF_RULE = ("name", "sql", "traits", "events", "is_of_nothing", "frozen_at")
 # The SQL that computes readings of traits and intervals of rules.
 CODE = ("macros/cross_db", "macros/segments", "models/segments")
 
@@ -69,7 +70,7 @@ def readings_version(
     """
     found = {
         "rules": [
-            {key: each[key] for key in ("name", "sql", "traits", "events", "is_of_nothing")}
+            {key: each[key] for key in KEYS_OF_RULE}
             for each in exact_dicts(segments, traits, dialect)["rules"]
         ],
         "traits": [[each.name, _trait(asdict(each.spec))] for each in traits],
@@ -84,7 +85,8 @@ def readings_version(
 
 
 def _definition(segment: Declared, traits: Sequence[Declared]) -> dict[str, Any]:
-    return {
+    frozen = {"frozen_at": frozen_text(segment)} if segment.spec.frozen_at else {}
+    return frozen | {
         "when": sql_of(segment.rule.tree, "duckdb"),
         "label": segment.spec.label,
         "traits": {each.name: _trait(asdict(each.spec)) for each in needed(segment, traits)},

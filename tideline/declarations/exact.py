@@ -21,6 +21,7 @@ from tideline.declarations.operations import Call, Column, Node, Value
 from tideline.declarations.rules import columns_of_rule, sql_of, value_of
 from tideline.declarations.segments import SINCE, Declared
 from tideline.declarations.whole import why_not
+from tideline.warehouse.errors import DeclarationError
 
 MICROSECONDS = {"minutes": 60_000_000, "hours": 3_600_000_000, "days": 86_400_000_000}
 UNITS = {"minutes_since": MICROSECONDS["minutes"], "days_since": MICROSECONDS["days"]}
@@ -78,7 +79,10 @@ class ExactRule:
 def exact_rules(
     segments: Sequence[Declared], traits: Sequence[Declared], dialect: str
 ) -> tuple[list[ExactRule], list[ExactTrait]]:
-    """The rules of segments as functions of time, and the traits that those with intervals read."""
+    """The rules of segments as functions of time, and the traits that those with intervals read.
+
+    Raises DeclarationError for a frozen segment without intervals.
+    """
     by_name = {each.name: each for each in traits}
     formulas = formulas_of(traits)
     used: dict[str, ExactTrait] = {}
@@ -88,6 +92,10 @@ def exact_rules(
         if because := why_not(
             segment.rule, lambda part: _because(replaced(part, formulas), by_name, dialect)
         ):
+            if segment.spec.frozen_at is not None:
+                raise DeclarationError(
+                    f"{segment.place}: `frozen_at` needs a rule with intervals, but {because}"
+                )
             rules.append(ExactRule(segment, because=because))
             continue
         names = tuple(dict.fromkeys(columns_of_rule(tree)))

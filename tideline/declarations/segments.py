@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -245,6 +246,7 @@ class Segment:
     - `creative`: what a message to its members shows.
     - `tags`: words to find it by in the catalog, in lower case.
     - `expected`: the size that it should have; without it, any.
+    - `frozen_at`: the time (UTC) from which nobody enters it or leaves it any more.
     - `lifecycle`: only a live segment has members; a draft has none yet, a retired one no longer.
     - `examples`: people who are in it, and people who are not; a build fails if one is wrong.
     """
@@ -260,6 +262,7 @@ class Segment:
     creative: str | None = None
     tags: tuple[str, ...] = ()
     expected: Expected | None = None
+    frozen_at: datetime | None = None
     lifecycle: Literal["draft", "live", "retired"] = "live"
     examples: tuple[Example, ...] = ()
 
@@ -272,6 +275,10 @@ class Segment:
         check_name(self.exclusive, "`exclusive`", is_column=False)
         if not 1 <= self.priority <= LOWEST_PRIORITY:
             raise ValueError(f"`priority` is {self.priority}; write 1 to {LOWEST_PRIORITY:,}")
+        if self.frozen_at is not None and self.exclusive is not None:
+            raise ValueError(
+                "`frozen_at` takes no `exclusive`: others of the group go on; remove it"
+            )
         label_parts(self.label)
         check_names(self.examples)
         for tag in self.tags:

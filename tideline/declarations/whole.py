@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tideline.declarations.formulas import DEEPEST, MOST_PARTS, measured, replaced
@@ -36,6 +37,7 @@ class Rule:
     - `own`: the rule without regard to its group, over the columns of `profile_attributes`.
     - `tree`: who is in the segment, over the same columns.
     - `names`: the names of all segments, which a rule may read.
+    - `frozen_at`: the time from which nobody enters the segment or leaves it any more.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Rule:
     own: Node = field(repr=False)
     tree: Node = field(repr=False)
     names: frozenset[str] = field(repr=False)
+    frozen_at: datetime | None = None
 
     def parts(self) -> Iterator[Rule]:
         """The rules of which it consists, each once, itself first."""
@@ -112,10 +115,11 @@ class _Whole:
             others = (Call("not", (is_in(each.own),)) for each in above)
             tree = Call("and", (own, *others))
             _check_size(segment, measured(tree, {}))
-        group = segment.spec.exclusive
+        spec, names = segment.spec, self._names
         found = Rule(
-            segment.name, segment.place, written, reads, group, above, own, tree, self._names
-        )
+            segment.name, segment.place, written, reads, spec.exclusive, above, own, tree, names,
+            spec.frozen_at,
+        )  # fmt: skip
         self._rules[segment.name] = found
         return found
 
@@ -142,6 +146,11 @@ class _Whole:
         for each in dict.fromkeys(columns_of_rule(written)):
             if (other := self._by_name.get(each)) is not None:
                 check_life(segment.place, segment.spec, other.spec, "`when` reads the segment")
+                if other.spec.frozen_at is not None:
+                    raise DeclarationError(
+                        f"{segment.place}: `when` reads the segment `{each}`, which is frozen; "
+                        "write its rule itself"
+                    )
                 reads[each] = self.rule(other)
         trees = {other: is_in(rule.tree) for other, rule in reads.items()}
         _check_size(segment, measured(written, trees))

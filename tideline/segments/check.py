@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from tideline.declarations.compiled import label_sql, segment_sql
+from tideline.declarations.exact import exact_rules
 from tideline.declarations.files import columns_of, golden_attributes
 from tideline.declarations.formulas import KINDS_OF_AGGREGATES, formulas_of
 from tideline.declarations.operations import Kind
@@ -40,6 +41,11 @@ def check(
     except DeclarationError as error:  # a formula, so that rules cannot be judged
         return list(dict.fromkeys([*problems, str(error)]))
     for each in segments:
+        if each.spec.frozen_at is not None:
+            try:
+                exact_rules([each], traits, "duckdb")
+            except DeclarationError as error:
+                problems.append(str(error))
         for to_sql in (
             partial(segment_sql, each.rule, types),
             partial(label_sql, each.place, each.spec.label, types),

@@ -118,7 +118,8 @@ def examples_that_fail(
 
     Raises DeclarationError for a trait, rule or label that a build would refuse.
     """
-    segments = [replace(each, spec=replace(each.spec, lifecycle="live")) for each in segments]
+    as_live = {"lifecycle": "live", "frozen_at": None}
+    segments = [replace(each, spec=replace(each.spec, **as_live)) for each in segments]
     pairs = [
         (segment, number, example)
         for segment in segments

@@ -74,6 +74,8 @@ def preview(
     types |= {each.name: "varchar" for each in traits if each.name not in types}
     condition = segment_sql(segment.rule, types, "duckdb")
     label = label_sql(segment.place, segment.spec.label, types, "duckdb")
+    if segment.spec.frozen_at is not None:
+        condition = _is_current(warehouse, derived)
     memberships = warehouse.table("segment_memberships")
     warehouse.execute(
         "create or replace temp table _judged as select _attributes.*, "
@@ -128,6 +130,16 @@ def _attributes(
         )
     warehouse.execute(f"create or replace temp table _attributes as {select}")
     return {name.lower(): kind for name, kind, *_ in warehouse.query("describe _attributes")}
+
+
+def _is_current(warehouse: DuckDBWarehouse, derived: Derived) -> str:
+    """The condition that a profile is in the only segment of `derived`, by its intervals."""
+    return (
+        f"profile_id in (select profile_id from {derived.compute('segment_intervals')} "
+        f"cross join {warehouse.table('data_clock')} as data_clock "
+        "where valid_from < data_clock.as_of "
+        "and (valid_to is null or valid_to >= data_clock.as_of))"
+    )
 
 
 def _examples(warehouse: DuckDBWarehouse, segment: Declared, which: str) -> list[Example]:
@@ -198,7 +210,8 @@ def _lines(found: Preview) -> Iterator[str]:
     for verb, examples in (("enters", found.entering), ("leaves", found.leaving)):
         for profile, label, reason in examples:
             yield f"  {profile} {verb}: {shown(label)}"
-            yield from (f"  {line}" for line in lines_of(reason))
+            if found.segment.spec.frozen_at is None:  # else the values are not those of that time
+                yield from (f"  {line}" for line in lines_of(reason))
 
 
 def _sizes(past: Past) -> str:

@@ -107,6 +107,7 @@ class Built:
     when: str
     priority: int
     exclusive: str | None
+    frozen_at: datetime | None
     lifecycle: str = "live"
 
 
@@ -118,9 +119,10 @@ def built_rules(warehouse: Warehouse) -> dict[str, Rule]:
     columns = warehouse.columns(segments)
     if "lifecycle" not in columns:
         raise WarehouseError("an earlier version built this warehouse; run `dbt build`")
-    group = "exclusive_group" if "exclusive_group" in columns else "null"  # earlier, there was none
+    # Earlier versions do not have these.
+    others = [each if each in columns else "null" for each in ("exclusive_group", "frozen_at")]
     rows = warehouse.query(
-        f"select segment_name, rule, priority, {group} from {segments} "
+        f"select segment_name, rule, priority, {', '.join(others)} from {segments} "
         "where lifecycle = 'live' order by priority, 1"
     )
     for name, rule, *_ in rows:
@@ -139,17 +141,25 @@ def overview(warehouse: Warehouse, profile: str, rules: Mapping[str, Rule]) -> s
         return "The last build has no live segment: see docs/how-to/add-a-segment.md"
     lines = []
     for name, rule in rules.items():
-        reason = built_reason(name, rule, row)
-        parts = reason.parts if reason.joined == "and" else (reason,)
-        met = sum(part.is_met is True for part in parts)
-        label = (
-            shown(members[name][0])
-            if name in members
-            else f"{met} of {len(parts)} conditions are met"
-        )
+        label = shown(members[name][0]) if name in members else met_by(name, rule, row)
         lines.append((name, "yes" if name in members else "no", label))
     head = f"Profile {profile}, as of {row['as_of']:%Y-%m-%d %H:%M:%S} UTC"
     return f"{head}\n{table(['segment', 'in it', ''], lines)}"
+
+
+def met_by(segment: str, rule: Rule, row: Mapping[str, Value]) -> str:
+    """How far a profile is from a segment."""
+    if rule.frozen_at is not None:
+        return frozen_since(rule.frozen_at)
+    reason = built_reason(segment, rule, row)
+    parts = reason.parts if reason.joined == "and" else (reason,)
+    met = sum(part.is_met is True for part in parts)
+    return f"{met} of {len(parts)} conditions are met"
+
+
+def frozen_since(at: datetime) -> str:
+    """That a segment is frozen."""
+    return f"frozen at {at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def explained(warehouse: Warehouse, profile: str, segment: str, rules: Mapping[str, Rule]) -> str:
@@ -160,8 +170,8 @@ def explained(warehouse: Warehouse, profile: str, segment: str, rules: Mapping[s
             "(`tideline segments preview` shows who would be in a draft)"
         )
     row, members = row_of(warehouse, profile), memberships(warehouse, profile)
-    reason = built_reason(segment, rules[segment], row)
-    if (reason.is_met is True) is not (segment in members):
+    reason, frozen_at = built_reason(segment, rules[segment], row), rules[segment].frozen_at
+    if frozen_at is None and (reason.is_met is True) is not (segment in members):
         raise WarehouseError(
             f"`{segment}` was built from other values or by another version of the rules; run "
             "`dbt build` and ask again"
@@ -178,6 +188,8 @@ def explained(warehouse: Warehouse, profile: str, segment: str, rules: Mapping[s
         head = f"Profile {profile} is not in {segment}, {at}"
         head += because_of(taken_by(rules[segment], row), rules[segment].group)
         times = in_time(warehouse, profile, segment, row["as_of"])
+    if frozen_at is not None:  # the values of today say nothing about that time
+        return "\n".join([head, *times, f"The segment is {frozen_since(frozen_at)}."])
     words, others = descriptions(), other_reasons(rules[segment], row)
     columns = [name for each in (reason, *others.values()) for name in columns_in(each)]
     named = [(name, words[name]) for name in dict.fromkeys(columns) if name in words]
