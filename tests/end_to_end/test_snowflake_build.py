@@ -41,6 +41,9 @@ NOT_COMPARED = {"segment_progress", "segment_changes", "segment_flows"}
 COLUMNS_NOT_COMPARED = {
     "segments": {"without_intervals_because", "last_changed_at"},
     "segment_memberships": {"valid_from", "valid_until", "entered_event_id"},
+    # The number of a run is the time of its start.
+    "profile_revisions": {"revision"},
+    "trait_readings": {"revision"},
 }
 OF_INTERVALS = ("segment_intervals", "segment_stays", "segment_sizes", "profile_segment_times")
 COMPARED = dict.fromkeys(OF_INTERVALS, "segment_name = 'cart_abandoned'")
