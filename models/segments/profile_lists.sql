@@ -15,24 +15,27 @@ with lists as (
 
 ),
 
-{# A shared device belongs to whoever held it when it was listed. #}
+{# Whoever holds a shared device is on its lists for as long as that. #}
 entries as (
 
     select
         identity_map.profile_id,
         lists.list_name,
-        lists.listed_until,
-        case
-            when lists.listed_from > dim_profiles.first_seen_at then lists.listed_from
-            else dim_profiles.first_seen_at
-        end as listed_from
+        greatest(
+            dim_profiles.first_seen_at,
+            coalesce(lists.listed_from, dim_profiles.first_seen_at),
+            coalesce(identity_map.valid_from, dim_profiles.first_seen_at)
+        ) as listed_from,
+        coalesce(
+            least(lists.listed_until, identity_map.valid_to),
+            lists.listed_until,
+            identity_map.valid_to
+        ) as listed_until
     from lists
     inner join {{ ref('identity_map') }} as identity_map
         on
             lists.id_type = identity_map.id_type
             and lists.id_value = identity_map.id_value
-            and (identity_map.valid_from is null or identity_map.valid_from <= lists.listed_from)
-            and (identity_map.valid_to is null or identity_map.valid_to > lists.listed_from)
     inner join {{ ref('dim_profiles') }} as dim_profiles
         on identity_map.profile_id = dim_profiles.profile_id
 

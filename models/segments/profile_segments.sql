@@ -4,31 +4,12 @@
 {# A draft or a retired segment is checked too. #}
 {% for segment in declared_segments() %}{% do segment_condition(segment, types) %}{% endfor %}
 
--- depends_on: {{ ref('segment_intervals') }}, {{ ref('data_clock') }}
+-- depends_on: {{ ref('current_intervals') }}
 with profile_attributes as (
 
     select * from {{ ref('profile_attributes') }}
 
 ),
-
-{# Who is in a frozen segment follows from its intervals, for which time stands still. #}
-{% if segments | selectattr('spec.frozen_at') | list %}
-current_intervals as (
-
-    select
-        segment_intervals.profile_id,
-        segment_intervals.segment_name
-    from {{ ref('segment_intervals') }} as segment_intervals
-    inner join {{ ref('data_clock') }} as data_clock
-        on
-            segment_intervals.valid_from < data_clock.as_of
-            and (
-                segment_intervals.valid_to is null
-                or segment_intervals.valid_to >= data_clock.as_of
-            )
-
-),
-{% endif %}
 
 judgements as (
 
@@ -36,8 +17,10 @@ judgements as (
         profile_id,
         {% for segment in segments %}
         {% if segment.spec.frozen_at %}
+        {# Its rule is as of today, and its intervals as of the freeze. #}
         profile_id in (
-            select current_intervals.profile_id from current_intervals
+            select current_intervals.profile_id
+            from {{ ref('current_intervals') }} as current_intervals
             where current_intervals.segment_name = '{{ segment.name }}'
         ) as {{ segment.name }},
         {% else %}

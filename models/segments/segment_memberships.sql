@@ -46,21 +46,6 @@ memberships as (
     where false
     {% endfor %}
 
-),
-
-{# What a build sees is the state just before its data clock. #}
-current_intervals as (
-
-    select segment_intervals.*
-    from {{ ref('segment_intervals') }} as segment_intervals
-    inner join {{ ref('data_clock') }} as data_clock
-        on
-            segment_intervals.valid_from < data_clock.as_of
-            and (
-                segment_intervals.valid_to is null
-                or segment_intervals.valid_to >= data_clock.as_of
-            )
-
 )
 
 select
@@ -75,7 +60,7 @@ select
     current_intervals.entered_event_id,
     memberships.as_of
 from memberships
-left join current_intervals
+left join {{ ref('current_intervals') }} as current_intervals
     on
         memberships.profile_id = current_intervals.profile_id
         and memberships.segment_name = current_intervals.segment_name

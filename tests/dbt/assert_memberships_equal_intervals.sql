@@ -9,22 +9,6 @@ with memberships as (
         on segment_memberships.segment_name = segments.segment_name
     where segments.without_intervals_because is null
 
-),
-
-intervals as (
-
-    select
-        segment_intervals.profile_id,
-        segment_intervals.segment_name
-    from {{ ref('segment_intervals') }} as segment_intervals
-    inner join {{ ref('data_clock') }} as data_clock
-        on
-            segment_intervals.valid_from < data_clock.as_of
-            and (
-                segment_intervals.valid_to is null
-                or segment_intervals.valid_to >= data_clock.as_of
-            )
-
 )
 
 select
@@ -33,7 +17,7 @@ select
     memberships.profile_id is not null as is_by_rule,
     intervals.profile_id is not null as is_by_intervals
 from memberships
-full outer join intervals
+full outer join {{ ref('current_intervals') }} as intervals
     on
         memberships.profile_id = intervals.profile_id
         and memberships.segment_name = intervals.segment_name

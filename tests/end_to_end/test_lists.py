@@ -7,6 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.support.edited_project import edited_project
+from tideline.declarations.segments import read_segments, read_traits
+from tideline.segments.models import plan_rows
+from tideline.segments.preview import preview
+from tideline.warehouse.connection import DuckDBWarehouse
 
 FILE = "activity.yml"
 DECLARED = """owner: Team
@@ -66,6 +70,14 @@ class Desk:
         text = path.read_text()
         assert right in text
         path.write_text(text.replace(right, wrong, 1))
+
+    def preview(self, name):
+        """The preview of a segment on what is built."""
+        segments = {each.name: each for each in read_segments(self.project, has_shop=False)}
+        traits = read_traits(self.project, has_shop=False)
+        plan = plan_rows(self.project / "seeds")
+        with DuckDBWarehouse(self.deployment.warehouse, read_only=True) as warehouse:
+            return preview(warehouse, segments[name], traits, plan)
 
     def write(self, *rows):
         text = HEAD + "".join(f"{row}\n" for row in rows)
@@ -151,6 +163,18 @@ def test_a_frozen_segment_keeps_its_members(desk):
         "where id_type = 'user_id' and segment_name = 'campaign'"
     )
     assert desk.deployment.query(members) == [("a", None, "{}")]
+    said = desk.deployment.run("tideline", "why", "a", "campaign")
+    assert "The segment is frozen at 2026-01-01 13:00:00 UTC." in said
+
+    # Frozen a moment later, s is in it as well: by the preview, and by the build.
+    desk.edit(frozen_at, "2026-01-01 13:00:00.000001")
+    previewed = desk.preview("campaign")
+    assert (previewed.size, previewed.before, previewed.enters, previewed.leaves) == (2, 1, 1, 0)
+    assert [*previewed.past.sizes.values()][-8:] == [2] * 8
+    entered = [change for change in desk.build() if change[1] == "campaign"]
+    assert [change[:4] for change in entered] == [
+        ("s", "campaign", "entered", "definition changed")
+    ]
 
 
 def test_a_wrong_row_stops_the_build(desk):

@@ -45,7 +45,8 @@ COLUMNS_NOT_COMPARED = {
     "profile_revisions": {"revision"},
     "trait_readings": {"revision"},
 }
-OF_INTERVALS = ("segment_intervals", "segment_stays", "segment_sizes", "profile_segment_times")
+OF_INTERVALS = ("segment_intervals", "current_intervals", "segment_stays", "segment_sizes")
+OF_INTERVALS += ("profile_segment_times",)
 COMPARED = dict.fromkeys(OF_INTERVALS, "segment_name = 'cart_abandoned'")
 
 

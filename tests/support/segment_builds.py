@@ -117,8 +117,10 @@ class Builds:
             self._revised(name)
         self.watermark = self.revision
         self.con.execute(ATTRIBUTES.format(self._select("profile_traits")))
-        for name in ("profile_segments", "segment_memberships"):
-            self.con.execute(f"create or replace table {name} as {self._select(name)}")
+        of_clock = "intermediate/current_intervals"
+        for name in (of_clock, "profile_segments", "segment_memberships"):
+            table = name.split("/")[-1]
+            self.con.execute(f"create or replace table {table} as {self._select(name)}")
         time = self._macros("segment_membership_history").call("default__snapshot_get_time")
         ((time,),) = self.rows(f"select {self.mutated('snapshot_time', time)}")
         for statement in (CLOSE, OPEN):

@@ -304,9 +304,7 @@ class Run:
         if not exact:
             return {}
         rows = self._con.execute(
-            f"select profile_id, segment_name from {self._make('segment_intervals')} "
-            "cross join data_clock "
-            "where valid_from < as_of and (valid_to is null or valid_to >= as_of)"
+            f"select profile_id, segment_name from {self._make('current_intervals')}"
         ).fetchall()
         members = set(rows)
         return {

@@ -75,7 +75,7 @@ def preview(
     condition = segment_sql(segment.rule, types, "duckdb")
     label = label_sql(segment.place, segment.spec.label, types, "duckdb")
     if segment.spec.frozen_at is not None:
-        condition = _is_current(warehouse, derived)
+        condition = _is_current(derived)
     memberships = warehouse.table("segment_memberships")
     warehouse.execute(
         "create or replace temp table _judged as select _attributes.*, "
@@ -132,14 +132,10 @@ def _attributes(
     return {name.lower(): kind for name, kind, *_ in warehouse.query("describe _attributes")}
 
 
-def _is_current(warehouse: DuckDBWarehouse, derived: Derived) -> str:
+def _is_current(derived: Derived) -> str:
     """The condition that a profile is in the only segment of `derived`, by its intervals."""
-    return (
-        f"profile_id in (select profile_id from {derived.compute('segment_intervals')} "
-        f"cross join {warehouse.table('data_clock')} as data_clock "
-        "where valid_from < data_clock.as_of "
-        "and (valid_to is null or valid_to >= data_clock.as_of))"
-    )
+    derived.compute("segment_intervals")
+    return f"profile_id in (select profile_id from {derived.place('current_intervals')})"
 
 
 def _examples(warehouse: DuckDBWarehouse, segment: Declared, which: str) -> list[Example]:
