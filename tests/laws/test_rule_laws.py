@@ -194,6 +194,7 @@ def test_the_law_finds_each_mutant(con, mutant, monkeypatch):
         deadline=None,
         database=None,
         phases=[Phase.generate],  # without shrinking
+        report_multiple_bugs=False,
     )
     @given(rule=rules, rows=ROWS)
     def law(rule, rows):

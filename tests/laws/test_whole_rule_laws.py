@@ -64,6 +64,7 @@ def check(folder, con, examples):
         derandomize=True,
         database=None,
         phases=[Phase.generate],
+        report_multiple_bugs=False,
         suppress_health_check=[*HealthCheck],
     )
     @given(items=declared())

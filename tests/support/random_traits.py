@@ -134,7 +134,7 @@ def log(draw, as_of, most=24):
 
 def connected(events, as_of):
     """An in-memory warehouse with the events as timeline, as of a data clock."""
-    con = duckdb.connect()
+    con = duckdb.connect(config={"threads": 1})
     con.execute("create table data_clock as select ?::timestamp as as_of", [as_of])
     timeline(con)
     fill(con, events)

@@ -201,20 +201,34 @@ def streak(days, today):
 
 def values_of_traits(traits, events, as_of):
     """The values of all traits of a profile, by name."""
+    return _values(traits, formulas_of(traits), events, as_of)
+
+
+def _values(traits, formulas, events, as_of):
     row = {
         each.name: value_of_trait(each.spec, events, as_of)
         for each in traits
         if each.spec.aggregate
     }
-    return row | {name: value_of(tree, row) for name, tree in formulas_of(traits).items()}
+    return row | {name: value_of(tree, row) for name, tree in formulas.items()}
 
 
-def is_member(rule, traits, events, instant):
-    """Whether a build counts a profile to a segment with this tree just after an instant."""
-    as_of = instant + MOMENT
-    if all(each["occurred_at"] >= as_of for each in events):
-        return False
-    return value_of(rule, values_of_traits(traits, events, as_of)) is True
+def membership(rule, traits, events):
+    """A function of an instant: whether a build just after it counts a profile to a segment with
+    this tree.
+    """
+    names = {*columns_of_rule(rule)}
+    formulas = {name: tree for name, tree in formulas_of(traits).items() if name in names}
+    names |= {name for tree in formulas.values() for name in columns_of_rule(tree)}
+    needed = [each for each in traits if each.name in names]
+
+    def is_member(instant):
+        as_of = instant + MOMENT
+        if all(each["occurred_at"] >= as_of for each in events):
+            return False
+        return value_of(rule, _values(needed, formulas, events, as_of)) is True
+
+    return is_member
 
 
 def tipping_event(rule, traits, events, instant):
@@ -255,14 +269,15 @@ def edges_of(rule, traits, events, instants):
     tried = sorted(instants)
     tried = sorted({*tried, *(a + (b - a) / 2 for a, b in pairwise(tried))})
     last, edges = tried[0], []
-    before = is_member(rule, traits, events, last)
+    is_member = membership(rule, traits, events)
+    before = is_member(last)
     for instant in tried[1:]:
-        now = is_member(rule, traits, events, instant)
+        now = is_member(instant)
         if now != before:
             low, high = last, instant
             while high - low > MOMENT:
                 middle = low + (high - low) / 2
-                if is_member(rule, traits, events, middle) == before:
+                if is_member(middle) == before:
                     low = middle
                 else:
                     high = middle

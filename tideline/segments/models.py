@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,7 +61,7 @@ def model_sql(
     macros = Macros(
         declarations=lambda: functions,
         ref=lambda name: plan if name == "tracking_plan" else place(name),
-        var=Vars(vars_of(PROJECT)),
+        var=_vars(),
         **{
             "config": lambda **_: "",
             "revisions_are_kept": lambda: False,
@@ -73,6 +74,11 @@ def model_sql(
         return macros.model(f"segments/{model}.sql")
     except MacroError as error:
         raise DeclarationError(str(error)) from None
+
+
+@cache  # like the macros, which are read once
+def _vars() -> Vars:
+    return Vars(vars_of(PROJECT))
 
 
 def traits_sql(
