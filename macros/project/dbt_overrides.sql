@@ -14,6 +14,29 @@
 {% endmacro %}
 
 {#-
+    Overrides that of dbt-duckdb, which looks the columns up twice and comments in two queries: for a
+    model on few events that is as long as to build it.
+-#}
+{% macro duckdb__persist_docs(relation, model, for_relation, for_columns) %}
+    {%- set comments = [] -%}
+    {%- if for_relation and config.persist_relation_docs() and model.description -%}
+        {%- do comments.append(alter_relation_comment(relation, model.description)) -%}
+    {%- endif -%}
+    {%- if for_columns and config.persist_column_docs() and model.columns -%}
+        {%- set existing = adapter.get_columns_in_relation(relation) | map(attribute='name') -%}
+        {%- set columns = validate_doc_columns(relation, model.columns, existing | list) -%}
+        {%- for name, column in columns.items() -%}
+            {%- set place = relation ~ '.' ~ (adapter.quote(name) if column.quote else name) -%}
+            {%- set comment = duckdb_escape_comment(column.description) -%}
+            {%- do comments.append('comment on column ' ~ place ~ ' is ' ~ comment ~ ';') -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- if comments -%}
+        {%- do run_query(comments | join('\n')) -%}
+    {%- endif -%}
+{% endmacro %}
+
+{#-
     The declared columns of a table, as dbt lists documented columns: {name: {name, description,
     quote}}. dbt does not read the declarations, and `persist_docs` makes comments of these.
 -#}
