@@ -13,6 +13,7 @@ def manifest(deployment):
 
 
 def test_a_shared_parsed_project_is_as_if_parsed_here(deployment):
+    deployment.env["DBT_LOG_LEVEL_FILE"] = "debug"
     deployment.dbt("parse")
     shared = manifest(deployment)
     assert "skipping parsing" in (deployment.folder / "logs" / "dbt.log").read_text()

@@ -276,6 +276,7 @@ def leave_traces(deployment):
             connection.execute(f"create table {name} as select 'not of this project' as said")
     for name in ("published.duckdb.part-7", "published.duckdb.part-7.wal", "published.duckdb.wal"):
         (deployment.warehouse.parent / name).write_text(EMAIL)
+    (folder / "logs").mkdir(exist_ok=True)
     (folder / "logs" / "dbt.log.3").write_text(EMAIL)
     (folder / "logs" / "diary.txt").write_text("not of dbt")
     run = folder / "target" / "dbt_build-0a1b2c3-4d5e6f7"

@@ -167,8 +167,8 @@ ORDERED = {
 }
 
 
-# Hypothesis also takes values from the constants in all imported modules, so the example that finds a
-# mutant differs from run to run. The first one ends the search.
+# Hypothesis also takes values from the constants in all imported modules, so the example that finds
+# a mutant differs from run to run. The first one ends the search.
 MOST = 1000
 
 

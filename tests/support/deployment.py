@@ -39,6 +39,7 @@ class Deployment:
             "DBT_TARGET": "duckdb",
             "DBT_TARGET_PATH": str(folder / "target"),
             "DBT_LOG_PATH": str(folder / "logs"),
+            "DBT_LOG_LEVEL_FILE": "none",  # what is printed is enough
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",  # they need no data; test_demo runs them
             "NO_COLOR": "1",

@@ -8,9 +8,9 @@ import yaml
 
 from tests.support.trait_reference import PLAN
 from tideline.declarations.compiled import experiment_dicts, rule_sql, text_sql
+from tideline.declarations.files import vars_of
 from tideline.declarations.macros import Macros, Vars
 from tideline.declarations.segments import PROJECT, read_experiments
-from tideline.declarations.unreachable import vars_of
 
 START = datetime(2026, 1, 1)
 SEGMENT = {"description": "Text.", "label": "Text", "when": "recency > 3", "owner": "Desk"}

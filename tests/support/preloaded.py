@@ -38,6 +38,8 @@ from tests.support import parsed
 
 # Modules that dbt imports only when it runs a command.
 LATE = ["dbt.task.build", "dbt.compilation", "dbt.graph.thread_pool", "daff", "numpy", "pandas"]
+LATE += ["sklearn.linear_model", "sklearn.cluster", "sklearn.metrics", "sklearn.model_selection"]
+LATE += ["scipy.optimize", "scipy.spatial.distance"]
 LATE += ["babel.dates", "_strptime", "dbt.adapters.duckdb.environments.local"]
 LANDING = "TIDELINE_LANDING"
 REPOSITORY = Path(__file__).parents[2]

@@ -13,9 +13,9 @@ from tests.support.trait_reference import plan_rows
 from tideline.declarations import compiled
 from tideline.declarations.catalog import catalog
 from tideline.declarations.definitions import definitions, readings_version
+from tideline.declarations.files import vars_of
 from tideline.declarations.macros import Macros, Vars
 from tideline.declarations.segments import PROJECT, read_segments, read_traits
-from tideline.declarations.unreachable import vars_of
 from tideline.segments.models import selects_of
 
 TABLES = """

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from tests.support.trait_reference import sql_of_model
+from tideline.declarations.files import vars_of
 from tideline.declarations.segments import PROJECT
-from tideline.declarations.unreachable import vars_of
 
 MOMENT = timedelta(microseconds=1)
 DAY = timedelta(days=1)

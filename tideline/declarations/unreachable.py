@@ -12,12 +12,9 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from tideline.declarations.checks import ANY
-from tideline.declarations.files import columns_of, meta_of
+from tideline.declarations.files import columns_of, meta_of, vars_of
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.operations import Call, Node, Value
 from tideline.declarations.rules import columns_of_rule, value_of
@@ -66,12 +63,6 @@ def declared_attributes(project: Path = PROJECT) -> dict[str, Attribute]:
 def shop_is_on(project: Path) -> bool:
     """The var `shop` of dbt_project.yml."""
     return bool(vars_of(project).get("shop", True))
-
-
-def vars_of(project: Path) -> dict[str, Any]:
-    """The vars of dbt_project.yml by name."""
-    settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
-    return dict(settings["vars"])
 
 
 def live_segments(project: Path = PROJECT) -> list[Declared]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import yaml
 
+from tideline.declarations.files import vars_of
 from tideline.declarations.macros import render
 from tideline.declarations.segments import PROJECT
 from tideline.landing.names import literal
@@ -302,8 +302,7 @@ def first_rows(con: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[Path, int
 
 def clock_tolerance() -> int:
     """The var `clock_tolerance_seconds` of dbt_project.yml."""
-    settings = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
-    return int(settings["vars"]["clock_tolerance_seconds"])
+    return int(vars_of(PROJECT)["clock_tolerance_seconds"])
 
 
 def judge(

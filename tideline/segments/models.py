@@ -15,10 +15,10 @@ from tideline.declarations.compiled import (
     rule_sql,
     text_sql,
 )
+from tideline.declarations.files import vars_of
 from tideline.declarations.macros import PROJECT as MODELS_OF
 from tideline.declarations.macros import MacroError, Macros, Vars, render
 from tideline.declarations.segments import PROJECT, Declared
-from tideline.declarations.unreachable import vars_of
 from tideline.landing.plan_check import check as check_plan
 from tideline.landing.plan_infer import read_seed
 from tideline.warehouse.connection import DuckDBWarehouse
