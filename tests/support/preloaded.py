@@ -3,10 +3,10 @@
 Nothing here starts a thread, as a fork would wait forever for a lock that another thread holds. So
 dbt parses in a fork of its own, once for all workers of a session of tests.
 
-dbt parses the project again for each path of the warehouse and for each value of a var, although the
-result does not depend on the path, nor on vars that only models read. This is switched off here. The
-landing folder's path is only part of a source's location, so it is written there instead of parsing
-again. Then deployments can share the parsed project.
+dbt parses the project again for each path of the warehouse and for each value of a var, although
+the result does not depend on the path, nor on vars that only models read. This is switched off
+here. The landing folder's path is only part of a source's location, so it is written there instead
+of parsing again. Then deployments can share the parsed project.
 """
 
 import atexit
