@@ -8,7 +8,7 @@ from collections import defaultdict
 import duckdb
 import pytest
 
-from tests.support.deployment import REPOSITORY
+from tests.support.deployment import NO_TESTS, REPOSITORY
 from tideline.declarations.files import columns_of, meta_of
 from tideline.declarations.unreachable import declared_attributes
 from tideline.segments.why import built_rules, explained
@@ -39,8 +39,8 @@ def desired(deployment):
     return set(deployment.query("select profile_id, segment_name from activation_audiences"))
 
 
-def run_demo(deployment):
-    deployment.dbt("build")
+def run_demo(deployment, *words):
+    deployment.dbt("build", *words)
     deployment.activate()
     truth = deployment.folder / "truth"
     return deployment.run("tideline", "summary") + deployment.run(
@@ -178,7 +178,7 @@ def test_the_demo_twice_and_one_day_later(demo):
         # The guard against future states and the removal of forgotten people read internal tables.
         assert present_clock(warehouse) == demo.value("select as_of from data_clock")
         assert warehouse.has("forgotten_identifiers") and not warehouse.has("forgotten")
-    run_demo(demo)
+    run_demo(demo, *NO_TESTS)
     assert last_run(demo) == (0, 0, 0)
     assert {table: demo.frame(table) for table in tables} == before
 
