@@ -134,7 +134,10 @@ def test_a_list_includes_and_excludes(desk):
         ("s", "active", "entered", "list changed", at(2, 6)),
     ]
     why = desk.deployment.run("tideline", "why", "a", "active")
-    assert "(is_staff is true)" in why and "until 2026-01-02 11:00:00 UTC" in why
+    assert "(is_staff is true)" in why
+    assert "until 2026-01-02 11:00:00 UTC, by the list `staff`." in why
+
+    desk.dbt("build", "--selector", "segments")  # with all data tests
 
     # Rows are deleted, and one is of the past. A visitor on a list is a, too.
     desk.write(
@@ -178,7 +181,10 @@ def test_a_frozen_segment_keeps_its_members(desk):
 
 
 def test_a_wrong_row_stops_the_build(desk):
-    """A list that no trait reads is only a warning."""
+    """A list that no trait reads is only a warning, and so is a person whom no event names."""
+    unknown = "assert_listed_people_are_known"
+    desk.write("staff,user_id, a,,,", "staff,user_id,aa,,,")
+    assert f"WARN 1 {unknown}" in desk.dbt("build", "--select", "lists", "traits", unknown)
     desk.write(
         "staff,user_id,a,2026-02-30,,",
         "staff,user_id,a,2026-02-03,2026-02-02,",

@@ -165,6 +165,7 @@ def test_nothing_would_change_without_an_edit(built):
     former = audiences(built)
     for name, each in found.items():
         check_past_and_deliveries(built, each, former)
+        assert each.size <= min(count for _, count in each.conditions)
         assert each.size == each.before == len(now.get(name, {})), name
         assert each.enters == each.leaves == 0 and not each.entering and not each.leaving
         others = {

@@ -1,5 +1,6 @@
 """Processes that start fast: forks of a process that has imported the large libraries."""
 
+import atexit
 import functools
 import multiprocessing
 import os
@@ -24,7 +25,10 @@ def _call(function, arguments, folder, env, output):
     os.environ.update(env)
     for number in (1, 2):
         os.dup2(os.open(f"{output}/{number}", os.O_WRONLY | os.O_CREAT), number)
-    function(*arguments)
+    try:
+        function(*arguments)
+    finally:  # else DuckDB would not write its log into the file, and each reader would read it
+        atexit._run_exitfuncs()
 
 
 @functools.cache

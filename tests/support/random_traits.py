@@ -10,6 +10,8 @@ from tests.support import trait_reference
 from tests.support.trait_reference import LISTED, PLAN
 from tideline.declarations.segments import OF_NO_PROPERTY
 
+OF_NUMBER = ("sum", "average", "min", "max")
+NUMERIC = {prop for kinds in PLAN.values() for prop, kind in kinds.items() if kind == "number"}
 LISTS = 2  # of ten traits, if any may be of a list
 LENGTHS = ("2 minutes", "36 hours", "1 days", "3 days")
 WHERES = (
@@ -53,7 +55,8 @@ def event_trait(draw, name, aggregates, ordered):
     aggregate = draw(st.sampled_from(possible or ["count"]))
     trait = {"name": name, "description": "Text.", "event": names, "aggregate": aggregate}
     if aggregate not in OF_NO_PROPERTY:
-        trait["property"] = draw(st.sampled_from(properties))
+        fit = [each for each in properties if each in NUMERIC or aggregate not in OF_NUMBER]
+        trait["property"] = draw(st.sampled_from(fit))
     if "topic" in properties and draw(st.booleans()):
         trait["where"] = draw(st.sampled_from(WHERES))
     for key in ("within", "before"):

@@ -553,6 +553,10 @@ def test_formulas_of_formulas_are_refused_before_they_grow(project, formula):
         ({"label": "Of {topics}"}, "`label`: unknown column `topics`; did you mean `topic`?"),
         ({"trait": {"event": "purchasing"}}, 'the most similar is "purchase"'),
         ({"trait": {"aggregate": "sum", "property": "orderid"}}, 'unknown property "orderid"'),
+        (
+            {"trait": {"aggregate": "sum", "property": "order_id"}},
+            "`sum` needs a number, but the tracking plan has `order_id` as text",
+        ),
         ({"trait": {"where": "order_id > 3"}}, "`order_id` is a text"),
     ],
     ids=str,

@@ -18,6 +18,7 @@ from tideline.segments.deliveries import Delivery
 from tideline.segments.past import Cost, Past
 from tideline.segments.preview import SYNCS_NOTE, Preview
 from tideline.warehouse.connection import DuckDBWarehouse
+from tideline.warehouse.errors import DeclarationError
 from tideline.warehouse.publication import outdated_since
 
 PUBLISHED = datetime(2026, 11, 30, 12, 3, tzinfo=UTC)
@@ -68,7 +69,8 @@ SENT = [Delivery("to_files", 1, 1200, 0), Delivery("to_crm", 0, 3, 4)]
 def previews(*segments, past=PAST, deliveries=()):
     at = datetime(2026, 10, 30)
     return [
-        Preview(each, at, 9, 1, 1, 0, 0, [], [], [], past, [*deliveries], COST) for each in segments
+        Preview(each, at, 9, 1, [], 1, 0, 0, [], [], [], past, [*deliveries], COST, False)
+        for each in segments
     ]
 
 
@@ -109,6 +111,34 @@ def test_a_preview_has_sizes_syncs_and_cost():
     assert row["syncs"]["to_crm"] == {"adds": 0, "removes": 3, "relabels": 4}
     assert row["cost"]["events"] == 1234 and row["cost"]["new_traits"] == ["new_one"]
     assert row["without_sizes_because"] is row["without_syncs_because"] is None
+
+
+def test_a_preview_counts_who_meets_each_condition():
+    (one,) = previews(read_segments()[0])
+    found = {"conditions": [("views > 2", 1200), ("topic = 'x'", 0)], "size": 0, "has_lists": True}
+    one = replace(one, **found)
+    text = formatted([one], "text", missing([one]), None)
+    assert "would be in it\n  1,200 meet views > 2\n  0 meet topic = 'x'\n  Lists of people" in text
+    (row,) = json.loads(formatted([one], "json", missing([one]), None))
+    assert row["conditions"] == dict(found["conditions"])
+
+
+def test_a_preview_of_a_segment_that_is_frozen_later_says_so():
+    for frozen_at, end in ((datetime(2026, 10, 29), "\n"), (datetime(2027, 1, 1), "; until then")):
+        segment = changed(read_segments()[0], frozen_at=frozen_at)
+        (one,) = previews(segment)
+        text = formatted([one], "text", missing([one]), None)
+        assert f"\n  Frozen at {frozen_at} UTC{end}" in text
+
+
+def test_a_file_that_is_not_read_is_named_with_the_folder_that_is(tmp_path):
+    path = tmp_path / "mine.yml"
+    with pytest.raises(DeclarationError) as error:
+        command.found_by(str(path), read_segments())
+    assert str(error.value) == (
+        f"{path} declares no segment that is read; segments are declared in files in the "
+        "subfolders of models/segments"
+    )
 
 
 def test_a_preview_says_why_there_are_no_sizes_and_no_syncs(tmp_path):

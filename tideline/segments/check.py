@@ -16,6 +16,7 @@ from tideline.declarations.operations import Kind
 from tideline.declarations.rules import kind_of
 from tideline.declarations.segments import Declared
 from tideline.segments.models import model_sql, plan_rows, traits_sql
+from tideline.segments.people_lists import wrong_lists
 from tideline.text import counted, listed
 from tideline.warehouse.errors import DeclarationError
 
@@ -30,12 +31,14 @@ def check(
     traits: Sequence[Declared],
     experiments: Sequence[Declared] = (),
 ) -> list[str]:
-    """What a build would refuse: the first problem of each trait, experiment, rule and label.
+    """What a build would refuse: the first problem of each trait, experiment, rule, label, and row
+    of a list of people.
 
     Raises DeclarationError if the tracking plan has a problem.
     """
     plan = plan_rows(project / "seeds")
     problems = [*wrong_traits(traits, plan), *wrong_experiments(experiments, plan)]
+    problems += wrong_lists(project)
     try:
         types = attribute_types(project, traits)
     except DeclarationError as error:  # a formula, so that rules cannot be judged

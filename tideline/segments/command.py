@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tideline.activation.destinations import DESTINATIONS
+from tideline.declarations.files import FOLDER, SUFFIXES
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.rules import columns_of_rule
 from tideline.declarations.segments import (
@@ -25,6 +26,7 @@ from tideline.declarations.unreachable import empty_attributes, shop_is_on
 from tideline.segments.check import check
 from tideline.segments.examples import examples_that_fail
 from tideline.segments.models import plan_rows
+from tideline.segments.people_lists import unread_lists
 from tideline.segments.preview import (
     MARKDOWN_HEAD,
     SYNCS_NOTE,
@@ -34,7 +36,7 @@ from tideline.segments.preview import (
     as_text,
     preview,
 )
-from tideline.text import counted, listed, nearest, table
+from tideline.text import counted, listed, nearest, shown_path, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import DuckDBWarehouse
 from tideline.warehouse.errors import DeclarationError, WarehouseError
@@ -88,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if problems:
             print("\n".join(f"error: {each}" for each in problems), file=sys.stderr)
             return 1
+        for each in unread_lists(PROJECT, traits):
+            print(f"warning: {each}", file=sys.stderr)
         counts = {"segment": segments, "trait": traits, "experiment": experiments}
         found = listed([counted(len(each), name) for name, each in counts.items()], "and")
         print(f"{found} are valid.")
@@ -119,6 +123,11 @@ def found_by(word: str, segments: Sequence[Declared]) -> list[Declared]:
     """The segments with this name, or in this file. Raises DeclarationError if there is none."""
     path = Path(word).resolve()
     found = [each for each in segments if word == each.name or path == PROJECT / each.file]
+    if not found and path.suffix in SUFFIXES:
+        raise DeclarationError(
+            f"{shown_path(path)} declares no segment that is read; segments are declared in files "
+            f"in the subfolders of {shown_path(PROJECT / FOLDER)}"
+        )
     if not found:
         names = [each.name for each in segments]
         raise DeclarationError(f"no segment `{word}` is declared; {nearest(word, names)}")

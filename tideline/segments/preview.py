@@ -13,8 +13,12 @@ from typing import Any
 
 from tideline.declarations.compiled import label_sql, segment_sql
 from tideline.declarations.definitions import needed
+from tideline.declarations.formulas import replaced
+from tideline.declarations.operations import Call, Node
+from tideline.declarations.rules import sql_of, text_of
 from tideline.declarations.segments import Declared
 from tideline.declarations.syncs import Sync
+from tideline.declarations.whole import Rule, is_in
 from tideline.segments.deliveries import NOT_CONSIDERED, Delivery, deliveries_of
 from tideline.segments.models import Derived
 from tideline.segments.past import Cost, Past, cost_of, live_alone, past_of
@@ -33,16 +37,19 @@ Example = tuple[str, str, Reason]  # profile id, label, reason
 class Preview:
     """A segment as a build would make it now.
 
-    `size` is its number of members among `profiles`; `before` is that of the last build, None if
-    it has no such live segment. `enters` and `leaves` count the difference. `overlaps` counts its
-    members in other segments of the last build. `entering` and `leaving` are examples. `past` has
-    its last days, `deliveries` what the syncs would send. A draft is previewed as if it were live.
+    `size` is its number of members among `profiles`; `conditions` counts those who meet each part
+    of its rule alone, unless it is frozen. `before` is the size in the last build, None if it has
+    no such live segment. `enters` and `leaves` count the difference. `overlaps` counts its members
+    in other segments of the last build. `entering` and `leaving` are examples. `past` has its last
+    days, `deliveries` what the syncs would send. `has_lists`: it reads lists of people. A draft is
+    previewed as if it were live.
     """
 
     segment: Declared
     as_of: datetime
     profiles: int
     size: int
+    conditions: list[tuple[str, int]]
     before: int | None
     enters: int
     leaves: int
@@ -52,6 +59,7 @@ class Preview:
     past: Past
     deliveries: list[Delivery]
     cost: Cost
+    has_lists: bool
 
 
 def preview(
@@ -101,6 +109,7 @@ def preview(
         as_of=warehouse.query(f"select as_of from {warehouse.table('data_clock')}")[0][0],
         profiles=profiles,
         size=size,
+        conditions=[] if segment.spec.frozen_at else _conditions(warehouse, segment.rule),
         before=before if is_built else None,
         enters=enters,
         leaves=leaves,
@@ -110,7 +119,19 @@ def preview(
         past=past,
         deliveries=deliveries_of(warehouse, segment, syncs),
         cost=cost_of(warehouse, own, time.perf_counter() - start),
+        has_lists=any(each.spec.list for each in own),
     )
+
+
+def _conditions(warehouse: DuckDBWarehouse, rule: Rule) -> list[tuple[str, int]]:
+    """The parts of a rule that must all be true, with the number of profiles that meet each."""
+    parts = [rule.written]
+    if isinstance(rule.written, Call) and rule.written.operation == "and":
+        parts = [*rule.written.arguments]
+    named: dict[str, Node] = {name: is_in(each.tree) for name, each in rule.reads.items()}
+    counts = [f"count_if({sql_of(replaced(each, named), 'duckdb')})" for each in parts]
+    found = warehouse.query(f"select {', '.join(counts)} from _attributes")[0]
+    return [(text_of(each), count) for each, count in zip(parts, found, strict=True)]
 
 
 def _attributes(
@@ -161,6 +182,7 @@ def as_dict(found: Preview) -> dict[str, Any]:
         "as_of": found.as_of.isoformat(sep=" "),
         "profiles": found.profiles,
         "size": found.size,
+        "conditions": dict(found.conditions),
         "size_before": found.before,
         "enters": found.enters,
         "leaves": found.leaves,
@@ -186,6 +208,14 @@ def _lines(found: Preview) -> Iterator[str]:
     share = found.size / found.profiles if found.profiles else 0
     yield f"{found.segment.place}, as of {found.as_of:%Y-%m-%d %H:%M:%S} UTC"
     yield f"  {found.size:,} of {counted(found.profiles, 'profile')} ({share:.1%}) would be in it"
+    if len(found.conditions) > 1 or not found.size:
+        for text, count in found.conditions:
+            yield f"  {count:,} meet {text}"
+    if (frozen_at := found.segment.spec.frozen_at) is not None:
+        end = "; until then its members change" if frozen_at > found.as_of else ""
+        yield f"  Frozen at {frozen_at:%Y-%m-%d %H:%M:%S} UTC{end}"
+    if found.has_lists:
+        yield "  Lists of people are those of the last publication"
     if found.before is None:
         yield "  The last build has no such live segment."
     else:

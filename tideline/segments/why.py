@@ -23,7 +23,7 @@ from tideline.segments.reasons import (
     shown_value,
     taken_by,
 )
-from tideline.text import nearest, shown, table
+from tideline.text import listed, nearest, shown, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import Warehouse, open_warehouse
 from tideline.warehouse.errors import NO_TABLE, DeclarationError, WarehouseError
@@ -233,15 +233,15 @@ def in_time(warehouse: Warehouse, profile: str, segment: str, as_of: Value) -> l
     lines = []
     for start, end, entered, left, is_now, is_later in found:
         if is_now:
-            lines = [f"Since {instant(start)}, {tipped_by(warehouse, entered)}."]
+            lines = [f"Since {instant(start)}, {tipped_by(warehouse, profile, start, entered)}."]
             if end is not None:
                 lines.append(f"Until {instant(end)}, if no more event arrives.")
             return lines
         if is_later:
             return [*lines, f"From {instant(start)} on it is, if no more event arrives."]
         lines = [
-            f"Last in it from {instant(start)}, {tipped_by(warehouse, entered)}, until "
-            f"{instant(end)}, {tipped_by(warehouse, left)}."
+            f"Last in it from {instant(start)}, {tipped_by(warehouse, profile, start, entered)}, "
+            f"until {instant(end)}, {tipped_by(warehouse, profile, end, left)}."
         ]
     return lines
 
@@ -264,15 +264,23 @@ def instant(value: datetime) -> str:
     return f"{shown_value(value)} UTC"
 
 
-def tipped_by(warehouse: Warehouse, event_id: str | None) -> str:
-    """What tipped a rule: an event with its name, or time that passed."""
-    if event_id is None:
-        return "because time has passed"
-    names = warehouse.query(
-        f"select event_name from {warehouse.table('fct_events')} where event_id = ?", [event_id]
+def tipped_by(warehouse: Warehouse, profile: str, at: datetime, event_id: str | None) -> str:
+    """What tipped a rule: an event with its name, a list of people, or time that passed."""
+    if event_id is not None:
+        names = warehouse.query(
+            f"select event_name from {warehouse.table('fct_events')} where event_id = ?", [event_id]
+        )
+        named = f"`{shown(names[0][0])}` " if names else ""
+        return f"by the event {named}{shown(event_id)}"
+    lists = warehouse.has("profile_lists") and warehouse.query(
+        f"select distinct list_name from {warehouse.table('profile_lists')} "
+        "where profile_id = ? and ? in (listed_from, listed_until) order by 1",
+        [profile, at],
     )
-    named = f"`{shown(names[0][0])}` " if names else ""
-    return f"by the event {named}{shown(event_id)}"
+    if lists:
+        quoted = [f"`{shown(name)}`" for (name,) in lists]
+        return f"by the list{'s' if len(quoted) > 1 else ''} {listed(quoted, 'and')}"
+    return "because time has passed"
 
 
 def built_reason(segment: str, rule: Rule, row: Mapping[str, Value]) -> Reason:
