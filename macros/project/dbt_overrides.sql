@@ -14,8 +14,8 @@
 {% endmacro %}
 
 {#-
-    Overrides that of dbt-duckdb, which looks the columns up twice and comments in two queries: for a
-    model on few events that is as long as to build it.
+    Overrides that of dbt-duckdb, which looks the columns up twice and comments in two queries: for
+    a model on few events that is as long as to build it.
 -#}
 {% macro duckdb__persist_docs(relation, model, for_relation, for_columns) %}
     {%- set comments = [] -%}

@@ -11,6 +11,7 @@ import yaml
 
 from tests.support.trait_reference import sql_of_model
 from tideline.declarations.files import vars_of
+from tideline.declarations.macros import Vars
 from tideline.declarations.segments import PROJECT
 
 MOMENT = timedelta(microseconds=1)
@@ -314,8 +315,8 @@ def test_the_history_equals_plain_python(selects, seed):
 
 
 def test_a_build_as_of_the_past_reads_no_history(selects, project, monkeypatch):
-    as_of = vars_of(PROJECT) | {"as_of": "2026-01-05"}
-    monkeypatch.setattr("tideline.segments.models.vars_of", lambda _: as_of)
+    as_of = Vars(vars_of(PROJECT) | {"as_of": "2026-01-05"})
+    monkeypatch.setattr("tideline.segments.models._vars", lambda: as_of)
     of_past = selects | {"segment_stays": sql_of_model("intermediate/segment_stays", project)}
     for seed in SEEDS[:5]:
         past = Past(seed)
