@@ -93,8 +93,9 @@ def preview(
         [segment.name],
     )
     profiles, size, before, enters, leaves = warehouse.query(
-        "select count(*), count_if(_is_in), count_if(_was_in), count_if(_is_in and not _was_in), "
-        "count_if(_was_in and not _is_in) from _judged"
+        "select count(*), count(*) filter (where _is_in), count(*) filter (where _was_in), "
+        "count(*) filter (where _is_in and not _was_in), "
+        "count(*) filter (where _was_in and not _is_in) from _judged"
     )[0]
     is_built = segment.name in built_rules(warehouse)
     overlaps = warehouse.query(
@@ -129,8 +130,9 @@ def _conditions(warehouse: DuckDBWarehouse, rule: Rule) -> list[tuple[str, int]]
     if isinstance(rule.written, Call) and rule.written.operation == "and":
         parts = [*rule.written.arguments]
     named: dict[str, Node] = {name: is_in(each.tree) for name, each in rule.reads.items()}
-    counts = [f"count_if({sql_of(replaced(each, named), 'duckdb')})" for each in parts]
-    found = warehouse.query(f"select {', '.join(counts)} from _attributes")[0]
+    rules = [sql_of(replaced(each, named), "duckdb") for each in parts]
+    counts = ", ".join(f"count(*) filter (where {each})" for each in rules)
+    found = warehouse.query(f"select {counts} from _attributes")[0]
     return [(text_of(each), count) for each, count in zip(parts, found, strict=True)]
 
 
