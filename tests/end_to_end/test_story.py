@@ -251,11 +251,12 @@ def test_the_story(story):
     assert f"until {bought} UTC, by the event `purchase`" in said
     assert story.told_the_webhook() == {}
     assert story.written_to_files() == {}
+    profile_id = story.profile_id
     last = [
         operation
         for request in story.server.state["requests"]
         for operation in json.loads(request["body"])["operations"]
-        if operation["key"]["profile_id"] == story.profile_id
+        if operation["key"]["profile_id"] == profile_id
         and operation["key"]["segment_name"] in STORY
     ][-3:]
     assert {operation["op"] for operation in last} == {"remove"}
