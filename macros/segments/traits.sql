@@ -131,14 +131,16 @@
             ~ nearest_word(spec.property, types.keys() | list) ~ '".'
         ) }}
     {%- endif -%}
-    {%- if plan and spec.aggregate in ['sum', 'average', 'min', 'max'] -%}
+    {#- The property of an outcome of an experiment is summed, too. -#}
+    {%- set aggregate = spec.aggregate or 'sum' -%}
+    {%- if plan and spec.property and aggregate in ['sum', 'average', 'min', 'max'] -%}
         {%- set kinds = [] -%}
         {%- for event_name, property, type in plan if event_name in of_events -%}
             {%- do kinds.append(type) if property == spec.property -%}
         {%- endfor -%}
         {%- if not kinds | select('in', ['number', 'integer']) | list -%}
             {{ exceptions.raise_compiler_error(
-                place ~ ': `' ~ spec.aggregate ~ '` needs a number, but the tracking plan has `'
+                place ~ ': `' ~ aggregate ~ '` needs a number, but the tracking plan has `'
                 ~ spec.property ~ '` as ' ~ kinds | first ~ '. Use the property of a number, or '
                 ~ 'correct its type in the plan.'
             ) }}

@@ -28,7 +28,7 @@ def test_right_rows_have_no_problem(project):
     write(
         project,
         HEAD
-        + "staff, user_id ,a,,,\n\n"
+        + "staff,user_id, a , 2026-03-01 ,,\n\n"
         + 'vips,email,A@x.example,2026-03-01 12:00,2026-03-01T14:00:00+01:00,"gone, soon"\n',
     )
     assert [*wrong_lists(project)] == []
@@ -38,6 +38,8 @@ def test_right_rows_have_no_problem(project):
     ("row", "said"),
     [
         ("staff,mail,a,,,", "`id_type` is `mail`; did you mean `email`?"),
+        ("staff, user_id,a,,,", "`id_type` is ` user_id`; did you mean `user_id`?"),
+        ("staff ,user_id,a,,,", "`list_name` has a blank"),
         ("staff,,a,,,", "`id_type` is ``; there are: "),
         (",user_id,a,,,", "`list_name` is empty"),
         ("staff,user_id, ,,,", "`id_value` is empty"),

@@ -20,7 +20,7 @@ Row = tuple[int, dict[str, str]]  # line and values by column
 
 
 def read_lists(project: Path) -> tuple[list[Row], list[str]]:
-    """The rows of the file without blanks at the ends of values, and what makes it unreadable."""
+    """The rows of the file, and what makes it unreadable."""
     path = project / FILE
     if not path.is_file():
         return [], []
@@ -41,9 +41,7 @@ def read_lists(project: Path) -> tuple[list[Row], list[str]]:
             return [], [
                 f"{FILE}:{number}: has {len(values)} values; the first line has {len(head[1])}"
             ]
-    return [
-        (number, dict(zip(head[1], map(str.strip, values), strict=True))) for number, values in rows
-    ], []
+    return [(number, dict(zip(head[1], values, strict=True))) for number, values in rows], []
 
 
 def wrong_lists(project: Path) -> Iterator[str]:
@@ -63,15 +61,18 @@ def wrong_lists(project: Path) -> Iterator[str]:
 
 def _problem(con: duckdb.DuckDBPyConnection, row: dict[str, str], types: list[str]) -> str | None:
     for name in ("list_name", "id_value"):
-        if not row[name]:
+        if not row[name].strip():
             return f"`{name}` is empty"
+    if row["list_name"] != row["list_name"].strip():  # a trait names it without
+        return "`list_name` has a blank at its begin or end; remove it"
     if row["id_type"] not in types:
         return f"`id_type` is `{shown(row['id_type'])}`; {nearest(row['id_type'], types)}"
     times = []
     for name in TIMES:
-        (time,) = only_row(con, f"select {render('try_timestamp', '$1')}", [row[name]])
-        if row[name] and time is None:
-            return f"`{name}` is not a valid time: `{shown(row[name])}`; write 2026-03-01 12:00"
+        text = row[name].strip()
+        (time,) = only_row(con, f"select {render('try_timestamp', '$1')}", [text])
+        if text and time is None:
+            return f"`{name}` is not a valid time: `{shown(text)}`; write 2026-03-01 12:00"
         times.append(time)
     if None not in times and times[1] <= times[0]:
         return "`listed_until` is not after `listed_from`"

@@ -217,7 +217,7 @@ def _lines(found: Preview) -> Iterator[str]:
         end = "; until then its members change" if frozen_at > found.as_of else ""
         yield f"  Frozen at {frozen_at:%Y-%m-%d %H:%M:%S} UTC{end}"
     if found.has_lists:
-        yield "  Lists of people are those of the last publication"
+        yield "  Lists of people are those of the last build"
     if found.before is None:
         yield "  The last build has no such live segment."
     else:

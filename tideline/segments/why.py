@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
+from tideline.declarations.definitions import with_parts
 from tideline.declarations.operations import Value
 from tideline.declarations.rules import RuleError, columns_of_rule, parse
 from tideline.declarations.segments import Declared, read_traits
@@ -180,14 +182,14 @@ def explained(warehouse: Warehouse, profile: str, segment: str, rules: Mapping[s
     if segment in members:
         label, since = members[segment]
         head = f"Profile {profile} is in {segment}, {at}: {shown(label)}"
-        times = in_time(warehouse, profile, segment, row["as_of"])
+        times = in_time(warehouse, profile, rules[segment], row["as_of"])
         if not times and since:
             times = [f"Since the build as of {since:%Y-%m-%d %H:%M:%S} UTC."]
         times += held_out_by(warehouse, profile, segment)
     else:
         head = f"Profile {profile} is not in {segment}, {at}"
         head += because_of(taken_by(rules[segment], row), rules[segment].group)
-        times = in_time(warehouse, profile, segment, row["as_of"])
+        times = in_time(warehouse, profile, rules[segment], row["as_of"])
     if frozen_at is not None:  # the values of today say nothing about that time
         return "\n".join([head, *times, f"The segment is {frozen_since(frozen_at)}."])
     words, others = descriptions(), other_reasons(rules[segment], row)
@@ -217,7 +219,7 @@ def other_reasons(rule: Rule, row: Mapping[str, Value]) -> dict[str, Reason]:
     return {each.name: reason_in(each, row) for each in others}
 
 
-def in_time(warehouse: Warehouse, profile: str, segment: str, as_of: Value) -> list[str]:
+def in_time(warehouse: Warehouse, profile: str, rule: Rule, as_of: Value) -> list[str]:
     """When the rule of a segment begins and ceases to hold for a profile, around the data clock;
     empty for a segment without intervals.
     """
@@ -228,20 +230,21 @@ def in_time(warehouse: Warehouse, profile: str, segment: str, as_of: Value) -> l
         "valid_from < ? and (valid_to is null or valid_to >= ?) as is_now, valid_from >= ? "
         f"from {warehouse.table('segment_intervals')} "
         "where profile_id = ? and segment_name = ? order by valid_from",
-        [as_of, as_of, as_of, profile, segment],
+        [as_of, as_of, as_of, profile, rule.name],
     )
+    tipped = partial(tipped_by, warehouse, profile, lists_of(rule))
     lines = []
     for start, end, entered, left, is_now, is_later in found:
         if is_now:
-            lines = [f"Since {instant(start)}, {tipped_by(warehouse, profile, start, entered)}."]
+            lines = [f"Since {instant(start)}, {tipped(start, entered)}."]
             if end is not None:
                 lines.append(f"Until {instant(end)}, if no more event arrives.")
             return lines
         if is_later:
             return [*lines, f"From {instant(start)} on it is, if no more event arrives."]
         lines = [
-            f"Last in it from {instant(start)}, {tipped_by(warehouse, profile, start, entered)}, "
-            f"until {instant(end)}, {tipped_by(warehouse, profile, end, left)}."
+            f"Last in it from {instant(start)}, {tipped(start, entered)}, "
+            f"until {instant(end)}, {tipped(end, left)}."
         ]
     return lines
 
@@ -264,22 +267,33 @@ def instant(value: datetime) -> str:
     return f"{shown_value(value)} UTC"
 
 
-def tipped_by(warehouse: Warehouse, profile: str, at: datetime, event_id: str | None) -> str:
-    """What tipped a rule: an event with its name, a list of people, or time that passed."""
+def lists_of(rule: Rule) -> list[str]:
+    """The lists of people that a rule reads; none if a declaration is wrong."""
+    try:
+        traits = with_parts(columns_of_rule(rule.tree), read_traits())
+    except DeclarationError:
+        return []
+    return [each.spec.list for each in traits if each.spec.list]
+
+
+def tipped_by(
+    warehouse: Warehouse, profile: str, lists: Sequence[str], at: datetime, event_id: str | None
+) -> str:
+    """What tipped a rule: an event with its name, a list that it reads, or time that passed."""
     if event_id is not None:
         names = warehouse.query(
             f"select event_name from {warehouse.table('fct_events')} where event_id = ?", [event_id]
         )
         named = f"`{shown(names[0][0])}` " if names else ""
         return f"by the event {named}{shown(event_id)}"
-    lists = warehouse.has("profile_lists") and warehouse.query(
-        f"select distinct list_name from {warehouse.table('profile_lists')} "
-        "where profile_id = ? and ? in (listed_from, listed_until) order by 1",
-        [profile, at],
-    )
     if lists:
-        quoted = [f"`{shown(name)}`" for (name,) in lists]
-        return f"by the list{'s' if len(quoted) > 1 else ''} {listed(quoted, 'and')}"
+        rows = warehouse.query(
+            f"select distinct list_name from {warehouse.table('profile_lists')} "
+            "where profile_id = ? and ? in (listed_from, listed_until) order by 1",
+            [profile, at],
+        )
+        if quoted := [f"`{shown(name)}`" for (name,) in rows if name in lists]:
+            return f"by the list{'s' if len(quoted) > 1 else ''} {listed(quoted, 'and')}"
     return "because time has passed"
 
 
