@@ -133,11 +133,10 @@ def test_a_list_includes_and_excludes(desk):
         ("g", "guest", "entered", "event", at(2, 10)),
         ("s", "active", "entered", "list changed", at(2, 6)),
     ]
+    desk.dbt("build", "--selector", "segments")  # with all data tests
     why = desk.deployment.run("tideline", "why", "a", "active")
     assert "(is_staff is true)" in why
     assert "until 2026-01-02 11:00:00 UTC, by the list `staff`." in why
-
-    desk.dbt("build", "--selector", "segments")  # with all data tests
 
     # Rows are deleted, and one is of the past. A visitor on a list is a, too.
     desk.write(

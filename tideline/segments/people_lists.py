@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -53,13 +55,16 @@ def wrong_lists(project: Path) -> Iterator[str]:
     rules = (project / "seeds" / "identifier_rules.csv").read_text(encoding="utf-8-sig")
     types = [row["id_type"] for row in csv.DictReader(rules.splitlines())]
     with duckdb.connect() as con:
+        select = f"select {render('try_timestamp', '$1')}"
+        time_of = cache(lambda text: only_row(con, select, [text])[0])  # most rows share a few
         for number, row in rows:
-            place, said = f"{FILE}:{number}", _problem(con, row, types)
-            if said:
-                yield f"{place}: {said}"
+            if said := _problem(row, types, time_of):
+                yield f"{FILE}:{number}: {said}"
 
 
-def _problem(con: duckdb.DuckDBPyConnection, row: dict[str, str], types: list[str]) -> str | None:
+def _problem(
+    row: dict[str, str], types: list[str], time_of: Callable[[str], datetime | None]
+) -> str | None:
     for name in ("list_name", "id_value"):
         if not row[name].strip():
             return f"`{name}` is empty"
@@ -67,14 +72,14 @@ def _problem(con: duckdb.DuckDBPyConnection, row: dict[str, str], types: list[st
         return "`list_name` has a blank at its begin or end; remove it"
     if row["id_type"] not in types:
         return f"`id_type` is `{shown(row['id_type'])}`; {nearest(row['id_type'], types)}"
-    times = []
+    times: list[datetime | None] = []
     for name in TIMES:
         text = row[name].strip()
-        (time,) = only_row(con, f"select {render('try_timestamp', '$1')}", [text])
-        if text and time is None:
+        times.append(time_of(text) if text else None)
+        if text and times[-1] is None:
             return f"`{name}` is not a valid time: `{shown(text)}`; write 2026-03-01 12:00"
-        times.append(time)
-    if None not in times and times[1] <= times[0]:
+    start, end = times
+    if start is not None and end is not None and end <= start:
         return "`listed_until` is not after `listed_from`"
     return None
 

@@ -11,7 +11,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from tideline.declarations.definitions import with_parts
 from tideline.declarations.operations import Value
 from tideline.declarations.rules import RuleError, columns_of_rule, parse
 from tideline.declarations.segments import Declared, read_traits
@@ -182,14 +181,14 @@ def explained(warehouse: Warehouse, profile: str, segment: str, rules: Mapping[s
     if segment in members:
         label, since = members[segment]
         head = f"Profile {profile} is in {segment}, {at}: {shown(label)}"
-        times = in_time(warehouse, profile, rules[segment], row["as_of"])
+        times = in_time(warehouse, profile, segment, row["as_of"])
         if not times and since:
             times = [f"Since the build as of {since:%Y-%m-%d %H:%M:%S} UTC."]
         times += held_out_by(warehouse, profile, segment)
     else:
         head = f"Profile {profile} is not in {segment}, {at}"
         head += because_of(taken_by(rules[segment], row), rules[segment].group)
-        times = in_time(warehouse, profile, rules[segment], row["as_of"])
+        times = in_time(warehouse, profile, segment, row["as_of"])
     if frozen_at is not None:  # the values of today say nothing about that time
         return "\n".join([head, *times, f"The segment is {frozen_since(frozen_at)}."])
     words, others = descriptions(), other_reasons(rules[segment], row)
@@ -219,7 +218,7 @@ def other_reasons(rule: Rule, row: Mapping[str, Value]) -> dict[str, Reason]:
     return {each.name: reason_in(each, row) for each in others}
 
 
-def in_time(warehouse: Warehouse, profile: str, rule: Rule, as_of: Value) -> list[str]:
+def in_time(warehouse: Warehouse, profile: str, segment: str, as_of: Value) -> list[str]:
     """When the rule of a segment begins and ceases to hold for a profile, around the data clock;
     empty for a segment without intervals.
     """
@@ -230,9 +229,9 @@ def in_time(warehouse: Warehouse, profile: str, rule: Rule, as_of: Value) -> lis
         "valid_from < ? and (valid_to is null or valid_to >= ?) as is_now, valid_from >= ? "
         f"from {warehouse.table('segment_intervals')} "
         "where profile_id = ? and segment_name = ? order by valid_from",
-        [as_of, as_of, as_of, profile, rule.name],
+        [as_of, as_of, as_of, profile, segment],
     )
-    tipped = partial(tipped_by, warehouse, profile, lists_of(rule))
+    tipped = partial(tipped_by, warehouse, profile, lists_of(warehouse, segment))
     lines = []
     for start, end, entered, left, is_now, is_later in found:
         if is_now:
@@ -267,13 +266,18 @@ def instant(value: datetime) -> str:
     return f"{shown_value(value)} UTC"
 
 
-def lists_of(rule: Rule) -> list[str]:
-    """The lists of people that a rule reads; none if a declaration is wrong."""
-    try:
-        traits = with_parts(columns_of_rule(rule.tree), read_traits())
-    except DeclarationError:
+def lists_of(warehouse: Warehouse, segment: str) -> list[str]:
+    """The lists of people that the rule or label of a built segment reads; none before the first
+    build with the catalog of traits.
+    """
+    if not warehouse.has("traits") or "list_name" not in warehouse.columns(
+        warehouse.table("traits")
+    ):
         return []
-    return [each.spec.list for each in traits if each.spec.list]
+    rows = warehouse.query(
+        f"select list_name, read_by from {warehouse.table('traits')} where list_name is not null"
+    )
+    return [name for name, read_by in rows if segment in (read_by or "").split(",")]
 
 
 def tipped_by(
