@@ -31,10 +31,10 @@
     ) }}
 {% endmacro %}
 
-{#- The names of the syncs that send the members of each live segment. -#}
-{% macro audience_syncs() %}
+{#- The names of the syncs that send the members of a segment while it is live. -#}
+{% macro audience_syncs(segment) %}
     {{ return(
-        declarations().syncs_of(graph.exposures.values() | list, 'activation_audiences')
+        declarations().syncs_of(graph.exposures.values() | list, 'activation_audiences', segment)
         if execute else []
     ) }}
 {% endmacro %}

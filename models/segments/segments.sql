@@ -7,7 +7,6 @@
 {% do versions.update({each.name: each.version}) %}
 {% endfor %}
 {% set entries = catalog_entries().segments %}
-{% set syncs = audience_syncs() | join(',') %}
 
 with events_read as (
 
@@ -50,6 +49,7 @@ changes as (
 declarations as (
 
     {% for segment in declared_segments() %}
+    {% set syncs = audience_syncs(segment.name) | join(',') %}
     select
         '{{ segment.name }}' as segment_name,
         {{ text_literal(segment.spec.label) }} as label,

@@ -90,7 +90,8 @@ def test_the_declared_syncs_are_accepted_and_their_file_names_the_schema():
 def test_every_key_is_described_in_the_words_of_its_docstring():
     for alternative in SCHEMA["$defs"]["sync"]["oneOf"]:
         options = DESTINATIONS[alternative["title"]].Options
-        said = " ".join(f"{Settings.__doc__} {options.__doc__}".split())
+        told = [Settings.__doc__, *(each.__doc__ for each in options.__mro__[:-1])]
+        said = " ".join(" ".join(told).split())
         for name, key in alternative["properties"].items():
             if name != "destination":
                 words = key["description"].rstrip(".")

@@ -32,7 +32,7 @@ def packages(tmp_path, monkeypatch):
 
 
 def test_all_that_is_pinned_is_allowed(capsys):
-    assert licences.main() == 0
+    assert licences.main([]) == 0
     lines = capsys.readouterr().out.splitlines()
     pins = licences.PINS.read_text()
     assert len(lines) > 150 and pins.count("\n    # via") > 100
@@ -52,7 +52,7 @@ def test_all_that_is_pinned_is_allowed(capsys):
 )  # fmt: skip
 def test_spellings_of_a_licence_are_recognized(packages, capsys, written, licence):
     packages(some=written)
-    assert licences.main() == 0
+    assert licences.main([]) == 0
     assert (licence or written[0].split(": ")[1]) in capsys.readouterr().out
 
 
@@ -69,7 +69,7 @@ def test_spellings_of_a_licence_are_recognized(packages, capsys, written, licenc
 )  # fmt: skip
 def test_a_licence_that_is_not_allowed_fails(packages, capsys, written, problem):
     packages(other=["License: MIT"], some=written)
-    assert licences.main() == 1
+    assert licences.main([]) == 1
     assert problem in capsys.readouterr().err
 
 
@@ -80,6 +80,6 @@ def test_a_pinned_package_that_is_not_installed_fails(monkeypatch, tmp_path, cap
         "colorama==0 ; sys_platform == 'win32' \\\n    --hash=sha256:00\npytest==1\n"
     )
     monkeypatch.setattr(licences, "PINS", pins)
-    assert licences.main() == 1
+    assert licences.main([]) == 1
     errors = capsys.readouterr().err.splitlines()
     assert "not installed" in errors[0] and "pinned as 1" in errors[1] and len(errors) == 2

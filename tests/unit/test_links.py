@@ -13,7 +13,7 @@ from tideline.cli import COMMANDS
 
 DOCS = REPOSITORY / "docs"
 PAGES = [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md"))]
-SHELVES = ("tutorials", "how-to", "reference")
+SHELVES = ("tutorials", "how-to", "reference", "reference/destinations")
 LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)$", re.M)
 FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)+/?")
 SUFFIXES = (".py", ".sql", ".yml", ".md", ".csv", ".toml", ".txt", ".sh")
@@ -99,7 +99,8 @@ def test_every_page_is_on_a_shelf_and_in_the_index():
     places = [(DOCS / target).resolve() for target in links(index)]
     listed = {place for place in places if place.is_relative_to(DOCS)}
     assert {page for page in DOCS.rglob("*.md") if page != index} == listed
-    assert {page.parent.name for page in listed} == {*SHELVES, "decisions"}
+    shelves = {str(page.parent.relative_to(DOCS)) for page in listed}
+    assert shelves == {*SHELVES, "decisions"}
 
 
 def test_the_page_of_vars_lists_each_var_and_its_default():

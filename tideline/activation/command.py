@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tideline.activation.destinations import DESTINATIONS
+from tideline.activation.destinations.page import table_of_destinations
 from tideline.activation.engine import SyncResult, run_sync
 from tideline.declarations.syncs import Sync, read_syncs
 from tideline.text import nearest, table
@@ -62,7 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="PATH",
         help="dbt's manifest (default: manifest.json in DBT_TARGET_PATH, else in target)",
     )
+    parser.add_argument(
+        "--destinations",
+        action="store_true",
+        help="print what each destination can do, as a Markdown table",
+    )
     options = parser.parse_args(arguments)
+    if options.destinations:
+        print(table_of_destinations())
+        return 0
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     results: list[SyncResult] = []
     broken = False

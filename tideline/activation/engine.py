@@ -103,6 +103,20 @@ def run_sync(
         return runner.run(dry_run)
 
 
+def _withheld(sync: Sync, desired: Desired) -> str:
+    """How many rows are not sent, and why; empty if all are."""
+    parts = []
+    if desired.withheld:
+        parts.append(
+            f"{counted(desired.withheld, 'row')} withheld, without consent to "
+            f"`{sync.settings.consent}`"
+        )
+    if desired.incomplete:
+        lacking = " or ".join(f"`{column}`" for column in sync.settings.require)
+        parts.append(f"{counted(desired.incomplete, 'row')} withheld, without {lacking}")
+    return "; ".join(parts)
+
+
 class _Runner:
     """The state of one run."""
 
@@ -198,12 +212,7 @@ class _Runner:
             counts = plan_changes(warehouse, sync, desired, run.run_id)
         self._count(counts)
         objection = self._objection(desired, counts, held_rows)
-        withheld = ""
-        if desired.withheld:
-            withheld = (
-                f"{counted(desired.withheld, 'row')} withheld, without consent to "
-                f"`{sync.settings.consent}`"
-            )
+        withheld = _withheld(sync, desired)
         if objection:
             objection = self._with_due(objection, due)
         if dry_run:
@@ -308,6 +317,7 @@ class _Runner:
             held_rows=held_rows,
             desired_rows=desired.rows - desired.withheld,
             withheld=desired.withheld,
+            incomplete=desired.incomplete,
             statements=desired.statements,
             desired_before=desired_before,
             statements_before=statements_before,

@@ -24,6 +24,7 @@ class Outlook:
     held_rows: int  # rows that the destination holds or may hold, without those due to be removed
     desired_rows: int  # desired rows with consent
     withheld: int  # desired rows without consent
+    incomplete: int  # rows that lack a required value, which are not desired
     statements: int | None  # consent statements about the purpose of the sync
     desired_before: int | None  # of the last plan that passed the guards
     statements_before: int | None  # of the last plan that passed the guards
@@ -54,6 +55,11 @@ def nothing_desired(sync: Sync, outlook: Outlook) -> str | None:
     why = f"the table `{sync.table}` is empty"
     if outlook.withheld:
         why = f"consent withholds all {outlook.withheld:,} rows of the table `{sync.table}`"
+    elif outlook.incomplete:
+        lacking = " or ".join(f"`{column}`" for column in sync.settings.require)
+        why = f"all {outlook.incomplete:,} rows of the table `{sync.table}` are without {lacking}"
+    elif sync.settings.segments is not None:
+        why = f"the table `{sync.table}` has no row of the segments that the sync sends"
     return (
         f"{why}, which would remove all {outlook.held_rows:,} rows that the destination holds; "
         f"check the last `dbt build`, or {OVERRIDE}"

@@ -32,7 +32,7 @@ _PLAN = (
 class Desired:
     """The desired rows of a sync, as SQL over its table."""
 
-    table: str
+    table: str  # SQL: the sync's table, without rows that lack a required value
     key: tuple[str, ...]
     columns: tuple[str, ...]
     row_key: str  # SQL: the key columns as JSON
@@ -41,6 +41,7 @@ class Desired:
     null_key: str  # SQL: the first key column that is null
     as_of: datetime | None
     rows: int
+    incomplete: int  # rows that lack a required value, which are not among `rows`
     condition: str  # SQL: whether a row may be sent, with `parameters` bound
     parameters: tuple[str, ...]
     withheld: int  # rows that do not meet the condition
@@ -67,7 +68,12 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
     table = warehouse.relation(sync.schema, sync.table)
     kinds = warehouse.columns(table)
     settings = sync.settings
-    named = {"key": settings.key, "columns": settings.columns or (), "hash": settings.hash}
+    named = {
+        "key": settings.key,
+        "columns": settings.columns or (),
+        "require": settings.require,
+        "hash": settings.hash,
+    }
     for place, columns in named.items():
         for column in columns:
             if column not in kinds:
@@ -77,7 +83,11 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
                 )
     columns = tuple(
         column
-        for column in settings.columns or (each for each in kinds if each != BOOKKEEPING)
+        for column in (
+            (each for each in kinds if each != BOOKKEEPING)
+            if settings.columns is None
+            else settings.columns
+        )
         if column not in settings.key
     )
     for column in settings.hash:
@@ -94,10 +104,11 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
             return f"'\"' || {digest} || '\"'"
         return warehouse.json_of(name, kinds[column])
 
-    def json_object(names: tuple[str, ...]) -> str:
+    def json_object(names: tuple[str, ...], more: Mapping[str, str] | None = None) -> str:
+        values = {name: json_of(name) for name in names} | dict(more or {})
         members = [
-            f"""'{"," if index else ""}{json.dumps(name)}:' || coalesce({json_of(name)}, 'null')"""
-            for index, name in enumerate(sorted(names))
+            f"""'{"," if index else ""}{json.dumps(name)}:' || coalesce({sql}, 'null')"""
+            for index, (name, sql) in enumerate(sorted(values.items()))
         ]
         return " || ".join(["'{'", *members, "'}'"])
 
@@ -106,7 +117,15 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
     )
     group = warehouse.identifier(sync.group_by) if sync.group_by else "null"
     clock = f"max({warehouse.identifier(BOOKKEEPING)})" if BOOKKEEPING in kinds else "null"
-    as_of, rows = warehouse.query(f"select {clock}, count(*) from {table}")[0]
+    as_of = warehouse.query(f"select {clock} from {table}")[0][0]
+    chosen = _rows_of_segments(warehouse, sync, kinds)
+    if chosen:
+        table = f"(select * from {table} where {chosen}) as chosen"
+    all_rows = warehouse.query(f"select count(*) from {table}")[0][0]
+    if settings.require:
+        present = " and ".join(f"{warehouse.identifier(c)} is not null" for c in settings.require)
+        table = f"(select * from {table} where {present}) as complete"
+    rows = warehouse.query(f"select count(*) from {table}")[0][0]
     condition, parameters, statements = consent_of(warehouse, sync, kinds)
     withheld = warehouse.query(
         f"select count(*) from {table} where not coalesce({condition}, false)", parameters
@@ -115,18 +134,46 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
         table=table,
         key=settings.key,
         columns=columns,
-        row_key=json_object(settings.key),
+        row_key=json_object(settings.key, _list_of_row(warehouse, sync)),
         payload=json_object(columns),
         group=f"cast({group} as varchar)",
         null_key=f"case {nulls} end",
         as_of=_instant(as_of, kinds.get(BOOKKEEPING)),
         rows=rows,
+        incomplete=all_rows - rows,
         condition=condition,
         parameters=parameters,
         withheld=withheld,
         statements=statements,
         has_clock=BOOKKEEPING in kinds,
     )
+
+
+def _rows_of_segments(warehouse: Warehouse, sync: Sync, kinds: Mapping[str, Kind]) -> str:
+    """SQL condition: the row is of a segment that the sync sends; empty if it sends all."""
+    if sync.settings.segments is None:
+        return ""
+    if "segment_name" not in kinds:
+        raise DeclarationError(
+            f"exposure `{sync.name}`, meta.sync: `segments` and `lists` need the column "
+            f"`segment_name`, which the table `{sync.table}` does not have"
+        )
+    # The names are checked to be of letters, digits and underscores.
+    names = ", ".join(f"'{name}'" for name in sync.settings.segments)
+    return f"{warehouse.identifier('segment_name')} in ({names})"
+
+
+def _list_of_row(warehouse: Warehouse, sync: Sync) -> dict[str, str]:
+    """SQL of the list at the tool, as JSON, by its name in the key.
+
+    It is a part of the key, so that a removal names the list that has the row, also after another
+    list was declared for the segment.
+    """
+    if not sync.lists:
+        return {}
+    segment = warehouse.identifier("segment_name")
+    cases = " ".join(f"when '{name}' then '\"{each}\"'" for name, each in sync.lists.items())
+    return {"list": f"case {segment} {cases} end"}
 
 
 def consent_of(

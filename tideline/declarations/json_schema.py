@@ -190,11 +190,16 @@ def _type(hint: Any) -> dict[str, Any]:
 
 
 def _descriptions(declared: type) -> dict[str, str]:
-    """Each field's description in the docstring: "`name`: text" or "`a`, `b`: text"."""
+    """Each field's description in the docstring: "`name`: text" or "`a`, `b`: text".
+
+    The docstring of a base describes the fields that it declares.
+    """
+    of_bases = [_descriptions(base) for base in declared.__bases__ if is_dataclass(base)]
     text = re.sub(r"\s+", " ", declared.__doc__ or "")
     found = re.split(r"(?:^|[-.] )((?:`\w+`, )*`\w+`): ", text)
-    return {
+    own = {
         name: words[:1].upper() + words[1:].rstrip("-. ") + "."
         for names, words in zip(found[1::2], found[2::2], strict=True)
         for name in re.findall(r"`(\w+)`", names)
     }
+    return dict(pair for each in (*of_bases, own) for pair in each.items())

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from tideline.declarations.reading import read_block
+from tideline.declarations.rules import NAME
 from tideline.text import nearest
 from tideline.warehouse.errors import DeclarationError
 
 CONSENTS = "profile_consents"
+LIST_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 class Declarable(Protocol):
     """A type of destination, as far as the declaration of a sync depends on it."""
 
-    Options: ClassVar[type]  # dataclass: the keys of `meta.sync` beyond the common ones
+    # A dataclass: the keys of `meta.sync` beyond the common ones. It may have the methods
+    # `in_key()`, the columns that `key` must have, and `reads()`, the other columns that are sent,
+    # and the field `lists`, the list at the tool by segment.
+    Options: ClassVar[type]
     default_batch_rows: ClassVar[int]
 
 
@@ -29,6 +35,10 @@ class Settings:
     - `destination`: the type of the destination.
     - `key`: the columns that identify a row at the destination.
     - `columns`: the other columns to send; without it, all but `as_of`.
+    - `segments`: only rows of these segments are sent; without it, those of all (of those that
+      `lists` names, for a destination with lists).
+    - `require`: columns without which a row is not sent, such as the address by which the tool
+      knows a person; a row at the destination that loses its value is removed.
     - `hash`: columns sent and remembered only as SHA-256 of the trimmed, lower-cased text.
     - `batch_rows`: rows per request; without it, the destination's default.
     - `rows_per_second`: upper limit of rows sent per second, averaged over the run.
@@ -47,6 +57,8 @@ class Settings:
     destination: str
     key: tuple[str, ...]
     columns: tuple[str, ...] | None = None
+    segments: tuple[str, ...] | None = None
+    require: tuple[str, ...] = ()
     hash: tuple[str, ...] = ()
     batch_rows: int | None = None
     rows_per_second: float | None = None
@@ -63,6 +75,11 @@ class Settings:
         """Check the ranges."""
         if not self.key:
             raise ValueError("`key` is empty; name the columns that identify a row")
+        for name in self.segments or ():
+            if not NAME.fullmatch(name):
+                raise ValueError(f"`segments` has `{name}`; write names of segments")
+        if self.segments == ():
+            raise ValueError("`segments` is empty; name segments, or remove it to send all")
         for name in ("batch_rows", "rows_per_second", "max_attempts"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -88,6 +105,11 @@ class Sync:
     options: Any  # the destination's own `Options`
     batch_rows: int  # rows per request
     consents: tuple[str, str] | None = None  # schema and table of the consents, if required
+
+    @property
+    def lists(self) -> Mapping[str, str]:
+        """The list at the tool for each segment; empty if the destination has no lists."""
+        return getattr(self.options, "lists", None) or {}
 
     @property
     def group_by(self) -> str | None:
@@ -121,16 +143,31 @@ def read_syncs(manifest: Path, destinations: Mapping[str, type[Declarable]]) -> 
     ]
 
 
-def syncs_of(exposures: Iterable[Mapping[str, Any]], model: str) -> list[str]:
+def syncs_of(
+    exposures: Iterable[Mapping[str, Any]], model: str, segment: str | None = None
+) -> list[str]:
     """The names of the enabled syncs among dbt's exposures that send the rows of a model, sorted.
 
-    A sync sends all rows of its model: those of each segment in `activation_audiences`.
+    With `segment`, only those that send the rows of this segment.
     """
     return sorted(
         each["name"]
         for each in exposures
-        if "sync" in _meta(each) and _is_enabled(each) and model in _models(each)
+        if "sync" in _meta(each)
+        and _is_enabled(each)
+        and model in _models(each)
+        and (segment is None or _sends(_meta(each)["sync"], segment))
     )
+
+
+def _sends(declared: Any, segment: str) -> bool:
+    """Whether a sync, as declared, sends the rows of a segment."""
+    if not isinstance(declared, Mapping):
+        return False
+    chosen = declared.get("segments", declared.get("lists"))
+    if isinstance(chosen, str):
+        chosen = [chosen]
+    return chosen is None or segment in chosen
 
 
 def _models(exposure: Mapping[str, Any]) -> list[str]:
@@ -181,6 +218,8 @@ def _sync(
             f"{place}: key `group_by` says `{group_by}`, which is not part of `key`; "
             f"{nearest(group_by, settings.key)}"
         )
+    settings = _with_columns_read(settings, options, place)
+    settings = _with_lists(settings, options, place)
     nodes = list((exposure.get("depends_on") or {}).get("nodes", []))
     consents = None
     if settings.consent is not None:
@@ -200,6 +239,55 @@ def _sync(
     batch_rows = settings.batch_rows or destinations[kind].default_batch_rows
     table = _relation(manifest["nodes"][nodes[0]])
     return Sync(name, *table, settings, options, batch_rows, consents)
+
+
+def _with_columns_read(settings: Settings, options: Any, place: str) -> Settings:
+    """The settings with the columns that the destination reads, if it declares them."""
+    for column in options.in_key() if hasattr(options, "in_key") else ():
+        if column not in settings.key:
+            raise DeclarationError(
+                f"{place}: key `key` lacks `{column}`, by which `{settings.destination}` knows a "
+                f"row; add it"
+            )
+    if not hasattr(options, "reads"):
+        return settings
+    if settings.columns is not None:
+        raise DeclarationError(
+            f"{place}: key `columns` is not read by `{settings.destination}`, whose own keys name "
+            "the columns; remove it"
+        )
+    return replace(settings, columns=tuple(options.reads()))
+
+
+def _with_lists(settings: Settings, options: Any, place: str) -> Settings:
+    """The settings with the segments that have a list, if the destination has lists."""
+    lists = getattr(options, "lists", None)
+    if lists is None:
+        return settings
+    for segment in settings.segments or ():
+        if segment not in lists:
+            raise DeclarationError(
+                f"{place}: key `lists` lacks the segment `{segment}` of `segments`; add it"
+            )
+    if "list" in settings.key:
+        raise DeclarationError(f"{place}: key `key` has `list`, which is added by `lists`")
+    if "segment_name" not in settings.key:
+        raise DeclarationError(f"{place}: key `key` lacks `segment_name`, which `lists` reads")
+    return settings if settings.segments else replace(settings, segments=tuple(lists))
+
+
+def check_lists(lists: Any) -> None:
+    """Raise ValueError unless `lists` maps names of segments to ids of lists."""
+    if not isinstance(lists, dict) or not lists:
+        raise ValueError("`lists` is empty; name the list of each segment, as {vip: '12'}")
+    for segment, each in lists.items():
+        if not isinstance(segment, str) or not NAME.fullmatch(segment):
+            raise ValueError(f"`lists` has {segment!r}; write names of segments")
+        if not isinstance(each, str) or not LIST_ID.fullmatch(each):
+            raise ValueError(
+                f"`lists`: the list of `{segment}` is {each!r}; write its id in quotes, of "
+                "letters, digits, `_` and `-`"
+            )
 
 
 def _relation(node: Mapping[str, Any]) -> tuple[str, str]:

@@ -15,7 +15,7 @@ LABEL = "segment_label"
 NOT_CONSIDERED = (
     "the guards of a sync",
     "whom an experiment would hold out anew",
-    "rows without a key",
+    "rows without a key or a required value",
     "other columns than the label",
     "what the destination holds",
 )
@@ -43,7 +43,8 @@ def deliveries_of(
     found = []
     held_out = held_out_sql(warehouse)
     for sync in syncs:
-        if sync.table != AUDIENCES:
+        chosen = sync.settings.segments
+        if sync.table != AUDIENCES or (chosen is not None and segment.name not in chosen):
             continue
         audiences = warehouse.relation(sync.schema, sync.table)
         condition, parameters, _ = consent_of(warehouse, sync, warehouse.columns(audiences))

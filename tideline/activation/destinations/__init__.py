@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tideline.activation.destinations.files.files import Files
+from tideline.activation.destinations.hubspot import HubSpotContacts, HubSpotLists
 from tideline.activation.destinations.protocol import (
+    Capabilities,
     Destination,
     Operation,
     Origin,
@@ -13,7 +15,9 @@ from tideline.activation.destinations.webhook.webhook import Webhook
 
 DESTINATIONS: dict[str, type[Destination]] = {
     "files": Files,
+    "hubspot_contacts": HubSpotContacts,
+    "hubspot_lists": HubSpotLists,
     "webhook": Webhook,
 }
 
-__all__ = ["DESTINATIONS", "Destination", "Operation", "Origin", "Outcome"]
+__all__ = ["DESTINATIONS", "Capabilities", "Destination", "Operation", "Origin", "Outcome"]

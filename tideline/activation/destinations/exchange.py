@@ -47,16 +47,25 @@ class NoAnswerError(Exception):
 
 
 class Client:
-    """Posts to one address and reuses the connections."""
+    """Sends requests to one address and reuses the connections."""
 
-    def __init__(self, url: str, token: str | None, timeout_seconds: float) -> None:
-        """`timeout_seconds` limits a whole request, from connecting to the last byte."""
+    def __init__(self, url: str, authorization: str | None, timeout_seconds: float) -> None:
+        """`authorization` is the header of this name.
+
+        `timeout_seconds` limits a whole request, from connecting to the last byte.
+        """
         self._url = url
-        self._token = token
+        self._authorization = authorization
         self._timeout_seconds = timeout_seconds
-        self._session = _session(token)
+        self._session = _session(authorization)
 
     def post(self, body: bytes, headers: Mapping[str, str], limit: int) -> Answer:
+        """POST to the address itself; see `request`."""
+        return self.request("POST", "", body, headers, limit)
+
+    def request(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], limit: int
+    ) -> Answer:
         """Send once and read at most `limit` bytes of the answer. Raises NoAnswerError.
 
         A thread does the work, because no timeout covers name resolution, connecting and the TLS
@@ -64,11 +73,17 @@ class Client:
         """
         call = _Call()
         seconds = self._timeout_seconds
-        request = {"data": body, "headers": headers, "timeout": seconds}
-        arguments = (self._session, self._url, request, limit)
+        request = {
+            "method": method,
+            "url": self._url + path,
+            "data": body,
+            "headers": headers,
+            "timeout": seconds,
+        }
+        arguments = (self._session, request, limit)
         threading.Thread(target=call.make, args=arguments, name=THREAD, daemon=True).start()
         if not call.is_done.wait(seconds):
-            self._session = _session(self._token)  # the thread may still use the old one
+            self._session = _session(self._authorization)  # the thread may still use the old one
             was_sent = call.abandon()
             what = "did not answer" if was_sent else "cannot be reached"
             raise NoAnswerError(f"{what} within {seconds:g} seconds", was_sent)
@@ -89,13 +104,11 @@ class _Call:
         self._is_abandoned = False
         self._line: socket.socket | None = None
 
-    def make(
-        self, session: requests.Session, url: str, request: Mapping[str, Any], limit: int
-    ) -> None:
+    def make(self, session: requests.Session, request: Mapping[str, Any], limit: int) -> None:
         """Send the request and read the answer; set `answer` or `error`."""
         _current.call = self
         try:
-            with session.post(url, allow_redirects=False, stream=True, **request) as response:
+            with session.request(allow_redirects=False, stream=True, **request) as response:
                 content = bytearray()
                 for chunk in response.iter_content(CHUNK):
                     content += chunk
@@ -203,21 +216,21 @@ class _Session(requests.Session):
         """None; else requests would read the whole body of a redirect that it does not follow."""
 
 
-class _Bearer(requests.auth.AuthBase):
-    """Sets the token. Without a token, it keeps requests from reading ~/.netrc."""
+class _Authorization(requests.auth.AuthBase):
+    """Sets the header. Without a value, it keeps requests from reading ~/.netrc."""
 
-    def __init__(self, token: str | None) -> None:
-        self._token = token
+    def __init__(self, value: str | None) -> None:
+        self._value = value
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token:
-            request.headers["Authorization"] = f"Bearer {self._token}"
+        if self._value:
+            request.headers["Authorization"] = self._value
         return request
 
 
-def _session(token: str | None) -> _Session:
+def _session(authorization: str | None) -> _Session:
     session = _Session()
-    session.auth = _Bearer(token)
+    session.auth = _Authorization(authorization)
     for scheme in POOLS:
         session.mount(f"{scheme}://", _Adapter())
     return session

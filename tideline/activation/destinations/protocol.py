@@ -64,11 +64,40 @@ class Origin:
     groups: Mapping[str, int]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What a destination can do, as data; the page of destinations is written from it.
+
+    - `holds`: what a row is at the destination.
+    - `delivery`: `set`: the same operation may arrive twice and changes nothing the second time;
+      `keyed`: it changes nothing the second time because the destination recognizes the
+      idempotency key; `append`: each arrival adds something.
+    - `removal`: what a removal does there.
+    - `rows_per_request`, `bytes_per_request`, `requests_per_second`: limits that are kept; None if
+      there is none.
+    - `tried_against`: what the tests run it against.
+    - `source`: the page on which the vendor states the limits.
+    - `page`: our page about it in docs/reference/destinations, without `.md`.
+    """
+
+    title: str
+    holds: str
+    delivery: Literal["set", "keyed", "append"]
+    removal: str
+    tried_against: str
+    rows_per_request: int | None = None
+    bytes_per_request: int | None = None
+    requests_per_second: float | None = None
+    source: str | None = None
+    page: str | None = None
+
+
 class Destination(Protocol):
     """A system that receives rows; one instance serves one run of one sync."""
 
     Options: ClassVar[type]  # dataclass: the keys of `meta.sync` beyond the common ones
     default_batch_rows: ClassVar[int]
+    capabilities: ClassVar[Capabilities]
 
     where: str  # where the rows go; it is logged, so without secrets
 

@@ -22,7 +22,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 from tideline.activation.destinations.files.cells import cell, plain
 from tideline.activation.destinations.files.claim import MARKER, Claim, private
-from tideline.activation.destinations.protocol import Operation, Origin, Outcome
+from tideline.activation.destinations.protocol import (
+    Capabilities,
+    Operation,
+    Origin,
+    Outcome,
+)
 from tideline.warehouse.errors import ActivationError
 from tideline.warehouse.paths import path_of
 
@@ -47,6 +52,13 @@ class Files:
 
     Options: ClassVar[type] = FilesOptions
     default_batch_rows: ClassVar[int] = 100_000  # each batch rewrites the files it touches
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        title="Files",
+        holds="a line of a JSONL or CSV file",
+        delivery="set",
+        removal="the line is taken out",
+        tried_against="the file system, with kills between any two steps",
+    )
 
     def __init__(
         self,

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import email.utils
 import hashlib
 import hmac
 import json
-import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
-import requests
-
+from tideline.activation.destinations.answers import (
+    failed,
+    problem_of_address,
+    problem_of_token,
+)
+from tideline.activation.destinations.api import LONGEST_TIMEOUT
 from tideline.activation.destinations.exchange import Answer, Client, NoAnswerError
-from tideline.activation.destinations.protocol import Operation, Origin, Outcome
+from tideline.activation.destinations.protocol import (
+    Capabilities,
+    Operation,
+    Origin,
+    Outcome,
+)
 from tideline.activation.destinations.webhook.receipts import check_receipt, read_receipt
 from tideline.warehouse.errors import DeclarationError, NotConfigured
 
@@ -24,11 +30,7 @@ if TYPE_CHECKING:
     from tideline.declarations.syncs import Sync
 
 SIGNATURE_HEADER = "X-Tideline-Signature"
-BUSY = {425, 429}
-NEEDS_PERSON = {401, 403, 404, 405, 407, 410}
-LONGEST_TIMEOUT = 300.0  # seconds; half the length of the lease on Snowflake
 ANSWER_BYTES, ANSWER_BYTES_PER_ROW = 1_000_000, 4_000  # the longest answer that is read
-A_YEAR = 31_536_000.0  # seconds; upper limit of `Retry-After`
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,13 @@ class Webhook:
 
     Options: ClassVar[type] = WebhookOptions
     default_batch_rows: ClassVar[int] = 500
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        title="Webhook",
+        holds="what the endpoint makes of a row",
+        delivery="keyed",
+        removal="an operation `remove`",
+        tried_against="a stateful local server with faults",
+    )
 
     def __init__(
         self,
@@ -77,7 +86,7 @@ class Webhook:
         self._sync_name = sync_name
         self._options = options
         self._secret = secret
-        self._client = Client(url, token, options.timeout_seconds)
+        self._client = Client(url, token and f"Bearer {token}", options.timeout_seconds)
         self.where = f"{urlsplit(url).hostname} (${options.url_env})"
 
     @classmethod
@@ -100,8 +109,8 @@ class Webhook:
         token = environment[options.token_env] if options.token_env else None
         secret = environment[options.secret_env] if options.secret_env else None
         problems = {
-            options.url_env: _problem_of_address(url),
-            options.token_env: _problem_of_token(token),
+            options.url_env: problem_of_address(url),
+            options.token_env: problem_of_token(token),
             options.secret_env: _problem_of_secret(secret),
         }
         for variable, problem in problems.items():
@@ -144,76 +153,18 @@ class Webhook:
         return self._read(answer, batch, limit)
 
     def _read(self, answer: Answer, batch: Sequence[Operation], limit: int) -> list[Outcome]:
-        status = answer.status
-        retry_after = _retry_after(answer.headers.get("Retry-After"))
-        if 200 <= status < 300:
+        if 200 <= answer.status < 300:
             if answer.is_whole:
                 return read_receipt(self._options.receipt, answer.body, batch)
             outcome = Outcome("unknown", f"answered with more than {limit:,} bytes")
-        elif status in BUSY:
-            outcome = Outcome("busy", f"answered HTTP {status}", retry_after)
-        elif status == 408 or status >= 500:
-            outcome = Outcome("unknown", f"answered HTTP {status}", retry_after)
-        elif status < 400:  # some endpoints redirect after they have applied the rows
-            outcome = Outcome("unknown", self._advice(status), needs_person=True)
-        elif status in NEEDS_PERSON:
-            outcome = Outcome("held", self._advice(status))
         else:
-            said = answer.body[:500].decode(errors="replace")
-            outcome = Outcome("refused", f"HTTP {status}: {said}")
-        return [outcome] * len(batch)
-
-    def _advice(self, status: int) -> str:
-        options = self._options
-        if status in (401, 403):
+            options = self._options
             names = [name for name in (options.token_env, options.secret_env) if name]
-            fix = f"renew the credential in {' and '.join(names or [options.url_env])}"
-        else:
-            fix = f"check the address in {options.url_env}"
-        return f"answered HTTP {status}; {fix}, then run again"
-
-
-def _problem_of_address(url: str) -> str | None:
-    """The problem of an address, which is not quoted; None if there is none."""
-    if re.search(r"[\x00-\x20\x7f]", url):
-        return "contains a space, a line break or another control character; remove it"
-    try:
-        parts = urlsplit(url)
-        is_http = parts.scheme in ("http", "https") and bool(parts.hostname)
-        has_user = "@" in parts.netloc
-        requests.Request("POST", url).prepare()
-    except (ValueError, requests.RequestException):
-        is_http, has_user = False, False
-    if has_user:
-        return (
-            "has a user or a password before its host, which is not sent; remove it, put a bearer "
-            "token into a separate variable and name that in `token_env`"
-        )
-    return None if is_http else "is not an http:// or https:// address"
-
-
-def _problem_of_token(token: str | None) -> str | None:
-    """The problem of a token in an HTTP header, without quoting it; None if there is none."""
-    if token is None or re.fullmatch(r"[\x21-\x7e]+", token):
-        return None
-    return "contains a space, a line break or a non-ASCII character, which no token has; remove it"
+            outcome = failed(answer, names, options.url_env)
+        return [outcome] * len(batch)
 
 
 def _problem_of_secret(secret: str | None) -> str | None:
     if secret is None or secret == secret.strip():
         return None
     return "begins or ends with a space or a line break; remove it"
-
-
-def _retry_after(value: str | None) -> float | None:
-    """The seconds to wait, at most a year; the header gives seconds or an HTTP date."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, TypeError, OverflowError):
-            return None
-    return max(0.0, min(seconds, A_YEAR))

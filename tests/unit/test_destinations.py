@@ -1,0 +1,225 @@
+"""What every destination with an API holds; a new one is tested by its case in
+`tests/support/tools`.
+"""
+
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.activation_rig import KILLED_AFTER_SENDING, member
+from tests.support.tools import CASES
+from tests.support.tools.specifications import PLACES, specification
+from tideline.activation.command import main
+from tideline.activation.destinations import DESTINATIONS
+from tideline.activation.destinations.api import ApiDestination
+
+pytest_plugins = ["tests.support.tools.fixtures"]
+
+each_kind = pytest.mark.parametrize("kind", sorted(CASES))
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "destinations.md"
+
+
+def test_the_page_has_the_table_of_the_capabilities(capsys):
+    assert main(["--destinations"]) == 0
+    table = capsys.readouterr().out
+    assert table in PAGE.read_text(), "run `tideline activate --destinations` into this page"
+    for kind in CASES:
+        page = DESTINATIONS[kind].capabilities.page
+        text = (PAGE.parent / "destinations" / f"{page}.md").read_text()
+        assert f"destination: {kind}" in text
+
+
+def some(case, people="abcd", label="VIP"):
+    """Rows of people; with memberships, the first is in two segments."""
+    rows = [member(each, label=label) for each in people]
+    return rows + ([member(people[0], "new", label=label)] if case.is_member else [])
+
+
+def person(case, profile):
+    return f"{profile}@example.com" if case.person == "email" else profile
+
+
+def test_every_destination_with_an_api_has_a_case():
+    kinds = {name for name, each in DESTINATIONS.items() if issubclass(each, ApiDestination)}
+    assert kinds == set(CASES)
+
+
+@each_kind
+def test_rows_are_added_changed_and_removed(tool_rig, kind):
+    rig = tool_rig(kind)
+    rows = some(rig.case)
+    rig.desire(rows)
+    assert rig.sync().run.status == "succeeded"
+    assert rig.held() == rig.case.wanted(rows)
+    rows = some(rig.case, "bcd", label="Gold")
+    rig.desire(rows)
+    assert rig.sync().run.status == "succeeded"
+    assert rig.held() == rig.case.wanted(rows)
+    assert rig.sync().run.planned == 0
+
+
+@each_kind
+def test_more_rows_than_fit_in_a_request(tool_rig, kind):
+    rig = tool_rig(kind)
+    rows = [member(f"p{index:03}") for index in range(230)]
+    people = [person(rig.case, f"p{index:03}") for index in range(230)]
+    rig.tools.put("seed", {rig.case.tool: people})
+    rig.desire(rows)
+    assert rig.sync().run.accepted == 230
+    assert rig.held() == rig.case.wanted(rows)
+
+
+@each_kind
+@pytest.mark.parametrize("how", ["", "batch:"])
+def test_a_refused_person_is_rejected_and_stops_nobody_else(tool_rig, kind, how):
+    rig = tool_rig(kind)
+    rows = some(rig.case)
+    rig.desire(rows)
+    rig.tools.refuse(how + person(rig.case, "c"))
+    result = rig.sync()
+    assert (result.run.status, result.run.rejected) == ("succeeded", 1)
+    assert rig.held() == rig.case.wanted([row for row in rows if row[0] != "c"])
+    reasons = rig.sql("select reason from warehouse.tideline.activation_rejections")
+    assert len(reasons) == 1 and len(reasons[0][0]) > 10
+    rig.tools.refuse()
+    assert rig.sync().run.accepted == 1
+    assert rig.held() == rig.case.wanted(rows)
+
+
+@each_kind
+@pytest.mark.parametrize("step", ["busy", "error", "error_after", "drop_before", "drop_after"])
+def test_a_failure_is_made_up_for(tool_rig, kind, step):
+    rig = tool_rig(kind)
+    rows = some(rig.case)
+    rig.desire(rows)
+    rig.tools.faults(*[{"do": step}] * 12)
+    first = rig.sync()
+    assert first.run.status in ("failed", "succeeded")
+    rig.tools.faults()
+    assert rig.sync().run.status == "succeeded"
+    assert rig.held() == rig.case.wanted(rows)
+
+
+@each_kind
+def test_a_repeated_request_changes_nothing_more(tool_rig, kind):
+    if DESTINATIONS[kind].capabilities.delivery == "append":
+        pytest.skip("it appends")
+    rig = tool_rig(kind)
+    rows = some(rig.case)
+    rig.desire(rows)
+    rig.tools.faults(*[{"do": "twice"}] * 20)
+    assert rig.sync().run.status == "succeeded"
+    assert rig.held() == rig.case.wanted(rows)
+
+
+@each_kind
+def test_who_left_while_the_outcome_was_unknown_is_removed(tool_rig, kind):
+    rig = tool_rig(kind)
+    rows = some(rig.case)
+    rig.desire(rows)
+    rig.tools.faults(*[{"do": "drop_after"}] * 12)
+    rig.sync()
+    rig.tools.faults()
+    rows = some(rig.case, "d")
+    rig.desire(rows)
+    assert rig.sync(allow_large_change=True).run.status == "succeeded"
+    assert rig.held() == rig.case.wanted(rows)
+
+
+@each_kind
+def test_an_unknown_credential_holds_the_sync_and_is_named_not_quoted(tool_rig, kind, caplog):
+    rig = tool_rig(kind)
+    rig.desire(some(rig.case))
+    *_, variable = rig.case.credentials
+    rig.environment[variable] = "wrong-secret"
+    result = rig.sync()
+    assert result.run.status == "held" and rig.held() == {}
+    assert variable in result.run.message
+    tables = [
+        rig.sql(f"select * from warehouse.tideline.activation_{name}")
+        for name in ("runs", "ledger", "rejections")
+    ]
+    assert "wrong-secret" not in f"{tables}{caplog.text}{result.run.message}"
+
+
+@each_kind
+def test_without_a_credential_the_sync_is_skipped(tool_rig, kind):
+    rig = tool_rig(kind)
+    rig.desire(some(rig.case))
+    for variable in rig.case.credentials:
+        environment = rig.environment
+        rig.environment = {k: v for k, v in environment.items() if k != variable}
+        result = rig.sync()
+        assert result.run.status == "skipped" and variable in result.run.message
+        rig.environment = environment
+
+
+@each_kind
+def test_a_credential_is_not_sent_over_an_open_line(tool_rig, kind):
+    rig = tool_rig(kind)
+    rig.desire(some(rig.case))
+    rig.environment["TOOL_URL"] = "http://example.com"
+    result = rig.sync()
+    assert result.run.status == "failed" and "TOOL_URL is not an https" in result.run.message
+
+
+@each_kind
+def test_only_those_with_consent_are_added_and_who_withdraws_is_removed(tool_rig, kind):
+    rig = tool_rig(kind, asks=True)
+    rows = some(rig.case)
+    rig.desire(rows)
+    rig.state(*((each, "marketing", each in "ab") for each in "abcd"))
+    rig.sync()
+    assert rig.held() == rig.case.wanted([row for row in rows if row[0] in "ab"])
+    before = len(rig.tools.state["effects"])
+    rig.state(*((each, "marketing", each in "b") for each in "abcd"))
+    rig.sync()
+    assert rig.held() == rig.case.wanted([row for row in rows if row[0] in "b"])
+    assert not rig.added(before)
+
+
+@each_kind
+def test_a_kill_after_sending_is_made_up_for(tool_rig, kind):
+    rig = tool_rig(kind)
+    rows = some(rig.case)
+    rig.desire(rows)
+    process = rig.command("--sync", "s", prelude=KILLED_AFTER_SENDING)
+    process.communicate(timeout=60)
+    assert process.returncode == -9
+    assert rig.sync().run.status == "succeeded"
+    assert rig.held() == rig.case.wanted(rows)
+
+
+@each_kind
+def test_rows_without_the_identifier_are_withheld_if_it_is_required(tool_rig, kind):
+    rig = tool_rig(kind, require=["email"])
+    rows = some(rig.case)
+    rig.desire(rows)
+    rig.sql("update warehouse.tideline.activation_audiences set email = null where profile_id='b'")
+    result = rig.sync()
+    assert result.run.status == "succeeded"
+    assert "1 row withheld, without `email`" in result.run.message
+    assert rig.held() == rig.case.wanted([row for row in rows if row[0] != "b"])
+
+
+@each_kind
+def test_the_specification_refuses_a_spoiled_request(tools, kind):
+    case = CASES[kind]
+    places = PLACES.get(case.tool)
+    if not places or not any(specification(name) for _, name, _ in places):
+        pytest.skip("there is no specification")
+    tools.reset()
+    method, path, body = case.spoiled
+    requests.request(method, f"{tools.address}/{case.tool}{path}", json=body, timeout=10)
+    assert len(tools.state["broken"]) == 1
+
+
+@each_kind
+def test_a_dry_run_sends_nothing(tool_rig, kind):
+    rig = tool_rig(kind)
+    rig.desire(some(rig.case))
+    assert rig.sync(dry_run=True).run.held
+    assert rig.tools.state["requests"] == []

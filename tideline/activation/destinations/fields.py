@@ -1,0 +1,52 @@
+"""The fields of a message, declared as templates over columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tideline.activation.destinations.protocol import Operation
+
+COLUMN = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+
+
+def columns_of(templates: Mapping[str, Any], where: str = "fields") -> tuple[str, ...]:
+    """The columns that templates read, sorted. Raises ValueError for a wrong template."""
+    found: set[str] = set()
+    for field, template in templates.items():
+        if not isinstance(field, str) or not field.strip():
+            raise ValueError(f"`{where}` has the name {field!r}; write the name of a field")
+        if not isinstance(template, str):
+            raise ValueError(
+                f"`{where}`: `{field}` is {template!r}; write text, with columns in braces, such "
+                'as "{segment_label}"'
+            )
+        if re.search(r"[{}]", COLUMN.sub("", template)):
+            raise ValueError(
+                f"`{where}`: `{field}` has braces without the name of a column; write {{column}}"
+            )
+        found.update(COLUMN.findall(template))
+    return tuple(sorted(found))
+
+
+def filled(templates: Mapping[str, str], operation: Operation) -> dict[str, Any]:
+    """The value of each field for one row.
+
+    A template that is one column alone has its value, of any JSON type. In a longer text, a null
+    is empty.
+    """
+    values = operation.key | operation.row
+    return {field: _filled(template, values) for field, template in templates.items()}
+
+
+def _filled(template: str, values: Mapping[str, Any]) -> Any:
+    if alone := COLUMN.fullmatch(template):
+        return values.get(alone[1])
+    return COLUMN.sub(lambda found: _text(values.get(found[1])), template)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
