@@ -33,10 +33,12 @@
 
 {#- The names of the syncs that send the members of a segment while it is live. -#}
 {% macro audience_syncs(segment) %}
-    {{ return(
-        declarations().syncs_of(graph.exposures.values() | list, 'activation_audiences', segment)
-        if execute else []
-    ) }}
+    {% if not execute %}{{ return([]) }}{% endif %}
+    {% set exposures = graph.exposures.values() | list %}
+    {{ return((
+        declarations().syncs_of(exposures, 'activation_audiences', segment)
+        + declarations().syncs_of(exposures, 'activation_profiles')
+    ) | sort) }}
 {% endmacro %}
 
 {#-

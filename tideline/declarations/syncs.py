@@ -167,7 +167,7 @@ def _sends(declared: Any, segment: str) -> bool:
     chosen = declared.get("segments", declared.get("lists"))
     if isinstance(chosen, str):
         chosen = [chosen]
-    return chosen is None or segment in chosen
+    return chosen is None or segment in [str(each).lower() for each in chosen]
 
 
 def _models(exposure: Mapping[str, Any]) -> list[str]:
