@@ -1,93 +1,112 @@
-"""The law of every destination with an API: after any failures, a healthy run brings the tool to
-what is wanted, and nobody is added without consent.
+"""The law of every destination with an API, and mistakes that it must find; see
+`tests/support/tools/law.py`.
 """
 
-import tempfile
+from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tests.support.activation_rig import member
 from tests.support.tools import CASES
-from tests.support.tools.rig import ToolRig
+from tests.support.tools.law import NAMED, hold, hold_on
+from tideline.activation import engine
+from tideline.activation.destinations import Outcome
+from tideline.activation.destinations.hubspot import contacts
+from tideline.activation.ledger import Ledger
 
 pytest_plugins = ["tests.support.tools.fixtures"]
-
-PROFILES = "abcd"
-steps = st.sampled_from(
-    [
-        {"do": "ok"},
-        {"do": "twice"},
-        {"do": "busy"},
-        {"do": "busy", "retry_after": 9999},
-        {"do": "error"},
-        {"do": "error_after"},
-        {"do": "drop_before"},
-        {"do": "drop_after"},
-        {"do": "status", "status": 401},
-        {"do": "status", "status": 303},
-        {"do": "say", "status": 200, "body": "<html>"},
-        {"do": "say", "status": 200, "body": {}, "applies": True},
-        {"do": "say", "status": 303, "applies": True},
-    ]
-)
-labels = st.sampled_from(["1", "2"])
-people = st.sets(st.sampled_from(PROFILES))
-
-
-def histories(case):
-    """Runs, each with desired rows, consents, faults, and people whom the tool refuses."""
-    segments = st.sampled_from(case.segments if case.is_member else ("vip",))
-    desired = st.dictionaries(st.tuples(st.sampled_from(PROFILES), segments), labels)
-    refused = st.sets(st.tuples(st.sampled_from(["", "batch:"]), st.sampled_from(PROFILES)))
-    run = st.tuples(desired, people, st.lists(steps, max_size=8), refused)
-    return st.tuples(st.lists(run, min_size=1, max_size=4), desired, people)
 
 
 @pytest.mark.parametrize("kind", sorted(CASES))
 def test_after_a_healthy_run_the_tool_holds_what_is_wanted(tools, kind):
-    case = CASES[kind]
+    hold(tools, kind, examples=6)
 
-    @settings(
-        max_examples=12,
-        deadline=None,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(histories(case))
-    def check(history):
-        runs, last, agreed_at_last = history
-        with tempfile.TemporaryDirectory() as folder:
-            rig = ToolRig(folder, tools, kind, asks=True, batch_rows=2, max_attempts=2)
 
-            def sync(desired, agreed):
-                """One run; returns the rows whose people have agreed."""
-                rows = [member(*key, label=label) for key, label in desired.items()]
-                rig.desire(rows)
-                rig.state(*((each, "marketing", each in agreed) for each in PROFILES))
-                before = len(tools.state["effects"])
-                result = rig.sync(allow_large_change=True)  # it checks the sums of the record
-                may_add = {
-                    f"{each}@example.com" if case.person == "email" else each for each in agreed
-                }
-                assert rig.added(before) <= may_add
-                return result, [row for row in rows if row[0] in agreed]
+@pytest.mark.parametrize("name", sorted(NAMED))
+@pytest.mark.parametrize("kind", sorted(CASES))
+def test_a_named_history_ends_with_what_is_wanted(tools, kind, name):
+    hold_on(tools, kind, NAMED[name])
 
-            for desired, agreed, script, refused in runs:
-                tools.faults(*script)
-                tools.refuse(
-                    *(
-                        how + (f"{each}@example.com" if case.person == "email" else each)
-                        for how, each in refused
-                    )
-                )
-                sync(desired, agreed)
-            tools.faults()
-            tools.refuse()
-            result, rows = sync(last, agreed_at_last)
-            assert result.run.status == "succeeded"
-            assert rig.held() == case.wanted(rows)
-            assert rig.sync(allow_large_change=True).run.planned == 0
 
-    check()
+def partial_failure_is_success(monkeypatch):
+    def of_trace(reply, rows):
+        return [Outcome("accepted")] * rows
+
+    monkeypatch.setattr(contacts, "of_trace", of_trace)
+
+
+def the_ledger_advances_per_run(monkeypatch):
+    settle = Ledger.settle
+
+    def all_or_nothing(self, run, first, outcomes, in_doubt, attempts):
+        if any(each.fate == "accepted" for each in outcomes):
+            outcomes = [Outcome("accepted")] * len(outcomes)
+        settle(self, run, first, outcomes, in_doubt, attempts)
+
+    monkeypatch.setattr(Ledger, "settle", all_or_nothing)
+
+
+def what_may_have_been_applied_was_not(monkeypatch):
+    settle = Ledger.settle
+
+    def hopeful(self, run, first, outcomes, in_doubt, attempts):
+        outcomes = [
+            Outcome("held", each.reason) if each.fate == "unknown" else each for each in outcomes
+        ]
+        settle(self, run, first, outcomes, in_doubt, attempts)
+
+    monkeypatch.setattr(Ledger, "settle", hopeful)
+
+
+def a_removal_is_not_sent(monkeypatch):
+    send = contacts.HubSpotContacts.send
+
+    def forgetful(self, batch, run_id):
+        outcomes = iter(send(self, [each for each in batch if each.op != "remove"], run_id))
+        return [Outcome("accepted") if each.op == "remove" else next(outcomes) for each in batch]
+
+    monkeypatch.setattr(contacts.HubSpotContacts, "send", forgetful)
+
+
+def consent_is_not_read_again_when_a_row_is_resent(monkeypatch):
+    find_due, plan_resends = engine.find_due, engine.plan_resends
+
+    def nobody_due(warehouse, sync, desired, forgotten=()):
+        find_due(warehouse, sync, desired, forgotten)
+        warehouse.execute("delete from activation_due")
+        return {}
+
+    def careless(warehouse, sync, desired, only_due=False):
+        return plan_resends(
+            warehouse, sync, replace(desired, condition="true", parameters=()), only_due
+        )
+
+    monkeypatch.setattr(engine, "find_due", nobody_due)
+    monkeypatch.setattr(engine, "plan_resends", careless)
+
+
+def a_rejected_row_is_never_sent_again(monkeypatch):
+    settle = Ledger.settle
+
+    def final(self, run, first, outcomes, in_doubt, attempts):
+        outcomes = [Outcome("accepted") if each.fate == "rejected" else each for each in outcomes]
+        settle(self, run, first, outcomes, in_doubt, attempts)
+
+    monkeypatch.setattr(Ledger, "settle", final)
+
+
+MISTAKES = [
+    (partial_failure_is_success, "a row is refused"),
+    (partial_failure_is_success, "an answer without rows"),
+    (the_ledger_advances_per_run, "a row is refused"),
+    (what_may_have_been_applied_was_not, "somebody leaves after a cut"),
+    (a_removal_is_not_sent, "somebody leaves"),
+    (consent_is_not_read_again_when_a_row_is_resent, "consent ends after a cut"),
+    (a_rejected_row_is_never_sent_again, "a request is refused"),
+]
+
+
+@pytest.mark.parametrize(("mistake", "name"), MISTAKES)
+def test_a_mistake_is_found(tools, mistake, name, monkeypatch):
+    mistake(monkeypatch)
+    with pytest.raises(AssertionError):
+        hold_on(tools, "hubspot_contacts", NAMED[name])

@@ -1,7 +1,7 @@
 """How the suite of all destinations uses one of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,8 @@ class Case:
       what the tool does not keep.
     - `is_member`: a row is a membership, in one of `segments`; else it is a person.
     - `has_labels`: it keeps the label of a row.
+    - `person`: the column that identifies a person, `email` or `profile_id`.
     - `spoiled`: a request that the vendor's specification must refuse: (method, path, body).
-    - `wrong_credential`: the status with which the vendor answers an unknown credential.
     """
 
     tool: str
@@ -27,9 +27,10 @@ class Case:
     spoiled: tuple | None = None
     segments: tuple = ("vip", "new")
     person: str = "email"
-    wrong_credential: int = 401
-    rejects_rows: bool = True
-    more: dict = field(default_factory=dict)
+
+    def of(self, profile):
+        """What the tool calls the person of a profile."""
+        return f"{profile}@example.com" if self.person == "email" else profile
 
     def wanted(self, rows):
         """What the tool must hold for desired rows (`member`), in the form of `held`."""

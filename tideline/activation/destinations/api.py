@@ -77,8 +77,6 @@ class Api:
         options: ApiOptions,
         headers: Mapping[str, str] | None = None,
         requests_per_second: float | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`authorization` is the header; `credentials` are the names of its variables."""
         self._client = Client(address.rstrip("/"), authorization, options.timeout_seconds)
@@ -86,7 +84,6 @@ class Api:
         self._headers = {"Accept": "application/json"} | dict(headers or {})
         self._address = f"${options.url_env}" if options.url_env else "the vendor's API"
         self._between = 1 / requests_per_second if requests_per_second else 0.0
-        self._sleep, self._now = sleep, now
         self._free_at = 0.0
         self.where = str(urlsplit(address).hostname)
 
@@ -104,9 +101,9 @@ class Api:
         `expected` are statuses besides 2xx that the caller understands; any other one raises
         NotDoneError. A call that only reads has applied nothing, so its failure is never `unknown`.
         """
-        if (early := self._free_at - self._now()) > 0:
-            self._sleep(early)
-        self._free_at = max(self._free_at, self._now()) + self._between
+        if (early := self._free_at - time.monotonic()) > 0:
+            time.sleep(early)
+        self._free_at = max(self._free_at, time.monotonic()) + self._between
         data = None if body is None else encoded(body)
         headers = self._headers | ({} if data is None else {"Content-Type": "application/json"})
         try:
