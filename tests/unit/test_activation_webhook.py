@@ -11,6 +11,7 @@ import time
 import pytest
 
 from tests.support.activation_rig import KEY, WEBHOOK, member, members, numbers, some, wanted
+from tideline.activation.delivery import MOST_PACED
 from tideline.warehouse.connection import DuckDBWarehouse
 from tideline.warehouse.errors import WarehouseError
 
@@ -79,6 +80,22 @@ def test_busy_waits_for_retry_after(hooked, server):
     server.script({"do": "busy", "retry_after": 7}, {"do": "busy", "retry_after": 0})
     assert numbers(hooked.sync()) == some(add=5, accepted=5)
     assert hooked.waits == [7.0, 2.0]
+
+
+def test_an_answer_that_asks_for_a_slower_pace_costs_no_attempt(hooked, server):
+    hooked.declare(s=WEBHOOK | {"max_attempts": 1})
+    hooked.desire(members(3))
+    server.script(*[{"do": "busy"}] * (MOST_PACED - 1))
+    assert hooked.sync().run.status == "succeeded"
+    assert len(hooked.waits) == MOST_PACED - 1 and hooked.waits == sorted(hooked.waits)
+
+
+def test_a_destination_that_always_asks_for_a_slower_pace_ends_the_batch(hooked, server):
+    hooked.desire(members(3))
+    server.script(*[{"do": "busy"}] * 20)
+    result = hooked.sync()
+    assert (result.run.status, result.run.held) == ("failed", 3)
+    assert len(server.state["requests"]) == MOST_PACED
 
 
 def test_after_a_long_retry_after_the_next_run_sends_the_rows(hooked, server):

@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 FIRST_WAIT = 1.0  # seconds before the second attempt; doubled for each later one
 # Seconds. The warehouse is locked while a run waits, so a destination that asks for more ends it.
 LONGEST_WAIT = 60.0
+MOST_PACED = 8  # times in a row that a destination may ask for a slower pace
 
 Send = Callable[[Sequence[Operation]], list[Outcome]]
 
@@ -70,6 +71,8 @@ def deliver(
 ) -> Delivery:
     """Send a batch; send undelivered rows again until all are delivered or attempts run out.
 
+    A destination that only asks for a slower pace costs no attempt.
+
     Rows that are still `busy` at the end were certainly not applied and are held. If an earlier
     attempt (or, with `resent`, an earlier run) may have been applied, their outcome is unknown.
     """
@@ -95,9 +98,13 @@ class _Sender:
 
     def bring(self, positions: Sequence[int], sent: int) -> None:
         """Send these rows, which were sent `sent` times before, until they are delivered."""
-        for attempt in range(1, self.max_attempts + 1):
+        attempt = paced = 0
+        while True:
             self.pace.wait_for(len(positions))
             answers = self.send([self.batch[index] for index in positions])
+            waiting = [each for each in answers if each.fate in ("busy", "unknown")]
+            is_paced = bool(waiting) and all(each.is_paced for each in waiting)
+            attempt, paced = (attempt, paced + 1) if is_paced else (attempt + 1, 0)
             self.done.attempts = max(self.done.attempts, sent + attempt)
             self._note(positions, answers)
             if self.done.is_stopped:
@@ -107,11 +114,11 @@ class _Sender:
             if self.done.is_stopped or not positions:
                 return
             retry_after = self._heed(positions)
-            if self.done.is_stopped or attempt == self.max_attempts:
+            if self.done.is_stopped or attempt == self.max_attempts or paced == MOST_PACED:
                 return
             reason = self.done.outcomes[positions[0]].reason
             log.info("%d rows not through at attempt %d: %s", len(positions), attempt, reason)
-            self.pace.back_off(attempt, retry_after)
+            self.pace.back_off(paced or attempt, retry_after)
 
     def _note(self, positions: Sequence[int], answers: Sequence[Outcome]) -> None:
         done = self.done

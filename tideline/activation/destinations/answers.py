@@ -26,7 +26,7 @@ def failed(answer: Answer, credentials: Sequence[str], address: str) -> Outcome:
     status = answer.status
     wait = retry_after(answer.headers.get("Retry-After"))
     if status in BUSY:
-        return Outcome("busy", f"answered HTTP {status}", wait)
+        return Outcome("busy", f"answered HTTP {status}", wait, is_paced=True)
     if status == 408 or status >= 500:
         return Outcome("unknown", f"answered HTTP {status}", wait)
     if status < 400:  # some endpoints redirect after they have applied the rows

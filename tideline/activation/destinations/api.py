@@ -6,7 +6,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -229,7 +229,7 @@ def in_parts(
                     stopped = error.outcome
         else:
             fate: Fate = "held" if stopped.fate == "held" or stopped.needs_person else "busy"
-            results = [Outcome(fate, stopped.reason, stopped.retry_after)] * len(part)
+            results = [replace(stopped, fate=fate, needs_person=False)] * len(part)
         for position, outcome in zip(part, results, strict=True):
             outcomes[position] = outcome
     return outcomes

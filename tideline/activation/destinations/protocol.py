@@ -41,6 +41,8 @@ class Outcome:
     - `held`: not applied; nothing can be applied until a person acts as `reason` says.
     - `unknown`: may or may not have been applied; sent again with the same idempotency key.
 
+    With `is_paced`, a `busy` destination only asks for a slower pace; that costs no attempt.
+
     With `needs_person` nothing more is sent until a person has acted; `held` implies it.
 
     `reason` is stored in the warehouse; for `busy`, `held` and `unknown` it is also logged, so it
@@ -51,6 +53,7 @@ class Outcome:
     reason: str = ""
     retry_after: float | None = None
     needs_person: bool = False
+    is_paced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
