@@ -5,6 +5,7 @@ from __future__ import annotations
 from tideline.activation.destinations.files.files import Files
 from tideline.activation.destinations.hubspot import HubSpotContacts, HubSpotLists
 from tideline.activation.destinations.klaviyo import KlaviyoLists, KlaviyoProfiles
+from tideline.activation.destinations.mailchimp import MailchimpMembers, MailchimpTags
 from tideline.activation.destinations.protocol import (
     Capabilities,
     Destination,
@@ -20,6 +21,8 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "hubspot_lists": HubSpotLists,
     "klaviyo_lists": KlaviyoLists,
     "klaviyo_profiles": KlaviyoProfiles,
+    "mailchimp_members": MailchimpMembers,
+    "mailchimp_tags": MailchimpTags,
     "webhook": Webhook,
 }
 
