@@ -71,6 +71,19 @@ def test_a_removal_unsets_only_our_properties_and_creates_nobody(tool_rig):
     assert "a@example.com" in emails and "new@example.com" not in emails
 
 
+def test_removals_that_klaviyo_stops_halfway_are_finished_later(tool_rig):
+    rig = tool_rig("klaviyo_profiles", max_attempts=1)
+    rig.desire([member("a"), member("b"), member("c")])
+    rig.sync()
+    rig.desire([])
+    rig.tools.faults({"do": "ok"}, {"do": "ok"}, {"do": "busy"})
+    result = rig.sync(allow_large_change=True)
+    assert (result.run.accepted, result.run.held) == (1, 2)
+    assert len(properties(rig)) == 2
+    assert rig.sync(allow_large_change=True).run.accepted == 2
+    assert properties(rig) == {}
+
+
 def test_a_profile_that_is_deleted_between_search_and_removal_counts_as_removed(tool_rig):
     rig = tool_rig("klaviyo_profiles")
     rig.desire([member("a")])

@@ -1,5 +1,7 @@
 """Mailchimp beyond the common suite: nobody is subscribed, formats, its errors, deleted fields."""
 
+import json
+
 import pytest
 
 from tests.support.activation_rig import member
@@ -155,6 +157,17 @@ def test_the_tags_of_a_member_are_changed_by_one_call(tool_rig):
     rig.desire([member("a"), member("a", "new"), member("b")])
     assert rig.sync().run.accepted == 3
     assert len(rig.tools.state["requests"]) == 2
+
+
+def test_a_tag_stays_if_the_spelling_of_the_address_changes(tool_rig):
+    rig = tool_rig("mailchimp_tags")
+    rig.desire([member("a", email="A@example.com")])
+    rig.sync()
+    rig.desire([member("a", email="a@example.com")])
+    assert rig.sync(allow_large_change=True).run.accepted == 2
+    assert rig.held() == {("a@example.com", "vip"): None}
+    *_, (_, _, body) = rig.tools.state["requests"]
+    assert json.loads(body) == {"tags": [{"name": "tag-vip", "status": "active"}]}
 
 
 def test_a_tag_creates_no_member(tool_rig):

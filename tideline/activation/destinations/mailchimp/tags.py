@@ -60,10 +60,10 @@ class MailchimpTags(ApiDestination):
 
     def _apply(self, batch: Sequence[Operation]) -> list[Outcome]:
         """Change the tags of one member."""
-        tags = [
-            {"name": each.key["list"], "status": "inactive" if each.op == "remove" else "active"}
-            for each in sorted(batch, key=lambda each: each.op != "remove")
-        ]
+        # If the spelling of an address changes, a tag is removed and added; the addition counts.
+        statuses = {each.key["list"]: "inactive" for each in batch if each.op == "remove"}
+        statuses |= {each.key["list"]: "active" for each in batch if each.op != "remove"}
+        tags = [{"name": name, "status": status} for name, status in statuses.items()]
         email = self._options.email_of(batch[0])
         reply = ask(self._api, self._options, "POST", email, "/tags", {"tags": tags})
         if reply.status == 204:
