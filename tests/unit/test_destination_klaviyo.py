@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.activation_rig import member
 from tests.support.tools.klaviyo import error
+from tideline.activation.destinations.klaviyo.lists import ListOptions
 from tideline.activation.destinations.klaviyo.profiles import ProfileOptions
 
 pytest_plugins = ["tests.support.tools.fixtures"]
@@ -152,6 +153,11 @@ def test_the_external_id_identifies(tool_rig):
 def test_reserved_names_of_properties_are_refused():
     with pytest.raises(ValueError, match=r"`\$consent`; Klaviyo reserves"):
         ProfileOptions(fields={"$consent": "{segment_label}"})
+
+
+def test_two_segments_cannot_share_a_list():
+    with pytest.raises(ValueError, match="`lists` has one list for two segments"):
+        ListOptions(lists={"vip": "Xy1", "new": "Xy1"})
 
 
 def test_lists_are_changed_by_a_thousand_and_looked_up_by_a_hundred(tool_rig):
