@@ -288,6 +288,9 @@ def check_lists(lists: Any) -> None:
                 f"`lists`: the list of `{segment}` is {each!r}; write its id in quotes, of "
                 "letters, digits, `_` and `-`"
             )
+    if len(set(lists.values())) < len(lists):
+        # Who leaves one of the segments would leave the list that the other still wants.
+        raise ValueError("`lists` has one list for two segments; name a list of its own for each")
 
 
 def _relation(node: Mapping[str, Any]) -> tuple[str, str]:

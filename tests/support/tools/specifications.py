@@ -14,6 +14,10 @@ PLACES = {
         ("/crm/v3/objects/contacts", "hubspot_contacts.json", "https://api.hubapi.com"),
         ("/crm/v3/lists", "hubspot_lists_memberships.json", "https://api.hubapi.com"),
     ],
+    "klaviyo": [
+        ("/api/profile-import", "klaviyo_lists_profiles.json", "https://a.klaviyo.com"),
+        ("/api/lists", "klaviyo_lists_profiles.json", "https://a.klaviyo.com"),
+    ],
 }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tideline.activation.destinations.files.files import Files
 from tideline.activation.destinations.hubspot import HubSpotContacts, HubSpotLists
+from tideline.activation.destinations.klaviyo import KlaviyoLists, KlaviyoProfiles
+from tideline.activation.destinations.mailchimp import MailchimpMembers, MailchimpTags
 from tideline.activation.destinations.protocol import (
     Capabilities,
     Destination,
@@ -17,6 +19,10 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "files": Files,
     "hubspot_contacts": HubSpotContacts,
     "hubspot_lists": HubSpotLists,
+    "klaviyo_lists": KlaviyoLists,
+    "klaviyo_profiles": KlaviyoProfiles,
+    "mailchimp_members": MailchimpMembers,
+    "mailchimp_tags": MailchimpTags,
     "webhook": Webhook,
 }
 

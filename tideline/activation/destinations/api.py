@@ -76,12 +76,14 @@ class Api:
         credentials: Sequence[str],
         options: ApiOptions,
         headers: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
         requests_per_second: float | None = None,
     ) -> None:
         """`authorization` is the header; `credentials` are the names of its variables."""
         self._client = Client(address.rstrip("/"), authorization, options.timeout_seconds)
         self._credentials = credentials
         self._headers = {"Accept": "application/json"} | dict(headers or {})
+        self._content_type = content_type
         self._address = f"${options.url_env}" if options.url_env else "the vendor's API"
         self._between = 1 / requests_per_second if requests_per_second else 0.0
         self._free_at = 0.0
@@ -105,7 +107,7 @@ class Api:
             time.sleep(early)
         self._free_at = max(self._free_at, time.monotonic()) + self._between
         data = None if body is None else encoded(body)
-        headers = self._headers | ({} if data is None else {"Content-Type": "application/json"})
+        headers = self._headers | ({} if data is None else {"Content-Type": self._content_type})
         try:
             answer = self._client.request(method, path, data, headers, ANSWER_BYTES)
         except NoAnswerError as error:

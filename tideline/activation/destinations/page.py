@@ -18,7 +18,9 @@ def table_of_destinations() -> str:
 
 def _line(name: str, can: Capabilities) -> tuple[str, ...]:
     limits = [
-        f"{can.rows_per_request:,} rows" if can.rows_per_request else "",
+        f"{can.rows_per_request:,} row{'s' * (can.rows_per_request > 1)}"
+        if can.rows_per_request
+        else "",
         f"{can.bytes_per_request:,} bytes" if can.bytes_per_request else "",
         f"{can.requests_per_second:g} requests a second" if can.requests_per_second else "",
     ]
