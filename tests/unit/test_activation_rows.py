@@ -162,6 +162,10 @@ def test_a_field_has_the_value_of_its_column_or_text():
         "f": "{m}",
     }
     operation = Operation("add", "k", {"n": 1.5}, {"m": None, "ok": True})
+    liked = Operation("add", "k", {}, {"likes": ["shoes", None, True]})
+    assert filled({"a": "{likes}", "b": "Likes {likes}"}, liked) == {
+        "a": ["shoes", None, True], "b": "Likes shoes, , true",
+    }  # fmt: skip
     assert columns_of(templates) == ("m", "n", "ok")
     assert filled(templates, operation) == {
         "a": 1.5, "b": "1.5 of ", "c": "fixed", "d": True, "e": "is true", "f": None,
