@@ -50,13 +50,16 @@ def with_parts(names: Iterable[str], traits: Iterable[Declared]) -> list[Declare
 
 
 def definitions(segments: Sequence[Declared], traits: Sequence[Declared]) -> list[dict[str, Any]]:
-    """The versions of the live segments: `name`, `version`, a hash, and `definition`, JSON."""
+    """The versions of the live segments: `name`, `version`, a hash, `definition`, JSON, and `file`,
+    which declares the segment.
+    """
     found = []
     for each in segments:
         if each.spec.lifecycle == "live":
             text = json.dumps(_definition(each, traits), ensure_ascii=False, sort_keys=True)
             version = hashlib.sha256(text.encode()).hexdigest()[:16]
-            found.append({"name": each.name, "version": version, "definition": text})
+            known = {"name": each.name, "version": version, "definition": text, "file": each.file}
+            found.append(known)
     return found
 
 
