@@ -41,7 +41,7 @@
 
 {#-
     What the catalog says of declarations besides their keys: `segments` is {name: {kind, events,
-    lists}}, `traits` is {name: {events, read_by}}. Empty while dbt only parses.
+    lists}}, `traits` is {name: {type, events, read_by}}. Empty while dbt only parses.
 -#}
 {% macro catalog_entries() %}
     {{ return(
