@@ -168,6 +168,7 @@ def test_nothing_would_change_without_an_edit(built):
         assert each.size <= min(count for _, count in each.conditions)
         assert each.size == each.before == len(now.get(name, {})), name
         assert each.enters == each.leaves == 0 and not each.entering and not each.leaving
+        assert not each.primaries and not [each for each in each.remarks if "`when`" in each]
         others = {
             other: len(now[other].keys() & now.get(name, {}).keys())
             for other in now
