@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from tideline.declarations.yaml_errors import problem_of
 from tideline.warehouse.errors import DeclarationError
 
 FOLDER = Path("models", "segments")
@@ -111,7 +112,8 @@ def read_declarations(path: Path, place: str) -> tuple[dict[Any, Any], dict[str,
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         known = f"{place}, line {mark.line + 1}" if mark else place
-        raise DeclarationError(f"{known}: is not valid YAML: {error.problem}") from None
+        problem = problem_of(error, data.decode())
+        raise DeclarationError(f"{known}: is not valid YAML: {problem}") from None
     except RecursionError:
         raise DeclarationError(f"{place}: has too many blocks within each other") from None
     except (yaml.YAMLError, ValueError) as error:
