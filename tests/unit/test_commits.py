@@ -73,7 +73,9 @@ def test_a_text_that_is_not_committed_has_no_author(repository, is_staged):
         assert repository.found() == {}
 
 
-def test_a_merge_is_the_commit_only_of_what_it_wrote_itself(repository):
+@pytest.mark.parametrize("project", [".", "teams/crm/tideline"])
+def test_a_merge_is_the_commit_only_of_what_it_wrote_itself(tmp_path, project):
+    repository = Repository(tmp_path, project)
     repository.commit("a\nb\nc\nd\ne\nf\n")
     repository.git("checkout", "-q", "-b", "side")
     side = repository.commit("b: 1\n", OTHER, author="Side")
@@ -122,7 +124,6 @@ def test_a_link_has_no_author(repository):
 def test_without_git_or_a_repository_nothing_is_known(tmp_path, monkeypatch):
     project = tmp_path / "project"
     project.mkdir()
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     assert last_commits(project, [FILE]) == {}
     Repository(project).commit("a: 1\n")
     assert last_commits(project, [FILE])
@@ -131,6 +132,7 @@ def test_without_git_or_a_repository_nothing_is_known(tmp_path, monkeypatch):
 
 
 def test_a_slow_git_is_stopped(tmp_path, monkeypatch):
+    Repository(tmp_path)
     command = tmp_path / "git"
     command.write_text("#!/bin/sh\nexec sleep 60\n")
     command.chmod(0o755)

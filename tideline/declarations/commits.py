@@ -20,7 +20,7 @@ SECONDS = 10  # that git may take; what it has not found by then is unknown
 LOG = (
     *("git", "--literal-pathspecs", "-c", "log.showRoot=true", "log", "-z", "-c", "--raw"),
     *("--no-abbrev", "--no-renames", "--no-color", "--no-show-signature", "--encoding=UTF-8"),
-    *("--relative", "--decorate-refs-exclude=*", "--format=commit%x09%H%x09%D%x09%aN"),
+    *("--decorate-refs-exclude=*", "--format=commit%x09%H%x09%D%x09%aN"),
 )
 START = b"commit\t"
 SHALLOW = "grafted"  # a commit whose parents are not in this clone: what it wrote is unknown
@@ -42,13 +42,17 @@ def last_commits(project: Path, files: Collection[str]) -> dict[str, Commit]:
     A file is missing if it has changed since, was never committed, or if the commit is unknown:
     without git or a repository, and in a clone without the history.
     """
-    left, found = {*files}, {}
+    folder, found = project.resolve(), {}
+    top = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
+    if top is None:
+        return {}
+    left = {(folder / file).relative_to(top).as_posix(): file for file in files}
     kept = {name: value for name, value in os.environ.items() if name not in OF_HOOKS}
     with (
         suppress(OSError),
         subprocess.Popen(
             [*LOG, "--", *sorted(left)],
-            cwd=project,
+            cwd=top,
             env=kept | {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -58,10 +62,10 @@ def last_commits(project: Path, files: Collection[str]) -> dict[str, Commit]:
         timer = threading.Timer(SECONDS, process.kill)
         timer.start()
         try:
-            for file, content, commit in _written(process.stdout):
-                if file in left:
-                    left.remove(file)
-                    if commit and content == _hash(project / file, len(content)):
+            for path, content, commit in _written(process.stdout):
+                if path in left:
+                    file = left.pop(path)
+                    if commit and content == _hash(top / path, len(content)):
                         found[file] = commit
                 if not left:
                     break
@@ -72,7 +76,7 @@ def last_commits(project: Path, files: Collection[str]) -> dict[str, Commit]:
 
 
 def _written(log: IO[bytes] | None) -> Iterator[tuple[str, str, Commit | None]]:
-    """The files that commits wrote, with the hash of the content, from the newest commit on."""
+    """The paths that commits wrote, with the hash of the content, from the newest commit on."""
     commit, content = None, ""
     for part in _parts(log):
         if part.startswith(START):
