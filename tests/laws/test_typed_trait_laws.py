@@ -6,17 +6,19 @@ from hypothesis import strategies as st
 
 from tests.support.intervals import built, written
 from tests.support.random_traits import CLOCKS, EDGES, event_trait, log
-from tests.support.trait_reference import intervals_of, plan_rows, write_plan
+from tests.support.trait_reference import PLAN, intervals_of, write_plan
 from tideline.declarations.formulas import kind_of_aggregate
 from tideline.declarations.segments import Trait
 
 pytestmark = pytest.mark.slow
 
-PLAN = [
-    (each["event_name"], each["property"], each["property_type"])
-    for each in plan_rows()
-    if each["property"]
-]
+
+@pytest.fixture(autouse=True)
+def with_a_time(monkeypatch):
+    """A property of the plan that is a timestamp."""
+    monkeypatch.setitem(PLAN["loan"], "due", "timestamp")
+
+
 CONDITIONS = {
     "number": ("{0} > 2", "{0} = 3", "{0} is null", "not {0} between 0 and 1"),
     "text": ("{0} = 'art'", "{0} > 'art'", "{0} is null"),
@@ -27,7 +29,8 @@ CONDITIONS = {
 
 def kind(trait):
     lists = {"event": tuple(trait["event"]), "until": (), "after": ()}
-    return kind_of_aggregate(Trait(**{**trait, **lists}), PLAN)
+    rows = [(event, *each) for event, named in PLAN.items() for each in named.items()]
+    return kind_of_aggregate(Trait(**{**trait, **lists}), rows)
 
 
 @st.composite

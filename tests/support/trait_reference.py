@@ -12,7 +12,7 @@ from tideline.segments.models import model_sql, traits_sql
 
 # Properties of the plan by event: name and type.
 PLAN = {
-    "loan": {"topic": "text", "price": "number", "is_new": "boolean", "due": "timestamp"},
+    "loan": {"topic": "text", "price": "number", "is_new": "boolean"},
     "visit": {"topic": "text", "minutes": "number"},
     "call": {},
 }
