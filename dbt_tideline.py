@@ -8,7 +8,8 @@ becomes a comment, which dbt quotes.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from dbt_common.exceptions import CompilationError
 from dbt_common.invocation import get_invocation_id
 
 from tideline.declarations.catalog import catalog as catalog_of
+from tideline.declarations.commits import last_commits
 from tideline.declarations.compiled import (
     dicts_of,
     exact_dicts,
@@ -112,6 +114,11 @@ def definitions(has_shop: bool) -> list[dict[str, Any]]:
     return versions_of(_segments(has_shop), _traits(has_shop))
 
 
+def commits(files: Collection[str]) -> dict[str, dict[str, Any]]:
+    """The last commits of files as dicts of `commit_id` and `author`, if they are known."""
+    return {file: asdict(commit) for file, commit in last_commits(_project(), files).items()}
+
+
 def readings_version(has_shop: bool, dialect: str, others: Any) -> str:
     """The version of what traits read, as `tideline.declarations.definitions` has it."""
     segments, traits = _segments(has_shop), _traits(has_shop)
@@ -161,6 +168,7 @@ FUNCTIONS = {
         formulas,
         exact,
         definitions,
+        commits,
         readings_version,
         golden,
         examples_that_fail,

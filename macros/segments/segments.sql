@@ -16,14 +16,32 @@
     {{ return(declarations().golden() if execute else []) }}
 {% endmacro %}
 
-{#- The versions of the live segments as a list of {name, version, definition}. -#}
+{#- The versions of the live segments as a list of {name, version, definition, file}. -#}
 {% macro definition_versions() %}
     {{ return(declarations().definitions(var('shop')) if execute else []) }}
 {% endmacro %}
 
 {#-
+    The last commits of the files that declare versions which no build has used yet, as {file:
+    {commit_id, author}}. Without such a version git is not asked.
+-#}
+{% macro commits_of_new_versions(versions) %}
+    {%- set former = [] -%}
+    {%- if is_incremental() -%}
+        {%- for row in run_query('select definition_id from ' ~ this).rows -%}
+            {%- do former.append(row[0]) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- set files = [] -%}
+    {%- for each in versions if each.name ~ ':' ~ each.version not in former -%}
+        {%- do files.append(each.file) -%}
+    {%- endfor -%}
+    {{ return(declarations().commits(files) if files else {}) }}
+{% endmacro %}
+
+{#-
     What the catalog says of declarations besides their keys: `segments` is {name: {kind, events,
-    lists}}, `traits` is {name: {events, read_by}}. Empty while dbt only parses.
+    lists}}, `traits` is {name: {type, events, read_by}}. Empty while dbt only parses.
 -#}
 {% macro catalog_entries() %}
     {{ return(

@@ -89,7 +89,9 @@
         {%- set value = '1' -%}
     {%- elif spec.aggregate in ['first_at', 'last_at', 'days_since', 'minutes_since'] -%}
         {%- set value = 'occurred_at' -%}
-    {%- elif spec.aggregate in ['count_distinct', 'first', 'last', 'most_frequent'] -%}
+    {%- elif spec.aggregate in ['first', 'last', 'most_frequent'] -%}
+        {%- set value = typed_text(text, trait.kind) -%}
+    {%- elif spec.aggregate == 'count_distinct' -%}
         {%- set value = text -%}
     {%- else -%}
         {%- set value = try_number(text) | trim -%}
@@ -217,19 +219,26 @@
     {%- set expressions = {} -%}
     {%- for property, type in types.items() -%}
         {%- set text = json_text('properties', property) | trim -%}
-        {%- if type in ('number', 'integer') -%}
-            {%- set value = try_number(text) | trim -%}
-        {%- elif type == 'boolean' -%}
-            {%- set value = "case lower(" ~ text ~ ") when 'true' then true when 'false'"
-                ~ " then false end" -%}
-        {%- elif type == 'timestamp' -%}
-            {%- set value = try_timestamp(text) | trim -%}
-        {%- else -%}
-            {%- set value = text -%}
-        {%- endif -%}
-        {%- do expressions.update({property: value}) -%}
+        {%- do expressions.update({property: typed_text(text, type)}) -%}
     {%- endfor -%}
     {{ return((types, expressions)) }}
+{% endmacro %}
+
+{#-
+    The value of a text of a property as a type of the tracking plan, as an SQL expression; null if
+    it is none.
+-#}
+{% macro typed_text(text, type) %}
+    {%- if type in ('number', 'integer') -%}
+        {{ return(try_number(text) | trim) }}
+    {%- elif type == 'boolean' -%}
+        {{ return(
+            "case lower(" ~ text ~ ") when 'true' then true when 'false' then false end"
+        ) }}
+    {%- elif type == 'timestamp' -%}
+        {{ return(try_timestamp(text) | trim) }}
+    {%- endif -%}
+    {{ return(text) }}
 {% endmacro %}
 
 {#-

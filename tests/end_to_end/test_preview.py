@@ -46,6 +46,13 @@ NEW = {
             "property": "name",
             "where": "category in ('jackets', 'footwear')",
         },
+        {
+            "name": "last_revenue",
+            "description": "Revenue of the last order, a number.",
+            "event": "purchase",
+            "aggregate": "last",
+            "property": "revenue",
+        },
     ],
     "segments": [
         {
@@ -70,8 +77,16 @@ NEW = {
             "priority": 3,
             "lifecycle": "draft",
         },
+        {
+            "name": "large_order",
+            "description": "The last order was large, as a number; as a text, 100 is less than 99.",
+            "label": "Large order",
+            "when": "last_revenue > 99",
+            "priority": 4,
+        },
     ],
 }
+NEW_LIVE = {"waking", "quiet", "large_order"}
 # What follows from declarations, up to the audiences, without the history.
 OF_SEGMENTS = (
     *("path:models/segments/intermediate", "trait_readings+2", "profile_attributes"),
@@ -168,6 +183,7 @@ def test_nothing_would_change_without_an_edit(built):
         assert each.size <= min(count for _, count in each.conditions)
         assert each.size == each.before == len(now.get(name, {})), name
         assert each.enters == each.leaves == 0 and not each.entering and not each.leaving
+        assert not each.primaries and not [each for each in each.remarks if "`when`" in each]
         others = {
             other: len(now[other].keys() & now.get(name, {}).keys())
             for other in now
@@ -198,12 +214,12 @@ def test_the_catalog_has_versions_syncs_and_freshness(built):
         entry = entries["segments"][name]
         read = [at for event, at in newest.items() if {event, "*"} & {*entry["events"]}]
         assert newest_event_at == max(read)
-    rows = built.query("select trait_name, read_by, newest_event_at from traits")
-    for name, read_by, newest_event_at in rows:
+    rows = built.query("select trait_name, data_type, read_by, newest_event_at from traits")
+    for name, data_type, read_by, newest_event_at in rows:
         entry = entries["traits"][name]
         read = [at for event, at in newest.items() if {event, "*"} & {*entry["events"]}]
         assert newest_event_at == max(read, default=None)
-        assert read_by == (",".join(entry["read_by"]) or None)
+        assert (data_type, read_by) == (entry["type"], ",".join(entry["read_by"]) or None)
     assert len(rows) > 20
 
 
@@ -212,7 +228,7 @@ def test_a_preview_is_what_the_build_gives(built, edited):
     found, before, former = previews(built, edited), members(built), audiences(built)
     built.dbt("run", "--project-dir", edited, "--select", *OF_SEGMENTS)
     after = members(built)
-    assert found.keys() - after.keys() >= {"idea"} and {"waking", "quiet"} <= after.keys()
+    assert found.keys() - after.keys() >= {"idea"} and after.keys() >= NEW_LIVE
     for name, each in found.items():
         now, then = after.get(name, {}), before.get(name, {})
         if name == "idea":
@@ -224,11 +240,14 @@ def test_a_preview_is_what_the_build_gives(built, edited):
         assert (each.size, each.enters, each.leaves) == (
             len(now), len(now.keys() - then.keys()), len(then.keys() - now.keys()),
         ), name  # fmt: skip
-        assert each.before == (None if name in ("waking", "quiet") else len(then))
+        assert each.before == (None if name in NEW_LIVE else len(then))
         for profile, label, reason in each.entering:
             assert now[profile] == label and profile not in then and reason.is_met is True
         for profile, _, reason in each.leaving:
             assert profile in then and profile not in now and reason.is_met is not True
+    assert found["large_order"].size > 0 and found["large_order"].past.sizes
+    ((kind,),) = built.query("select any_value(typeof(last_revenue)) from profile_traits")
+    assert kind == "DOUBLE"
     assert found["new_prospect_high_intent"].leaves > 0 and found["waking"].entering
     assert found["new_prospect_high_intent"].deliveries[0].removes > 0
     assert found["new_prospect_high_intent"].past.sizes != sizes["new_prospect_high_intent"]

@@ -1,6 +1,7 @@
 """The change feed names the cause of each change, and its time to the microsecond."""
 
 import json
+import subprocess
 from datetime import datetime, timedelta
 
 import duckdb
@@ -72,6 +73,12 @@ class Team:
         assert right in text
         self.file.write_text(text.replace(right, wrong))
 
+    def commit(self, author):
+        """Commit the declarations to a repository of the project."""
+        name = ["-c", f"user.name={author}", "-c", "user.email=a@example.com"]
+        for words in (["init", "-q"], ["add", "-A"], [*name, "commit", "-q", "-m", "Declare"]):
+            subprocess.run(["git", *words], cwd=self.project, check=True)
+
     def land(self, *messages):
         self.number += 1
         path = self.deployment.landing / "events" / f"{self.number}.jsonl"
@@ -125,7 +132,10 @@ def team(shared_deployment, tmp_path_factory):
 def test_each_change_has_its_cause(team):
     """One test, because each build starts with the result of the one before."""
     team.land(use(1, "a", at(1, 12)), use(2, "d", at(1, 0), event="login"))
+    team.commit("Ada O'Neil")
     assert team.build() == [("a", "entered", "segment declared", at(1, 12), None)]
+    authors = "select author, length(commit_id) from segment_definitions order by first_built_at"
+    assert team.deployment.query(authors) == [("Ada O'Neil", 40)]
 
     # The clock moves on, and the window of a lapses between the builds.
     team.land(use(3, "b", at(2, 10)), use(4, "d", at(4, 0), event="login"))
@@ -155,6 +165,7 @@ def test_each_change_has_its_cause(team):
     assert team.rebuild() == [("c", "left", "definition changed", edited, None)]
     versions = "select is_current, is_new from segment_definitions order by all"
     assert team.deployment.query(versions) == [(False, False), (True, True)]
+    assert team.deployment.query(authors) == [("Ada O'Neil", 40), (None, None)]  # not committed
     # An older log lands, and the clock has still not moved; the meaning does not change.
     team.land(use(9, "e", at(4, 0, 30)), use(10, "e", at(4, 0, 31)))
     team.edit("Uses a feature.", "Uses features.")
@@ -163,11 +174,17 @@ def test_each_change_has_its_cause(team):
     assert team.build() == [("e", "entered", "past changed", edited, None)]
     assert len(team.deployment.query(versions)) == 2
 
+    # The table of an earlier release has no columns for commits.
+    with duckdb.connect(str(team.deployment.warehouse)) as connection:
+        for column in ("author", "commit_id"):
+            connection.execute(f"alter table tideline.segment_definitions drop column {column}")
     team.edit("label: Caller", "label: Caller of {uses_2d}")
+    team.commit("Grace")
     labelled = edited + MOMENT
     assert team.rebuild() == [
         (user, "relabelled", "definition changed", labelled, None) for user in "be"
     ]
+    assert team.deployment.query(authors) == [(None, None), (None, None), ("Grace", 40)]
     team.land(use(8, "b", at(4, 4)))
     assert team.build() == [("b", "relabelled", "values changed", at(4, 4) + MOMENT, None)]
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.support.random_traits import CLOCKS, connected, event_trait, log
-from tests.support.trait_reference import sql_of_model, values_of_traits
+from tests.support.trait_reference import sql_of_model, values_of_traits, write_plan
 from tideline.declarations.formulas import KINDS_OF_AGGREGATES
 from tideline.declarations.segments import read_traits
 
@@ -71,6 +71,7 @@ def write(folder, traits):
     path = folder / "models" / "segments" / "team" / "traits.yml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump({"traits": traits}, sort_keys=False))
+    write_plan(folder)
     return read_traits(folder)
 
 

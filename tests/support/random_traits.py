@@ -7,7 +7,7 @@ import duckdb
 from hypothesis import strategies as st
 
 from tests.support import trait_reference
-from tests.support.trait_reference import LISTED, PLAN
+from tests.support.trait_reference import LISTED, PLAN, TIMES
 from tideline.declarations.segments import OF_NO_PROPERTY
 
 OF_NUMBER = ("sum", "average", "min", "max")
@@ -40,6 +40,7 @@ having listed_until is null or listed_until > greatest(listed_from, min(occurred
 """
 TOPICS = ("art", "x", "art", "x", None, "arts", 7, 2.5, True)
 NUMBERS = (None, 0, 1, 2.5, "3", "4.25", "many", "1_000", -1, True)
+VALUES = {"number": NUMBERS, "timestamp": (*TIMES, "soon", "2026-02-30", None, True)}
 
 
 @st.composite
@@ -119,7 +120,7 @@ def log(draw, as_of, most=24):
             else timedelta(hours=draw(st.sampled_from([1, 2, 13, 20, 30, 45, 70, 100])))
         )
         values = {
-            prop: draw(st.sampled_from(NUMBERS if kind == "number" else TOPICS))
+            prop: draw(st.sampled_from(VALUES.get(kind, TOPICS)))
             for prop, kind in PLAN[name].items()
             if draw(st.integers(0, 4))
         }

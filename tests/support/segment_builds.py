@@ -96,6 +96,8 @@ class Builds:
         timeline(self.con)
         self.built, self.revision, self.watermark = set(), 0, None
         self.former, self.text, self.version = {}, None, None
+        self.commits, self.asked = {}, []  # by file; the files for which they were asked
+        self.later = []  # statements between the select of an incremental model and its write
 
     def declare(self, content):
         """Replace the declarations."""
@@ -112,7 +114,7 @@ class Builds:
     def build(self, known):
         """Build all models."""
         self._know(known)
-        self._macros = self._functions(known)
+        self._macros = self._functions()
         for name in ("trait_readings", "segment_intervals"):
             self._revised(name)
         self.watermark = self.revision
@@ -127,6 +129,12 @@ class Builds:
             self.con.execute(statement, {"time": time})
         self._incremental("segment_definitions", "definition_id")
         self._incremental("segment_changes")
+
+    def build_definitions(self, as_of):
+        """Build the versions of definitions alone, as of a clock."""
+        self.con.execute("create or replace table data_clock as select ? as as_of", [as_of])
+        self._macros = self._functions()
+        self._incremental("segment_definitions", "definition_id")
 
     def rows(self, sql):
         """The rows of a query."""
@@ -188,6 +196,8 @@ class Builds:
             self.con.execute(f"create table {name} as {select}")
             return
         self.con.execute(f"create or replace temp table found as {select}")
+        while self.later:
+            self.con.execute(self.later.pop())
         if key:
             self.con.execute(f"delete from {name} where {key} in (select {key} from found)")
         self.con.execute(f"insert into {name} by name from found")
@@ -196,7 +206,7 @@ class Builds:
         macros = self._macros(this)
         return self.mutated(model.split("/")[-1], macros.model(f"segments/{model}.sql"))
 
-    def _functions(self, known):
+    def _functions(self):
         """What makes the macros of dbt for a table that is written."""
         live = compiled.dicts_of(self.segments)
         functions = SimpleNamespace(
@@ -207,6 +217,7 @@ class Builds:
                 self.segments, self.traits, dialect
             ),
             definitions=lambda has_shop: definitions(self.segments, self.traits),
+            commits=self._commits,
             catalog=lambda has_shop: catalog(self.segments, self.traits),
             rule_columns=compiled.rule_columns,
             segment_sql=compiled.segment_sql,
@@ -226,6 +237,7 @@ class Builds:
                 is_incremental=lambda: this in self.built,
                 this=this,
                 load_relation=lambda relation: True,
+                run_query=lambda sql: SimpleNamespace(rows=self.rows(sql)),
                 relation_of=Place,
                 revisions_are_kept=lambda: watermark is not None,
                 revision_watermark=lambda: watermark,
@@ -244,6 +256,10 @@ class Builds:
             return macros
 
         return of
+
+    def _commits(self, files):
+        self.asked.append(files)
+        return {file: self.commits[file] for file in files if file in self.commits}
 
     def _columns(self, relation):
         return [

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from itertools import pairwise
 
-from tideline.declarations.formulas import formulas_of
+from tideline.declarations.formulas import OF_PROPERTY, formulas_of
 from tideline.declarations.rules import columns_of_rule, parse, value_of
 from tideline.declarations.segments import read_segments, read_traits
 from tideline.segments.models import model_sql, traits_sql
@@ -16,6 +16,25 @@ PLAN = {
     "visit": {"topic": "text", "minutes": "number"},
     "call": {},
 }
+
+
+# Texts that are a time; of others, in random logs, none is.
+TIMES = {
+    "2026-01-30T06:00:00Z": datetime(2026, 1, 30, 6),
+    "2026-01-30T06:00:00+02:00": datetime(2026, 1, 30, 4),
+    "2026-01-29 12:30:00.25": datetime(2026, 1, 29, 12, 30, 0, 250_000),
+    "2026-01-28": datetime(2026, 1, 28),
+    "1769752800": datetime(2026, 1, 30, 6),
+}
+
+
+def write_plan(folder):
+    """Write the plan as the seed of a project folder, so that its traits have the kinds of it."""
+    path = folder / "seeds" / "tracking_plan.csv"
+    path.parent.mkdir(exist_ok=True)
+    rows = [f"{each['event_name']},{each['property'] or ''},{each['property_type'] or ''}"
+            for each in plan_rows()]  # fmt: skip
+    path.write_text("\n".join(["event_name,property,property_type", *rows, ""]))
 
 
 def sql_of_model(model, folder):
@@ -70,13 +89,17 @@ def typed(event, of_events):
     row = {"event_name": event["event_name"]}
     for prop, kind in types.items():
         text = text_of(event["properties"].get(prop))
-        if kind == "number":
-            row[prop] = number(text)
-        elif kind == "boolean":
-            row[prop] = {"true": True, "false": False}.get((text or "").lower())
-        else:
-            row[prop] = text
+        row[prop] = read(text, kind)
     return row
+
+
+def read(text, kind):
+    """A text as a value of a kind; None if it is none."""
+    if kind == "number":
+        return number(text)
+    if kind == "boolean":
+        return {"true": True, "false": False}.get((text or "").lower())
+    return TIMES.get(text) if kind == "timestamp" else text
 
 
 def length(text):
@@ -148,8 +171,10 @@ def is_listed(name, events, as_of):
     )
 
 
-def value_of_trait(spec, events, as_of):
-    """The value of a trait that is an aggregate of the events of a profile, or of a list."""
+def value_of_trait(spec, events, as_of, kind=None):
+    """The value of a trait that is an aggregate of the events of a profile, or of a list; `kind` is
+    that of its values.
+    """
     if spec.list:
         return is_listed(spec.list, events, as_of)
     found = [*counted_events(spec, events, as_of)]
@@ -157,6 +182,7 @@ def value_of_trait(spec, events, as_of):
     texts = [text_of(each["properties"].get(spec.property)) for each in found]
     texts = [text for text in texts if text is not None]
     numbers = [value for text in texts if (value := number(text)) is not None]
+    values = [value for text in texts if (value := read(text, kind)) is not None]
     match spec.aggregate:
         case "count":
             return len(found)
@@ -171,12 +197,12 @@ def value_of_trait(spec, events, as_of):
         case "min" | "max":
             return round((min if spec.aggregate == "min" else max)(numbers), 6) if numbers else None
         case "first" | "last":
-            return (texts[0] if spec.aggregate == "first" else texts[-1]) if texts else None
+            return (values[0] if spec.aggregate == "first" else values[-1]) if values else None
         case "most_frequent":
-            counts = Counter(texts)
+            counts = Counter(values)
             return (
-                max(texts, key=lambda t: (counts[t], len(texts) - texts[::-1].index(t)))
-                if texts
+                max(values, key=lambda v: (counts[v], len(values) - values[::-1].index(v)))
+                if values
                 else None
             )
         case "first_at" | "last_at":
@@ -206,7 +232,7 @@ def values_of_traits(traits, events, as_of):
 
 def _values(traits, formulas, events, as_of):
     row = {
-        each.name: value_of_trait(each.spec, events, as_of)
+        each.name: value_of_trait(each.spec, events, as_of, each.kind)
         for each in traits
         if each.spec.aggregate
     }
@@ -236,20 +262,21 @@ def tipping_event(rule, traits, events, instant):
     names = {*columns_of_rule(rule)}
     formulas = [each.spec.formula for each in traits if each.name in names and each.spec.formula]
     names |= {name for text in formulas for name in columns_of_rule(parsed(text))}
-    specs = [each.spec for each in traits if each.name in names and each.spec.aggregate]
+    read_by = [each for each in traits if each.name in names and each.spec.aggregate]
     first = min(events, key=lambda each: (each["occurred_at"], each["event_id"]))
     seen = [each for each in events if each["occurred_at"] <= instant]
     tipping = [
         each["event_id"]
         for each in seen
         if each["occurred_at"] == instant
-        and (each is first or any(changes(spec, seen, each) for spec in specs))
+        and (each is first or any(changes(trait, seen, each) for trait in read_by))
     ]
     return max(tipping, default=None)
 
 
-def changes(spec, events, event):
+def changes(trait, events, event):
     """Whether an event of the last instant is counted by a trait at once, or ends others."""
+    spec = trait.spec
     if event["event_name"] in spec.until:
         return True
     if spec.before or not matches(spec, event) or not is_after(spec.after, events, event):
@@ -259,7 +286,8 @@ def changes(spec, events, event):
         return False
     if spec.aggregate in ("sum", "average", "min", "max"):
         return number(text) is not None
-    return spec.property is None or text is not None
+    kind = trait.kind if spec.aggregate in OF_PROPERTY else "text"
+    return spec.property is None or read(text, kind) is not None
 
 
 def edges_of(rule, traits, events, instants):

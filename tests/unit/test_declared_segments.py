@@ -260,6 +260,43 @@ def test_the_page_shows_each_refused_declaration_with_its_message(project):
 
 
 @pytest.mark.parametrize(
+    ("line", "number", "fix"),
+    [
+        ("\tlabel: x", 3, "a tab is where YAML takes spaces; use spaces"),
+        ("    when: x\n\t  and y", 4, "a tab is where YAML takes spaces; use spaces"),
+        ("    label: New: high", 3, "the text of `label` has a colon with a blank after it; put"),
+        ("    label: fan of {topic}: x", 3, "the text of `label` has a colon with a blank after"),
+        ("  - name: New: high", 3, "the text of `name` has a colon with a blank after it; put"),
+        ("    label: {topic} fan", 3, "the text of `label` begins with a brace; put the text in"),
+        ("    label: [x] fan", 3, "the text of `label` begins with a bracket; put the text in"),
+        ("    label: {topic fan\n    when: x", 4,
+            "expected ',' or '}', but got ':'; `label` begins with a brace: put the text in"),
+        ("    tags: [a, b\n    when: x", 4,
+            "expected ',' or ']', but got ':'; `tags` begins with a bracket: put the text in"),
+        ("    when: 'x' = topic", 3, "the text of `when` goes on after its quotes; put all of it"),
+        ("    when: %x", 3, "found character '%' that cannot start any token; put the text in"),
+        ("    when:x\n    label: y", 4, "`when:` has no blank after the colon; write `when: `"),
+        ("  - name:a\n    label: y", 4, "`name:` has no blank after the colon; write `name: `"),
+        ("   label: x", 3, "expected <block end>, but found '<block mapping start>'"),
+        ("    label: *", 3, "expected alphabetic or numeric character"),
+    ],
+)  # fmt: skip
+def test_a_common_mistake_in_yaml_is_explained(project, line, number, fix):
+    write(project, f"segments:\n  - name: reader\n{line}\n")
+    place = f"models/segments/desk/one.yml, line {number}: is not valid YAML: "
+    assert refused(project, read_segments).startswith(f"{place}{fix}")
+
+
+def test_a_text_in_braces_alone_is_explained(project):
+    write(project, "segments:\n  - name: reader\n    label: {topic}\n    description: x\n"
+          "    when: loans > 1\n    owner: a\n    priority: 1\n")  # fmt: skip
+    assert refused(project, read_segments).endswith(
+        "key `label`: expected text, got {'topic': None}; put a text that begins with a brace in "
+        "quotes"
+    )
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
         ("", "one.yml is empty; write `traits:` or `segments:`, or delete it"),

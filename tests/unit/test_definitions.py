@@ -1,8 +1,12 @@
 """A version of a segment changes with its meaning, and with nothing else."""
 
+from copy import deepcopy
+from datetime import datetime, timedelta
+
 import pytest
 import yaml
 
+from tests.support.segment_builds import Builds
 from tideline.declarations.definitions import definitions
 from tideline.declarations.segments import read_segments, read_traits
 
@@ -81,3 +85,61 @@ def test_another_meaning_is_another_version(tmp_path, edit):
 def test_the_same_meaning_is_the_same_version(tmp_path, edit):
     before = version(tmp_path)
     assert version(tmp_path, edit) == before
+
+
+FILE = "models/segments/team/all.yml"
+START = datetime(2026, 1, 1)
+FOUND = "select version, author, commit_id, is_new from segment_definitions order by first_built_at"
+
+
+class Versions:
+    """The table of versions, built again and again."""
+
+    def __init__(self, folder):
+        self.builds, self.days = Builds(folder), 0
+        self.content = deepcopy(CONTENT)
+
+    def build(self, label, author=None):
+        """Build with this label, in a file whose last commit is by this author, if it has one."""
+        self.content["segments"][0]["label"] = label
+        self.builds.declare(self.content)
+        commit = {"author": author, "commit_id": f"c{self.days}"}
+        self.builds.commits = {FILE: commit} if author else {}
+        self.days += 1
+        self.builds.build_definitions(START + timedelta(days=self.days))
+        return [row[1:] for row in self.builds.rows(FOUND)]
+
+
+def test_a_version_keeps_the_author_of_its_first_build(tmp_path):
+    versions = Versions(tmp_path)
+    ada = ("Ada O'Neil \\'", "c0")
+    assert versions.build("One", ada[0]) == [(*ada, True)]
+    assert versions.build("One", "Grace") == [(*ada, False)]
+    assert versions.build("Two") == [(*ada, False), (None, None, True)]
+    assert versions.build("Two", "Grace") == [(*ada, False), (None, None, False)]
+    # A version that comes back was first built long ago.
+    assert versions.build("One", "Grace") == [(*ada, True), (None, None, False)]
+
+
+def test_git_is_asked_once_and_only_if_a_version_is_new(tmp_path):
+    versions = Versions(tmp_path)
+    versions.content["segments"].append(
+        versions.content["segments"][0] | {"name": "second", "priority": 2}
+    )
+    versions.build("One", "Ada")
+    assert len(versions.builds.asked) == 1
+    versions.build("One", "Ada")
+    assert len(versions.builds.asked) == 1
+    versions.build("Two", "Ada")
+    assert len(versions.builds.asked) == 2
+
+
+def test_the_table_of_an_earlier_release_knows_no_author(tmp_path):
+    versions = Versions(tmp_path)
+    versions.build("One", "Ada")
+    table = "alter table segment_definitions"
+    for column in ("author", "commit_id"):
+        versions.builds.con.execute(f"{table} drop column {column}")
+    for column in ("author", "commit_id"):  # dbt appends new columns after the select is compiled
+        versions.builds.later.append(f"{table} add column {column} varchar")
+    assert versions.build("Two", "Grace") == [(None, None, False), ("Grace", "c1", True)]

@@ -20,6 +20,7 @@ TRAITS = [
     {"name": "revenue", "event": "purchase", "aggregate": "sum", "property": "revenue"},
     {"name": "half", "formula": "revenue / 2"},
     {"name": "topic", "event": "product_view", "aggregate": "last", "property": "category"},
+    {"name": "paid", "event": "purchase", "aggregate": "last", "property": "revenue"},
     {"name": "days", "event": "login", "aggregate": "streak"},
     {"name": "is_staff", "aggregate": "listed", "list": "staff"},
     {"name": "bought_at", "event": "purchase", "aggregate": "last_at"},
@@ -118,6 +119,7 @@ def test_dbt_runs_them(project, monkeypatch):
         ("views >= 1", example(False, VIEW | {"ago": "0 seconds"}, PURCHASE)),
         ("half > 4 or half = 4", example(True, PURCHASE)),
         ("revenue = 16", example(True, PURCHASE, PURCHASE)),
+        ("paid < 10", example(True, PURCHASE)),
         ("recency > 3", example(True, given={"recency": 4})),
         ("recency > 3 or churn_score > 0.5", example(False, given={"recency": None}
             | {"churn_score": 0.5})),

@@ -7,6 +7,7 @@ from typing import Any
 
 from tideline.declarations.checks import ANY
 from tideline.declarations.definitions import columns_of_segment, needed, with_parts
+from tideline.declarations.formulas import all_kinds
 from tideline.declarations.rules import columns_of_rule
 from tideline.declarations.segments import Declared
 
@@ -21,14 +22,15 @@ SCORE = "_score"  # end of the name of a column with a score
 def catalog(
     segments: Sequence[Declared], traits: Sequence[Declared], golden: Sequence[str] = ()
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """`segments` with `kind`, `events` and `lists`, and `traits` with `events` and `read_by`, by
-    name.
+    """`segments` with `kind`, `events` and `lists`, and `traits` with `type`, `events` and
+    `read_by`, by name.
 
     `golden` are the attributes of golden profiles that rules may read.
     `events` are the names of the events that can change it, `["*"]` for all; `lists` are the lists
     of people that can; `read_by` are the live segments that read it, also through formulas or in
     their label.
     """
+    kinds = all_kinds(traits)
     read = {each.name: needed(each, traits) for each in segments}
     live = [each.name for each in segments if each.spec.lifecycle == "live"]
     return {
@@ -42,6 +44,7 @@ def catalog(
         },
         "traits": {
             each.name: {
+                "type": kinds[each.name],
                 "events": events_of(with_parts([each.name], traits)),
                 "read_by": [name for name in live if each in read[name]],
             }

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tideline.declarations.compiled import exact_dicts, frozen_text
+from tideline.declarations.formulas import KINDS_OF_AGGREGATES
 from tideline.declarations.rules import columns_of_rule, parse, sql_of
 from tideline.declarations.segments import PROJECT, Declared, label_parts
 
@@ -50,13 +51,16 @@ def with_parts(names: Iterable[str], traits: Iterable[Declared]) -> list[Declare
 
 
 def definitions(segments: Sequence[Declared], traits: Sequence[Declared]) -> list[dict[str, Any]]:
-    """The versions of the live segments: `name`, `version`, a hash, and `definition`, JSON."""
+    """The versions of the live segments: `name`, `version`, a hash, `definition`, JSON, and `file`,
+    which declares the segment.
+    """
     found = []
     for each in segments:
         if each.spec.lifecycle == "live":
             text = json.dumps(_definition(each, traits), ensure_ascii=False, sort_keys=True)
             version = hashlib.sha256(text.encode()).hexdigest()[:16]
-            found.append({"name": each.name, "version": version, "definition": text})
+            known = {"name": each.name, "version": version, "definition": text, "file": each.file}
+            found.append(known)
     return found
 
 
@@ -73,7 +77,7 @@ def readings_version(
             {key: each[key] for key in KEYS_OF_RULE}
             for each in exact_dicts(segments, traits, dialect)["rules"]
         ],
-        "traits": [[each.name, _trait(asdict(each.spec))] for each in traits],
+        "traits": [[each.name, _trait(each)] for each in traits],
         "others": others,
     }
     text = json.dumps(found, ensure_ascii=False, sort_keys=True, default=str)
@@ -89,16 +93,22 @@ def _definition(segment: Declared, traits: Sequence[Declared]) -> dict[str, Any]
     return frozen | {
         "when": sql_of(segment.rule.tree, "duckdb"),
         "label": segment.spec.label,
-        "traits": {each.name: _trait(asdict(each.spec)) for each in needed(segment, traits)},
+        "traits": {each.name: _trait(each) for each in needed(segment, traits)},
     }
 
 
-def _trait(keys: dict[str, Any]) -> dict[str, Any]:
+def _trait(trait: Declared) -> dict[str, Any]:
+    """What decides the values of a trait: its keys, and the kind that the plan gives it."""
+    is_planned = trait.kind != KINDS_OF_AGGREGATES.get(trait.spec.aggregate)
+    return _keys(asdict(trait.spec)) | ({"kind": trait.kind} if is_planned else {})
+
+
+def _keys(keys: dict[str, Any]) -> dict[str, Any]:
     """The keys of a trait, or of a step of its `after`, that decide its values."""
     found = {key: value for key, value in keys.items() if value and key not in OF_PEOPLE}
     found |= {key: _rule(found[key]) for key in RULES if key in found}
     if "after" in found:
-        found["after"] = [_trait(step) for step in found["after"]]
+        found["after"] = [_keys(step) for step in found["after"]]
     return found
 
 

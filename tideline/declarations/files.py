@@ -6,7 +6,9 @@ not report what is wrong in them, so this module does.
 
 from __future__ import annotations
 
+import csv
 import functools
+import io
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,10 +16,13 @@ from typing import Any
 
 import yaml
 
+from tideline.declarations.yaml_errors import problem_of
 from tideline.warehouse.errors import DeclarationError
 
 FOLDER = Path("models", "segments")
 OF_MODELS = FOLDER / "intermediate"  # its subfolder for models, which declares nothing
+PLAN = Path("seeds", "tracking_plan.csv")
+PLAN_KEYS = ("event_name", "property", "property_type")
 SUFFIXES = (".yml", ".yaml")
 KEYS = re.compile(rb"^['\"]?(traits|segments|experiments)\b", re.MULTILINE)
 MOST_BYTES = 500_000  # of a file; PyYAML reads that many in some seconds
@@ -107,7 +112,8 @@ def read_declarations(path: Path, place: str) -> tuple[dict[Any, Any], dict[str,
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         known = f"{place}, line {mark.line + 1}" if mark else place
-        raise DeclarationError(f"{known}: is not valid YAML: {error.problem}") from None
+        problem = problem_of(error, data.decode())
+        raise DeclarationError(f"{known}: is not valid YAML: {problem}") from None
     except RecursionError:
         raise DeclarationError(f"{place}: has too many blocks within each other") from None
     except (yaml.YAMLError, ValueError) as error:
@@ -156,6 +162,19 @@ def line_of(path: Path, *keys: str | int) -> int:
             break
         node = found[0]
     return node.start_mark.line + 1
+
+
+def planned_properties(project: Path) -> list[tuple[str, str, str]]:
+    """The properties of the tracking plan as (event, property, type); none if it cannot be read,
+    which a build reports.
+    """
+    try:
+        text = (project / PLAN).read_text(encoding="utf-8-sig")
+        rows = [*csv.DictReader(io.StringIO(text, newline=""))]
+    except (OSError, ValueError, csv.Error):
+        return []
+    found = [[row.get(key) or "" for key in PLAN_KEYS] for row in rows]
+    return [(event, name, kind) for event, name, kind in found if name]
 
 
 def misplaced_files(project: Path) -> Iterator[tuple[Path, dict[Any, Any]]]:

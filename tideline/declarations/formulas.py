@@ -6,8 +6,8 @@ is replaced by its own expression, so that all are computed from aggregates of e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from tideline.declarations.operations import Call, Column, Kind, Node
 from tideline.declarations.rules import RuleError, columns_of_rule, kind_of, parse
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_PARTS = 2000  # of a formula with the formulas in it
 DEEPEST = 100  # such parts within each other
-# The kind of the values of each aggregate; the values of properties are texts.
+# The kind of the values of each aggregate; of those in `OF_PROPERTY`, if the plan has no other.
 KINDS_OF_AGGREGATES: dict[str, Kind] = {
     "count": "number",
     "count_distinct": "number",
@@ -38,6 +38,46 @@ KINDS_OF_AGGREGATES: dict[str, Kind] = {
     "streak": "number",
     "listed": "boolean",
 }
+OF_PROPERTY = ("first", "last", "most_frequent")  # aggregates whose value is one of the property
+# The kinds of the types of the tracking plan; an object or an array is read as its text.
+KINDS_OF_PLAN: dict[str, Kind] = {
+    "number": "number",
+    "integer": "number",
+    "boolean": "boolean",
+    "timestamp": "timestamp",
+}
+
+
+def kind_of_aggregate(spec: Any, plan: Iterable[tuple[str, str, str]]) -> Kind | None:
+    """The kind of the values of a trait; None if it has a formula.
+
+    `plan` has the properties of events with their types. If the events of a trait disagree about
+    the kind of its property, it is a text.
+    """
+    if spec.aggregate is None:
+        return None
+    if spec.aggregate in OF_PROPERTY:
+        kinds = {
+            KINDS_OF_PLAN.get(kind, "text")
+            for event, name, kind in plan
+            if name == spec.property and (event in spec.event or "*" in spec.event)
+        }
+        if len(kinds) == 1:
+            return kinds.pop()
+    return KINDS_OF_AGGREGATES[spec.aggregate]
+
+
+def kinds_of_traits(traits: Iterable[Declared]) -> dict[str, Kind]:
+    """The kinds of the traits that have no formula, by name."""
+    return {each.name: each.kind for each in traits if each.kind is not None}
+
+
+def all_kinds(traits: Sequence[Declared]) -> dict[str, Kind]:
+    """The kinds of all traits by name. Raises DeclarationError for a wrong formula."""
+    kinds = kinds_of_traits(traits)
+    for name, tree in formulas_of(traits).items():
+        kinds[name] = kind_of(tree, kinds) or "text"
+    return kinds
 
 
 def formulas_of(traits: Sequence[Declared]) -> dict[str, Node]:
@@ -47,11 +87,7 @@ def formulas_of(traits: Sequence[Declared]) -> dict[str, Node]:
     for each in traits:
         if each.spec.formula is not None:
             _expand(each, by_name, found, ())
-    kinds: dict[str, Kind] = {
-        each.name: KINDS_OF_AGGREGATES[each.spec.aggregate]
-        for each in traits
-        if each.spec.aggregate is not None
-    }
+    kinds = kinds_of_traits(traits)
     for name, tree in found.items():
         try:
             kind = kind_of(tree, kinds)

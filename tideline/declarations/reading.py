@@ -76,7 +76,10 @@ def _value(value: Any, kind: Any, place: str) -> Any:
     if type(value) is not kind:
         if kind is str and isinstance(value, date):
             raise DeclarationError(f"{place}: expected text, got a date; write '{value}' in quotes")
-        raise DeclarationError(f"{place}: expected {WORDS[kind]}, got {value!r}")
+        fix = ""
+        if kind is str and isinstance(value, dict):
+            fix = "; put a text that begins with a brace in quotes"
+        raise DeclarationError(f"{place}: expected {WORDS[kind]}, got {value!r}{fix}")
     return value
 
 

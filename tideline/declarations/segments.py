@@ -31,9 +31,10 @@ from tideline.declarations.files import (
     golden_attributes,
     meta_of,
     misplaced_files,
+    planned_properties,
     read_declarations,
 )
-from tideline.declarations.formulas import formulas_of
+from tideline.declarations.formulas import formulas_of, kind_of_aggregate
 from tideline.declarations.operations import Kind
 from tideline.declarations.reading import read_block
 from tideline.declarations.rules import NAME, is_control
@@ -295,6 +296,7 @@ class Declared:
     file: str
     place: str
     rule: Any = field(default=None, repr=False)  # a whole.Rule, if it is a segment
+    kind: Kind | None = None  # of the values, if it is a trait with an aggregate
 
     @property
     def name(self) -> str:
@@ -357,6 +359,7 @@ def _read(project: Path) -> dict[str, list[Declared]]:
         "segments": features | OTHER_COLUMNS | attributes,  # a rule may name both
         "experiments": frozenset(),
     }
+    plan = planned_properties(project)
     found: dict[str, dict[str, Declared]] = {key: {} for key in KINDS}
     items = [
         item
@@ -364,7 +367,8 @@ def _read(project: Path) -> dict[str, list[Declared]]:
         for item in _of_file(path, str(path.relative_to(project)))
     ]
     for item, spec in specs_of(items, _spec):
-        key, each = item.key, Declared(spec, item.is_of_shop, item.file, item.place)
+        key, kind = item.key, kind_of_aggregate(spec, plan) if item.key == "traits" else None
+        each = Declared(spec, item.is_of_shop, item.file, item.place, kind=kind)
         is_score = key == "traits" and each.name.endswith("_score")
         if each.name in taken[key] or is_score:
             raise DeclarationError(f"{each.place} has the name of another column; give it another")

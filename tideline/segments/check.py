@@ -11,9 +11,7 @@ from pathlib import Path
 from tideline.declarations.compiled import label_sql, segment_sql
 from tideline.declarations.exact import exact_rules
 from tideline.declarations.files import columns_of, golden_attributes
-from tideline.declarations.formulas import KINDS_OF_AGGREGATES, formulas_of
-from tideline.declarations.operations import Kind
-from tideline.declarations.rules import kind_of
+from tideline.declarations.formulas import all_kinds
 from tideline.declarations.segments import Declared
 from tideline.segments.models import model_sql, plan_rows, traits_sql
 from tideline.segments.people_lists import wrong_lists
@@ -115,11 +113,4 @@ def attribute_types(project: Path, traits: Sequence[Declared]) -> dict[str, str]
             continue
         text = str(column.get("data_type", ""))
         found[column["name"]] = (QUOTED.findall(text) or [text])[-1]
-    kinds: dict[str, Kind] = {
-        each.name: KINDS_OF_AGGREGATES[each.spec.aggregate]
-        for each in traits
-        if each.spec.aggregate
-    }
-    for name, tree in formulas_of(traits).items():
-        kinds[name] = kind_of(tree, kinds) or "text"
-    return found | {name: str(kind) for name, kind in kinds.items()}
+    return found | {name: str(kind) for name, kind in all_kinds(traits).items()}

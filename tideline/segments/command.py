@@ -36,6 +36,7 @@ from tideline.segments.preview import (
     as_text,
     preview,
 )
+from tideline.segments.remarks import remarks_of, remarks_of_trait
 from tideline.text import counted, listed, nearest, shown_path, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import DuckDBWarehouse
@@ -90,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if problems:
             print("\n".join(f"error: {each}" for each in problems), file=sys.stderr)
             return 1
-        for each in unread_lists(PROJECT, traits):
+        for each in [*remarks(segments, traits), *unread_lists(PROJECT, traits)]:
             print(f"warning: {each}", file=sys.stderr)
         counts = {"segment": segments, "trait": traits, "experiment": experiments}
         found = listed([counted(len(each), name) for name, each in counts.items()], "and")
@@ -109,6 +110,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outdated = outdated_since(path_of("TIDELINE_WAREHOUSE"))
         print(formatted(shown, options.format, missing, outdated, unknown))
     return 0
+
+
+def remarks(segments: Sequence[Declared], traits: Sequence[Declared]) -> list[str]:
+    """The remarks on traits and segments that are not retired, each with its place."""
+    found = [(each, remark) for each in traits for remark in remarks_of_trait(each)]
+    used = [each for each in segments if each.spec.lifecycle != "retired"]
+    found += [(each, remark) for each in used for remark in remarks_of(each)]
+    return [f"{each.place}: {remark}" for each, remark in found]
 
 
 def declared_syncs(manifest: Path) -> tuple[list[Sync], str | None]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from tideline.segments.deliveries import NOT_CONSIDERED, Delivery, deliveries_of
 from tideline.segments.models import Derived
 from tideline.segments.past import Cost, Past, cost_of, live_alone, past_of
 from tideline.segments.reasons import Reason, lines_of, reason_in
+from tideline.segments.remarks import remarks_of, unknown_values
 from tideline.segments.why import built_rules, value_in
 from tideline.text import counted, listed, shown
 from tideline.warehouse.connection import DuckDBWarehouse
@@ -41,8 +42,10 @@ class Preview:
     of its rule alone, unless it is frozen. `before` is the size in the last build, None if it has
     no such live segment. `enters` and `leaves` count the difference. `overlaps` counts its members
     in other segments of the last build. `entering` and `leaving` are examples. `past` has its last
-    days, `deliveries` what the syncs would send. `has_lists`: it reads lists of people. A draft is
-    previewed as if it were live.
+    days, `deliveries` what the syncs would send. `has_lists`: it reads lists of people. `taken`
+    counts who meets its rule, but is in a segment that comes first in its group. `primaries` counts
+    the changes of `primary_segment`, from and to, if nothing else changes. `remarks` are what
+    hardly anybody means. A draft is previewed as if it were live.
     """
 
     segment: Declared
@@ -60,6 +63,9 @@ class Preview:
     deliveries: list[Delivery]
     cost: Cost
     has_lists: bool
+    taken: list[tuple[str, int]] = field(default_factory=list)
+    primaries: list[tuple[str | None, str | None, int]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def preview(
@@ -121,6 +127,16 @@ def preview(
         deliveries=deliveries_of(warehouse, segment, syncs),
         cost=cost_of(warehouse, own, time.perf_counter() - start),
         has_lists=any(each.spec.list for each in own),
+        taken=[] if segment.spec.frozen_at else _taken(warehouse, segment.rule),
+        primaries=_primaries(warehouse, segment),
+        remarks=[
+            *remarks_of(segment),
+            *(
+                unknown_values(warehouse, "_attributes", segment.rule.written, types)
+                if profiles
+                else ()
+            ),
+        ],
     )
 
 
@@ -134,6 +150,44 @@ def _conditions(warehouse: DuckDBWarehouse, rule: Rule) -> list[tuple[str, int]]
     counts = ", ".join(f"count(*) filter (where {each})" for each in rules)
     found = warehouse.query(f"select {counts} from _attributes")[0]
     return [(text_of(each), count) for each, count in zip(parts, found, strict=True)]
+
+
+def _taken(warehouse: DuckDBWarehouse, rule: Rule) -> list[tuple[str, int]]:
+    """The segments that come first in the group of a rule, with the number of profiles that meet it
+    and are in this one instead.
+    """
+    found = []
+    left = sql_of(is_in(rule.own), "duckdb")
+    for each in rule.above:
+        first = sql_of(is_in(each.own), "duckdb")
+        ((count,),) = warehouse.query(f"select count(*) from _attributes where {left} and {first}")
+        found.append((each.name, count))
+        left = f"{left} and not {first}"
+    return found
+
+
+def _primaries(
+    warehouse: DuckDBWarehouse, segment: Declared
+) -> list[tuple[str | None, str | None, int]]:
+    """The changes of `primary_segment` as (from, to, profiles), most first, while the other
+    segments stay as the last build has them.
+    """
+    key = f"({segment.spec.priority}, '{segment.name}')"
+    return warehouse.query(
+        "with others as (select memberships.profile_id, "
+        "min((segments.priority, segments.segment_name)) as first_key "
+        f"from {warehouse.table('segment_memberships')} as memberships "
+        f"join {warehouse.table('segments')} as segments using (segment_name) "
+        "where segment_name <> ? group by 1), "
+        "primaries as (select built.primary_segment as before, case "
+        f"when _judged._is_in and (others.first_key is null or {key} < others.first_key) then ? "
+        "else others.first_key[2] end as after "
+        f"from _judged join {warehouse.table('profile_segments')} as built using (profile_id) "
+        "left join others using (profile_id)) "
+        "select before, after, count(*) from primaries where before is distinct from after "
+        "group by 1, 2 order by 3 desc, 1, 2",
+        [segment.name, segment.name],
+    )
 
 
 def _attributes(
@@ -185,10 +239,16 @@ def as_dict(found: Preview) -> dict[str, Any]:
         "profiles": found.profiles,
         "size": found.size,
         "conditions": dict(found.conditions),
+        "taken": dict(found.taken),
         "size_before": found.before,
         "enters": found.enters,
         "leaves": found.leaves,
         "overlaps": dict(found.overlaps),
+        "primary_segments": [
+            {"from": before, "to": after, "profiles": count}
+            for before, after, count in found.primaries
+        ],
+        "remarks": found.remarks,
         "entering": [profile for profile, *_ in found.entering],
         "leaving": [profile for profile, *_ in found.leaving],
         "sizes": {day.isoformat(): size for day, size in found.past.sizes.items()},
@@ -213,6 +273,9 @@ def _lines(found: Preview) -> Iterator[str]:
     if len(found.conditions) > 1 or not found.size:
         for text, count in found.conditions:
             yield f"  {count:,} meet {text}"
+    for name, count in found.taken:
+        group = found.segment.spec.exclusive
+        yield f"  {count:,} meet all, but are in {name}, which comes first in the group {group}"
     if (frozen_at := found.segment.spec.frozen_at) is not None:
         end = "; until then its members change" if frozen_at > found.as_of else ""
         yield f"  Frozen at {frozen_at:%Y-%m-%d %H:%M:%S} UTC{end}"
@@ -225,6 +288,13 @@ def _lines(found: Preview) -> Iterator[str]:
     if found.overlaps:
         named = [f"{name} {count:,}" for name, count in found.overlaps[:MOST_OVERLAPS]]
         yield f"  Its members are also in: {', '.join(named)}"
+    if found.primaries:
+        total = sum(count for *_, count in found.primaries)
+        changes = [f"{before or 'none'} → {after or 'none'} {count:,}"
+                   for before, after, count in found.primaries[:MOST_OVERLAPS]]  # fmt: skip
+        yield f"  primary_segment changes for {counted(total, 'profile')}: {', '.join(changes)}"
+    for remark in found.remarks:
+        yield f"  Remark: {remark}"
     yield f"  {_sizes(found.past)}"
     if found.deliveries and found.segment.spec.lifecycle != "live":
         state = {"draft": "a draft"}.get(found.segment.spec.lifecycle, "retired")
