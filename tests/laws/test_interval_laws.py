@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from tests.support.intervals import built, written
 from tests.support.random_traits import CLOCKS, EDGES, event_trait, log, related
 from tests.support.trait_reference import intervals_of
-from tideline.declarations.exact import AGGREGATES
 from tideline.declarations.formulas import KINDS_OF_AGGREGATES
 from tideline.declarations.segments import SINCE
 
 FREEZE = datetime(2026, 1, 30, 12)  # an edge of some windows before the clocks
-ALL = tuple(sorted(AGGREGATES["duckdb"]))
+ALL = tuple(sorted(KINDS_OF_AGGREGATES))
 # Numbers that time since an event is compared with; 0.1 days is no whole number of a double.
 TIMES = {"days_since": ("1", "1.5", "0.1", "0"), "minutes_since": ("30", "2.5", "0.0000001")}
 UNITS = {"days_since": timedelta(days=1), "minutes_since": timedelta(minutes=1)}
@@ -139,6 +138,12 @@ def test_intervals_equal_plain_python(tmp_path):
     check(tmp_path, lambda sql: sql, 40, relations=7)
 
 
+@pytest.mark.parametrize("aggregate", ["most_frequent", "streak"])
+def test_values_that_are_no_window_equal_plain_python(tmp_path, aggregate):
+    """Longer logs, so that counts rise and fall, and days are in a row."""
+    check(tmp_path, lambda sql: sql, 20, [aggregate], most=24)
+
+
 MUTANTS = {
     "an event counts a moment too long": (
         r"interval '(\d+) microseconds' preceding and",
@@ -165,6 +170,28 @@ MUTANTS = {
     ),
     "nobody goes off a list": (r"-1 as change", "0 as change"),
     "a frozen segment goes on": (r"where happened_at < timestamp '[^']*'", ""),
+    "the most frequent value is the last": (r"event_count \* 1000000000 \+", ""),
+    "a tie goes to the first value": (r"\+ last_number", "- last_number"),
+    "a value counts forever": (r"-1 as change", "0 as change"),
+    "a value is there when none counts": ("left join blocks_of", "inner join blocks_of"),
+    "the end of a span is lost": (r"and mod\(end_block, 2 \* width\) = width", "and false"),
+    "the beginning of a span is lost": (r"and mod\(first_block, 2 \* width\) = width", "and false"),
+    "a streak ends a moment late": (
+        r"to_microseconds\(172799999999\)",
+        "to_microseconds(172800000000)",
+    ),
+    "a streak ends with the day": (
+        r"(cast\(\(happened_at [^)]*\)\) as date\)\s*\)) <= 1",
+        r"\1 <= 0",
+    ),
+    "a streak goes on over a day": (
+        r"cast\(happened_at as date\)\) > 1",
+        "cast(happened_at as date)) > 2",
+    ),
+    "a streak keeps the days that left its window": (
+        r"coalesce\((max\(_first_day_\w+\) over \([^)]*) range between [^)]*\)",
+        r"coalesce(\1)",
+    ),
 }
 # The aggregates, and how often traits have `until` and `after`, with which a mutant is found; then
 # how often segments are related, and the most events.
@@ -172,6 +199,16 @@ FOUND_WITH = {
     "no sum is null": (["sum"], 0),
     "nobody goes off a list": (["count", "listed"], 0),
     "an event of the time of its end counts": (["count"], 6, 0, 24),
+    "the most frequent value is the last": (["most_frequent"], 0, 0, 24),
+    "a tie goes to the first value": (["most_frequent"], 0),
+    "a value counts forever": (["most_frequent"], 0),
+    "a value is there when none counts": (["most_frequent"], 0),
+    "the end of a span is lost": (["most_frequent"], 0, 0, 24),
+    "the beginning of a span is lost": (["most_frequent"], 0),
+    "a streak ends a moment late": (["streak"], 0),
+    "a streak ends with the day": (["streak"], 0),
+    "a streak goes on over a day": (["streak"], 0, 0, 24),
+    "a streak keeps the days that left its window": (["streak"], 0, 0, 24),
 }
 
 

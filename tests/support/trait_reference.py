@@ -291,7 +291,14 @@ def instants_of(events, delays):
     tried = {each["occurred_at"] + delay for each in events for delay in (timedelta(), *delays)}
     profiles = {each["profile_id"] for each in events}
     tried |= {at for profile, _, *times in LISTED if profile in profiles for at in times if at}
+    tried |= midnights(tried)
     return {each + step for each in tried for step in (timedelta(), MOMENT, -MOMENT)}
+
+
+def midnights(instants):
+    """The beginnings of the days (UTC) of these instants, and of the two days after each."""
+    days = {each.replace(hour=0, minute=0, second=0, microsecond=0) for each in instants}
+    return {day + timedelta(days=count) for day in days for count in range(3)}
 
 
 def intervals_of(rule, traits, events, delays):

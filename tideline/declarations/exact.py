@@ -25,19 +25,14 @@ from tideline.warehouse.errors import DeclarationError
 
 MICROSECONDS = {"minutes": 60_000_000, "hours": 3_600_000_000, "days": 86_400_000_000}
 UNITS = {"minutes_since": MICROSECONDS["minutes"], "days_since": MICROSECONDS["days"]}
-# Aggregates whose value at each instant is a window over the events, by warehouse.
-_EVERYWHERE = frozenset(
-    {"count", "exists", "sum", "average", "min", "max", "first_at", "last_at", "listed", *SINCE}
-)
-AGGREGATES = {
-    "snowflake": _EVERYWHERE,
-    "duckdb": _EVERYWHERE | {"count_distinct", "first", "last"},
-}
+# Aggregates whose value a warehouse cannot compute at each instant.
+UNLIKE = {"duckdb": frozenset[str](), "snowflake": frozenset({"count_distinct", "first", "last"})}
 # The values of aggregates over no event; the others are null.
 EMPTY: dict[str, Value] = {
     "count": 0,
     "count_distinct": 0,
     "sum": 0,
+    "streak": 0,
     "exists": False,
     "listed": False,
 }
@@ -121,7 +116,7 @@ def _because(tree: Node, traits: Mapping[str, Declared], dialect: str) -> str | 
         if name not in traits:
             return f"it reads `{name}`, which changes with a build"
         aggregate = traits[name].spec.aggregate
-        if aggregate not in AGGREGATES[dialect]:
+        if aggregate in UNLIKE[dialect]:
             return f"it reads `{name}`, whose aggregate is `{aggregate}`"
     times = {name for name in columns_of_rule(tree) if traits[name].spec.aggregate in SINCE}
     if loose := next(_calculated(tree, times), None):
