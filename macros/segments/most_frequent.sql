@@ -162,7 +162,7 @@ spans_of_{{ name }} as (
 
 ),
 
-{# A block is used if the one of twice its width around it is not within the span. #}
+{# A span uses a block if the one of twice its width around it is not within the span. #}
 blocks_of_{{ name }} as (
 
     select
@@ -185,12 +185,25 @@ blocks_of_{{ name }} as (
 
 ),
 
+highest_of_{{ name }} as (
+
+    select
+        profile_id,
+        width,
+        block,
+        max_by(counted, count_rank) as counted,
+        max(count_rank) as count_rank
+    from blocks_of_{{ name }}
+    group by profile_id, width, block
+
+),
+
 winners_of_{{ name }} as (
 
     select
         instants.profile_id,
         instants.happened_at,
-        max_by(blocks.counted, blocks.count_rank) as counted
+        max_by(highest.counted, highest.count_rank) as counted
     from (
         select distinct
             profile_id,
@@ -201,11 +214,11 @@ winners_of_{{ name }} as (
     ) as instants
     inner join widths_of_{{ name }} as widths
         on widths.width <= instants.last_instant
-    left join blocks_of_{{ name }} as blocks
+    left join highest_of_{{ name }} as highest
         on
-            instants.profile_id = blocks.profile_id
-            and widths.width = blocks.width
-            and instants.instant - mod(instants.instant, widths.width) = blocks.block
+            instants.profile_id = highest.profile_id
+            and widths.width = highest.width
+            and instants.instant - mod(instants.instant, widths.width) = highest.block
     group by instants.profile_id, instants.happened_at
 
 ),

@@ -173,7 +173,7 @@ MUTANTS = {
     "the most frequent value is the last": (r"event_count \* 1000000000 \+", ""),
     "a tie goes to the first value": (r"\+ last_number", "- last_number"),
     "a value counts forever": (r"-1 as change", "0 as change"),
-    "a value is there when none counts": ("left join blocks_of", "inner join blocks_of"),
+    "a value is there when none counts": ("left join highest_of", "inner join highest_of"),
     "the end of a span is lost": (r"and mod\(end_block, 2 \* width\) = width", "and false"),
     "the beginning of a span is lost": (r"and mod\(first_block, 2 \* width\) = width", "and false"),
     "a streak ends a moment late": (

@@ -382,8 +382,8 @@ MUTANTS = {
         "the most frequent value of a window, and then none",
     ),
     "a value is there when none counts": (
-        "left join blocks_of",
-        "inner join blocks_of",
+        "left join highest_of",
+        "inner join highest_of",
         "the most frequent value of a window, and then none",
     ),
     "time since is a moment behind": (
