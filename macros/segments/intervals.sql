@@ -1,12 +1,12 @@
 {#-
-    The rules of the live segments as functions of time: `rules` are {name, sql, traits, events,
-    is_of_nothing, because}, `traits` are those that a rule with intervals reads, with `start`,
-    `length` and `offsets` in microseconds after an event. Empty while dbt only parses.
+    The rules of the live segments as functions of time: `rules` are {name, sql, traits,
+    attributes, events, is_of_nothing, because}, `traits` are those that a rule with intervals reads, with `start`,
+    `length` and `offsets` in microseconds after an event, and `attributes` the names of those of
+    golden profiles. Empty while dbt only parses.
 -#}
 {% macro exact_declarations() %}
-    {{ return(
-        declarations().exact(var('shop'), target.type) if execute else {'rules': [], 'traits': []}
-    ) }}
+    {%- set nothing = {'rules': [], 'traits': [], 'attributes': []} -%}
+    {{ return(declarations().exact(var('shop'), target.type) if execute else nothing) }}
 {% endmacro %}
 
 {#- Whether the last event that a trait counts decides its value. -#}

@@ -1,7 +1,7 @@
 {#
-    Rules that read only traits over events hold on exact intervals (docs/reference/segments.md). A
-    trait can change at an event, and a fixed time after it, when the event begins or ceases to
-    count; both are instants here. Each rule has its own instants and a select of its own, so that
+    Rules that read only traits over events, lists and attributes of golden profiles hold on exact
+    intervals (docs/reference/segments.md). A trait can change at an event, and a fixed time after
+    it, when the event begins or ceases to count; both are instants here. Each rule has its own instants and a select of its own, so that
     its cost does not depend on how many other rules there are.
 #}
 {{
@@ -14,13 +14,16 @@
 
 {% set exact = exact_declarations() %}
 {% set watermark = revision_watermark() if revisions_are_kept() else none %}
-{# `readings_version` reads the plan and the lists, which dbt sees only here. #}
-{% set _ = trait_plan(), lists_version() %}
+{# `readings_version` reads seeds, which dbt sees only here. #}
+{% set _ = trait_plan(), lists_version(), attributes_version() %}
 -- depends_on: {{ ref('profile_revisions') }}, {{ ref('trait_readings') }}
+-- depends_on: {{ ref('attribute_steps') }}
 {% for rule in exact.rules | rejectattr('because') %}
 {% set traits = exact.traits | selectattr('name', 'in', rule.traits) | list %}
 {% set frequent = traits | selectattr('spec.aggregate', 'equalto', 'most_frequent') | list %}
 {% set windowed = traits | reject('in', frequent) | list %}
+{# Of these there are steps: the instants from which they have a value, numbered. #}
+{% set stepped = frequent | map(attribute='name') | list + rule.attributes | list %}
 {% set streaks = windowed | selectattr('spec.aggregate', 'equalto', 'streak') | list %}
 {% set with_until = windowed | selectattr('spec.until') | list %}
 {% set first = ['event_number = 1'] if rule.is_of_nothing else [] %}
@@ -64,6 +67,23 @@ with readings as (
 {% for trait in frequent %}
 {{ most_frequent_steps(trait) }}
 {% endfor %}
+{% for name in rule.attributes %}
+steps_of_{{ name }} as (
+
+    select
+        profile_id,
+        happened_at,
+        event_id,
+        value as {{ name }},
+        step as _step_{{ name }}
+    from {{ ref('attribute_steps') }}
+    where
+        attribute = '{{ name }}'
+        {{ 'and profile_id in (' ~ revised_profiles() ~ ')' if watermark is not none }}
+
+),
+
+{% endfor %}
 instants as (
 
     select
@@ -71,8 +91,8 @@ instants as (
         {{ trait.name }},
         {{ '_ends_' ~ trait.name ~ ',' if trait.spec.until }}
         {% endfor %}
-        {% for trait in frequent %}
-        null as _step_{{ trait.name }},
+        {% for name in stepped %}
+        null as _step_{{ name }},
         {% endfor %}
         profile_id,
         event_id,
@@ -86,8 +106,8 @@ instants as (
         null as {{ trait.name }},
         {{ 'null as _ends_' ~ trait.name ~ ',' if trait.spec.until }}
         {% endfor %}
-        {% for trait in frequent %}
-        null as _step_{{ trait.name }},
+        {% for name in stepped %}
+        null as _step_{{ name }},
         {% endfor %}
         profile_id,
         null as event_id,
@@ -96,21 +116,21 @@ instants as (
     from readings
     where {{ conditions | join(' or ') }}
     {% endfor %}
-    {% for each in frequent %}
+    {% for changed in stepped %}
     union all
     select
         {% for trait in windowed %}
         null as {{ trait.name }},
         {{ 'null as _ends_' ~ trait.name ~ ',' if trait.spec.until }}
         {% endfor %}
-        {% for trait in frequent %}
-        {{ '' if trait == each else 'null as ' }}_step_{{ trait.name }},
+        {% for name in stepped %}
+        {{ '' if name == changed else 'null as ' }}_step_{{ name }},
         {% endfor %}
         profile_id,
-        null as event_id,
+        {{ '' if changed in rule.attributes else 'null as ' }}event_id,
         happened_at,
         null as event_number
-    from steps_of_{{ each.name }}
+    from steps_of_{{ changed }}
     {% endfor %}
 
 ),
@@ -151,11 +171,11 @@ steps as (
         {% for trait in windowed %}
         {{ trait_at_instant(trait) | trim | indent(8) }} as {{ trait.name }},
         {% endfor %}
-        {% for trait in frequent %}
-        max(_step_{{ trait.name }}) over (
+        {% for name in stepped %}
+        max(_step_{{ name }}) over (
             partition by profile_id order by happened_at
             range between unbounded preceding and current row
-        ) as _step_{{ trait.name }},
+        ) as _step_{{ name }},
         {% endfor %}
         profile_id,
         happened_at,
@@ -168,20 +188,20 @@ steps as (
 
 ),
 
-{% if frequent %}
+{% if stepped %}
 values_at_instants as (
 
     select
-        {% for trait in frequent %}
-        steps_of_{{ trait.name }}.{{ trait.name }},
+        {% for name in stepped %}
+        steps_of_{{ name }}.{{ name }},
         {% endfor %}
         steps.*
     from steps
-    {% for trait in frequent %}
-    left join steps_of_{{ trait.name }}
+    {% for name in stepped %}
+    left join steps_of_{{ name }}
         on
-            steps.profile_id = steps_of_{{ trait.name }}.profile_id
-            and steps._step_{{ trait.name }} = steps_of_{{ trait.name }}._step_{{ trait.name }}
+            steps.profile_id = steps_of_{{ name }}.profile_id
+            and steps._step_{{ name }} = steps_of_{{ name }}._step_{{ name }}
     {% endfor %}
 
 ),
@@ -194,7 +214,7 @@ states as (
         happened_at,
         event_id,
         coalesce(({{ rule.sql }}), false) as is_in
-    from {{ 'values_at_instants' if frequent else 'steps' }}
+    from {{ 'values_at_instants' if stepped else 'steps' }}
     where _next_instant is null or _next_instant > happened_at
 
 ),

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tests.support.intervals import built, written
+from tests.support.trait_reference import Statement
 from tideline.declarations.exact import exact_rules
 from tideline.declarations.segments import read_segments, read_traits
 from tideline.warehouse.errors import DeclarationError
@@ -36,6 +37,12 @@ def event(name, hours, **properties):
         "occurred_at": at(hours),
         "properties": properties,
     }
+
+
+def stated(name, hours, value, priority=1, attribute="country"):
+    """An event that states an attribute; the survivors are those of `SURVIVORS`."""
+    found = event(name, hours)
+    return found | {"statements": [Statement(attribute, value, priority, found["occurred_at"])]}
 
 
 LOANS = [event("loan", 1), event("loan", 3)]
@@ -260,6 +267,49 @@ CASES = {
         ],
         [(at(26), at(56), "loan 26", None)],
     ),
+    "an attribute of the golden profile changes with the events that state it": (
+        {"event": "loan"},
+        "country = 'DE'",
+        [
+            stated("visit", 1, "DE"),
+            stated("visit", 2, "DE"),
+            stated("visit", 3, "FR"),
+            stated("visit", 4, "DE"),
+        ],
+        [(at(1), at(3), "visit 1", "visit 3"), (at(4), None, "visit 4", None)],
+    ),
+    "a better source wins for good": (
+        {"event": "loan"},
+        "country = 'DE'",
+        [
+            stated("visit", 1, "DE", priority=2),
+            stated("visit", 2, "FR", priority=1),
+            stated("visit", 3, "DE", priority=2),
+        ],
+        [(at(1), at(2), "visit 1", "visit 2")],
+    ),
+    "the first statement survives where the rules say so": (
+        {"event": "loan"},
+        "country = 'DE'",
+        [stated("visit", 1, "DE", priority=2), stated("visit", 2, "FR", priority=2)],
+        [(at(1), None, "visit 1", None)],
+    ),
+    "an attribute is null until an event states it": (
+        {"event": "loan"},
+        "country is null",
+        [event("visit", 0), stated("visit", 1, "DE")],
+        [(at(0), at(1), "visit 0", "visit 1")],
+    ),
+    "an attribute and a trait": (
+        {"event": "loan", "within": "5 hours"},
+        "t >= 1 and language = 'de' and country = 'DE'",
+        [
+            event("loan", 1),
+            stated("visit", 2, "de", attribute="language"),
+            stated("visit", 3, "DE"),
+        ],
+        [(at(3), at(6), "visit 3", None)],
+    ),
     "a condition on the event itself": (
         {"event": "*", "where": "event_name = 'loan' and platform = 'web' and is_activity"},
         "t >= 1",
@@ -306,7 +356,7 @@ def test_a_frozen_segment_needs_intervals(tmp_path):
     content = {"traits": [TRAIT | {"event": "loan"}], "segments": [segment]}
     written_to.write_text(yaml.safe_dump(content))
     with pytest.raises(DeclarationError) as error:
-        exact_rules(read_segments(tmp_path), read_traits(tmp_path), "duckdb")
+        exact_rules(read_segments(tmp_path), read_traits(tmp_path), "duckdb", ())
     said = "`frozen_at` needs a rule with intervals, but it reads `recency`, which changes with a"
     assert said in str(error.value)
 
@@ -403,6 +453,9 @@ def test_a_broken_select_is_found(tmp_path, mutant):
 
 
 UNLIKE = {
+    "email = 'x'": "it reads `email`, which changes with a build",
+    "country = 'DE' or is_known": "it reads `is_known`, which changes with a build",
+    "lower(country) = 'de' and t > 3": None,
     "recency > 3": "it reads `recency`, which changes with a build",
     "t > 3 or churn_score > 0.5": "it reads `churn_score`, which changes with a build",
     "since / 2 > 3": "it calculates with `since`; compare it with a number",
@@ -428,7 +481,9 @@ def test_a_rule_that_changes_with_a_build_has_no_intervals(tmp_path, rule):
         "segments": [SEGMENT | {"when": rule}],
     }
     written(tmp_path, content)
-    (found,), traits = exact_rules(read_segments(tmp_path), read_traits(tmp_path), "duckdb")
+    (found,), traits = exact_rules(
+        read_segments(tmp_path), read_traits(tmp_path), "duckdb", ["country"]
+    )
     assert found.because == UNLIKE[rule]
     assert bool(traits) == (found.because is None)
 
@@ -436,5 +491,5 @@ def test_a_rule_that_changes_with_a_build_has_no_intervals(tmp_path, rule):
 def test_an_aggregate_that_a_warehouse_cannot_slide_has_no_intervals_there(tmp_path):
     trait = TRAIT | {"event": "loan", "aggregate": "count_distinct", "property": "topic"}
     written(tmp_path, {"traits": [trait], "segments": [SEGMENT | {"when": "t > 1"}]})
-    (found,), _ = exact_rules(read_segments(tmp_path), read_traits(tmp_path), "snowflake")
+    (found,), _ = exact_rules(read_segments(tmp_path), read_traits(tmp_path), "snowflake", ())
     assert found.because == "it reads `t`, whose aggregate is `count_distinct`"
