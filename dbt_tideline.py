@@ -103,9 +103,9 @@ def formulas(has_shop: bool, dialect: str) -> dict[str, str]:
 
 
 @_once_per_run
-def exact(has_shop: bool, dialect: str) -> dict[str, list[dict[str, Any]]]:
-    """The rules of live segments as functions of time, and the traits that these read."""
-    return exact_dicts(_segments(has_shop), _traits(has_shop), dialect)
+def exact(has_shop: bool, dialect: str) -> dict[str, list[Any]]:
+    """The rules of live segments as functions of time, and the traits and attributes of these."""
+    return exact_dicts(_segments(has_shop), _traits(has_shop), dialect, golden())
 
 
 @_once_per_run
@@ -122,7 +122,7 @@ def commits(files: Collection[str]) -> dict[str, dict[str, Any]]:
 def readings_version(has_shop: bool, dialect: str, others: Any) -> str:
     """The version of what traits read, as `tideline.declarations.definitions` has it."""
     segments, traits = _segments(has_shop), _traits(has_shop)
-    return version_of(segments, traits, dialect, others)
+    return version_of(segments, traits, dialect, golden(), others)
 
 
 @_once_per_run

@@ -92,10 +92,11 @@ def declarations(traits: int, segments: int) -> dict[str, object]:
         if number % 10 == 1:
             trait["after"] = [{"event": NAMES[number // 10 % 8], "within": "2 hours"}]
         found.append(trait)
-    exact = [each for each in found if each["aggregate"] != "most_frequent"]
+    # A most frequent value is no window, so it has no floor.
+    windows = [each for each in found if each["aggregate"] != "most_frequent"]
     rules = []
     for number in range(segments):
-        pair = exact[number % len(exact)], exact[(3 * number + 1) % len(exact)]
+        pair = windows[number % len(windows)], windows[(3 * number + 1) % len(windows)]
         rule = " and ".join(
             AGGREGATES[str(each["aggregate"])].format(each["name"]) for each in pair
         )

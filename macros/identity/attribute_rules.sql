@@ -62,3 +62,18 @@
     {%- endfor -%}
     {{ return(found) }}
 {% endmacro %}
+
+{#-
+    The order of the statements about an attribute of a profile; the first one wins. It depends on
+    no other statement, so what wins at an instant is the first of those up to it. Rows of the same
+    priority have the same survivor; the rest breaks ties between equal instants.
+-#}
+{% macro attribute_precedence() %}
+priority asc,
+case when survivor = 'latest' then occurred_at end desc,
+case when survivor = 'latest' then received_at end desc,
+occurred_at asc,
+received_at asc,
+value asc,
+event_id asc
+{% endmacro %}

@@ -1,12 +1,12 @@
 {#-
-    The rules of the live segments as functions of time: `rules` are {name, sql, traits, events,
-    is_of_nothing, because}, `traits` are those that a rule with intervals reads, with `start`,
-    `length` and `offsets` in microseconds after an event. Empty while dbt only parses.
+    The rules of the live segments as functions of time: `rules` are {name, sql, traits,
+    attributes, events, is_of_nothing, because}, `traits` are those that a rule with intervals reads, with `start`,
+    `length` and `offsets` in microseconds after an event, and `attributes` the names of those of
+    golden profiles. Empty while dbt only parses.
 -#}
 {% macro exact_declarations() %}
-    {{ return(
-        declarations().exact(var('shop'), target.type) if execute else {'rules': [], 'traits': []}
-    ) }}
+    {%- set nothing = {'rules': [], 'traits': [], 'attributes': []} -%}
+    {{ return(declarations().exact(var('shop'), target.type) if execute else nothing) }}
 {% endmacro %}
 
 {#- Whether the last event that a trait counts decides its value. -#}
@@ -44,17 +44,47 @@
 {% endmacro %}
 
 {#-
-    The instants after an event at which traits can change: {microseconds: SQL conditions of the
-    events}.
+    The instants after an event at which traits can change, as SQL of its `occurred_at`, each with
+    the SQL conditions of the events.
 -#}
-{% macro offsets_of(traits) %}
+{% macro later_instants(traits) %}
     {%- set found = {} -%}
     {%- for trait in traits -%}
         {%- for offset in trait.offsets -%}
-            {%- do found.setdefault(offset, []).append(can_change_after(trait, offset)) -%}
+            {%- set instant = add_microseconds('occurred_at', offset) | trim -%}
+            {%- do found.setdefault(instant, []).append(can_change_after(trait, offset)) -%}
         {%- endfor -%}
+        {%- if trait.spec.aggregate == 'streak' -%}
+            {#- It ends today or yesterday, so not on the day after these. -#}
+            {%- set next, two_days = '_next_' ~ trait.name, 2 * 86400 * 1000000 -%}
+            {%- set day = "date_trunc('day', occurred_at)" -%}
+            {%- do found.setdefault(add_microseconds(day, two_days - 1) | trim, []).append(
+                '(' ~ trait.name ~ ' is not null and (' ~ next ~ ' is null or ' ~ next ~ ' >= '
+                ~ add_microseconds(day, two_days) | trim ~ '))'
+            ) -%}
+        {%- endif -%}
     {%- endfor -%}
     {{ return(found) }}
+{% endmacro %}
+
+{#- The day of an event that a streak counts, in the CTE `periods`; else null. -#}
+{% macro streak_day(trait) %}
+    {{ return('case when ' ~ trait.name ~ ' is not null then cast(happened_at as date) end') }}
+{% endmacro %}
+
+{#- The same if a streak begins on this day, because there is no event on the day before. -#}
+{% macro first_day_of_streak(trait) %}
+    {%- set period = ', _period_' ~ trait.name if trait.spec.until -%}
+    case
+        when {{ trait.name }} is not null and coalesce(
+            datediff('day', max({{ streak_day(trait) }}) over (
+                partition by profile_id{{ period }} order by happened_at
+                rows between unbounded preceding and 1 preceding
+            ), cast(happened_at as date)) > 1,
+            true
+        )
+            then cast(happened_at as date)
+    end
 {% endmacro %}
 
 {#- The columns of `trait_readings` that mark the events of `until`. -#}
@@ -104,6 +134,18 @@
         {{ 'min_by' if aggregate == 'first' else 'max_by' }}(
             {{ name }}, case when {{ name }} is not null then event_number end
         ) {{ frame }}
+    {%- elif aggregate == 'streak' -%}
+        {#- An instant stands for a build whose clock is a microsecond later. -#}
+        {%- set today = 'cast(' ~ add_microseconds('happened_at', 1) | trim ~ ' as date)' -%}
+        {%- set last_day = 'max(_day_' ~ name ~ ') ' ~ frame -%}
+        {#- If the event that began the streak no longer counts, the first one that does begins. -#}
+        {%- set first_day = 'coalesce(max(_first_day_' ~ name ~ ') ' ~ frame
+            ~ ', min(_day_' ~ name ~ ') ' ~ frame ~ ')' -%}
+        case
+            when datediff('day', {{ last_day }}, {{ today }}) <= 1
+                then datediff('day', {{ first_day }}, {{ last_day }}) + 1
+            else 0
+        end
     {%- else -%}
         {{ 'min' if aggregate == 'first_at' else 'max' }}({{ name }}) {{ frame }}
     {%- endif -%}

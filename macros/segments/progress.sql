@@ -9,7 +9,8 @@
         {{ return(none) }}
     {%- endif -%}
     {%- for name in [
-        'profile_revisions', 'trait_readings', 'segment_intervals', 'segment_progress'
+        'profile_revisions', 'trait_readings', 'attribute_steps', 'segment_intervals',
+        'segment_progress'
     ] -%}
         {%- if not load_relation(relation_of(name)) -%}
             {{ return(none) }}
@@ -33,6 +34,7 @@
         [
             trait_plan(),
             lists_version(),
+            attributes_version(),
             event_fields(),
             var('as_of'),
         ],
@@ -48,6 +50,17 @@
 {% macro lists_version() %}
     {{ return(seeds_version({
         ref('lists'): ['list_name', 'id_type', 'id_value', 'listed_from', 'listed_until'],
+    })) }}
+{% endmacro %}
+
+{#- Hash of the seeds that decide what events state about attributes of golden profiles. -#}
+{% macro attributes_version() %}
+    {{ return(seeds_version({
+        ref('attribute_rules'): [
+            'attribute', 'source', 'event_name', 'path', 'priority', 'survivor'
+        ],
+        ref('identifier_rules'): ['id_type', 'is_lower_cased', 'is_gmail_folded'],
+        ref('identifier_blocklist'): ['id_type', 'part', 'value'],
     })) }}
 {% endmacro %}
 

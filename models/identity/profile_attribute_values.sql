@@ -4,7 +4,6 @@ with statements as (
 
 )
 
-{# Rows of the same priority have the same rule; the rest breaks ties between equal instants. #}
 select
     profile_id,
     attribute,
@@ -18,12 +17,5 @@ from statements
 qualify
     row_number() over (
         partition by profile_id, attribute
-        order by
-            priority asc,
-            case when survivor = 'latest' then occurred_at end desc,
-            case when survivor = 'latest' then received_at end desc,
-            occurred_at asc,
-            received_at asc,
-            value asc,
-            event_id asc
+        order by {{ attribute_precedence() | trim | indent(12) }}
     ) = 1

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from tests.support.intervals import built, written
 from tests.support.random_traits import CLOCKS, EDGES, event_trait, log, related
-from tests.support.trait_reference import intervals_of
-from tideline.declarations.exact import AGGREGATES
+from tests.support.trait_reference import ATTRIBUTES, intervals_of
 from tideline.declarations.formulas import KINDS_OF_AGGREGATES
 from tideline.declarations.segments import SINCE
 
 FREEZE = datetime(2026, 1, 30, 12)  # an edge of some windows before the clocks
-ALL = tuple(sorted(AGGREGATES["duckdb"]))
+ALL = tuple(sorted(KINDS_OF_AGGREGATES))
 # Numbers that time since an event is compared with; 0.1 days is no whole number of a double.
 TIMES = {"days_since": ("1", "1.5", "0.1", "0"), "minutes_since": ("30", "2.5", "0.0000001")}
 UNITS = {"days_since": timedelta(days=1), "minutes_since": timedelta(minutes=1)}
@@ -35,6 +34,7 @@ OF_KIND = {
     "boolean": ("{0}", "not {0}"),
     "timestamp": ("{0} > timestamp '2026-01-30 06:00:00'", "{0} + interval '1 day' <= {0}"),
 }
+OF_ATTRIBUTE = ("{0} = 'DE'", "{0} <> 'DE'", "{0} is null", "lower({0}) like '%t'")
 OF_TIME = (
     "{0} > {1}",
     "{0} >= {1}",
@@ -59,8 +59,11 @@ def condition(draw, trait):
 
 
 @st.composite
-def declared(draw, aggregates, ordered, relations):
-    """Four traits, and three rules that read one or more of them, and perhaps each other."""
+def declared(draw, aggregates, ordered, relations, stated):
+    """Four traits, and three rules that read one or more of them, and perhaps each other.
+
+    `stated` of ten conditions are on attributes.
+    """
     traits = [draw(event_trait(f"t{number}", aggregates, ordered)) for number in range(4)]
     numeric = [
         each["name"]
@@ -71,7 +74,13 @@ def declared(draw, aggregates, ordered, relations):
     for _ in range(3):
         parts = draw(st.lists(st.sampled_from(traits), min_size=1, max_size=3))
         joint = draw(st.sampled_from([" and ", " or "]))
-        rules.append(joint.join(draw(condition(each)) for each in parts))
+        conditions = [
+            draw(st.sampled_from(OF_ATTRIBUTE)).format(draw(st.sampled_from(ATTRIBUTES)))
+            if draw(st.integers(1, 10)) <= stated
+            else draw(condition(each))
+            for each in parts
+        ]
+        rules.append(joint.join(conditions))
     if len(numeric) > 1:
         traits.append(
             {"name": "gap", "description": "Text.", "formula": f"{numeric[0]} - {numeric[1]}"}
@@ -109,10 +118,10 @@ def difference(traits, segments, selects, events, as_of):
     return None
 
 
-def check(folder, mutated, examples, aggregates=ALL, ordered=3, relations=0, most=6):
+def check(folder, mutated, examples, aggregates=ALL, ordered=3, relations=0, most=6, stated=2):
     """Compare SQL, which `mutated` may break, with Python. Raises AssertionError if they differ.
 
-    A log has `most` events, or fewer.
+    A log has `most` events, or fewer; `stated` of ten state attributes, and of conditions read one.
     """
 
     @settings(
@@ -124,11 +133,11 @@ def check(folder, mutated, examples, aggregates=ALL, ordered=3, relations=0, mos
         report_multiple_bugs=False,
         suppress_health_check=[*HealthCheck],
     )
-    @given(content=declared(aggregates, ordered, relations), data=st.data())
+    @given(content=declared(aggregates, ordered, relations, stated), data=st.data())
     def compared(content, data):
         traits, segments, selects = written(folder, content)
         as_of = data.draw(st.sampled_from(CLOCKS))
-        events = data.draw(log(as_of, most))
+        events = data.draw(log(as_of, most, stated))
         selects = [mutated(each) for each in selects]
         assert difference(traits, segments, selects, events, as_of) is None
 
@@ -137,6 +146,16 @@ def check(folder, mutated, examples, aggregates=ALL, ordered=3, relations=0, mos
 
 def test_intervals_equal_plain_python(tmp_path):
     check(tmp_path, lambda sql: sql, 40, relations=7)
+
+
+def test_intervals_of_attributes_equal_plain_python(tmp_path):
+    check(tmp_path, lambda sql: sql, 20, ["count", "streak", "most_frequent"], most=12, stated=7)
+
+
+@pytest.mark.parametrize("aggregate", ["most_frequent", "streak"])
+def test_values_that_are_no_window_equal_plain_python(tmp_path, aggregate):
+    """Longer logs, so that counts rise and fall, and days are in a row."""
+    check(tmp_path, lambda sql: sql, 20, [aggregate], most=24)
 
 
 MUTANTS = {
@@ -165,13 +184,61 @@ MUTANTS = {
     ),
     "nobody goes off a list": (r"-1 as change", "0 as change"),
     "a frozen segment goes on": (r"where happened_at < timestamp '[^']*'", ""),
+    "the most frequent value is the last": (r"event_count \* 1000000000 \+", ""),
+    "a tie goes to the first value": (r"\+ last_number", "- last_number"),
+    "a value counts forever": (r"-1 as change", "0 as change"),
+    "a value is there when none counts": ("left join highest_of", "inner join highest_of"),
+    "the end of a span is lost": (r"and mod\(end_block, 2 \* width\) = width", "and false"),
+    "the beginning of a span is lost": (r"and mod\(first_block, 2 \* width\) = width", "and false"),
+    "the source of the lowest rank wins": (r"priority asc", "priority desc"),
+    "the first statement survives the latest": (
+        r"case when survivor = 'latest' then \w+ end desc,",
+        "",
+    ),
+    "each statement wins": (r"place = min\(place\)", "place >= min(place)"),
+    "an attribute is as of today": (
+        r"and steps._step_(\w+) = steps_of_\w+",
+        r"and (select max(a.step) from attribute_steps as a where a.attribute = '\1' and "
+        r"a.profile_id = steps.profile_id) = steps_of_\1",
+    ),
+    "a streak ends a moment late": (
+        r"to_microseconds\(172799999999\)",
+        "to_microseconds(172800000000)",
+    ),
+    "a streak ends with the day": (
+        r"(cast\(\(happened_at [^)]*\)\) as date\)\s*\)) <= 1",
+        r"\1 <= 0",
+    ),
+    "a streak goes on over a day": (
+        r"cast\(happened_at as date\)\) > 1",
+        "cast(happened_at as date)) > 2",
+    ),
+    "a streak keeps the days that left its window": (
+        r"coalesce\((max\(_first_day_\w+\) over \([^)]*) range between [^)]*\)",
+        r"coalesce(\1)",
+    ),
 }
 # The aggregates, and how often traits have `until` and `after`, with which a mutant is found; then
-# how often segments are related, and the most events.
+# how often segments are related, the most events, and how many of ten state attributes.
+OF_STATEMENTS = (["count"], 0, 0, 12, 7)
 FOUND_WITH = {
     "no sum is null": (["sum"], 0),
     "nobody goes off a list": (["count", "listed"], 0),
     "an event of the time of its end counts": (["count"], 6, 0, 24),
+    "the source of the lowest rank wins": OF_STATEMENTS,
+    "the first statement survives the latest": OF_STATEMENTS,
+    "each statement wins": OF_STATEMENTS,
+    "an attribute is as of today": OF_STATEMENTS,
+    "the most frequent value is the last": (["most_frequent"], 0, 0, 24),
+    "a tie goes to the first value": (["most_frequent"], 0),
+    "a value counts forever": (["most_frequent"], 0),
+    "a value is there when none counts": (["most_frequent"], 0),
+    "the end of a span is lost": (["most_frequent"], 0, 0, 24),
+    "the beginning of a span is lost": (["most_frequent"], 0),
+    "a streak ends a moment late": (["streak"], 0),
+    "a streak ends with the day": (["streak"], 0),
+    "a streak goes on over a day": (["streak"], 0, 0, 24),
+    "a streak keeps the days that left its window": (["streak"], 0, 0, 24),
 }
 
 

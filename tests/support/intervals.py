@@ -8,22 +8,24 @@ from tideline.declarations.segments import read_segments, read_traits
 
 
 def written(folder, content):
-    """The traits and segments of a declaration file, and the selects of the models: that of the
-    readings, and those of the intervals.
+    """The traits and segments of a declaration file, and the selects of the models: those of the
+    readings and of the steps of attributes, and those of the intervals.
     """
     path = folder / "models" / "segments" / "team" / "all.yml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(content, sort_keys=False))
-    readings = sql_of_model("intermediate/trait_readings", folder)
-    selects = [readings, *sql_of_model("segment_intervals", folder).split(";\f")]
+    names = ("intermediate/trait_readings", "intermediate/attribute_steps")
+    selects = [sql_of_model(name, folder) for name in names]
+    selects += sql_of_model("segment_intervals", folder).split(";\f")
     return read_traits(folder), read_segments(folder), selects
 
 
 def built(selects, events, as_of):
     """The intervals of the select on a log, by profile and segment."""
     with connected(events, as_of) as con:
-        readings, *rules = selects
+        readings, steps, *rules = selects
         con.execute(f"create table trait_readings as {readings}")
+        con.execute(f"create table attribute_steps as {steps}")
         together = " union all ".join(f"({each})" for each in rules)
         con.execute(f"create table segment_intervals as {together}")
         rows = con.execute(

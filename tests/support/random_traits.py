@@ -7,7 +7,7 @@ import duckdb
 from hypothesis import strategies as st
 
 from tests.support import trait_reference
-from tests.support.trait_reference import LISTED, PLAN, TIMES
+from tests.support.trait_reference import LISTED, PLAN, SURVIVORS, TIMES, Statement
 from tideline.declarations.segments import OF_NO_PROPERTY
 
 OF_NUMBER = ("sum", "average", "min", "max")
@@ -29,6 +29,7 @@ EDGES = [
 ]
 # A rule that names another segment.
 RELATIONS = ("{0} and {1}", "{0} and not {1}", "{0} or {1}", "not {1}", "({1}) = ({0})")
+STATED = ("DE", "FR", "DE", "it")
 NEAR = (timedelta(0), timedelta(microseconds=1), timedelta(microseconds=-1))
 # As the model has them: from the first event of the profile on.
 CLAMPED = """
@@ -108,7 +109,26 @@ def related(draw, rules, relations=5):
 
 
 @st.composite
-def log(draw, as_of, most=24):
+def statement(draw, occurred_at):
+    """What an event states about an attribute."""
+    attribute, priority = draw(st.sampled_from(sorted(SURVIVORS)))
+    delay = timedelta(hours=draw(st.integers(0, 2)))
+    return Statement(attribute, draw(st.sampled_from(STATED)), priority, occurred_at + delay)
+
+
+@st.composite
+def log(draw, as_of, most=24, stated=0):
+    """As `events_of`; `stated` of ten events state up to two attributes."""
+    events = draw(events_of(as_of, most))
+    for each in events:
+        if draw(st.integers(1, 10)) <= stated:
+            said = statement(each["occurred_at"])
+            each["statements"] = draw(st.lists(said, min_size=1, max_size=2))
+    return events
+
+
+@st.composite
+def events_of(draw, as_of, most):
     """Events of two profiles, many of them at the edges of windows, and at the same instant."""
     size = draw(st.integers(1, most))
     events = []
@@ -148,7 +168,30 @@ def connected(events, as_of):
     )
     con.executemany("insert into profile_lists values (?, ?, ?, ?)", LISTED)
     con.execute(CLAMPED)
+    state(con, [each for each in events if each["occurred_at"] < as_of])
     return con
+
+
+def state(con, events):
+    """Make the statements of events about attributes, as `int_attribute_statements` has them."""
+    con.execute(
+        "create table int_attribute_statements (profile_id varchar, attribute varchar, "
+        "value varchar, event_id varchar, occurred_at timestamp, received_at timestamp, "
+        "priority integer, survivor varchar)"
+    )
+    rows = [
+        [
+            *(each["profile_id"], said.attribute, said.value),
+            *(each["event_id"], each["occurred_at"], said.received_at),
+            *(said.priority, SURVIVORS[said.attribute, said.priority]),
+        ]
+        for each in events
+        for said in each.get("statements", ())
+    ]
+    if rows:
+        con.executemany(
+            "insert into int_attribute_statements values (?, ?, ?, ?, ?, ?, ?, ?)", rows
+        )
 
 
 def timeline(con):

@@ -156,7 +156,7 @@ class Builds:
             "delete from profile_revisions where profile_id not in (select unnest(?::varchar[]))",
             [kept],
         )
-        exact = compiled.exact_dicts(self.segments, self.traits, "duckdb")["rules"]
+        exact = compiled.exact_dicts(self.segments, self.traits, "duckdb", ())["rules"]
         for table, rows in {
             "profile_aliases": [*known.aliases.items()],
             "identity_merges": known.merges,
@@ -214,7 +214,7 @@ class Builds:
             segments=lambda has_shop: live,
             formulas=lambda has_shop, dialect: compiled.formulas_sql(self.traits, dialect),
             exact=lambda has_shop, dialect: compiled.exact_dicts(
-                self.segments, self.traits, dialect
+                self.segments, self.traits, dialect, ()
             ),
             definitions=lambda has_shop: definitions(self.segments, self.traits),
             commits=self._commits,

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from tideline.declarations.formulas import OF_PROPERTY, formulas_of
 from tideline.declarations.rules import columns_of_rule, parse, value_of
@@ -51,6 +52,26 @@ def plan_rows():
     rows += [(event, None, None) for event in PLAN]
     columns = ("event_name", "property", "property_type")
     return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+# How long the value of an attribute survives, by attribute and priority.
+SURVIVORS = {
+    ("country", 1): "latest",
+    ("country", 2): "first",
+    ("language", 1): "first",
+    ("language", 2): "latest",
+    ("language", 3): "latest",
+}
+ATTRIBUTES = tuple(dict.fromkeys(attribute for attribute, _ in SURVIVORS))
+
+
+class Statement(NamedTuple):
+    """What an event states about an attribute of its profile."""
+
+    attribute: str
+    value: str
+    priority: int
+    received_at: datetime
 
 
 # Times on lists as (profile, list, from, until), around the clocks of the random logs.
@@ -236,7 +257,30 @@ def _values(traits, formulas, events, as_of):
         for each in traits
         if each.spec.aggregate
     }
-    return row | {name: value_of(tree, row) for name, tree in formulas.items()}
+    row |= {name: value_of(tree, row) for name, tree in formulas.items()}
+    return row | {name: attribute_at(name, events, as_of)[0] for name in ATTRIBUTES}
+
+
+def attribute_at(name, events, as_of):
+    """The value of an attribute of the golden profile, and the event that states it, by the rules
+    of docs/reference/golden-profile.md; (None, None) if there is none.
+    """
+    said = [
+        (each["occurred_at"], one.received_at, one.value, each["event_id"], one.priority)
+        for each in events
+        if each["occurred_at"] < as_of
+        for one in each.get("statements", ())
+        if one.attribute == name
+    ]
+    if not said:
+        return None, None
+    least = min(each[4] for each in said)
+    said = [each for each in said if each[4] == least]
+    if SURVIVORS[name, least] == "latest":
+        said = [each for each in said if each[0] == max(said)[0]]
+        said = [each for each in said if each[1] == max(other[1] for other in said)]
+    _, _, value, event, _ = min(said)
+    return value, event
 
 
 def membership(rule, traits, events):
@@ -258,18 +302,29 @@ def membership(rule, traits, events):
 
 
 def tipping_event(rule, traits, events, instant):
-    """The event at an instant that changes a trait of the rule, or that is the first of all."""
+    """The event at an instant that changes a trait or an attribute of the rule, or that is the
+    first of all.
+    """
     names = {*columns_of_rule(rule)}
     formulas = [each.spec.formula for each in traits if each.name in names and each.spec.formula]
     names |= {name for text in formulas for name in columns_of_rule(parsed(text))}
     read_by = [each for each in traits if each.name in names and each.spec.aggregate]
+    stating = set()
+    for name in names & {*ATTRIBUTES}:
+        value, event = attribute_at(name, events, instant + MOMENT)
+        if value != attribute_at(name, events, instant)[0]:
+            stating.add(event)
     first = min(events, key=lambda each: (each["occurred_at"], each["event_id"]))
     seen = [each for each in events if each["occurred_at"] <= instant]
     tipping = [
         each["event_id"]
         for each in seen
         if each["occurred_at"] == instant
-        and (each is first or any(changes(trait, seen, each) for trait in read_by))
+        and (
+            each is first
+            or each["event_id"] in stating
+            or any(changes(trait, seen, each) for trait in read_by)
+        )
     ]
     return max(tipping, default=None)
 
@@ -319,7 +374,14 @@ def instants_of(events, delays):
     tried = {each["occurred_at"] + delay for each in events for delay in (timedelta(), *delays)}
     profiles = {each["profile_id"] for each in events}
     tried |= {at for profile, _, *times in LISTED if profile in profiles for at in times if at}
+    tried |= midnights(tried)
     return {each + step for each in tried for step in (timedelta(), MOMENT, -MOMENT)}
+
+
+def midnights(instants):
+    """The beginnings of the days (UTC) of these instants, and of the two days after each."""
+    days = {each.replace(hour=0, minute=0, second=0, microsecond=0) for each in instants}
+    return {day + timedelta(days=count) for day in days for count in range(3)}
 
 
 def intervals_of(rule, traits, events, delays):

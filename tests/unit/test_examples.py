@@ -39,6 +39,7 @@ models:
       - {name: recency, data_type: bigint}
       - {name: churn_score, data_type: double}
       - {name: persona_name, data_type: varchar}
+      - {name: country, data_type: varchar, meta: {golden: true}}
 """
 VIEW = {"event": "product_view", "ago": "1 hour", "properties": {"product_id": "p"}}
 PURCHASE = {"event": "purchase", "ago": "1 day", "properties": {"order_id": "o", "revenue": 8}}
@@ -124,6 +125,11 @@ def test_dbt_runs_them(project, monkeypatch):
         ("recency > 3 or churn_score > 0.5", example(False, given={"recency": None}
             | {"churn_score": 0.5})),
         ("recency is null", example(True, given={"recency": None})),
+        # Attributes of the golden profile, whose rules have intervals.
+        ("country = 'DE' and views = 1", example(True, VIEW, given={"country": "DE"})),
+        ("country is null", example(True, PURCHASE, given={"country": None})),
+        ("country = 'DE'", example(False, PURCHASE, given={"country": "FR"})),
+        ("country = 'DE'", example(True, given={"country": "DE"})),
         ("churn_score >= 0.5 and views = 0", example(True, PURCHASE, given={"churn_score": 1})),
         ("days = 2", example(True, *[{"event": "login", "ago": ago} for ago in
             ("12 hours", "12 hours 1 second")])),

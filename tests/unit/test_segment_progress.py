@@ -11,7 +11,9 @@ import pytest
 from tideline.declarations.macros import Macros
 
 MODEL = Path("models/segments/intermediate/segment_progress.sql")
-STEPS = ["model.tideline.trait_readings", "model.tideline.segment_intervals"]
+STEPS = [
+    f"model.tideline.{name}" for name in ("trait_readings", "attribute_steps", "segment_intervals")
+]
 EVENT = "2026-03-01 12:00:00"
 
 
@@ -24,6 +26,7 @@ def progress(clock, as_of=None, selected=STEPS):
         load_relation=lambda relation: None,
         trait_plan=list,
         lists_version=str,
+        attributes_version=str,
         readings_version=lambda: "v1",
         execute=True,
     )
@@ -50,8 +53,10 @@ def test_a_run_as_of_another_time_leaves_no_progress():
     assert progress("2026-04-01 00:00:00", as_of="2026-04-01") == [(None, "v1")]
 
 
-def test_a_run_that_skips_a_step_leaves_no_progress():
-    assert progress("2026-04-01 00:00:00", selected=STEPS[:1]) == [(None, "v1")]
+@pytest.mark.parametrize("skipped", STEPS)
+def test_a_run_that_skips_a_step_leaves_no_progress(skipped):
+    selected = [each for each in STEPS if each != skipped]
+    assert progress("2026-04-01 00:00:00", selected=selected) == [(None, "v1")]
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,7 @@ SCORED = [
 
 def test_a_rule_has_intervals_if_all_on_which_it_depends_have(tmp_path):
     segments = declare(tmp_path, *SCORED)
-    rules, _ = exact_rules([*segments.values()], read_traits(tmp_path), "duckdb")
+    rules, _ = exact_rules([*segments.values()], read_traits(tmp_path), "duckdb", ())
     assert {each.segment.name: each.because for each in rules} == {
         "risk": "it reads `churn_score`, which changes with a build",
         "calm": "`risk` comes first in the group `care` and has none: it reads `churn_score`, "

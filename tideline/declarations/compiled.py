@@ -5,7 +5,7 @@ No text of a declaration reaches a warehouse in another way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -53,11 +53,16 @@ def formulas_sql(traits: Sequence[Declared], dialect: str) -> dict[str, str]:
 
 
 def exact_dicts(
-    segments: Sequence[Declared], traits: Sequence[Declared], dialect: str
-) -> dict[str, list[dict[str, Any]]]:
-    """`rules` of the live segments and `traits` that they read, as `exact_rules` has them."""
+    segments: Sequence[Declared],
+    traits: Sequence[Declared],
+    dialect: str,
+    attributes: Collection[str],
+) -> dict[str, list[Any]]:
+    """`rules` of the live segments and `traits` that they read, as `exact_rules` has them, and the
+    names of the `attributes` that they read.
+    """
     live = [each for each in segments if each.spec.lifecycle == "live"]
-    rules, read = exact_rules(live, traits, dialect)
+    rules, read = exact_rules(live, traits, dialect, attributes)
     return {
         "rules": [
             {key.name: getattr(each, key.name) for key in fields(each)}
@@ -69,6 +74,7 @@ def exact_dicts(
             | {"start": each.start, "length": each.length, "offsets": sorted(each.offsets)}
             for each in read
         ],
+        "attributes": sorted({name for each in rules for name in each.attributes}),
     }
 
 

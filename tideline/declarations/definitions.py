@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,9 +19,12 @@ from tideline.declarations.segments import PROJECT, Declared, label_parts
 
 OF_PEOPLE = ("name", "description", "sent_as")  # keys of a trait that do not change its values
 RULES = ("where", "formula")
-KEYS_OF_RULE = ("name", "sql", "traits", "events", "is_of_nothing", "frozen_at")
-# The SQL that computes readings of traits and intervals of rules.
-CODE = ("macros/cross_db", "macros/segments", "models/segments")
+KEYS_OF_RULE = ("name", "sql", "traits", "attributes", "events", "is_of_nothing", "frozen_at")
+# The SQL that computes readings of traits, attributes and intervals of rules.
+CODE = (
+    *("macros/cross_db", "macros/identity", "macros/segments"),
+    *("models/identity/attributes", "models/segments"),
+)
 
 
 def columns_of_segment(segment: Declared) -> list[str]:
@@ -65,7 +68,11 @@ def definitions(segments: Sequence[Declared], traits: Sequence[Declared]) -> lis
 
 
 def readings_version(
-    segments: Sequence[Declared], traits: Sequence[Declared], dialect: str, others: Any
+    segments: Sequence[Declared],
+    traits: Sequence[Declared],
+    dialect: str,
+    attributes: Collection[str],
+    others: Any,
 ) -> str:
     """A hash of all that decides what traits read from events and when rules hold.
 
@@ -75,7 +82,7 @@ def readings_version(
     found = {
         "rules": [
             {key: each[key] for key in KEYS_OF_RULE}
-            for each in exact_dicts(segments, traits, dialect)["rules"]
+            for each in exact_dicts(segments, traits, dialect, attributes)["rules"]
         ],
         "traits": [[each.name, _trait(each)] for each in traits],
         "others": others,

@@ -2,9 +2,10 @@
 
 A trait over events is a step function of time: an event begins to count at its time plus `before`,
 and stops when `within` has passed. Time since an event grows between events, but a comparison of it
-with a number changes at one instant. So such a rule holds on intervals that are known to the
-microsecond, also those that end in the future. A rule that reads a feature, a score or a persona
-changes with the build that computes these, and has no intervals.
+with a number changes at one instant. An attribute of the golden profile changes at the events that
+state it. So such a rule holds on intervals that are known to the microsecond, also those that end
+in the future. A rule that reads a feature, a score or a persona changes with the build that
+computes these, and has no intervals.
 
 An instant `s` stands for a build whose data clock is a microsecond later: that build counts the
 events up to and including `s`.
@@ -13,7 +14,7 @@ events up to and including `s`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tideline.declarations.formulas import formulas_of, replaced
@@ -25,19 +26,14 @@ from tideline.warehouse.errors import DeclarationError
 
 MICROSECONDS = {"minutes": 60_000_000, "hours": 3_600_000_000, "days": 86_400_000_000}
 UNITS = {"minutes_since": MICROSECONDS["minutes"], "days_since": MICROSECONDS["days"]}
-# Aggregates whose value at each instant is a window over the events, by warehouse.
-_EVERYWHERE = frozenset(
-    {"count", "exists", "sum", "average", "min", "max", "first_at", "last_at", "listed", *SINCE}
-)
-AGGREGATES = {
-    "snowflake": _EVERYWHERE,
-    "duckdb": _EVERYWHERE | {"count_distinct", "first", "last"},
-}
+# Aggregates whose value a warehouse cannot compute at each instant.
+UNLIKE = {"duckdb": frozenset[str](), "snowflake": frozenset({"count_distinct", "first", "last"})}
 # The values of aggregates over no event; the others are null.
 EMPTY: dict[str, Value] = {
     "count": 0,
     "count_distinct": 0,
     "sum": 0,
+    "streak": 0,
     "exists": False,
     "listed": False,
 }
@@ -61,7 +57,8 @@ class ExactTrait:
 
 @dataclass(frozen=True)
 class ExactRule:
-    """The rule of a segment as SQL over the values of its `traits` at an instant.
+    """The rule of a segment as SQL over the values of its `traits`, and of its `attributes` of the
+    golden profile, at an instant.
 
     `events` are the columns of `trait_readings` that are not null where an event changes it at
     once. `is_of_nothing` tells whether it may hold for somebody with no event that a trait counts.
@@ -71,17 +68,22 @@ class ExactRule:
     segment: Declared
     sql: str = ""
     traits: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     is_of_nothing: bool = False
     because: str | None = None
 
 
 def exact_rules(
-    segments: Sequence[Declared], traits: Sequence[Declared], dialect: str
+    segments: Sequence[Declared],
+    traits: Sequence[Declared],
+    dialect: str,
+    attributes: Collection[str],
 ) -> tuple[list[ExactRule], list[ExactTrait]]:
     """The rules of segments as functions of time, and the traits that those with intervals read.
 
-    Raises DeclarationError for a frozen segment without intervals.
+    `attributes` are those of the golden profile that rules may read. Raises DeclarationError for a
+    frozen segment without intervals.
     """
     by_name = {each.name: each for each in traits}
     formulas = formulas_of(traits)
@@ -90,7 +92,8 @@ def exact_rules(
     for segment in segments:
         tree = replaced(segment.rule.tree, formulas)
         if because := why_not(
-            segment.rule, lambda part: _because(replaced(part, formulas), by_name, dialect)
+            segment.rule,
+            lambda part: _because(replaced(part, formulas), by_name, dialect, attributes),
         ):
             if segment.spec.frozen_at is not None:
                 raise DeclarationError(
@@ -98,32 +101,38 @@ def exact_rules(
                 )
             rules.append(ExactRule(segment, because=because))
             continue
-        names = tuple(dict.fromkeys(columns_of_rule(tree)))
+        columns = dict.fromkeys(columns_of_rule(tree))
+        names = tuple(name for name in columns if name in by_name)
+        of_profile = tuple(name for name in columns if name not in by_name)
         for name in names:
             used.setdefault(name, _exact_trait(by_name[name]))
         for name, number, is_reached in _compared(tree):
-            if (unit := UNITS.get(by_name[name].spec.aggregate)) is not None:
+            if name in used and (unit := UNITS.get(used[name].trait.spec.aggregate)) is not None:
                 used[name].offsets |= _crossing(number, unit, is_reached)
-        sql = sql_of(tree, dialect, lambda name: _column(by_name[name]))
+        sql = sql_of(tree, dialect, lambda name: _column(name, by_name))
         at_once = [name for name in names if not used[name].start]
         ends = [f"_ends_{name}" for name in names if by_name[name].spec.until]
-        nothing = {name: EMPTY.get(by_name[name].spec.aggregate) for name in names}
+        nothing: dict[str, Value] = dict.fromkeys(of_profile)
+        nothing |= {name: EMPTY.get(by_name[name].spec.aggregate) for name in names}
         of_list = any(by_name[name].spec.list for name in names)
         is_of_nothing = of_list or value_of(tree, nothing) is True
-        rules.append(ExactRule(segment, sql, names, (*at_once, *ends), is_of_nothing))
+        rules.append(ExactRule(segment, sql, names, of_profile, (*at_once, *ends), is_of_nothing))
     order = {name: place for place, name in enumerate(by_name)}
     return rules, sorted(used.values(), key=lambda each: order[each.trait.name])
 
 
-def _because(tree: Node, traits: Mapping[str, Declared], dialect: str) -> str | None:
+def _because(
+    tree: Node, traits: Mapping[str, Declared], dialect: str, attributes: Collection[str]
+) -> str | None:
     """Why a rule has no intervals; None if it has."""
-    for name in columns_of_rule(tree):
+    names = [name for name in columns_of_rule(tree) if name not in attributes]
+    for name in names:
         if name not in traits:
             return f"it reads `{name}`, which changes with a build"
         aggregate = traits[name].spec.aggregate
-        if aggregate not in AGGREGATES[dialect]:
+        if aggregate in UNLIKE[dialect]:
             return f"it reads `{name}`, whose aggregate is `{aggregate}`"
-    times = {name for name in columns_of_rule(tree) if traits[name].spec.aggregate in SINCE}
+    times = {name for name in names if traits[name].spec.aggregate in SINCE}
     if loose := next(_calculated(tree, times), None):
         return f"it calculates with `{loose}`; compare it with a number"
     return None
@@ -208,10 +217,10 @@ def _microseconds(text: str | None) -> int | None:
     return int(count) * MICROSECONDS[unit]
 
 
-def _column(trait: Declared) -> str:
-    """The value of a trait, from what decides it at an instant."""
-    unit = UNITS.get(trait.spec.aggregate)
+def _column(name: str, traits: Mapping[str, Declared]) -> str:
+    """The value of a trait or an attribute, from what decides it at an instant."""
+    unit = UNITS.get(traits[name].spec.aggregate) if name in traits else None
     if unit is None:
-        return trait.name
-    since = f"datediff('microsecond', {trait.name}, happened_at) + 1"
+        return name
+    since = f"datediff('microsecond', {name}, happened_at) + 1"
     return f"(cast({since} as double) / {unit})"

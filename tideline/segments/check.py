@@ -44,7 +44,7 @@ def check(
     for each in segments:
         if each.spec.frozen_at is not None:
             try:
-                exact_rules([each], traits, "duckdb")
+                exact_rules([each], traits, "duckdb", golden_attributes(project))
             except DeclarationError as error:
                 problems.append(str(error))
         for to_sql in (

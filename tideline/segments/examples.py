@@ -25,7 +25,7 @@ from tideline.declarations.operations import kind_of_value
 from tideline.declarations.rules import INSTANT, columns_of_rule
 from tideline.declarations.segments import PROJECT, Declared, kinds_of, label_parts
 from tideline.segments.check import attribute_types
-from tideline.segments.models import model_sql, selects_of
+from tideline.segments.models import attributes, model_sql, selects_of
 from tideline.segments.reasons import lines_of, reason_in
 from tideline.segments.why import value_in
 from tideline.text import listed, nearest, shown
@@ -46,6 +46,14 @@ TIMELINE = {
     "platform": "varchar",
     "context": "json",
     "properties": "json",
+}
+STEPS = {
+    "profile_id": "varchar",
+    "attribute": "varchar",
+    "value": "varchar",
+    "event_id": "varchar",
+    "happened_at": "timestamp",
+    "step": "integer",
 }
 LISTS = {
     "profile_id": "varchar",
@@ -82,15 +90,32 @@ class Case:
             names += [text for text, is_column in label_parts(self.segment.spec.label) if is_column]
         return list(dict.fromkeys(names))
 
+    @property
+    def first_event_at(self) -> datetime:
+        """When the first event occurs; the instant itself if there is none."""
+        before = max((each.before_instant for each in self.example.events), default=timedelta())
+        return self.example.instant - before
+
     def lists(self) -> Iterator[dict[str, Any]]:
         """The lists as rows of `profile_lists`, since the first event."""
-        first = max((each.before_instant for each in self.example.events), default=timedelta())
         for name in dict.fromkeys(self.example.lists):
             yield {
                 "profile_id": self.profile_id,
                 "list_name": name,
-                "listed_from": (self.example.instant - first).isoformat(sep=" "),
+                "listed_from": self.first_event_at.isoformat(sep=" "),
             }
+
+    def attribute_steps(self) -> Iterator[dict[str, Any]]:
+        """The given attributes as rows of `attribute_steps`, since the first event."""
+        for name, value in (self.example.given or {}).items():
+            if name in attributes() and value is not None:
+                yield {
+                    "profile_id": self.profile_id,
+                    "attribute": name,
+                    "value": value,
+                    "happened_at": self.first_event_at.isoformat(sep=" "),
+                    "step": 1,
+                }
 
     def timeline(self) -> Iterator[dict[str, Any]]:
         """The events as rows of `profile_timeline`; the order of their ids is that of the list."""
@@ -237,7 +262,9 @@ class Run:
         timeline = [row for case in cases for row in case.timeline()]
         fill(con, "profile_timeline", TIMELINE, timeline)
         fill(con, "profile_lists", LISTS, [row for case in cases for row in case.lists()])
+        fill(con, "attribute_steps", STEPS, [r for case in cases for r in case.attribute_steps()])
         self._made = {"data_clock", "profile_timeline", "profile_lists", "profile_revisions"}
+        self._made |= {"attribute_steps"}
 
     def failures(self) -> Iterator[tuple[Case, str]]:
         """The examples that do not hold, each with what came out."""
@@ -298,8 +325,10 @@ class Run:
         return {profile_id: (is_in, label) for profile_id, is_in, label in rows}
 
     def _intervals(self) -> dict[str, bool]:
-        """Whether each person is in the segment by its intervals, if its rule has some."""
-        rules = exact_dicts(self._segments, self._traits, "duckdb")["rules"]
+        """Whether each person is in the segment by its intervals, if its rule has some. Nobody is
+        before the first event.
+        """
+        rules = exact_dicts(self._segments, self._traits, "duckdb", attributes())["rules"]
         exact = {each["name"] for each in rules if not each["because"]}
         if not exact:
             return {}
@@ -310,7 +339,7 @@ class Run:
         return {
             case.profile_id: (case.profile_id, case.segment.name) in members
             for case in self._cases
-            if case.segment.name in exact
+            if case.segment.name in exact and case.first_event_at < case.example.instant
         }
 
     def _make(self, name: str) -> str:

@@ -15,7 +15,7 @@ from tideline.declarations.compiled import (
     rule_sql,
     text_sql,
 )
-from tideline.declarations.files import vars_of
+from tideline.declarations.files import golden_attributes, vars_of
 from tideline.declarations.macros import PROJECT as MODELS_OF
 from tideline.declarations.macros import MacroError, Macros, Vars, render
 from tideline.declarations.segments import PROJECT, Declared
@@ -53,7 +53,7 @@ def model_sql(
     functions = SimpleNamespace(
         traits=lambda has_shop: dicts_of(traits),
         formulas=lambda has_shop, dialect: formulas_sql(traits, dialect),
-        exact=lambda has_shop, dialect: exact_dicts(segments, traits, dialect),
+        exact=lambda has_shop, dialect: exact_dicts(segments, traits, dialect, attributes()),
         experiments=lambda has_shop: experiment_dicts(experiments),
         rule_sql=rule_sql,
         text_sql=text_sql,
@@ -67,6 +67,7 @@ def model_sql(
             "revisions_are_kept": lambda: False,
             "revision_in": lambda name: 0,
             "lists_version": lambda: "",
+            "attributes_version": lambda: "",
             **names,
         },
     )
@@ -79,6 +80,12 @@ def model_sql(
 @cache  # like the macros, which are read once
 def _vars() -> Vars:
     return Vars(vars_of(PROJECT))
+
+
+@cache
+def attributes() -> list[str]:
+    """The attributes of golden profiles that rules and labels may read."""
+    return golden_attributes(PROJECT)
 
 
 def traits_sql(

@@ -13,7 +13,7 @@ from tideline.declarations.catalog import events_of
 from tideline.declarations.checks import ANY
 from tideline.declarations.compiled import exact_dicts, text_sql
 from tideline.declarations.segments import Declared
-from tideline.segments.models import Derived
+from tideline.segments.models import Derived, attributes
 from tideline.warehouse.connection import DuckDBWarehouse
 
 DAYS = 30
@@ -79,7 +79,7 @@ def past_of(
 ) -> Past:
     """The last days of a segment over these traits, by `live_alone`."""
     live = replace(segment, spec=replace(segment.spec, lifecycle="live"))
-    (rule,) = exact_dicts([live], traits, "duckdb")["rules"]
+    (rule,) = exact_dicts([live], traits, "duckdb", attributes())["rules"]
     if rule["because"]:
         return Past({}, rule["because"])
     derived.compute("segment_intervals")

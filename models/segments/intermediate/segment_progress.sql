@@ -4,12 +4,16 @@
     an event, as of the past or left out of the selection, leaves no progress: else later runs would
     never read the events that it did not see.
 #}
-{% set steps = ['model.tideline.trait_readings', 'model.tideline.segment_intervals'] %}
+{% set steps = [
+    'model.tideline.trait_readings', 'model.tideline.attribute_steps',
+    'model.tideline.segment_intervals',
+] %}
 {% set left_out = steps | reject('in', selected_resources) | list %}
-{# `readings_version` reads the plan and the lists, which dbt sees only here. #}
-{% set _ = trait_plan(), lists_version() %}
+{# `readings_version` reads seeds, which dbt sees only here. #}
+{% set _ = trait_plan(), lists_version(), attributes_version() %}
 
--- depends_on: {{ ref('trait_readings') }}, {{ ref('segment_intervals') }}
+-- depends_on: {{ ref('trait_readings') }}, {{ ref('attribute_steps') }}
+-- depends_on: {{ ref('segment_intervals') }}
 {% if left_out and load_relation(this) %}
 select
     revision,

@@ -11,8 +11,8 @@
 }}
 
 {% set plan = trait_plan() %}
-{# `readings_version` reads the lists, which dbt sees only here. #}
-{% set _ = lists_version() %}
+{# `readings_version` reads seeds, which dbt sees only here. #}
+{% set _ = lists_version(), attributes_version() %}
 {% set traits, lists = read_traits(), traits_of('listed') %}
 
 -- depends_on: {{ ref('profile_revisions') }}, {{ ref('profile_lists') }}
