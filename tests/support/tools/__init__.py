@@ -3,7 +3,7 @@
 To add one: a module with a class `Tool` and `CASES`, and a line in `TOOLS`.
 """
 
-from tests.support.tools import hubspot
+from tests.support.tools import braze, customerio, hubspot
 
-TOOLS = {"hubspot": hubspot}
+TOOLS = {"braze": braze, "customerio": customerio, "hubspot": hubspot}
 CASES = {kind: case for module in TOOLS.values() for kind, case in module.CASES.items()}
