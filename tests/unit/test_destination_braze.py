@@ -5,7 +5,9 @@ import json
 import pytest
 
 from tests.support.activation_rig import member
-from tideline.activation.destinations.braze.segments import SegmentOptions
+from tideline.activation.destinations import Operation
+from tideline.activation.destinations.api import Reply
+from tideline.activation.destinations.braze.segments import BrazeSegments, SegmentOptions
 from tideline.activation.destinations.braze.users import UserOptions, problem_of
 
 pytest_plugins = ["tests.support.tools.fixtures"]
@@ -187,3 +189,37 @@ def test_attributes_that_identify_or_reach_a_person_are_refused(name):
 def test_fields_must_not_be_empty():
     with pytest.raises(ValueError, match="`fields` is empty"):
         UserOptions(fields={})
+
+
+def test_two_segments_cannot_share_a_list():
+    with pytest.raises(ValueError, match="`lists` has the list `in_vip` for several segments"):
+        SegmentOptions(lists={"vip": "in_vip", "new": "in_vip"})
+
+
+def test_the_address_is_that_of_the_workspace(tool_rig):
+    rig = tool_rig("braze_users", url_env="BRAZE_URL")
+    rig.desire([member("a")])
+    result = rig.sync()
+    assert result.run.status == "skipped" and "BRAZE_URL" in result.run.message
+    assert UserOptions(fields={"a": "{b}"}).url_env == "BRAZE_URL"
+
+
+def test_an_attribute_that_one_row_leaves_and_another_takes_is_held():
+    """As after the attributes of two segments were exchanged."""
+    sent = []
+
+    class Recorder:
+        where = "here"
+
+        def call(self, method, path, body, **_):
+            sent.extend(body["attributes"])
+            return Reply(201, {"message": "success"}, {})
+
+    key = {"email": "a@example.com", "list": "in_vip"}
+    add, remove = Operation("add", "1", key, {}), Operation("remove", "2", key, {})
+    options = SegmentOptions(lists={"new": "in_vip"})
+    for batch in ([add, remove], [remove, add]):
+        outcomes = BrazeSegments(Recorder(), options).send(batch, "run")
+        assert [each.fate for each in outcomes] == ["accepted", "accepted"]
+    assert [each["in_vip"] for each in sent] == [True, True]
+    assert not any(each["_update_existing_only"] for each in sent)

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from tests.support.activation_rig import member
-from tideline.activation.destinations.customerio.people import PeopleOptions
+from tideline.activation.destinations import Operation
+from tideline.activation.destinations.api import Reply
+from tideline.activation.destinations.customerio.people import CustomerioPeople, PeopleOptions
 from tideline.activation.destinations.customerio.segments import SegmentOptions
 
 pytest_plugins = ["tests.support.tools.fixtures"]
@@ -228,3 +230,22 @@ def test_declarations_that_customer_io_would_refuse():
         PeopleOptions(fields={"x" * 151: "{segment_label}"})
     with pytest.raises(ValueError, match="write its number"):
         SegmentOptions(lists={"vip": "vip-list"})
+
+
+def test_a_person_whom_one_row_leaves_and_another_takes_is_held():
+    """As if the address had moved to another profile."""
+    sent = []
+
+    class Recorder:
+        where = "here"
+
+        def call(self, method, path, body):
+            sent.append([each["attributes"].get("a") for each in body["batch"]])
+            return Reply(200, {}, {})
+
+    add = Operation("add", "1", {"email": "a@example.com", "profile_id": "p"}, {"b": 1})
+    remove = Operation("remove", "2", {"email": "a@example.com", "profile_id": "q"}, {})
+    people = CustomerioPeople(Recorder(), PeopleOptions(fields={"a": "{b}"}))
+    for batch in ([add, remove], [remove, add]):
+        assert [each.fate for each in people.send(batch, "run")] == ["accepted", "accepted"]
+    assert sent == [[None, 1], [None, 1]]

@@ -100,10 +100,13 @@ class BrazeDestination(ApiDestination):
         return in_parts(batch, parts, self._apply)
 
     def _apply(self, batch: Sequence[Operation]) -> list[Outcome]:
-        """Update up to 50 users; a user who shall only lose attributes is not created."""
+        """Update up to 50 users; a user who shall only lose attributes is not created.
+
+        If one row leaves an attribute that another row takes, the other one counts.
+        """
         users: dict[str, dict[str, Any]] = {}
         outcomes: dict[int, Outcome] = {}
-        for position, each in enumerate(batch):
+        for position, each in sorted(enumerate(batch), key=lambda at: at[1].op != "remove"):
             who = self._who(each)
             try:
                 if not who.strip():

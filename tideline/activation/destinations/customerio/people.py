@@ -93,6 +93,8 @@ class CustomerioPeople(ApiDestination):
         problems = [self._problem(each) for each in people]
         sizes = [len(encoded(each)) for each in people]
         good = [position for position, problem in enumerate(problems) if problem is None]
+        # If one row leaves a person whom another row takes, the other one counts.
+        good.sort(key=lambda position: batch[position].op != "remove")
         parts = list(cut(good, MOST_PEOPLE, sizes.__getitem__, MOST_BYTES - AROUND))
         outcomes = in_parts(batch, parts, self._apply)
         return [
