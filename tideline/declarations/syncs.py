@@ -288,9 +288,11 @@ def check_lists(lists: Any) -> None:
                 f"`lists`: the list of `{segment}` is {each!r}; write its id in quotes, of "
                 "letters, digits, `_` and `-`"
             )
-    if len(set(lists.values())) < len(lists):
-        # Who leaves one of the segments would leave the list that the other still wants.
-        raise ValueError("`lists` has one list for two segments; name a list of its own for each")
+    # Who left one of two segments with the same list would leave the list of the other too.
+    if repeated := sorted({each for each in lists.values() if [*lists.values()].count(each) > 1}):
+        raise ValueError(
+            f"`lists` has the list `{repeated[0]}` for several segments; give each its own"
+        )
 
 
 def _relation(node: Mapping[str, Any]) -> tuple[str, str]:

@@ -3,7 +3,13 @@
 To add one: a module with a class `Tool` and `CASES`, and a line in `TOOLS`.
 """
 
-from tests.support.tools import hubspot, klaviyo, mailchimp
+from tests.support.tools import braze, customerio, hubspot, klaviyo, mailchimp
 
-TOOLS = {"hubspot": hubspot, "klaviyo": klaviyo, "mailchimp": mailchimp}
+TOOLS = {
+    "braze": braze,
+    "customerio": customerio,
+    "hubspot": hubspot,
+    "klaviyo": klaviyo,
+    "mailchimp": mailchimp,
+}
 CASES = {kind: case for module in TOOLS.values() for kind, case in module.CASES.items()}

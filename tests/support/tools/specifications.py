@@ -10,6 +10,11 @@ from openapi_core.testing import MockRequest
 SPECIFICATIONS = Path(__file__).parents[4] / "shared" / "specs"
 # The specification of a tool's requests, by the start of the path.
 PLACES = {
+    "braze": [("/users/track", "braze.json", "https://rest.iad-01.braze.com")],
+    # People are held against a part of it (`customerio.py`): it refuses a valid batch of them.
+    "customerio": [
+        ("/api/v1/segments", "customerio_track.json", "https://track.customer.io"),
+    ],
     "hubspot": [
         ("/crm/v3/objects/contacts", "hubspot_contacts.json", "https://api.hubapi.com"),
         ("/crm/v3/lists", "hubspot_lists_memberships.json", "https://api.hubapi.com"),

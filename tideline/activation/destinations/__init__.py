@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tideline.activation.destinations.braze import BrazeSegments, BrazeUsers
+from tideline.activation.destinations.customerio import CustomerioPeople, CustomerioSegments
 from tideline.activation.destinations.files.files import Files
 from tideline.activation.destinations.hubspot import HubSpotContacts, HubSpotLists
 from tideline.activation.destinations.klaviyo import KlaviyoLists, KlaviyoProfiles
@@ -16,6 +18,10 @@ from tideline.activation.destinations.protocol import (
 from tideline.activation.destinations.webhook.webhook import Webhook
 
 DESTINATIONS: dict[str, type[Destination]] = {
+    "braze_segments": BrazeSegments,
+    "braze_users": BrazeUsers,
+    "customerio_people": CustomerioPeople,
+    "customerio_segments": CustomerioSegments,
     "files": Files,
     "hubspot_contacts": HubSpotContacts,
     "hubspot_lists": HubSpotLists,
