@@ -11,12 +11,14 @@ from tideline.activation.destinations.protocol import (
     Origin,
     Outcome,
 )
+from tideline.activation.destinations.salesforce import SalesforceRecords
 from tideline.activation.destinations.webhook.webhook import Webhook
 
 DESTINATIONS: dict[str, type[Destination]] = {
     "files": Files,
     "hubspot_contacts": HubSpotContacts,
     "hubspot_lists": HubSpotLists,
+    "salesforce_records": SalesforceRecords,
     "webhook": Webhook,
 }
 
