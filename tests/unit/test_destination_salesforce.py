@@ -27,6 +27,12 @@ def reasons(rig):
     ]
 
 
+def rig_again(rig):
+    """The same sync with larger requests."""
+    rig.manifest.write_text(rig.manifest.read_text().replace('"batch_rows": 1', '"batch_rows": 9'))
+    return rig
+
+
 def with_key(rig, pem):
     del rig.environment["TIDELINE_SALESFORCE_CLIENT_SECRET"]
     rig.environment |= {
@@ -133,6 +139,16 @@ def test_a_record_deleted_after_it_was_found_holds_nothing(tool_rig):
     body = [{"success": False, "errors": [gone]}]
     rig.tools.faults({"do": "ok"}, {"do": "ok"}, {"do": "say", "status": 200, "body": body})
     assert rig.sync().run.accepted == 1
+
+
+def test_two_rows_of_one_record_are_removed_together(tool_rig):
+    rig = tool_rig(KIND, key=["email", "segment_name"], batch_rows=1)
+    rig.desire([member("a"), member("a", "new"), member("b")])
+    assert rig.sync().run.accepted == 3
+    rig = rig_again(rig)
+    rig.desire([member("b")])
+    assert rig.sync().run.accepted == 2
+    assert rig.held() == {("b@example.com", None): "VIP"}
 
 
 def test_a_removal_leaves_the_record_and_the_fields_to_keep(tool_rig):

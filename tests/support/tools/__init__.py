@@ -3,7 +3,7 @@
 To add one: a module with a class `Tool` and `CASES`, and a line in `TOOLS`.
 """
 
-from tests.support.tools import hubspot, salesforce
+from tests.support.tools import hubspot, intercom, salesforce
 
-TOOLS = {"hubspot": hubspot, "salesforce": salesforce}
+TOOLS = {"hubspot": hubspot, "intercom": intercom, "salesforce": salesforce}
 CASES = {kind: case for module in TOOLS.values() for kind, case in module.CASES.items()}

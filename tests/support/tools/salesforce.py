@@ -150,7 +150,7 @@ class Tool:
                 return 400, error("JSON_PARSER_ERROR", problem)
         if body.get("allOrNone") is not False:
             return 400, error("JSON_PARSER_ERROR", "this would roll all back")
-        keys = [each[key].lower() for each in records] if key else []
+        keys = [(each[key] if key else each["id"]).lower() for each in records]
         twice = {each for each in keys if keys.count(each) > 1}
         return 200, [self.set(each, key, twice) for each in records]
 
@@ -172,6 +172,8 @@ class Tool:
                 said = f"{key}: more than one record found for external id field: {same}"
                 return row_error("DUPLICATE_EXTERNAL_ID", said, key)
             name, is_new = (same[0], False) if same else (None, True)
+        elif name.lower() in twice:
+            return row_error("DUPLICATE_VALUE", f"duplicate id in list: {name}")
         elif name not in self.records:
             return row_error("ENTITY_IS_DELETED", "entity is deleted")
         before = {} if is_new else self.records[name]

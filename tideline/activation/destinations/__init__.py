@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tideline.activation.destinations.files.files import Files
 from tideline.activation.destinations.hubspot import HubSpotContacts, HubSpotLists
+from tideline.activation.destinations.intercom import IntercomContacts, IntercomTags
 from tideline.activation.destinations.protocol import (
     Capabilities,
     Destination,
@@ -18,6 +19,8 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "files": Files,
     "hubspot_contacts": HubSpotContacts,
     "hubspot_lists": HubSpotLists,
+    "intercom_contacts": IntercomContacts,
+    "intercom_tags": IntercomTags,
     "salesforce_records": SalesforceRecords,
     "webhook": Webhook,
 }

@@ -168,17 +168,21 @@ class SalesforceRecords(ApiDestination):
         options = self._options
         outcomes = [Outcome("accepted")] * len(values)
         found = record_ids(self._api, ROOT, options.object, options.external_id, values)
-        pairs = [(position, each) for position, ids in enumerate(found) for each in ids]
+        rows: dict[str, list[int]] = {}  # the rows of each record
+        for position, ids in enumerate(found):
+            for each in ids:
+                rows.setdefault(each, []).append(position)
         nothing = dict.fromkeys(options.emptied())
-        for start in range(0, len(pairs), MOST_RECORDS):
-            some = pairs[start : start + MOST_RECORDS]
+        for start in range(0, len(rows), MOST_RECORDS):
+            some = list(rows)[start : start + MOST_RECORDS]
             records = [
-                {"attributes": {"type": options.object}, "id": each, **nothing} for _, each in some
+                {"attributes": {"type": options.object}, "id": each, **nothing} for each in some
             ]
             told = of_rows(self._patch(f"{ROOT}/composite/sobjects", records), len(some), True)
-            for (position, _), outcome in zip(some, told, strict=True):
+            for record, outcome in zip(some, told, strict=True):
                 if outcome.fate != "accepted":
-                    outcomes[position] = outcome
+                    for position in rows[record]:
+                        outcomes[position] = outcome
         return outcomes
 
     def _patch(self, path: str, records: Sequence[Mapping[str, Any]]) -> Reply:

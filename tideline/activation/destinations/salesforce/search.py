@@ -18,23 +18,23 @@ def record_ids(
     api: Api, root: str, sobject: str, field: str, values: Sequence[Any]
 ) -> list[list[str]]:
     """The ids of the records that have each value in a field; none if there is no record."""
-    literals = [literal(each) for each in values]
-    found: list[list[str]] = [[] for _ in values]
-    parts = cut(range(len(values)), len(values), lambda i: len(quote(literals[i])) + 3, QUERY_BYTES)
+    unique = list(dict.fromkeys(values))
+    literals = [literal(each) for each in unique]
+    found: dict[Any, list[str]] = {each: [] for each in unique}
+    parts = cut(range(len(unique)), len(unique), lambda i: len(quote(literals[i])) + 3, QUERY_BYTES)
     for part in parts:
+        asked = [unique[position] for position in part]
         among = ",".join(literals[position] for position in part)
         soql = f"SELECT Id,{field} FROM {sobject} WHERE {field} IN ({among})"
-        known = {_same(values[position]): position for position in part}
-        known |= {str(values[position]): position for position in part}
+        known = {_same(each): each for each in asked} | {str(each): each for each in asked}
         for record in _records(api, f"{root}/query?q={quote(soql, safe='')}"):
-            # Salesforce may compare in another way than we do; a value asked alone is the one.
             value = record.get(field)
-            owner = part[0] if len(part) == 1 else known.get(str(value), known.get(_same(value)))
-            if owner is None:
+            owner = asked[0] if len(asked) == 1 else known.get(str(value), known.get(_same(value)))
+            if owner is None:  # Salesforce compares in another way than we do
                 reason = "Salesforce found a record of another value; it is asked for one at a time"
                 raise NotDoneError(Outcome("refused", reason))
             found[owner].append(str(record.get("Id")))
-    return found
+    return [found[each] for each in values]
 
 
 def _records(api: Api, path: str) -> Iterator[dict[str, Any]]:
