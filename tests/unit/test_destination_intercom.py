@@ -189,6 +189,31 @@ def test_a_contact_created_in_this_run_is_found_by_its_removal():
     assert api.asked[-1] == ("PUT", "/contacts/5ff2", {"custom_attributes": {"x": None}})
 
 
+def test_rows_may_be_known_by_an_external_id(tool_rig):
+    keys = {"key": ["profile_id"], "identify": "profile_id", "id_property": "external_id"}
+    rig = tool_rig(CONTACTS, **keys)
+
+    def labels():
+        found = rig.tools.state["intercom"]["contacts"]
+        return {e["external_id"]: e["custom_attributes"].get("tideline_label") for e in found}
+
+    rig.desire([member("p/1"), member("p2")])
+    assert rig.sync().run.accepted == 2
+    assert labels() == {None: None, "p/1": "VIP", "p2": "VIP"}
+    rig.desire([member("p2", label="Gold")])
+    assert rig.sync().run.accepted == 2
+    assert labels() == {None: None, "p/1": None, "p2": "Gold"}
+
+
+def test_an_intercom_that_does_not_answer_costs_one_wait_per_request_of_the_engine(tool_rig):
+    rig = tool_rig(CONTACTS, max_attempts=1)
+    rig.desire([member(each) for each in "abcd"])
+    rig.tools.faults({"do": "ok"}, *[{"do": "drop_before"}] * 9)
+    run = rig.sync().run
+    assert (run.unknown, run.held) == (1, 3)
+    assert len(rig.tools.state["requests"]) == 2
+
+
 def test_people_are_found_by_their_external_id():
     options = IntercomOptions(id_property="external_id")
     known = (200, {"type": "contact", "id": "5ff2", "external_id": "a/b"})

@@ -5,6 +5,7 @@ some minutes ago.
 """
 
 import re
+from urllib.parse import unquote
 
 from tests.support.tools.case import Case
 
@@ -64,7 +65,7 @@ class Tool:
             case ["POST", "contacts", "search"]:
                 return self.search(request.json())
             case ["GET", "contacts", "find_by_external_id", name]:
-                return self.by_external_id(name)
+                return self.by_external_id(unquote(name))
             case ["POST", "contacts"]:
                 return self.add(request.json())
             case ["PUT", "contacts", name]:
