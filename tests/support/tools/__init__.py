@@ -3,13 +3,15 @@
 To add one: a module with a class `Tool` and `CASES`, and a line in `TOOLS`.
 """
 
-from tests.support.tools import braze, customerio, hubspot, klaviyo, mailchimp
+from tests.support.tools import braze, customerio, hubspot, intercom, klaviyo, mailchimp, salesforce
 
 TOOLS = {
     "braze": braze,
     "customerio": customerio,
     "hubspot": hubspot,
+    "intercom": intercom,
     "klaviyo": klaviyo,
     "mailchimp": mailchimp,
+    "salesforce": salesforce,
 }
 CASES = {kind: case for module in TOOLS.values() for kind, case in module.CASES.items()}

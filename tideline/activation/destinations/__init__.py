@@ -6,6 +6,7 @@ from tideline.activation.destinations.braze import BrazeSegments, BrazeUsers
 from tideline.activation.destinations.customerio import CustomerioPeople, CustomerioSegments
 from tideline.activation.destinations.files.files import Files
 from tideline.activation.destinations.hubspot import HubSpotContacts, HubSpotLists
+from tideline.activation.destinations.intercom import IntercomContacts, IntercomTags
 from tideline.activation.destinations.klaviyo import KlaviyoLists, KlaviyoProfiles
 from tideline.activation.destinations.mailchimp import MailchimpMembers, MailchimpTags
 from tideline.activation.destinations.protocol import (
@@ -15,6 +16,7 @@ from tideline.activation.destinations.protocol import (
     Origin,
     Outcome,
 )
+from tideline.activation.destinations.salesforce import SalesforceRecords
 from tideline.activation.destinations.webhook.webhook import Webhook
 
 DESTINATIONS: dict[str, type[Destination]] = {
@@ -29,6 +31,9 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "klaviyo_profiles": KlaviyoProfiles,
     "mailchimp_members": MailchimpMembers,
     "mailchimp_tags": MailchimpTags,
+    "intercom_contacts": IntercomContacts,
+    "intercom_tags": IntercomTags,
+    "salesforce_records": SalesforceRecords,
     "webhook": Webhook,
 }
 
