@@ -3,7 +3,7 @@
 To add one: a module with a class `Tool` and `CASES`, and a line in `TOOLS`.
 """
 
-from tests.support.tools import hubspot, meta
+from tests.support.tools import hubspot, linkedin, meta
 
-TOOLS = {"hubspot": hubspot, "meta": meta}
+TOOLS = {"hubspot": hubspot, "linkedin": linkedin, "meta": meta}
 CASES = {kind: case for module in TOOLS.values() for kind, case in module.CASES.items()}

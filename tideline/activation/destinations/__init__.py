@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tideline.activation.destinations.files.files import Files
 from tideline.activation.destinations.hubspot import HubSpotContacts, HubSpotLists
+from tideline.activation.destinations.linkedin import LinkedInAudiences
 from tideline.activation.destinations.meta import MetaAudiences
 from tideline.activation.destinations.protocol import (
     Capabilities,
@@ -18,6 +19,7 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "files": Files,
     "hubspot_contacts": HubSpotContacts,
     "hubspot_lists": HubSpotLists,
+    "linkedin_audiences": LinkedInAudiences,
     "meta_audiences": MetaAudiences,
     "webhook": Webhook,
 }
