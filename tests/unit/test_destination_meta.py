@@ -151,6 +151,7 @@ def refusal(code, subcode=None, **more):
         (400, refusal(2, is_transient=True), "unknown"),
         (400, refusal(190, 463), "held"),
         (401, refusal(190), "held"),
+        (400, refusal(100, message="API calls require an appsecret_proof argument"), "held"),
         (401, None, "held"),
         (404, "<html>", "held"),
         (400, {"error": "no object"}, "refused"),
@@ -162,7 +163,7 @@ def test_the_meaning_of_an_error(status, body, fate):
     if fate == "rejected":
         assert "Said so." in outcome.reason and "`2385001`" in outcome.reason
     if fate == "held":
-        assert "Said so." not in outcome.reason
+        assert "Said so." not in outcome.reason and "run again" in outcome.reason
 
 
 def test_a_rate_limit_says_how_long_to_wait():
@@ -238,7 +239,20 @@ def test_with_hash_the_ledger_has_no_address(tool_rig):
 
 @pytest.mark.parametrize(
     "value",
-    ["", "  ", "n/a", "a@b", "a@@example.com", "a b@example.com", "a@example.com\t", "hash"],
+    [
+        "",
+        "  ",
+        "n/a",
+        "a@b",
+        "a@@example.com",
+        "a b@example.com",
+        "a@example.com\t",
+        "hash",
+        "a@example.com;",
+        "Ada<a@example.com>",
+        "mailto:a@example.com",
+        "a\u00a0b@example.com",
+    ],
 )
 def test_with_hash_what_is_no_address_is_rejected(tool_rig, value):
     rig = tool_rig(KIND, hash=["email"])

@@ -18,6 +18,7 @@ from tideline.text import nearest
 from tideline.warehouse.connection import Kind, Warehouse
 from tideline.warehouse.errors import DeclarationError
 
+NOT_IN_ADDRESS = (9, 10, 13, 32, 160, *map(ord, ",:;<>"))  # blanks, and what lists and names have
 BOOKKEEPING = "as_of"  # data clock of the row; it changes with every build and is never sent
 
 # `known`: the row's state in the ledger (`NEW` and others in `ledger.py`).
@@ -157,8 +158,8 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
 def _is_no_address(column: str) -> str:
     """SQL condition: the text of a column, as `hash` reads it, is no email address."""
     text = f"lower(trim(cast({column} as varchar)))"
-    blanks = "".join(f" or contains({text}, chr({code}))" for code in (9, 10, 13, 32))
-    return f"({text} not like '%_@_%._%' or {text} like '%@%@%'{blanks})"
+    others = "".join(f" or contains({text}, chr({code}))" for code in NOT_IN_ADDRESS)
+    return f"({text} not like '%_@_%._%' or {text} like '%@%@%'{others})"
 
 
 def _rows_of_segments(warehouse: Warehouse, sync: Sync, kinds: Mapping[str, Kind]) -> str:

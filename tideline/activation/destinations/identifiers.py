@@ -184,6 +184,7 @@ GOOGLE: Mapping[str, Rule] = {
 }
 
 # https://ads.tiktok.com/help/article/list-of-supported-ids-and-formats-for-a-customer-file
+# The page is about files, whose phone numbers have no plus sign. The API takes them by E.164.
 TIKTOK: Mapping[str, Rule] = {
     "EMAIL_SHA256": Rule(ADDRESS, EMAIL_ASKED, (lower, without_suffix)),
     "PHONE_SHA256": Rule(r"\+[0-9]+", PHONE_ASKED, (plus,), is_phone=True),

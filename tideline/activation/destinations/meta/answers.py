@@ -34,6 +34,9 @@ def outcome_of_error(reply: Reply, token_env: str, audience: str) -> Outcome:
     if code in TOKEN:
         reason = f"Meta does not accept the token (code {code}); renew {token_env}, then run again"
         return Outcome("held", reason)
+    if "appsecret_proof" in str(error.get("message")):
+        reason = "the app at Meta requires an app secret proof, which is not sent; turn off"
+        return Outcome("held", f"{reason} `Require app secret` in its settings, then run again")
     if code in BUSY or subcode == IN_PROGRESS:
         return Outcome("busy", f"Meta is busy (code {code})", _wait(reply.headers))
     if code in (1, 2) or subcode in OF_SESSION or error.get("is_transient") is True:
