@@ -156,7 +156,7 @@ def test_reserved_names_of_properties_are_refused():
 
 
 def test_two_segments_cannot_share_a_list():
-    with pytest.raises(ValueError, match="`lists` has the list `.*` for several segments"):
+    with pytest.raises(ValueError, match=r"`lists` has the list `.*` for several segments"):
         ListOptions(lists={"vip": "Xy1", "new": "Xy1"})
 
 

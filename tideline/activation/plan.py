@@ -18,6 +18,7 @@ from tideline.text import nearest
 from tideline.warehouse.connection import Kind, Warehouse
 from tideline.warehouse.errors import DeclarationError
 
+NOT_IN_ADDRESS = (9, 10, 13, 32, 160, *map(ord, ",:;<>"))  # blanks, and what lists and names have
 BOOKKEEPING = "as_of"  # data clock of the row; it changes with every build and is never sent
 
 # `known`: the row's state in the ledger (`NEW` and others in `ledger.py`).
@@ -38,7 +39,7 @@ class Desired:
     row_key: str  # SQL: the key columns as JSON
     payload: str  # SQL: the other columns as JSON
     group: str  # SQL: the group's name
-    null_key: str  # SQL: the first key column that is null
+    problem: str  # SQL: why the row cannot be sent; null if it can
     as_of: datetime | None
     rows: int
     incomplete: int  # rows that lack a required value, which are not among `rows`
@@ -112,9 +113,14 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
         ]
         return " || ".join(["'{'", *members, "'}'"])
 
-    nulls = " ".join(
-        f"when {warehouse.identifier(column)} is null then '{column}'" for column in settings.key
-    )
+    problems = [
+        f"when {warehouse.identifier(column)} is null then 'the key column {column} is null'"
+        for column in settings.key
+    ] + [
+        f"when {_is_no_address(warehouse.identifier(column))} then 'the key column {column} has no "
+        "email address (empty, without @, or already hashed), so its hash would be nobody''s'"
+        for column in sync.hashed_addresses
+    ]
     group = warehouse.identifier(sync.group_by) if sync.group_by else "null"
     clock = f"max({warehouse.identifier(BOOKKEEPING)})" if BOOKKEEPING in kinds else "null"
     as_of = warehouse.query(f"select {clock} from {table}")[0][0]
@@ -137,7 +143,7 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
         row_key=json_object(settings.key, _list_of_row(warehouse, sync)),
         payload=json_object(columns),
         group=f"cast({group} as varchar)",
-        null_key=f"case {nulls} end",
+        problem=f"case {' '.join(problems)} end",
         as_of=_instant(as_of, kinds.get(BOOKKEEPING)),
         rows=rows,
         incomplete=all_rows - rows,
@@ -147,6 +153,13 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
         statements=statements,
         has_clock=BOOKKEEPING in kinds,
     )
+
+
+def _is_no_address(column: str) -> str:
+    """SQL condition: the text of a column, as `hash` reads it, is no email address."""
+    text = f"lower(trim(cast({column} as varchar)))"
+    others = "".join(f" or contains({text}, chr({code}))" for code in NOT_IN_ADDRESS)
+    return f"({text} not like '%_@_%._%' or {text} like '%@%@%'{others})"
 
 
 def _rows_of_segments(warehouse: Warehouse, sync: Sync, kinds: Mapping[str, Kind]) -> str:
@@ -358,7 +371,7 @@ def plan_changes(
                 {desired.row_key} as row_key,
                 {desired.group} as group_name,
                 {desired.payload} as payload,
-                {desired.null_key} as null_key
+                {desired.problem} as problem
             from {desired.table}
             where {desired.condition}
         ),
@@ -368,8 +381,7 @@ def plan_changes(
                 min(group_name) as group_name,
                 min(payload) as payload,
                 case
-                    when min(null_key) is not null
-                        then 'the key column ' || min(null_key) || ' is null'
+                    when min(problem) is not null then min(problem)
                     when min(payload) <> max(payload)
                         then 'several different rows have this key'
                 end as problem

@@ -22,8 +22,9 @@ class Declarable(Protocol):
     """A type of destination, as far as the declaration of a sync depends on it."""
 
     # A dataclass: the keys of `meta.sync` beyond the common ones. It may have the methods
-    # `in_key()`, the columns that `key` must have, and `reads()`, the other columns that are sent,
-    # and the field `lists`, the list at the tool by segment.
+    # `in_key()`, the columns that `key` must have, `reads()`, the other columns that are sent, and
+    # `hashable()`, those of `in_key()` that `hash` may have, which are email addresses; and the
+    # field `lists`, the list at the tool by segment.
     Options: ClassVar[type]
     default_batch_rows: ClassVar[int]
 
@@ -110,6 +111,12 @@ class Sync:
     def lists(self) -> Mapping[str, str]:
         """The list at the tool for each segment; empty if the destination has no lists."""
         return getattr(self.options, "lists", None) or {}
+
+    @property
+    def hashed_addresses(self) -> tuple[str, ...]:
+        """The columns of `hash` with email addresses by which the destination knows a person."""
+        known = self.options.hashable() if hasattr(self.options, "hashable") else ()
+        return tuple(column for column in self.settings.hash if column in known)
 
     @property
     def group_by(self) -> str | None:
@@ -248,6 +255,12 @@ def _with_columns_read(settings: Settings, options: Any, place: str) -> Settings
             raise DeclarationError(
                 f"{place}: key `key` lacks `{column}`, by which `{settings.destination}` knows a "
                 f"row; add it"
+            )
+    if hasattr(options, "hashable"):
+        for column in set(settings.hash) & (set(options.in_key()) - set(options.hashable())):
+            raise DeclarationError(
+                f"{place}: key `hash` has `{column}`, which `{settings.destination}` normalizes in "
+                "another way before it is hashed, so the hash would be nobody's; remove it"
             )
     if not hasattr(options, "reads"):
         return settings

@@ -3,7 +3,17 @@
 To add one: a module with a class `Tool` and `CASES`, and a line in `TOOLS`.
 """
 
-from tests.support.tools import braze, customerio, hubspot, intercom, klaviyo, mailchimp, salesforce
+from tests.support.tools import (
+    braze,
+    customerio,
+    hubspot,
+    intercom,
+    klaviyo,
+    linkedin,
+    mailchimp,
+    meta,
+    salesforce,
+)
 
 TOOLS = {
     "braze": braze,
@@ -11,7 +21,9 @@ TOOLS = {
     "hubspot": hubspot,
     "intercom": intercom,
     "klaviyo": klaviyo,
+    "linkedin": linkedin,
     "mailchimp": mailchimp,
+    "meta": meta,
     "salesforce": salesforce,
 }
 CASES = {kind: case for module in TOOLS.values() for kind, case in module.CASES.items()}

@@ -8,7 +8,9 @@ from tideline.activation.destinations.files.files import Files
 from tideline.activation.destinations.hubspot import HubSpotContacts, HubSpotLists
 from tideline.activation.destinations.intercom import IntercomContacts, IntercomTags
 from tideline.activation.destinations.klaviyo import KlaviyoLists, KlaviyoProfiles
+from tideline.activation.destinations.linkedin import LinkedInAudiences
 from tideline.activation.destinations.mailchimp import MailchimpMembers, MailchimpTags
+from tideline.activation.destinations.meta import MetaAudiences
 from tideline.activation.destinations.protocol import (
     Capabilities,
     Destination,
@@ -27,12 +29,14 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "files": Files,
     "hubspot_contacts": HubSpotContacts,
     "hubspot_lists": HubSpotLists,
-    "klaviyo_lists": KlaviyoLists,
-    "klaviyo_profiles": KlaviyoProfiles,
-    "mailchimp_members": MailchimpMembers,
-    "mailchimp_tags": MailchimpTags,
     "intercom_contacts": IntercomContacts,
     "intercom_tags": IntercomTags,
+    "klaviyo_lists": KlaviyoLists,
+    "klaviyo_profiles": KlaviyoProfiles,
+    "linkedin_audiences": LinkedInAudiences,
+    "mailchimp_members": MailchimpMembers,
+    "mailchimp_tags": MailchimpTags,
+    "meta_audiences": MetaAudiences,
     "salesforce_records": SalesforceRecords,
     "webhook": Webhook,
 }

@@ -1,0 +1,5 @@
+"""Meta: people in Custom Audiences."""
+
+from tideline.activation.destinations.meta.audiences import MetaAudiences
+
+__all__ = ["MetaAudiences"]
