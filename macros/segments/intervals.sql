@@ -1,8 +1,8 @@
 {#-
-    The rules of the live segments as functions of time: `rules` are {name, sql, traits,
-    attributes, events, is_of_nothing, because}, `traits` are those that a rule with intervals reads, with `start`,
-    `length` and `offsets` in microseconds after an event, and `attributes` the names of those of
-    golden profiles. Empty while dbt only parses.
+    The rules of the live segments as functions of time: `rules` are {name, sql, traits, attributes,
+    events, is_of_nothing, because}, `traits` are those that a rule with intervals reads, with
+    `start`, `length` and `offsets` in microseconds after an event, and `attributes` the names of
+    those of golden profiles. Empty while dbt only parses.
 -#}
 {% macro exact_declarations() %}
     {%- set nothing = {'rules': [], 'traits': [], 'attributes': []} -%}

@@ -19,7 +19,8 @@
 {%- if trait.spec.until and end is none -%}
     {%- set end, ceases = until, ceases ~ ' and ' ~ until ~ ' is not null' -%}
 {%- elif trait.spec.until -%}
-    {%- set end = 'case when ' ~ until ~ ' < ' ~ end ~ ' then ' ~ until ~ ' else ' ~ end ~ ' end' -%}
+    {%- set end = 'case when ' ~ until ~ ' < ' ~ end ~ ' then ' ~ until
+        ~ ' else ' ~ end ~ ' end' -%}
 {%- endif -%}
 {#-
     When events begin and cease to count. One that is ended while it waits ceases first; then
@@ -127,8 +128,8 @@ steps_of_{{ name }} as (
 {% endmacro %}
 
 {#-
-    CTEs over `ranks_of_<name>` that end with `winners_of_<name>`: the value with the highest rank at
-    each instant, null if there is none.
+    CTEs over `ranks_of_<name>` that end with `winners_of_<name>`: the value with the highest rank
+    at each instant, null if there is none.
 
     To compare each instant with all spans around it would be quadratic in the events of a person.
     So the instants, by their number, are divided into blocks of 1, 2, 4, ... instants. A span is a

@@ -1,8 +1,9 @@
 {#
     Rules that read only traits over events, lists and attributes of golden profiles hold on exact
     intervals (docs/reference/segments.md). A trait can change at an event, and a fixed time after
-    it, when the event begins or ceases to count; both are instants here. Each rule has its own instants and a select of its own, so that
-    its cost does not depend on how many other rules there are.
+    it, when the event begins or ceases to count; both are instants here. Each rule has its own
+    instants and a select of its own, so that its cost does not depend on how many other rules there
+    are.
 #}
 {{
     config(

@@ -47,7 +47,7 @@ COLUMNS_NOT_COMPARED = {
 }
 OF_INTERVALS = ("segment_intervals", "current_intervals", "segment_stays", "segment_sizes")
 OF_INTERVALS += ("profile_segment_times",)
-COMPARED = dict.fromkeys(OF_INTERVALS, "segment_name = 'cart_abandoned'")
+COMPARED = dict.fromkeys(OF_INTERVALS, "segment_name in ('cart_abandoned', 'category_fan')")
 
 
 def built_nodes(manifest):

@@ -107,7 +107,7 @@ class Builds:
         self.text = text
         self.path.write_text(text)
         self.traits, self.segments = read_traits(self.folder), read_segments(self.folder)
-        version = readings_version(self.segments, self.traits, "duckdb", None)
+        version = readings_version(self.segments, self.traits, "duckdb", (), None)
         if version != self.version:
             self.version, self.watermark = version, None
 
@@ -243,6 +243,7 @@ class Builds:
                 revision_watermark=lambda: watermark,
                 revision_in=lambda name: revision,
                 lists_version=str,
+                attributes_version=str,
                 in_transaction=str,
                 get_quoted_csv=", ".join,
                 project_name="tideline",
