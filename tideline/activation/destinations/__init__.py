@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tideline.activation.destinations.files.files import Files
 from tideline.activation.destinations.hubspot import HubSpotContacts, HubSpotLists
+from tideline.activation.destinations.postgres import Postgres
 from tideline.activation.destinations.protocol import (
     Capabilities,
     Destination,
@@ -17,6 +18,7 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "files": Files,
     "hubspot_contacts": HubSpotContacts,
     "hubspot_lists": HubSpotLists,
+    "postgres": Postgres,
     "webhook": Webhook,
 }
 
