@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tideline.activation.destinations.files.files import Files
+from tideline.activation.destinations.files.s3 import S3
 from tideline.activation.destinations.hubspot import HubSpotContacts, HubSpotLists
 from tideline.activation.destinations.postgres import Postgres
 from tideline.activation.destinations.protocol import (
@@ -19,6 +20,7 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "hubspot_contacts": HubSpotContacts,
     "hubspot_lists": HubSpotLists,
     "postgres": Postgres,
+    "s3": S3,
     "webhook": Webhook,
 }
 
