@@ -109,7 +109,7 @@ def test_formulas_calculate_with_it(tmp_path):
 def test_another_kind_is_another_version_and_is_read_anew(tmp_path):
     def versions():
         found = declare(tmp_path, "t is not null")
-        return definitions(*found)[0]["version"], readings_version(*found, "duckdb", None)
+        return definitions(*found)[0]["version"], readings_version(*found, "duckdb", (), None)
 
     without = versions()
     plan(tmp_path, "loan,price,text")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from tideline.activation.destinations.braze import BrazeSegments, BrazeUsers
 from tideline.activation.destinations.customerio import CustomerioPeople, CustomerioSegments
 from tideline.activation.destinations.files.files import Files
+from tideline.activation.destinations.files.s3 import S3
 from tideline.activation.destinations.hubspot import HubSpotContacts, HubSpotLists
 from tideline.activation.destinations.intercom import IntercomContacts, IntercomTags
 from tideline.activation.destinations.klaviyo import KlaviyoLists, KlaviyoProfiles
 from tideline.activation.destinations.linkedin import LinkedInAudiences
 from tideline.activation.destinations.mailchimp import MailchimpMembers, MailchimpTags
 from tideline.activation.destinations.meta import MetaAudiences
+from tideline.activation.destinations.postgres import Postgres
 from tideline.activation.destinations.protocol import (
     Capabilities,
     Destination,
@@ -37,6 +39,8 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "mailchimp_members": MailchimpMembers,
     "mailchimp_tags": MailchimpTags,
     "meta_audiences": MetaAudiences,
+    "postgres": Postgres,
+    "s3": S3,
     "salesforce_records": SalesforceRecords,
     "webhook": Webhook,
 }

@@ -1,8 +1,8 @@
 """Files: one per group (segment), each with exactly the current members.
 
-A changed file is written completely beside the old one and replaces it by one rename. Readers see
-the old or the new members; a full disk or a crash leaves the old file unchanged. A marker names the
-owner of the folder and its files (`claim.py`).
+A changed file replaces the old one as a whole (`place.py`). Readers see the old or the new members;
+a full disk or a crash leaves the old file unchanged. A marker names the owner of the folder and its
+files (`claim.py`).
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import csv
 import hashlib
 import io
 import json
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 from tideline.activation.destinations.files.cells import cell, plain
-from tideline.activation.destinations.files.claim import MARKER, Claim, private
+from tideline.activation.destinations.files.claim import MARKER, Claim
+from tideline.activation.destinations.files.folder import Folder
+from tideline.activation.destinations.files.place import NotDoneError, Place
 from tideline.activation.destinations.protocol import (
     Capabilities,
     Operation,
@@ -60,27 +60,16 @@ class Files:
         tried_against="the file system, with kills between any two steps",
     )
 
-    def __init__(
-        self,
-        folder: Path,
-        sync_name: str,
-        key: tuple[str, ...],
-        columns: tuple[str, ...] | None,
-        options: FilesOptions,
-        origin: Origin,
-    ) -> None:
-        """`columns`: the order of the columns after the key; None keeps the order of the rows.
-
-        Raises ActivationError if the folder belongs to another warehouse.
-        """
-        self.folder = folder
-        self.where = str(folder)
-        self._name = sync_name
-        self._key = key
-        self._columns = columns
-        self._group_by: str | None = options.group_by
-        self._format: str = options.format
-        self._claim = Claim(folder, origin.warehouse_id, origin.place)
+    def __init__(self, place: Place, sync: Sync, origin: Origin) -> None:
+        """Raises ActivationError if the place belongs to another warehouse."""
+        self._place = place
+        self.where = place.where
+        self._name = sync.name
+        self._key = sync.settings.key
+        self._columns = sync.settings.columns  # after the key; None keeps the order of the rows
+        self._group_by: str | None = sync.options.group_by
+        self._format: str = sync.options.format
+        self._claim = Claim(place, origin.warehouse_id, origin.place)
         if self._claim.is_new:
             self._claim.adopt(self._without_marker(origin.groups))
 
@@ -91,13 +80,7 @@ class Files:
         Raises ActivationError if it belongs to another warehouse.
         """
         root = path_of("TIDELINE_DELIVERIES", environment)
-        settings = sync.settings
-        folder = root / file_stem(sync.name)
-        return cls(folder, sync.name, settings.key, settings.columns, sync.options, origin)
-
-    def path(self, group: str) -> Path:
-        """The file of a group."""
-        return self.folder / f"{file_stem(group or self._name)}.{self._format}"
+        return cls(Folder(root / file_stem(sync.name)), sync, origin)
 
     def repair(self, expected: Mapping[str, int]) -> list[str]:
         """Return the groups whose file is missing or has a wrong number of rows; empty these files.
@@ -105,28 +88,25 @@ class Files:
         Also deletes files that a crash left incomplete or that have the former format, and empties
         files of groups that the ledger does not know. Files of other owners are not changed.
         """
-        if not self.folder.is_dir():
+        there = self._place.names()
+        if not there:
             return [group for group, rows in expected.items() if rows]
         with contextlib.suppress(OSError):  # `send` reports it
             self._claim.add([])
-        paths = {self.path(group): group for group in expected}
-        for path in list(self.folder.iterdir()):
-            whole = path.with_suffix("")
-            if path.suffix == ".part" and (self._claim.owns(whole) or whole.name == MARKER):
-                path.unlink()
-            elif not self._claim.owns(path):
-                continue
-            elif path.suffix[1:] != self._format:
-                path.unlink()
-                self._claim.drop(path)
-            elif path not in paths and self._count(path) != 0:
-                self._write(path, {}, keep_members=False)
+        self._place.delete_parts(lambda name: self._claim.owns(name) or name == MARKER)
+        groups = {self._file(group): group for group in expected}
+        for name in filter(self._claim.owns, there):
+            if not name.endswith(f".{self._format}"):
+                self._place.delete(name)
+                self._claim.drop(name)
+            elif name not in groups and self._count(name) != 0:
+                self._write(name, {}, keep_members=False)
         lost = []
-        for path, group in paths.items():
-            if self._count(path) != expected[group]:
+        for name, group in groups.items():
+            if (rows := self._count(name)) != expected[group]:
                 lost.append(group)
-                if path.is_file() and self._claim.owns(path):
-                    self._write(path, {}, keep_members=False)
+                if rows >= 0 and self._claim.owns(name):
+                    self._write(name, {}, keep_members=False)
         return lost
 
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
@@ -140,19 +120,22 @@ class Files:
             groups[self._group_of(operation)][self._identity(operation.key)] = operation
         problems: dict[str, Outcome] = {}
         for group, operations in groups.items():
-            path = self.path(group)
+            name = self._file(group)
+            path = f"{self.where}/{name}"
             try:
                 self._claim.add([])
-                if path.exists() and not self._claim.owns(path):
+                if not self._claim.owns(name) and self._place.exists(name):
                     problems[group] = Outcome(
                         "held",
                         f"{path} was not written by this sync; move it away, then run again",
                     )
                     continue
-                self._claim.add([path])
-                self._write(path, operations)
+                self._claim.add([name])
+                self._write(name, operations)
             except ActivationError as error:
                 problems[group] = Outcome("held", str(error))
+            except NotDoneError as error:
+                problems[group] = error.outcome
             except OSError as error:
                 problems[group] = Outcome(
                     "busy",
@@ -161,6 +144,10 @@ class Files:
                 )
         accepted = Outcome("accepted")
         return [problems.get(self._group_of(operation), accepted) for operation in batch]
+
+    def _file(self, group: str) -> str:
+        """The name of the file of a group."""
+        return f"{file_stem(group or self._name)}.{self._format}"
 
     def _group_of(self, operation: Operation) -> str:
         return str(operation.key[self._group_by]) if self._group_by else ""
@@ -173,30 +160,32 @@ class Files:
         return json.dumps(values)
 
     def _write(
-        self, path: Path, operations: Mapping[str, Operation], keep_members: bool = True
+        self, name: str, operations: Mapping[str, Operation], keep_members: bool = True
     ) -> None:
-        """Replace the file at `path` by one with `operations` applied. Raises OSError."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.part")
-        try:
-            with open(part, "w", encoding="utf-8", newline="", opener=private) as target:
-                if self._format == "csv":
-                    self._write_csv(path, operations, keep_members, target)
-                else:
-                    self._write_jsonl(path, operations, keep_members, target)
-                target.flush()
-                os.fsync(target.fileno())
-            part.replace(path)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
-        _sync_folder(self.folder)
+        """Replace a file by one with `operations` applied. Raises OSError."""
+        write = self._write_csv if self._format == "csv" else self._write_jsonl
+        with self._content(name) as source, self._place.replace(name) as target:
+            write(source, operations, keep_members, target)
+
+    @contextlib.contextmanager
+    def _content(self, name: str) -> Iterator[TextIO]:
+        """A file to read; an empty one if it is missing."""
+        with contextlib.ExitStack() as opened:
+            try:
+                source = opened.enter_context(self._place.read(name))
+            except FileNotFoundError:
+                source = io.StringIO()
+            yield source
 
     def _write_jsonl(
-        self, path: Path, operations: Mapping[str, Operation], keep_members: bool, target: TextIO
+        self,
+        source: TextIO,
+        operations: Mapping[str, Operation],
+        keep_members: bool,
+        target: TextIO,
     ) -> None:
         columns = self._header(operations.values())
-        for line in _lines(path) if keep_members else ():
+        for line in _lines(source) if keep_members else ():
             try:
                 known = self._identity(json.loads(line)) in operations
             except (ValueError, AttributeError):
@@ -210,17 +199,20 @@ class Files:
                 target.write(json.dumps(ordered, ensure_ascii=False) + "\n")
 
     def _write_csv(
-        self, path: Path, operations: Mapping[str, Operation], keep_members: bool, target: TextIO
+        self,
+        source: TextIO,
+        operations: Mapping[str, Operation],
+        keep_members: bool,
+        target: TextIO,
     ) -> None:
-        with _text(path) if path.is_file() else io.StringIO() as source:
-            old = csv.DictReader(source)
-            columns = self._header(operations.values()) or list(old.fieldnames or self._key)
-            writer = csv.DictWriter(target, columns, restval="", extrasaction="ignore")
-            writer.writeheader()
-            for cells in old if keep_members else ():
-                row = {column: plain(text or "") for column, text in cells.items() if column}
-                if self._identity(row) not in operations:
-                    writer.writerow({column: cell(text) for column, text in row.items()})
+        old = csv.DictReader(source)
+        columns = self._header(operations.values()) or list(old.fieldnames or self._key)
+        writer = csv.DictWriter(target, columns, restval="", extrasaction="ignore")
+        writer.writeheader()
+        for cells in old if keep_members else ():
+            row = {column: plain(text or "") for column, text in cells.items() if column}
+            if self._identity(row) not in operations:
+                writer.writerow({column: cell(text) for column, text in row.items()})
         for operation in operations.values():
             if operation.op != "remove":
                 row = operation.key | operation.row
@@ -234,39 +226,37 @@ class Files:
         rest = self._columns or tuple(row)
         return [*self._key, *(column for column in rest if column not in self._key)]
 
-    def _count(self, path: Path) -> int:
+    def _count(self, name: str) -> int:
         """The number of rows in a file; -1 if it is missing or has another format."""
-        if not path.is_file():
-            return -1
-        if self._format == "jsonl":
-            return sum(1 for _ in _lines(path))
         try:
-            with _text(path) as source:
+            with self._place.read(name) as source:
+                if self._format == "jsonl":
+                    return sum(1 for _ in _lines(source))
                 return sum(1 for _ in csv.DictReader(source))
-        except csv.Error:
+        except (FileNotFoundError, csv.Error):
             return -1
 
-    def _without_marker(self, groups: Mapping[str, int]) -> list[Path]:
+    def _without_marker(self, groups: Mapping[str, int]) -> list[str]:
         """The files that an earlier release wrote without a marker.
 
         They have as many rows as the ledger says, or are empty because the group has no rows.
         """
-        if not groups or not self.folder.is_dir():
+        if not groups:
             return []
-        expected = {self.path(group): rows for group, rows in groups.items()}
-        files = [path for path in self.folder.iterdir() if path.suffix[1:] == self._format]
+        expected = {self._file(group): rows for group, rows in groups.items()}
         return [
-            path
-            for path in files
-            if self._count(path) == expected.get(path, 0)
-            and (path in expected or self._is_empty(path))
+            name
+            for name in self._place.names()
+            if name.endswith(f".{self._format}")
+            and self._count(name) == expected.get(name, 0)
+            and (name in expected or self._is_empty(name))
         ]
 
-    def _is_empty(self, path: Path) -> bool:
+    def _is_empty(self, name: str) -> bool:
         """Whether a file without rows is one that this class has emptied."""
-        if self._format == "jsonl":
-            return not path.stat().st_size
-        with _text(path) as source:
+        with self._place.read(name) as source:
+            if self._format == "jsonl":
+                return not source.read(1)
             return next(csv.reader(source), [])[: len(self._key)] == list(self._key)
 
 
@@ -282,24 +272,8 @@ def file_stem(name: str) -> str:
     return f"{clean}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _text(path: Path) -> TextIO:
-    """Open a file to read. Invalid UTF-8 does not raise: a damaged file has wrong row counts."""
-    return path.open(encoding="utf-8", errors="replace", newline="")
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """The lines of a file that are not empty; none if the file is missing."""
-    if path.is_file():
-        with path.open(encoding="utf-8", errors="replace", newline="\n") as source:
-            for line in source:
-                if line := line.strip("\r\n"):
-                    yield line
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename durable against a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _lines(source: TextIO) -> Iterator[str]:
+    """The lines of a file that are not empty."""
+    for line in source:
+        if line := line.strip("\r\n"):
+            yield line
