@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.activation_rig import member
 from tests.support.tools.klaviyo import error
+from tideline.activation.delivery import MOST_PACED
 from tideline.activation.destinations.klaviyo.lists import ListOptions
 from tideline.activation.destinations.klaviyo.profiles import ProfileOptions
 
@@ -77,7 +78,7 @@ def test_removals_that_klaviyo_stops_halfway_are_finished_later(tool_rig):
     rig.desire([member("a"), member("b"), member("c")])
     rig.sync()
     rig.desire([])
-    rig.tools.faults({"do": "ok"}, {"do": "ok"}, {"do": "busy"})
+    rig.tools.faults({"do": "ok"}, {"do": "ok"}, *[{"do": "busy"}] * MOST_PACED)
     result = rig.sync(allow_large_change=True)
     assert (result.run.accepted, result.run.held) == (1, 2)
     assert len(properties(rig)) == 2
