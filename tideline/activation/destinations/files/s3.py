@@ -71,7 +71,6 @@ class S3(Files):
         delivery="set",
         removal="the line is taken out",
         tried_against="moto's S3 server, with kills around each write",
-        source="https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html",
         page="s3",
     )
 
