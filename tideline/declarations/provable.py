@@ -16,6 +16,7 @@ from tideline.declarations.operations import OPERATIONS, Call, Constant, Node, V
 from tideline.declarations.rules import columns_of_rule, value_of
 
 MOST_CASES = 2000  # of a rule; one with more is not judged
+MOST_PAIRS = 100_000  # of cases that are put together, about a second; likewise
 MOST_PARTS = 50  # of a rule that are compared with each other
 Outcome = bool | None  # of a condition; None is unknown
 # Where a value is among the constants that it is compared with: 2n at the one of number n, 2n + 1
@@ -69,6 +70,7 @@ class _Judge:
             values.setdefault(term, set()).update(each for each in constants if each is not None)
         self._constants = {term: sorted(found) for term, found in values.items()}
         self._known: dict[tuple[Node, frozenset[Outcome]], list[Case]] = {}
+        self._pairs = 0
 
     def cases(self, node: Node, wanted: frozenset[Outcome]) -> list[Case]:
         """The cases in which a condition has one of the wanted outcomes: none is missing."""
@@ -117,8 +119,11 @@ class _Judge:
         """The cases in which each condition has one of its wanted outcomes."""
         found: list[Case] = [{}]
         for part, wanted in parts:
-            pairs = itertools.product(found, self.cases(part, wanted))
-            joint = (_joint(*pair) for pair in pairs)
+            others = self.cases(part, wanted)
+            self._pairs += len(found) * len(others)
+            if self._pairs > MOST_PAIRS:
+                raise _Open
+            joint = (_joint(*pair) for pair in itertools.product(found, others))
             found = [case for case in joint if case is not None]
             if len(found) > MOST_CASES:
                 raise _Open
