@@ -10,7 +10,9 @@ from tests.support.trait_reference import PLAN
 from tideline.declarations.segments import read_segments, read_traits
 from tideline.segments import models
 from tideline.segments.past import DAYS, Cost, Past, cost_of, live_alone, past_of
+from tideline.segments.preview import preview
 from tideline.warehouse.connection import DuckDBWarehouse
+from tideline.warehouse.errors import DeclarationError
 
 AS_OF = datetime(2026, 2, 10, 12)
 ROWS = [{"event_name": name, "property": "", "property_type": ""} for name in PLAN]
@@ -31,6 +33,7 @@ EVENTS = [
 
 @pytest.fixture
 def warehouse(tmp_path):
+    """A publication: it has the public tables alone."""
     path = tmp_path / "built.duckdb"
     with duckdb.connect(path) as con:
         con.execute("create schema tideline")
@@ -38,6 +41,9 @@ def warehouse(tmp_path):
         con.execute("create table data_clock as select ?::timestamp as as_of", [AS_OF])
         con.execute("create table profile_traits (profile_id varchar, visits bigint)")
         con.execute("create table dim_profiles as select unnest(['p', 'q']) as profile_id")
+        con.execute(
+            "create table profile_attributes as select *, 'DE' as country from dim_profiles"
+        )
         con.execute(
             "create table profile_aliases as "
             "select profile_id, profile_id as current_profile_id from dim_profiles"
@@ -52,6 +58,24 @@ def warehouse(tmp_path):
                 "insert into profile_timeline values (?, ?, ?, ?, 'web', 'web', null, '{}')",
                 [profile, str(number), name, AS_OF - back],
             )
+    with DuckDBWarehouse(path, read_only=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def unpublished(tmp_path, warehouse):
+    """The warehouse itself, in which q was in FR for a day, and then in DE."""
+    path = tmp_path / "warehouse.duckdb"
+    path.write_bytes((tmp_path / "built.duckdb").read_bytes())
+    with duckdb.connect(path) as con:
+        con.execute("create schema tideline_internal")
+        con.execute(
+            "create table tideline_internal.int_attribute_statements as select 'q' as profile_id, "
+            "'country' as attribute, value, value as event_id, occurred_at, "
+            "occurred_at as received_at, 1 as priority, 'latest' as survivor "
+            "from (values ('FR', timestamp '2026-02-05 12:00:00'), "
+            "('DE', timestamp '2026-02-06 12:00:00')) as said (value, occurred_at)"
+        )
     with DuckDBWarehouse(path, read_only=True) as opened:
         yield opened
 
@@ -85,6 +109,22 @@ def test_a_rule_without_intervals_has_no_sizes(warehouse, tmp_path):
     segment, traits = declared(tmp_path, "loans >= 1 and recency > 2")
     because = "it reads `recency`, which changes with a build"
     assert past(warehouse, segment, traits) == Past({}, because)
+
+
+def test_the_sizes_of_a_rule_over_an_attribute(unpublished, tmp_path):
+    segment, traits = declared(tmp_path / "one", "country = 'FR' and visits >= 1")
+    found = past(unpublished, segment, traits)
+    assert {day: size for day, size in found.sizes.items() if size} == {date(2026, 2, 5): 1}
+
+
+def test_a_publication_does_not_know_earlier_values_of_an_attribute(warehouse, tmp_path):
+    segment, traits = declared(tmp_path / "one", "country = 'FR' and visits >= 1")
+    because = "it reads `country`, whose earlier values are not published"
+    assert past(warehouse, segment, traits) == Past({}, because)
+    keys = {"frozen_at": "2026-02-01 12:00"}
+    segment, traits = declared(tmp_path / "two", "country = 'FR' and visits >= 1", **keys)
+    with pytest.raises(DeclarationError, match="it is frozen, and it reads `country`, whose"):
+        preview(warehouse, segment, traits, ROWS)
 
 
 def test_a_segment_without_members_has_sizes_of_zero(warehouse, tmp_path):

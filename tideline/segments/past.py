@@ -22,6 +22,13 @@ _NOBODY = (
     "create or replace temp table _nobody (profile_id varchar, segment_name varchar, "
     "as_of timestamp, dbt_valid_from timestamp, dbt_valid_to timestamp)"
 )
+# What events state about attributes. It is internal, so a publication does not have it.
+STATEMENTS = "int_attribute_statements"
+_NO_STATEMENTS = (
+    "create or replace temp table _no_statements (profile_id varchar, attribute varchar, "
+    "value varchar, event_id varchar, occurred_at timestamp, received_at timestamp, "
+    "priority integer, survivor varchar)"
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,22 @@ def live_alone(
         "segment_memberships": "_nobody",
         "segment_membership_history": "_nobody",
     }
+    if not warehouse.has(STATEMENTS):
+        warehouse.execute(_NO_STATEMENTS)
+        places[STATEMENTS] = "_no_statements"
     return Derived(warehouse, [live], traits, plan, places)
+
+
+def without_history(
+    warehouse: DuckDBWarehouse, segment: Declared, traits: Sequence[Declared]
+) -> str | None:
+    """Why it is not known who has been in a segment over these traits; None if it is."""
+    live = replace(segment, spec=replace(segment.spec, lifecycle="live"))
+    (rule,) = exact_dicts([live], traits, "duckdb", attributes())["rules"]
+    if rule["attributes"] and not warehouse.has(STATEMENTS):
+        return f"it reads `{rule['attributes'][0]}`, whose earlier values are not published"
+    because: str | None = rule["because"]
+    return because
 
 
 def past_of(
@@ -78,10 +100,8 @@ def past_of(
     derived: Derived,
 ) -> Past:
     """The last days of a segment over these traits, by `live_alone`."""
-    live = replace(segment, spec=replace(segment.spec, lifecycle="live"))
-    (rule,) = exact_dicts([live], traits, "duckdb", attributes())["rules"]
-    if rule["because"]:
-        return Past({}, rule["because"])
+    if because := without_history(warehouse, segment, traits):
+        return Past({}, because)
     derived.compute("segment_intervals")
     sizes = derived.compute("segment_sizes")
     rows = warehouse.query(

@@ -21,12 +21,13 @@ from tideline.declarations.syncs import Sync
 from tideline.declarations.whole import Rule, is_in
 from tideline.segments.deliveries import NOT_CONSIDERED, Delivery, deliveries_of
 from tideline.segments.models import Derived
-from tideline.segments.past import Cost, Past, cost_of, live_alone, past_of
+from tideline.segments.past import Cost, Past, cost_of, live_alone, past_of, without_history
 from tideline.segments.reasons import Reason, lines_of, reason_in
 from tideline.segments.remarks import remarks_of, unknown_values
 from tideline.segments.why import built_rules, value_in
 from tideline.text import counted, listed, shown
 from tideline.warehouse.connection import DuckDBWarehouse
+from tideline.warehouse.errors import DeclarationError
 
 EXAMPLES = 3  # people that are shown of those who enter, and of those who leave
 MOST_OVERLAPS = 5  # that the text names
@@ -75,7 +76,8 @@ def preview(
     plan: Sequence[dict[str, str]],
     syncs: Sequence[Sync] = (),
 ) -> Preview:
-    """Preview a segment. Raises DeclarationError if a build would refuse it.
+    """Preview a segment. Raises DeclarationError if a build would refuse it, or if it is frozen and
+    the warehouse is a publication without the values of that time.
 
     The traits that it reads are computed anew from the events; features, scores and personas are
     those of the last build. `syncs` are those that may send it.
@@ -89,6 +91,10 @@ def preview(
     condition = segment_sql(segment.rule, types, "duckdb")
     label = label_sql(segment.place, segment.spec.label, types, "duckdb")
     if segment.spec.frozen_at is not None:
+        if because := without_history(warehouse, segment, own):
+            raise DeclarationError(
+                f"{segment.place}: it is frozen, and {because}; build it to see its members"
+            )
         condition = _is_current(derived)
     memberships = warehouse.table("segment_memberships")
     warehouse.execute(
