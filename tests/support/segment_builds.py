@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import duckdb
 import yaml
 
-from tests.support.random_traits import fill, timeline
+from tests.support.random_traits import fill, state, timeline
 from tests.support.trait_reference import plan_rows
 from tideline.declarations import compiled
 from tideline.declarations.catalog import catalog
@@ -86,9 +86,11 @@ class Known:
 class Builds:
     """A warehouse in which segments are built."""
 
-    def __init__(self, folder, mutated=lambda model, sql: sql):
-        """`folder`: where the declarations are. `mutated` may break the SQL of a model."""
-        self.folder, self.mutated = folder, mutated
+    def __init__(self, folder, mutated=lambda model, sql: sql, attributes=()):
+        """`folder`: where the declarations are. `mutated` may break the SQL of a model; rules may
+        read the `attributes` of golden profiles, of which only the intervals are built.
+        """
+        self.folder, self.mutated, self.attributes = folder, mutated, attributes
         self.path = folder / "models" / "segments" / "team" / "all.yml"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.con = duckdb.connect(config={"threads": 1})
@@ -107,17 +109,13 @@ class Builds:
         self.text = text
         self.path.write_text(text)
         self.traits, self.segments = read_traits(self.folder), read_segments(self.folder)
-        version = readings_version(self.segments, self.traits, "duckdb", (), None)
+        version = readings_version(self.segments, self.traits, "duckdb", self.attributes, None)
         if version != self.version:
             self.version, self.watermark = version, None
 
     def build(self, known):
         """Build all models."""
-        self._know(known)
-        self._macros = self._functions()
-        for name in ("trait_readings", "segment_intervals"):
-            self._revised(name)
-        self.watermark = self.revision
+        self.build_intervals(known)
         self.con.execute(ATTRIBUTES.format(self._select("profile_traits")))
         of_clock = "intermediate/current_intervals"
         for name in (of_clock, "profile_segments", "segment_memberships"):
@@ -129,6 +127,16 @@ class Builds:
             self.con.execute(statement, {"time": time})
         self._incremental("segment_definitions", "definition_id")
         self._incremental("segment_changes")
+
+    def build_intervals(self, known):
+        """Build the intervals, and what they read."""
+        self._know(known)
+        self._macros = self._functions()
+        self._revised("trait_readings")
+        steps = self._select("intermediate/attribute_steps")
+        self.con.execute(f"create or replace table attribute_steps as {steps}")
+        self._revised("segment_intervals")
+        self.watermark = self.revision
 
     def build_definitions(self, as_of):
         """Build the versions of definitions alone, as of a clock."""
@@ -152,11 +160,13 @@ class Builds:
         self.former = by_profile
         self.con.execute("delete from profile_timeline")
         fill(self.con, known.events)
+        self.con.execute("drop table if exists int_attribute_statements")
+        state(self.con, [each for each in known.events if each["occurred_at"] < known.as_of])
         self.con.execute(
             "delete from profile_revisions where profile_id not in (select unnest(?::varchar[]))",
             [kept],
         )
-        exact = compiled.exact_dicts(self.segments, self.traits, "duckdb", ())["rules"]
+        exact = compiled.exact_dicts(self.segments, self.traits, "duckdb", self.attributes)["rules"]
         for table, rows in {
             "profile_aliases": [*known.aliases.items()],
             "identity_merges": known.merges,
@@ -214,7 +224,7 @@ class Builds:
             segments=lambda has_shop: live,
             formulas=lambda has_shop, dialect: compiled.formulas_sql(self.traits, dialect),
             exact=lambda has_shop, dialect: compiled.exact_dicts(
-                self.segments, self.traits, dialect, ()
+                self.segments, self.traits, dialect, self.attributes
             ),
             definitions=lambda has_shop: definitions(self.segments, self.traits),
             commits=self._commits,
