@@ -7,6 +7,7 @@ import yaml
 
 from tests.support.intervals import built, written
 from tests.support.trait_reference import plan_rows
+from tideline.declarations import definitions as definitions_of
 from tideline.declarations.catalog import catalog
 from tideline.declarations.definitions import definitions, readings_version
 from tideline.declarations.segments import read_segments, read_traits
@@ -136,3 +137,17 @@ def test_a_value_that_cannot_be_read_is_none(tmp_path):
     ]
     expected = [(START + timedelta(hours=3), START + timedelta(hours=7), "e3", "e7")]
     assert built(selects, events, START + timedelta(days=9)) == {("p", "s"): expected}
+
+
+@pytest.mark.parametrize(
+    "file", ["macros/segments/traits.sql", "tideline/declarations/exact.py", "docs/segments.md"]
+)
+def test_readings_of_other_code_have_another_version(tmp_path, monkeypatch, file):
+    monkeypatch.setattr(definitions_of, "PROJECT", tmp_path)
+    (tmp_path / file).parent.mkdir(parents=True)
+
+    def version(text):
+        (tmp_path / file).write_text(text)
+        return readings_version([], [], "duckdb", (), None)
+
+    assert (version("one") == version("two")) is file.startswith("docs")

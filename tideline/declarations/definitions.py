@@ -20,11 +20,12 @@ from tideline.declarations.segments import PROJECT, Declared, label_parts
 OF_PEOPLE = ("name", "description", "sent_as")  # keys of a trait that do not change its values
 RULES = ("where", "formula")
 KEYS_OF_RULE = ("name", "sql", "traits", "attributes", "events", "is_of_nothing", "frozen_at")
-# The SQL that computes readings of traits, attributes and intervals of rules.
+# What computes readings of traits, attributes and intervals of rules.
 CODE = (
     *("macros/cross_db", "macros/identity", "macros/segments"),
-    *("models/identity/attributes", "models/segments"),
+    *("models/identity/attributes", "models/segments", "tideline/declarations"),
 )
+LANGUAGES = (".sql", ".py")
 
 
 def columns_of_segment(segment: Declared) -> list[str]:
@@ -90,8 +91,9 @@ def readings_version(
     text = json.dumps(found, ensure_ascii=False, sort_keys=True, default=str)
     digest = hashlib.sha256(text.encode())
     for folder in CODE:
-        for path in sorted((PROJECT / folder).rglob("*.sql")):
-            digest.update(path.read_bytes())
+        for path in sorted((PROJECT / folder).rglob("*")):
+            if path.suffix in LANGUAGES:
+                digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
