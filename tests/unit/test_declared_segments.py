@@ -273,6 +273,8 @@ def test_the_page_shows_each_refused_declaration_with_its_message(project):
             "expected ',' or '}', but got ':'; `label` begins with a brace: put the text in"),
         ("    tags: [a, b\n    when: x", 4,
             "expected ',' or ']', but got ':'; `tags` begins with a bracket: put the text in"),
+        ("    when: {x} > 1", 3, "the text of `when` begins with a brace; put the text in quotes"),
+        ("    label: 'x\n    when: y", 5, "a quote on line 3 is not closed; close it"),
         ("    when: 'x' = topic", 3, "the text of `when` goes on after its quotes; put all of it"),
         ("    when: %x", 3, "found character '%' that cannot start any token; put the text in"),
         ("    when:x\n    label: y", 4, "`when:` has no blank after the colon; write `when: `"),

@@ -24,6 +24,8 @@ def problem_of(error: yaml.MarkedYAMLError, text: str) -> str:
         return "a tab is where YAML takes spaces; use spaces"
     if said.startswith("found character"):
         return f"{said}; {QUOTES}"
+    if said == "found unexpected end of stream" and error.context_mark is not None:
+        return f"a quote on line {error.context_mark.line + 1} is not closed; close it"
     is_colon = said.startswith("mapping values are not allowed")
     if is_colon and (found := VALUE.match(line[: mark.column])) is not None:
         return f"the text of `{found[1]}` has a colon with a blank after it; {QUOTES}"
@@ -36,7 +38,8 @@ def problem_of(error: yaml.MarkedYAMLError, text: str) -> str:
         if found is not None and found[2] in BRACES:
             sign = BRACES[found[2]]
             return f"{said}; `{found[1]}` begins with {sign}: {QUOTES}, or close it"
-    if said.startswith("expected <block end>") and (found := VALUE.match(line[: mark.column])):
+    is_cut = said.startswith(("expected <block end>", "expected a comment or a line break"))
+    if is_cut and (found := VALUE.match(line[: mark.column])):
         if found[2] in BRACES:
             return f"the text of `{found[1]}` begins with {BRACES[found[2]]}; {QUOTES}"
         if found[2] in "'\"":
