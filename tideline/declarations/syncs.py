@@ -24,7 +24,7 @@ class Declarable(Protocol):
     # A dataclass: the keys of `meta.sync` beyond the common ones. It may have the methods
     # `in_key()`, the columns that `key` must have, `reads()`, the other columns that are sent, and
     # `hashable()`, those of `in_key()` that `hash` may have, which are email addresses; and the
-    # field `lists`, the list at the tool by segment.
+    # fields `lists`, the list at the tool by segment, and `fields`, templates over columns.
     Options: ClassVar[type]
     default_batch_rows: ClassVar[int]
 
@@ -111,6 +111,11 @@ class Sync:
     def lists(self) -> Mapping[str, str]:
         """The list at the tool for each segment; empty if the destination has no lists."""
         return getattr(self.options, "lists", None) or {}
+
+    @property
+    def templates(self) -> Mapping[str, str]:
+        """The template of each field; empty if the destination has no fields."""
+        return getattr(self.options, "fields", None) or {}
 
     @property
     def hashed_addresses(self) -> tuple[str, ...]:
