@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tideline.declarations.syncs import Sync
 
 LONGEST_TIMEOUT = 300.0  # seconds; half the length of the lease on Snowflake
+# Seconds after which one call of `send` begins no more parts. The engine renews the lease of the
+# warehouse between two calls; a part of many requests must still fit into the lease.
+LONGEST_SEND = 120.0
 ANSWER_BYTES = 10_000_000  # the longest answer that is read
 LOCAL = ("127.0.0.1", "::1", "localhost")
 
@@ -216,12 +219,15 @@ def in_parts(
 ) -> list[Outcome]:
     """The outcomes of a batch that needs several calls, one per part (positions in the batch).
 
-    Once a part cannot be delivered because the vendor is busy or a person is needed, later parts
-    are not sent.
+    Once a part cannot be delivered because the vendor is busy or a person is needed, or once the
+    parts have taken `LONGEST_SEND`, later parts are not sent.
     """
     outcomes: list[Outcome] = [Outcome("busy", "not sent")] * len(batch)
     stopped: Outcome | None = None
-    for part in parts:
+    until = time.monotonic() + LONGEST_SEND
+    for number, part in enumerate(parts):
+        if stopped is None and number and time.monotonic() > until:
+            stopped = Outcome("busy", "the vendor is slow; not sent yet", is_paced=True)
         if stopped is None:
             try:
                 results = list(apply([batch[position] for position in part]))
