@@ -1,6 +1,6 @@
 {#
-   The people of `activation_audiences`, for tools that keep one record per person. It has no traits:
-   for more columns, write a model that joins them and declare a sync of it.
+   The people of `activation_audiences`, for tools that keep one record per person. It has no
+   traits: for more columns, write a model that joins them and declare a sync of it.
 #}
 with activation_audiences as (
 
