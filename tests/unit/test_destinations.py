@@ -94,6 +94,22 @@ def test_a_changed_template_is_sent_though_no_column_has_changed(tool_rig, kind)
 
 
 @each_kind
+@pytest.mark.parametrize("batch_rows", [1, 100])
+def test_who_comes_under_another_key_is_not_lost_by_a_late_removal(tool_rig, kind, batch_rows):
+    key = [*CASES[kind].sync["key"], "score"]  # it changes like the id of a merged profile
+    rig = tool_rig(kind, key=key, batch_rows=batch_rows, max_attempts=1)
+    rig.desire([member("a", score=1)])
+    rig.sync()
+    rig.desire([member("a", score=2)])
+    rig.tools.faults({"do": "drop_after"})
+    rig.sync(allow_large_change=True)
+    rig.tools.faults()
+    rig.sync(allow_large_change=True)
+    assert rig.sync(allow_large_change=True).run.planned == 0
+    assert rig.held() == rig.case.wanted([member("a")])
+
+
+@each_kind
 @pytest.mark.parametrize("how", ["", "batch:"])
 def test_a_refused_person_is_rejected_and_stops_nobody_else(tool_rig, kind, how):
     rig = tool_rig(kind)

@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from tideline.activation.destinations.answers import (
@@ -128,7 +128,12 @@ class Api:
 
 
 class ApiDestination(ABC):
-    """What the destinations with an API have in common; one folder has one `connect` and `send`."""
+    """What the destinations with an API have in common; one folder has one `connect` and `send`.
+
+    `merges_rows`: all rows of a person in a batch become one change, in which an addition counts.
+    """
+
+    merges_rows: ClassVar[bool] = False
 
     def __init__(self, api: Api, options: Any) -> None:
         """`options` is the `Options` of the destination."""
@@ -149,6 +154,12 @@ class ApiDestination(ABC):
     @abstractmethod
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
         """Try once to apply `batch`; return one outcome per operation, in order."""
+
+    def traces(self, operation: Operation) -> set[tuple[str, str, str]]:
+        """What finds the person of a row at the tool, in a list if it has lists."""
+        key, name = operation.key, operation.key.get("list", "")
+        columns = self._options.in_key() if hasattr(self._options, "in_key") else ()
+        return {(name, each, str(key[each]).strip().lower()) for each in columns if each in key}
 
     def repair(self, expected: Mapping[str, int]) -> list[str]:
         """An empty list: the rows are not counted."""
