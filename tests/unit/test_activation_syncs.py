@@ -1,12 +1,14 @@
 """Declared syncs are read; the error of a wrong one names exposure, key and fix."""
 
 import json
+from dataclasses import dataclass
 
 import pytest
 
 from tests.support.activation_rig import FILES, KEY, WEBHOOK, manifest
 from tideline.activation.command import main
 from tideline.activation.destinations import DESTINATIONS
+from tideline.activation.destinations.fields import columns_of
 from tideline.declarations.syncs import read_syncs
 from tideline.warehouse.errors import DeclarationError
 
@@ -87,3 +89,47 @@ def test_the_manifest_is_that_of_the_build_in_this_environment(tmp_path, monkeyp
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
     assert main([]) == 1
     assert f"there is no manifest at {tmp_path / 'manifest.json'}" in capsys.readouterr().err
+
+
+@dataclass(frozen=True, kw_only=True)
+class UncheckedOptions:
+    """Options of a destination that checks nothing itself."""
+
+    lists: dict | None = None
+    fields: dict | None = None
+
+    def in_key(self):
+        return ("email",)
+
+    def reads(self):
+        return columns_of(self.fields or {})
+
+
+class Unchecked:
+    Options = UncheckedOptions
+    default_batch_rows = 100
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ({"lists": {"vip": "1' then 'x"}}, "`lists`: the list of `vip` is"),
+        ({"lists": {"vip' or '": "1"}}, "`lists` has \"vip' or '\""),
+        ({"fields": {"label": "{Segment}"}}, "`fields`: `label` has braces"),
+    ],
+)
+def test_lists_and_templates_are_checked_for_every_destination(tmp_path, declared, words):
+    path = tmp_path / "manifest.json"
+    sync = {"destination": "unchecked", "key": ["email", "segment_name"]} | declared
+    path.write_text(json.dumps(manifest(a=sync)))
+    with pytest.raises(DeclarationError, match=r"exposure `a`") as caught:
+        read_syncs(path, {"unchecked": Unchecked})
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rows_per_second", "batch_rows"), [(1000, 100_000), (2, 600), (0.001, 1), (None, 100_000)]
+)
+def test_a_batch_never_waits_longer_than_the_lease(tmp_path, rows_per_second, batch_rows):
+    [sync] = read(tmp_path, manifest(a=FILES | {"rows_per_second": rows_per_second}))
+    assert sync.batch_rows == batch_rows

@@ -249,3 +249,12 @@ def test_a_person_whom_one_row_leaves_and_another_takes_is_held():
     for batch in ([add, remove], [remove, add]):
         assert [each.fate for each in people.send(batch, "run")] == ["accepted", "accepted"]
     assert sent == [[None, 1], [None, 1]]
+
+
+def test_the_answer_of_a_proxy_accepts_nobody(tool_rig):
+    rig = tool_rig("customerio_people", max_attempts=1)
+    rig.desire([member("a")])
+    rig.tools.faults({"do": "say", "status": 200, "body": {"login": "required"}})
+    assert rig.sync().run.unknown == 1
+    assert rig.sync().run.status == "succeeded"
+    assert rig.held() == rig.case.wanted([member("a")])

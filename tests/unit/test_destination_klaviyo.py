@@ -213,3 +213,19 @@ def test_a_change_of_a_list_is_accepted_by_204_alone(tool_rig):
     rig.desire([member("a")])
     rig.tools.faults({"do": "ok"}, {"do": "say", "status": 200, "body": {}})
     assert rig.sync().run.unknown == 1
+
+
+@pytest.mark.parametrize("kind", ["klaviyo_profiles", "klaviyo_lists"])
+def test_a_profile_of_another_spelling_is_removed_and_not_taken_for_missing(tool_rig, kind):
+    rig = tool_rig(kind)
+    rig.desire([member("a"), member("b"), member("c")])
+    rig.sync()
+    spelled, other = (
+        {"type": "profile", "id": f"01GDD{number:05}", "attributes": {"email": email}}
+        for number, email in enumerate(["spelled@example.com", "b@example.com"])
+    )
+    answers = [{"data": [spelled, other]}, {"data": [spelled]}]
+    rig.tools.faults(*({"do": "say", "status": 200, "body": each} for each in answers))
+    rig.desire([member("c")])
+    assert rig.sync(allow_large_change=True).run.accepted == 2
+    assert rig.held() == rig.case.wanted([member("c")])

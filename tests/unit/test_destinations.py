@@ -81,6 +81,34 @@ def test_requests_wait_for_the_pace_of_the_vendor(tool_rig, kind):
         assert sum(rig.clock.waits) == pytest.approx((requests_sent - 1) / pace)
 
 
+@pytest.mark.parametrize("kind", sorted(each for each in CASES if CASES[each].has_labels))
+def test_a_changed_template_is_sent_though_no_column_has_changed(tool_rig, kind):
+    rig = tool_rig(kind)
+    rig.desire(some(rig.case))
+    rig.sync()
+    fields = {name: f"{template}!" for name, template in rig.case.sync["fields"].items()}
+    rig.redeclare(fields=fields)
+    assert rig.sync(allow_large_change=True).counts.updates == 4
+    assert rig.held() == rig.case.wanted(some(rig.case, label="VIP!"))
+    assert rig.sync().run.planned == 0
+
+
+@each_kind
+@pytest.mark.parametrize("batch_rows", [1, 100])
+def test_who_comes_under_another_key_is_not_lost_by_a_late_removal(tool_rig, kind, batch_rows):
+    key = [*CASES[kind].sync["key"], "score"]  # it changes like the id of a merged profile
+    rig = tool_rig(kind, key=key, batch_rows=batch_rows, max_attempts=1)
+    rig.desire([member("a", score=1)])
+    rig.sync()
+    rig.desire([member("a", score=2)])
+    rig.tools.faults({"do": "drop_after"})
+    rig.sync(allow_large_change=True)
+    rig.tools.faults()
+    rig.sync(allow_large_change=True)
+    assert rig.sync(allow_large_change=True).run.planned == 0
+    assert rig.held() == rig.case.wanted([member("a")])
+
+
 @each_kind
 @pytest.mark.parametrize("how", ["", "batch:"])
 def test_a_refused_person_is_rejected_and_stops_nobody_else(tool_rig, kind, how):

@@ -18,6 +18,7 @@ from tideline.activation.destinations import (
     Outcome,
 )
 from tideline.activation.guards import Outlook, reason_to_hold
+from tideline.activation.leaving import Leaving
 from tideline.activation.ledger import Ledger, Run, Status
 from tideline.activation.plan import (
     Counts,
@@ -176,6 +177,7 @@ class _Runner:
         origin = Origin(self.ledger.warehouse_id(), warehouse.place, self.ledger.groups())
         destination = DESTINATIONS[sync.settings.destination].open(sync, self.environment, origin)
         run.destination = f"{sync.settings.destination}: {destination.where}"
+        self.leaving = Leaving(destination)
         desired = read_desired(warehouse, sync)
         run.as_of = desired.as_of
         problem = None if self.forgotten else self._of_the_future(desired)
@@ -329,9 +331,12 @@ class _Runner:
         run, sync = self.run_record, self.sync
         in_vain = 0  # batches in a row without a delivered row
 
-        def send(operations: Sequence[Operation]) -> list[Outcome]:
+        def send_now(operations: Sequence[Operation]) -> list[Outcome]:
             self.warehouse.renew_lock()
             return destination.send(operations, run.run_id)
+
+        def send(operations: Sequence[Operation]) -> list[Outcome]:
+            return self.leaving.send(operations, send_now)
 
         for first, batch in self._batches(resent):
             self.ledger.intend(run, first, first + len(batch) - 1)

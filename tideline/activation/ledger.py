@@ -49,7 +49,10 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
                 "The row last acknowledged, JSON sorted by column, hashed columns as hashes; "
                 "null if the destination has acknowledged nothing under this key.",
             ),
-            "payload_hash": ("varchar", "SHA-256 of `payload`; null if there is none."),
+            "payload_hash": (
+                "varchar",
+                "SHA-256 of `payload` and the templates of `fields`; null if there is none.",
+            ),
             "sent_op": ("varchar", "add, update or remove, while its outcome is unknown."),
             "sent_payload": ("varchar", "The row sent, while its outcome is unknown."),
             "sent_hash": ("varchar", "SHA-256 of the row sent, while its outcome is unknown."),

@@ -350,7 +350,8 @@ def plan_changes(
     With `only_due`, plans only the removal of rows in `activation_due`, else the changes of all
     other rows.
 
-    Rows with unknown outcomes are not planned. Rows that cannot be sent (no key, or several
+    A row has changed if its payload has, or the templates by which the destination makes a message
+    of it. Rows with unknown outcomes are not planned. Rows that cannot be sent (no key, or several
     different rows with one key) come last, with a `problem`; the destination keeps what it holds
     of them.
     """
@@ -362,6 +363,7 @@ def plan_changes(
         if only_due
         else f"(ledger.row_key is null or ledger.row_key not in {due})"
     )
+    templates = json.dumps(sync.templates, sort_keys=True) if sync.templates else ""
     key = warehouse.sha256(f"? {unit} ? {unit} op {unit} row_key {unit} coalesce(payload_hash, '')")
     warehouse.execute(
         f"""
@@ -389,7 +391,7 @@ def plan_changes(
             group by row_key
         ),
         hashed as (
-            select *, {warehouse.sha256("payload")} as payload_hash from keyed
+            select *, {warehouse.sha256("payload || ?")} as payload_hash from keyed
         ),
         ledger as (
             select * from {warehouse.table("activation_ledger")} where sync_name = ?
@@ -430,7 +432,7 @@ def plan_changes(
             op, row_key, group_name, payload, payload_hash, {key}, known, problem
         from compared
         """,
-        [*desired.parameters, sync.name, sync.name, run_id],
+        [*desired.parameters, templates, sync.name, sync.name, run_id],
     )
     counted = {
         op: rows

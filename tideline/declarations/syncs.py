@@ -15,6 +15,8 @@ from tideline.text import nearest
 from tideline.warehouse.errors import DeclarationError
 
 CONSENTS = "profile_consents"
+# Seconds between two batches at most: the lease of a warehouse is renewed with each batch.
+LONGEST_PAUSE = 300.0
 LIST_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -24,7 +26,7 @@ class Declarable(Protocol):
     # A dataclass: the keys of `meta.sync` beyond the common ones. It may have the methods
     # `in_key()`, the columns that `key` must have, `reads()`, the other columns that are sent, and
     # `hashable()`, those of `in_key()` that `hash` may have, which are email addresses; and the
-    # field `lists`, the list at the tool by segment.
+    # fields `lists`, the list at the tool by segment, and `fields`, templates over columns.
     Options: ClassVar[type]
     default_batch_rows: ClassVar[int]
 
@@ -42,7 +44,8 @@ class Settings:
       knows a person; a row at the destination that loses its value is removed.
     - `hash`: columns sent and remembered only as SHA-256 of the trimmed, lower-cased text.
     - `batch_rows`: rows per request; without it, the destination's default.
-    - `rows_per_second`: upper limit of rows sent per second, averaged over the run.
+    - `rows_per_second`: upper limit of rows sent per second, averaged over the run. A batch has at
+      most the rows of five minutes.
     - `max_attempts`: how often one run sends a batch; the next run tries again.
     - `max_change_share`, `max_growth_share`, `guard_min_rows`: a sync is held if it would change
       (update or remove), or add, more than this share of the rows at the destination and more than
@@ -111,6 +114,11 @@ class Sync:
     def lists(self) -> Mapping[str, str]:
         """The list at the tool for each segment; empty if the destination has no lists."""
         return getattr(self.options, "lists", None) or {}
+
+    @property
+    def templates(self) -> Mapping[str, str]:
+        """The template of each field; empty if the destination has no fields."""
+        return getattr(self.options, "fields", None) or {}
 
     @property
     def hashed_addresses(self) -> tuple[str, ...]:
@@ -225,7 +233,10 @@ def _sync(
             f"{place}: key `group_by` says `{group_by}`, which is not part of `key`; "
             f"{nearest(group_by, settings.key)}"
         )
-    settings = _with_columns_read(settings, options, place)
+    try:
+        settings = _with_columns_read(settings, options, place)
+    except ValueError as error:  # of a template
+        raise DeclarationError(f"{place}: {error}") from None
     settings = _with_lists(settings, options, place)
     nodes = list((exposure.get("depends_on") or {}).get("nodes", []))
     consents = None
@@ -244,6 +255,8 @@ def _sync(
             f"{', '.join(nodes) or 'none'}; write `depends_on: [ref('activation_audiences')]`"
         )
     batch_rows = settings.batch_rows or destinations[kind].default_batch_rows
+    if settings.rows_per_second is not None:
+        batch_rows = min(batch_rows, max(1, int(settings.rows_per_second * LONGEST_PAUSE)))
     table = _relation(manifest["nodes"][nodes[0]])
     return Sync(name, *table, settings, options, batch_rows, consents)
 
@@ -277,6 +290,10 @@ def _with_lists(settings: Settings, options: Any, place: str) -> Settings:
     lists = getattr(options, "lists", None)
     if lists is None:
         return settings
+    try:
+        check_lists(lists)  # they become SQL (`plan.py`), whatever the destination has checked
+    except ValueError as error:
+        raise DeclarationError(f"{place}: {error}") from None
     for segment in settings.segments or ():
         if segment not in lists:
             raise DeclarationError(

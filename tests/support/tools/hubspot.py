@@ -16,6 +16,7 @@ class Tool:
     def __init__(self, world):
         self.world = world
         self.contacts = {}  # record id: properties
+        self.seconds = {}  # second address: record id
         self.lists = {each: set() for each in LISTS}
 
     def state(self):
@@ -28,12 +29,21 @@ class Tool:
         }
 
     def seed(self, people):
-        """Contacts that exist before any sync."""
+        """Contacts that exist before any sync.
+
+        A pair is a merge: the contact of the second address gets the first one as its main one.
+        """
         for each in people:
-            self.create(each)
+            if isinstance(each, list):
+                main, second = each
+                self.seconds[second] = self.find(second)
+                self.contacts[self.find(second)]["email"] = main
+            else:
+                self.create(each)
 
     def find(self, email):
-        return next((i for i, each in self.contacts.items() if each["email"] == email), None)
+        found = next((i for i, each in self.contacts.items() if each["email"] == email), None)
+        return found or self.seconds.get(email)
 
     def create(self, email):
         record = str(100 + len(self.contacts))
@@ -51,6 +61,9 @@ class Tool:
     def batch(self, what, body):
         if len(body["inputs"]) > 100:
             return 400, error("The maximum number of inputs is 100")
+        ids = [each["id"].lower() for each in body["inputs"]]
+        if len(set(ids)) < len(ids):
+            return 400, error("Duplicate IDs found in batch input")
         if what == "upsert" and any(
             f"batch:{e['id']}" in self.world.refused for e in body["inputs"]
         ):

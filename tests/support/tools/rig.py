@@ -82,6 +82,12 @@ class ToolRig(ConsentRig):
         people = PEOPLE if self.case.person == "email" else list("abcdef")
         tools.put("seed", {self.case.tool: people})
 
+    def redeclare(self, **sync):
+        """Change keys of meta.sync; the tool keeps what it holds."""
+        content = json.loads(self.manifest.read_text())
+        content["exposures"]["exposure.tideline.s"]["config"]["meta"]["sync"] |= sync
+        self.manifest.write_text(json.dumps(content))
+
     def sync(self, *arguments, **options):
         """One run, which does not wait for the vendor's pace."""
         with mock.patch.object(api, "time", self.clock):

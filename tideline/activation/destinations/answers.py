@@ -13,7 +13,7 @@ import requests
 from tideline.activation.destinations.exchange import Answer
 from tideline.activation.destinations.protocol import Outcome
 
-BUSY = {425, 429}
+BUSY = {423, 425, 429}
 NEEDS_PERSON = {401, 403, 404, 405, 407, 410}
 A_YEAR = 31_536_000.0  # seconds; upper limit of `Retry-After`
 
@@ -25,7 +25,8 @@ def failed(answer: Answer, credentials: Sequence[str], address: str) -> Outcome:
     """
     status = answer.status
     wait = retry_after(answer.headers.get("Retry-After"))
-    if status in BUSY:
+    may_wait = 400 <= status < 500 and status not in NEEDS_PERSON | {408} and wait is not None
+    if status in BUSY or may_wait:
         return Outcome("busy", f"answered HTTP {status}", wait, is_paced=True)
     if status == 408 or status >= 500:
         return Outcome("unknown", f"answered HTTP {status}", wait)

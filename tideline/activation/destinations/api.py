@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from tideline.activation.destinations.answers import (
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tideline.declarations.syncs import Sync
 
 LONGEST_TIMEOUT = 300.0  # seconds; half the length of the lease on Snowflake
+# Seconds after which one call of `send` begins no more parts. The engine renews the lease of the
+# warehouse between two calls; a part of many requests must still fit into the lease.
+LONGEST_SEND = 120.0
 ANSWER_BYTES = 10_000_000  # the longest answer that is read
 LOCAL = ("127.0.0.1", "::1", "localhost")
 
@@ -125,7 +128,12 @@ class Api:
 
 
 class ApiDestination(ABC):
-    """What the destinations with an API have in common; one folder has one `connect` and `send`."""
+    """What the destinations with an API have in common; one folder has one `connect` and `send`.
+
+    `merges_rows`: all rows of a person in a batch become one change, in which an addition counts.
+    """
+
+    merges_rows: ClassVar[bool] = False
 
     def __init__(self, api: Api, options: Any) -> None:
         """`options` is the `Options` of the destination."""
@@ -146,6 +154,12 @@ class ApiDestination(ABC):
     @abstractmethod
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
         """Try once to apply `batch`; return one outcome per operation, in order."""
+
+    def traces(self, operation: Operation) -> set[tuple[str, str, str]]:
+        """What finds the person of a row at the tool, in a list if it has lists."""
+        key, name = operation.key, operation.key.get("list", "")
+        columns = self._options.in_key() if hasattr(self._options, "in_key") else ()
+        return {(name, each, str(key[each]).strip().lower()) for each in columns if each in key}
 
     def repair(self, expected: Mapping[str, int]) -> list[str]:
         """An empty list: the rows are not counted."""
@@ -216,12 +230,15 @@ def in_parts(
 ) -> list[Outcome]:
     """The outcomes of a batch that needs several calls, one per part (positions in the batch).
 
-    Once a part cannot be delivered because the vendor is busy or a person is needed, later parts
-    are not sent.
+    Once a part cannot be delivered because the vendor is busy or a person is needed, or once the
+    parts have taken `LONGEST_SEND`, later parts are not sent.
     """
     outcomes: list[Outcome] = [Outcome("busy", "not sent")] * len(batch)
     stopped: Outcome | None = None
-    for part in parts:
+    until = time.monotonic() + LONGEST_SEND
+    for number, part in enumerate(parts):
+        if stopped is None and number and time.monotonic() > until:
+            stopped = Outcome("busy", "the vendor is slow; not sent yet", is_paced=True)
         if stopped is None:
             try:
                 results = list(apply([batch[position] for position in part]))

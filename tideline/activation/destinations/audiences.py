@@ -139,6 +139,10 @@ class Audiences(ApiDestination):
         audience, alone = operation.key["list"], self._options.ALONE
         return {(audience, name, person[name]) for name in alone if name in person}
 
+    def traces(self, operation: Operation) -> set[tuple[str, str, str]]:
+        """Nothing: `send` itself compares people as the vendor knows them, by their hashes."""
+        return set()
+
     @abstractmethod
     def apply(self, batch: Sequence[Operation]) -> list[Outcome]:
         """Change one audience; all rows are removals, or none, and have the same identifiers."""

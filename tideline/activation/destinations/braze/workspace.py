@@ -82,6 +82,7 @@ class BrazeDestination(ApiDestination):
 
     connect = staticmethod(open_api)
     default_batch_rows: ClassVar[int] = 500
+    merges_rows: ClassVar[bool] = True
 
     @abstractmethod
     def attributes(self, operation: Operation) -> dict[str, Any]:

@@ -135,10 +135,14 @@ class CustomerioPeople(ApiDestination):
 
 
 def outcomes_of(reply: Reply, people: int) -> list[Outcome]:
-    """The outcome of each person of a batch; errors name their person by its position."""
+    """The outcome of each person of a batch; errors name their person by its position.
+
+    Without errors, Customer.io answers `{}`; anything else, such as that of a proxy, says nothing.
+    """
     if not isinstance(reply.content, dict):
         return [SILENT] * people
-    errors = reply.content.get("errors", None if reply.status == 207 else [])
+    has_none = reply.status != 207 and not reply.content
+    errors = [] if has_none else reply.content.get("errors")
     if not isinstance(errors, list):
         return [SILENT] * people
     outcomes = [Outcome("accepted")] * people

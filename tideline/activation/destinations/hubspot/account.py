@@ -55,10 +55,15 @@ def open_api(sync_name: str, options: HubSpotOptions, environment: Mapping[str, 
 
 
 def record_ids(api: Api, options: HubSpotOptions, values: Sequence[str]) -> dict[str, str]:
-    """The record id of each contact that exists, by its value of `id_property` as given."""
+    """The record id of each contact that exists, by its value of `id_property` as given.
+
+    HubSpot also finds a contact by a second address, which a merge gives it, and answers with the
+    first one. Then each value is asked for alone.
+    """
     found: dict[str, str] = {}
-    for start in range(0, len(values), MOST_CONTACTS):
-        some = values[start : start + MOST_CONTACTS]
+    unique = list({_same(each): each for each in values}.values())
+    for start in range(0, len(unique), MOST_CONTACTS):
+        some = unique[start : start + MOST_CONTACTS]
         body = {
             "idProperty": options.id_property,
             "inputs": [{"id": value} for value in some],
@@ -69,13 +74,17 @@ def record_ids(api: Api, options: HubSpotOptions, values: Sequence[str]) -> dict
         content = reply.content if isinstance(reply.content, dict) else {}
         if not isinstance(content.get("results"), list):
             raise NotDoneError(Outcome("busy", "HubSpot answered without `results`"))
-        known = {}
+        asked = {_same(each) for each in some}
         for each in _objects(content["results"]):
             properties = each.get("properties")
-            if isinstance(properties, dict) and isinstance(each.get("id"), str):
-                known[_same(properties.get(options.id_property))] = each["id"]
-        found |= {value: known[_same(value)] for value in some if _same(value) in known}
-    return found
+            if not isinstance(properties, dict) or not isinstance(each.get("id"), str):
+                raise NotDoneError(Outcome("busy", "HubSpot answered without a contact's value"))
+            value = _same(properties.get(options.id_property))
+            if value not in asked and len(some) > 1:
+                reason = "HubSpot found a contact of another value; each is asked for alone"
+                raise NotDoneError(Outcome("refused", reason))
+            found[value if value in asked else _same(some[0])] = each["id"]
+    return {each: found[_same(each)] for each in values if _same(each) in found}
 
 
 def _same(value: Any) -> str:
@@ -87,19 +96,37 @@ def of_trace(reply: Reply, rows: int) -> list[Outcome]:
     """The outcome of each row of a batch.
 
     Each input carries its position as `objectWriteTraceId`, which results and errors repeat.
+    HubSpot calls all parts of an answer optional. Without positions, numbers tell: every row has a
+    result or an error, so rows that no error names are done if there are as many results.
     """
     content = reply.content if isinstance(reply.content, dict) else {}
-    outcomes = [SILENT] * rows
-    for result in _objects(content.get("results")):
+    if not isinstance(content.get("results"), list):
+        return [SILENT] * rows
+    results, errors = _objects(content["results"]), _objects(content.get("errors"))
+    told: dict[int, Outcome] = {}
+    for result in results:
         if (position := _position(result.get("objectWriteTraceId"), rows)) is not None:
-            outcomes[position] = Outcome("accepted")
-    for error in _objects(content.get("errors")):
+            told[position] = Outcome("accepted")
+    has_all_positions = len(told) == len(results)
+    nameless = []
+    for error in errors:
         context = error.get("context")
         traces = context.get("objectWriteTraceId") if isinstance(context, dict) else None
-        for trace in traces if isinstance(traces, list) else ():
-            if (position := _position(trace, rows)) is not None:
-                outcomes[position] = Outcome("rejected", in_words(error))
-    return outcomes
+        traces = traces if isinstance(traces, list) else []
+        positions = [at for each in traces if (at := _position(each, rows)) is not None]
+        told |= dict.fromkeys(positions, Outcome("rejected", in_words(error)))
+        if not positions:
+            nameless.append(in_words(error))
+    others = SILENT
+    if nameless and has_all_positions:
+        others = Outcome("rejected", "; ".join(dict.fromkeys(nameless)))
+    elif not nameless and len(results) == rows - _rejected(told):
+        others = Outcome("accepted")
+    return [told.get(position, others) for position in range(rows)]
+
+
+def _rejected(told: Mapping[int, Outcome]) -> int:
+    return sum(each.fate == "rejected" for each in told.values())
 
 
 def in_words(error: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -20,6 +21,16 @@ from tideline.activation.destinations.hubspot.account import (
 )
 from tideline.activation.destinations.protocol import Capabilities, Operation, Outcome
 
+# A removal would empty these; without them, a person cannot be found, reached or respected.
+NOT_OURS = {
+    "email",
+    "phone",
+    "mobilephone",
+    "hs_additional_emails",
+    "hs_legal_basis",
+    "hs_object_id",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ContactOptions(HubSpotOptions):
@@ -33,6 +44,12 @@ class ContactOptions(HubSpotOptions):
         if not self.fields:
             raise ValueError("`fields` is empty; name the properties to set")
         columns_of(self.fields)
+        for name in self.fields:
+            if name.lower() in NOT_OURS | {self.id_property.lower()}:
+                raise ValueError(
+                    f"`fields` has `{name}`, which identifies or reaches a person at HubSpot and "
+                    "would be emptied by a removal; write another property"
+                )
 
     def reads(self) -> tuple[str, ...]:
         """The columns that the fields read."""
@@ -88,23 +105,20 @@ class HubSpotContacts(ApiDestination):
 
     def _empty(self, ids: Sequence[str | None]) -> list[Outcome]:
         """Empty the properties of records; one that does not exist holds nothing."""
+        known = list(dict.fromkeys(each for each in ids if each is not None))
+        if not known:
+            return [Outcome("accepted")] * len(ids)
         inputs = [
             {
                 "id": each,
                 "objectWriteTraceId": str(position),
                 "properties": dict.fromkeys(self._options.fields, ""),
             }
-            for position, each in enumerate(ids)
-            if each is not None
+            for position, each in enumerate(known)
         ]
-        if not inputs:
-            return [Outcome("accepted")] * len(ids)
         reply = self._api.call("POST", f"{CONTACTS}/batch/update", {"inputs": inputs})
-        told = of_trace(reply, len(ids))
-        return [
-            Outcome("accepted") if each is None else outcome
-            for each, outcome in zip(ids, told, strict=True)
-        ]
+        told = dict(zip(known, of_trace(reply, len(known)), strict=True))
+        return [Outcome("accepted") if each is None else told[each] for each in ids]
 
     def _properties(self, operation: Operation) -> dict[str, str]:
         values = filled(self._options.fields, operation)
@@ -119,4 +133,6 @@ def as_property(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         return ";".join(as_property(each) for each in value)
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
     return str(value)

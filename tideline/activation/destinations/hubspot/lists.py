@@ -88,12 +88,20 @@ class HubSpotLists(ApiDestination):
         if not isinstance(missing, list):
             told = Outcome("unknown", "HubSpot answered without `recordIdsMissing`")
             return [nobody if each is None else told for each in ids]
-        return [nobody if each is None or each in missing else Outcome("accepted") for each in ids]
+        gone = {str(each) for each in missing}
+        return [nobody if each is None or each in gone else Outcome("accepted") for each in ids]
 
     def _without_list(
         self, name: str, status: int, error: Mapping[str, Any], is_removal: bool
     ) -> Outcome:
-        """The outcome of rows whose list cannot be changed."""
+        """The outcome of rows whose list cannot be changed.
+
+        A 404 of a proxy, or of a wrong address, says nothing about HubSpot.
+        """
+        if status == 404 and error.get("status") != "error":
+            return Outcome(
+                "held", "answered HTTP 404; check the address of the API, then run again"
+            )
         if status == 404 and is_removal:
             return Outcome("accepted")  # nobody is in a list that was deleted
         return Outcome(

@@ -69,7 +69,10 @@ class Klaviyo:
         return reply
 
     def profile_ids(self, values: Sequence[str]) -> dict[str, str]:
-        """The id of each profile that exists, by its identifier as given."""
+        """The id of each profile that exists, by its identifier as given.
+
+        If Klaviyo compares in another way than we do, each identifier is asked for alone.
+        """
         kind = self._options.id_property
         found: dict[str, str] = {}
         for part in cut(
@@ -89,10 +92,18 @@ class Klaviyo:
             if not isinstance(profiles, list):
                 raise NotDoneError(Outcome("busy", "Klaviyo answered without `data`"))
             known = {}
+            asked = {self._same(each) for each in some}
             for each in profiles:
                 match each:
                     case {"id": str(profile), "attributes": {**attributes}}:
-                        known[self._same(attributes.get(kind))] = profile
+                        value = self._same(attributes.get(kind))
+                    case _:
+                        reason = "Klaviyo answered without a profile's identifier"
+                        raise NotDoneError(Outcome("busy", reason))
+                if value not in asked and len(asked) > 1:
+                    reason = "Klaviyo found another identifier; each is asked for alone"
+                    raise NotDoneError(Outcome("refused", reason))
+                known[value if value in asked else self._same(some[0])] = profile
             found |= {each: known[self._same(each)] for each in some if self._same(each) in known}
         return found
 

@@ -41,6 +41,7 @@ class MailchimpTags(ApiDestination):
     Options: ClassVar[type] = TagOptions
     connect = staticmethod(open_api)
     default_batch_rows: ClassVar[int] = 100
+    merges_rows: ClassVar[bool] = True
     capabilities: ClassVar[Capabilities] = Capabilities(
         title="Mailchimp tags",
         holds="the tag of a segment at an existing member of an audience",
