@@ -41,6 +41,17 @@ def test_a_sync_whose_segments_have_no_row_removes_nobody_unasked(rig):
     assert "has no row of the segments that the sync sends" in result.run.message
 
 
+def test_a_segment_that_does_not_exist_is_named(rig):
+    rig.declare(s=FILES | {"segments": ["vipp", "new"]})
+    rig.desire([member("a"), member("b", "new")])
+    rig.sql(
+        "create table warehouse.tideline.segments as select unnest(['vip', 'new']) segment_name"
+    )
+    result = rig.sync()
+    assert (result.run.status, result.run.accepted) == ("succeeded", 1)
+    assert result.run.message == "no segment is called `vipp` (did you mean `vip`?)"
+
+
 def test_a_row_that_loses_its_required_value_is_removed(rig):
     rig.declare(s=FILES | {"require": ["score"]})
     rig.desire([member("a"), member("b", score=None)])
@@ -126,6 +137,7 @@ WRONG_OF_TOOLS = [
     ("hubspot_lists", {"key": ["segment_name"]}, "key `key` lacks `email`, by which"),
     ("hubspot_lists", {"key": ["email", "segment_name", "list"]}, "key `key` has `list`"),
     ("hubspot_contacts", {"columns": ["score"]}, "key `columns` is not read by"),
+    ("hubspot_contacts", {"hash": ["email"]}, "`hubspot_contacts` knows a person by as plain text"),
     ("hubspot_contacts", {"fields": {}}, "`fields` is empty"),
     ("hubspot_contacts", {"fields": {"x": 7}}, "`fields`: `x` is 7; write text"),
     ("hubspot_contacts", {"fields": {"x": "{a b}"}}, "`x` has braces without the name"),

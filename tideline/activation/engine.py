@@ -105,7 +105,7 @@ def run_sync(
 
 
 def _withheld(sync: Sync, desired: Desired) -> str:
-    """How many rows are not sent, and why; empty if all are."""
+    """How many rows are not sent, and why; and segments that do not exist. Empty if all is sent."""
     parts = []
     if desired.withheld:
         parts.append(
@@ -115,7 +115,7 @@ def _withheld(sync: Sync, desired: Desired) -> str:
     if desired.incomplete:
         lacking = " or ".join(f"`{column}`" for column in sync.settings.require)
         parts.append(f"{counted(desired.incomplete, 'row')} withheld, without {lacking}")
-    return "; ".join(parts)
+    return "; ".join([*parts, *desired.unknown])
 
 
 class _Runner:

@@ -48,6 +48,7 @@ class Desired:
     withheld: int  # rows that do not meet the condition
     statements: int | None  # consent statements about the purpose; None if no consent is required
     has_clock: bool  # whether the table has the column `as_of`
+    unknown: tuple[str, ...]  # what to say of named segments that the last build did not have
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
         withheld=withheld,
         statements=statements,
         has_clock=BOOKKEEPING in kinds,
+        unknown=_unknown_segments(warehouse, sync),
     )
 
 
@@ -174,6 +176,24 @@ def _rows_of_segments(warehouse: Warehouse, sync: Sync, kinds: Mapping[str, Kind
     # The names are checked to be of letters, digits and underscores.
     names = ", ".join(f"'{name}'" for name in sync.settings.segments)
     return f"{warehouse.identifier('segment_name')} in ({names})"
+
+
+def _unknown_segments(warehouse: Warehouse, sync: Sync) -> tuple[str, ...]:
+    """The segments that the sync names and the last build did not have.
+
+    They are no error: a segment may have been deleted, and its members have yet to be removed.
+    """
+    if sync.settings.segments is None or not warehouse.has("segments"):
+        return ()
+    known = {
+        name
+        for (name,) in warehouse.query(f"select segment_name from {warehouse.table('segments')}")
+    }
+    return tuple(
+        f"no segment is called `{name}` ({nearest(name, known)})"
+        for name in sync.settings.segments
+        if name not in known
+    )
 
 
 def _list_of_row(warehouse: Warehouse, sync: Sync) -> dict[str, str]:

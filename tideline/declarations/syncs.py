@@ -269,11 +269,18 @@ def _with_columns_read(settings: Settings, options: Any, place: str) -> Settings
                 f"{place}: key `key` lacks `{column}`, by which `{settings.destination}` knows a "
                 f"row; add it"
             )
-    if hasattr(options, "hashable"):
-        for column in set(settings.hash) & (set(options.in_key()) - set(options.hashable())):
+    if hasattr(options, "in_key"):
+        hashes = hasattr(options, "hashable")
+        hashable = options.hashable() if hashes else ()
+        for column in sorted(set(settings.hash) & (set(options.in_key()) - set(hashable))):
+            how = (
+                "normalizes in another way before it is hashed"
+                if hashes
+                else "knows a person by as plain text"
+            )
             raise DeclarationError(
-                f"{place}: key `hash` has `{column}`, which `{settings.destination}` normalizes in "
-                "another way before it is hashed, so the hash would be nobody's; remove it"
+                f"{place}: key `hash` has `{column}`, which `{settings.destination}` {how}, so the "
+                "hash would be nobody's; remove it"
             )
     if not hasattr(options, "reads"):
         return settings
