@@ -78,7 +78,8 @@ def test_requests_wait_for_the_pace_of_the_vendor(tool_rig, kind):
     if pace is None:
         assert not rig.clock.waits
     else:
-        assert sum(rig.clock.waits) == pytest.approx((requests_sent - 1) / pace)
+        # A vendor's second API may have a slower pace.
+        assert sum(rig.clock.waits) >= (requests_sent - 1) / pace - 1e-6
 
 
 @pytest.mark.parametrize("kind", sorted(each for each in CASES if CASES[each].has_labels))
