@@ -60,7 +60,7 @@ NAMED = {
     "somebody leaves after a cut": ([(THREE, EVERYBODY, CUT, set())], (TWO, EVERYBODY)),
     "consent ends after a cut": ([(THREE, EVERYBODY, CUT, set())], (THREE, EVERYBODY - {"a"})),
     "an answer without rows": (
-        [(THREE, EVERYBODY, [{"do": "say", "status": 200, "body": {}}] * 12, set())],
+        [(THREE, EVERYBODY, [{"do": "say", "status": 200, "body": {"sign": "in"}}] * 12, set())],
         (THREE, EVERYBODY),
     ),
 }
