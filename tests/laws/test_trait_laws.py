@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.support.random_traits import CLOCKS, connected, event_trait, log
-from tests.support.trait_reference import sql_of_model, values_of_traits, write_plan
+from tests.support.trait_reference import ATTRIBUTES, sql_of_model, values_of_traits, write_plan
 from tideline.declarations.formulas import KINDS_OF_AGGREGATES
 from tideline.declarations.segments import read_traits
 
@@ -62,7 +62,7 @@ def difference(traits, sql, events, as_of):
     for profile in {each["profile_id"] for each in events if each["occurred_at"] < as_of}:
         own = [each for each in events if each["profile_id"] == profile]
         for name, value in values_of_traits(traits, own, as_of).items():
-            if not is_equal(rows[profile][name], value):
+            if name not in ATTRIBUTES and not is_equal(rows[profile][name], value):
                 return name, rows[profile][name], value
     return None
 
