@@ -53,7 +53,7 @@ def test_imports_point_downwards(path):
 def test_a_destination_imports_the_declaration_and_the_protocol_alone():
     place = "tideline.activation.destinations"
     allowed = (
-        "protocol", "exchange", "answers", "api", "fields", "identifiers", "audiences",
+        "protocol", "exchange", "answers", "api", "fields", "lists", "identifiers", "audiences",
     )  # fmt: skip
     for folder in (ROOT / "tideline/activation/destinations").iterdir():
         for path in folder.glob("*.py") if folder.is_dir() else ():

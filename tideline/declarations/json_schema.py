@@ -194,7 +194,9 @@ def _descriptions(declared: type) -> dict[str, str]:
 
     The docstring of a base describes the fields that it declares.
     """
-    of_bases = [_descriptions(base) for base in declared.__bases__ if is_dataclass(base)]
+    # Of two bases, the first one counts, as in Python.
+    bases = reversed(declared.__bases__)
+    of_bases = [_descriptions(base) for base in bases if is_dataclass(base)]
     text = re.sub(r"\s+", " ", declared.__doc__ or "")
     found = re.split(r"(?:^|[-.] )((?:`\w+`, )*`\w+`): ", text)
     own = {

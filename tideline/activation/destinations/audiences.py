@@ -8,20 +8,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from tideline.activation.destinations.api import Api, ApiDestination, ApiOptions, in_parts
+from tideline.activation.destinations.api import Api, ApiDestination, in_parts
 from tideline.activation.destinations.identifiers import DIGEST, Rule, UnusableError, taken
+from tideline.activation.destinations.lists import WithLists
 from tideline.activation.destinations.protocol import Capabilities, Operation, Origin, Outcome
-from tideline.declarations.syncs import check_lists
 
 if TYPE_CHECKING:
     from tideline.declarations.syncs import Sync
 
 COLUMN = re.compile(r"[a-z_][a-z0-9_]*")
-LEAVING = Outcome("busy", "the removal of the same person under another key is not accepted yet")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AudienceOptions(ApiOptions):
+class AudienceOptions(WithLists):
     """The keys of every vendor's audiences.
 
     `lists`: the id of the audience of each segment. `identifiers`: the column of `key` with each
@@ -31,14 +30,12 @@ class AudienceOptions(ApiOptions):
     RULES: ClassVar[Mapping[str, Rule]]
     ALONE: ClassVar[tuple[str, ...]]  # one of them is needed; the first is the default, of `email`
 
-    lists: dict
     identifiers: dict | None = None
     country_code: str | None = None
 
     def __post_init__(self) -> None:
         """Check the lists and the identifiers."""
         super().__post_init__()
-        check_lists(self.lists)
         for name, column in self.columns.items():
             if name not in self.RULES:
                 raise ValueError(
@@ -64,10 +61,6 @@ class AudienceOptions(ApiOptions):
         """The columns that `key` must have."""
         return tuple(self.columns.values())
 
-    def reads(self) -> tuple[str, ...]:
-        """No column beside the key: a membership has no fields."""
-        return ()
-
     def hashable(self) -> tuple[str, ...]:
         """The columns of addresses that `hash` may have, as it makes the vendor's own hash."""
         return tuple(column for name, column in self.columns.items() if self.RULES[name].as_hash)
@@ -82,8 +75,6 @@ class Audiences(ApiDestination):
         """`hashed` are the columns that the sync hashes itself."""
         super().__init__(api, options)
         self._hashed = hashed
-        # Identifiers by audience whose removal the vendor has not accepted in this run.
-        self._leaving: set[tuple[str, str, str]] = set()
 
     @classmethod
     def open(cls, sync: Sync, environment: Mapping[str, str], origin: Origin) -> Self:
@@ -92,56 +83,36 @@ class Audiences(ApiDestination):
         return cls(api, sync.options, sync.settings.hash)
 
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
-        """Remove, then add, in requests of one audience each.
-
-        One person may leave under one key and come under another, such as an address that is now
-        hashed. As long as the removal is not accepted it may be sent again, so the person is not
-        added before.
-        """
+        """Remove, then add, in requests of one audience each."""
         outcomes: list[Outcome] = [Outcome("busy", "not sent")] * len(batch)
-        people: dict[int, dict[str, str]] = {}
+        kinds: dict[tuple[bool, str, tuple[str, ...]], list[int]] = {}
         for position, each in enumerate(batch):
             try:
-                people[position] = self.identified(each)
+                names = tuple(self.identified(each))
             except UnusableError as error:
                 outcomes[position] = Outcome("rejected", str(error))
-        for is_add in (False, True):
-            kinds: dict[tuple[str, tuple[str, ...]], list[int]] = {}
-            for position, person in people.items():
-                operation = batch[position]
-                if (operation.op != "remove") is not is_add:
-                    continue
-                if is_add and self._leaving & self._traces(operation, person):
-                    outcomes[position] = LEAVING
-                    continue
-                if not is_add:
-                    self._leaving |= self._traces(operation, person)
-                kinds.setdefault((operation.key["list"], tuple(person)), []).append(position)
-            for position, outcome in self._sent(batch, list(kinds.values())).items():
-                outcomes[position] = outcome
-                if not is_add and outcome.fate == "accepted":
-                    self._leaving -= self._traces(batch[position], people[position])
-        return outcomes
-
-    def _sent(self, batch: Sequence[Operation], kinds: list[list[int]]) -> dict[int, Outcome]:
-        """The outcomes by position of rows that are sent in requests of the vendor's size."""
+                continue
+            kind = (each.op != "remove", each.key["list"], names)
+            kinds.setdefault(kind, []).append(position)
         most = self.capabilities.rows_per_request or len(batch)
         parts = [
-            positions[start : start + most]
-            for positions in kinds
-            for start in range(0, len(positions), most)
+            kinds[kind][start : start + most]
+            for kind in sorted(kinds)
+            for start in range(0, len(kinds[kind]), most)
         ]
-        outcomes = in_parts(batch, parts, self.apply)
-        return {position: outcomes[position] for part in parts for position in part}
-
-    def _traces(self, operation: Operation, person: dict[str, str]) -> set[tuple[str, str, str]]:
-        """What finds a person in an audience."""
-        audience, alone = operation.key["list"], self._options.ALONE
-        return {(audience, name, person[name]) for name in alone if name in person}
+        told = in_parts(batch, parts, self.apply)
+        for position in (each for part in parts for each in part):
+            outcomes[position] = told[position]
+        return outcomes
 
     def traces(self, operation: Operation) -> set[tuple[str, str, str]]:
-        """Nothing: `send` itself compares people as the vendor knows them, by their hashes."""
-        return set()
+        """What finds a person in an audience: the identifiers as the vendor knows them."""
+        try:
+            person = self.identified(operation)
+        except UnusableError:
+            return set()
+        audience, alone = operation.key["list"], self._options.ALONE
+        return {(audience, name, person[name]) for name in alone if name in person}
 
     @abstractmethod
     def apply(self, batch: Sequence[Operation]) -> list[Outcome]:

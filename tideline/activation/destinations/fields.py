@@ -5,11 +5,32 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from tideline.activation.destinations.api import ApiOptions
 from tideline.activation.destinations.protocol import Operation
 
 COLUMN = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+
+
+# As a base, name it after the vendor's own options, whose defaults then count.
+@dataclass(frozen=True, kw_only=True)
+class WithFields(ApiOptions):
+    """`fields`: the template of each field, by its name at the tool."""
+
+    fields: dict
+
+    def __post_init__(self) -> None:
+        """Check the templates."""
+        super().__post_init__()
+        if not self.fields:
+            raise ValueError("`fields` is empty; name the fields to set")
+        columns_of(self.fields)
+
+    def reads(self) -> tuple[str, ...]:
+        """The columns that the fields read."""
+        return columns_of(self.fields)
 
 
 def columns_of(templates: Mapping[str, Any], where: str = "fields") -> tuple[str, ...]:

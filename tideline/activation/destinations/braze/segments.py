@@ -16,25 +16,18 @@ from tideline.activation.destinations.braze.workspace import (
     BrazeOptions,
     check_names,
 )
+from tideline.activation.destinations.lists import WithLists
 from tideline.activation.destinations.protocol import Capabilities, Operation
-from tideline.declarations.syncs import check_lists
 
 
 @dataclass(frozen=True, kw_only=True)
-class SegmentOptions(BrazeOptions):
+class SegmentOptions(BrazeOptions, WithLists):
     """`lists`: the boolean attribute of each segment."""
-
-    lists: dict
 
     def __post_init__(self) -> None:
         """Check the attributes."""
         super().__post_init__()
-        check_lists(self.lists)
         check_names(self.lists.values(), "lists")
-
-    def reads(self) -> tuple[str, ...]:
-        """No column beside the key: a membership has no fields."""
-        return ()
 
 
 class BrazeSegments(BrazeDestination):

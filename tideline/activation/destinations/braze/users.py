@@ -13,7 +13,7 @@ from tideline.activation.destinations.braze.workspace import (
     BrazeOptions,
     check_names,
 )
-from tideline.activation.destinations.fields import columns_of, filled
+from tideline.activation.destinations.fields import WithFields, filled
 from tideline.activation.destinations.protocol import Capabilities, Operation
 
 LONGEST_TEXT = 255  # characters; Braze drops a longer text and says nothing
@@ -21,22 +21,13 @@ LONGEST_LIST = 25  # elements; Braze drops the others and says nothing
 
 
 @dataclass(frozen=True, kw_only=True)
-class UserOptions(BrazeOptions):
+class UserOptions(BrazeOptions, WithFields):
     """`fields`: the template of each attribute."""
-
-    fields: dict
 
     def __post_init__(self) -> None:
         """Check the templates and the names."""
         super().__post_init__()
-        if not self.fields:
-            raise ValueError("`fields` is empty; name the attributes to set")
-        columns_of(self.fields)
         check_names(self.fields, "fields")
-
-    def reads(self) -> tuple[str, ...]:
-        """The columns that the fields read."""
-        return columns_of(self.fields)
 
 
 class BrazeUsers(BrazeDestination):

@@ -14,7 +14,7 @@ from tideline.activation.destinations.customerio.workspace import (
     open_track,
     problem_of_id,
 )
-from tideline.activation.destinations.fields import columns_of, filled
+from tideline.activation.destinations.fields import WithFields, filled
 from tideline.activation.destinations.protocol import Capabilities, Operation, Outcome
 
 MOST_PEOPLE = 1000  # per request; Customer.io limits only the bytes
@@ -38,21 +38,17 @@ SILENT = Outcome("unknown", "Customer.io answered without an outcome of the peop
 
 
 @dataclass(frozen=True, kw_only=True)
-class PeopleOptions(CustomerioOptions):
+class PeopleOptions(CustomerioOptions, WithFields):
     """`id_type`: the identifier at Customer.io that has the value of `identify`.
 
     `fields`: the template of each attribute.
     """
 
     id_type: Literal["id", "email"] = "email"
-    fields: dict
 
     def __post_init__(self) -> None:
         """Check the templates and the names."""
         super().__post_init__()
-        if not self.fields:
-            raise ValueError("`fields` is empty; name the attributes to set")
-        columns_of(self.fields)
         for name in self.fields:
             if name in NOT_OURS:
                 raise ValueError(
@@ -61,10 +57,6 @@ class PeopleOptions(CustomerioOptions):
                 )
             if len(name.encode()) > LONGEST_NAME:
                 raise ValueError(f"`fields` has a name of more than {LONGEST_NAME} bytes: `{name}`")
-
-    def reads(self) -> tuple[str, ...]:
-        """The columns that the fields read."""
-        return columns_of(self.fields)
 
 
 class CustomerioPeople(ApiDestination):

@@ -15,8 +15,8 @@ from tideline.activation.destinations.customerio.workspace import (
     open_track,
     problem_of_id,
 )
+from tideline.activation.destinations.lists import WithLists, by_list
 from tideline.activation.destinations.protocol import Capabilities, Operation, Origin, Outcome
-from tideline.declarations.syncs import check_lists
 
 if TYPE_CHECKING:
     from tideline.declarations.syncs import Sync
@@ -30,31 +30,25 @@ UNKNOWN_PERSON = Outcome(
 
 
 @dataclass(frozen=True, kw_only=True)
-class SegmentOptions(CustomerioOptions):
+class SegmentOptions(CustomerioOptions, WithLists):
     """`lists`: the id of the manual segment of each segment.
 
     `app_key_env`: the name of the variable with a key of the App API. `app_url_env`: the name of a
     variable with another address of that API, like `url_env` for the Track API.
     """
 
-    lists: dict
     app_key_env: str = "CUSTOMERIO_APP_KEY"
     app_url_env: str | None = None
 
     def __post_init__(self) -> None:
         """Check the segments."""
         super().__post_init__()
-        check_lists(self.lists)
         for segment, each in self.lists.items():
             if not each.isdecimal():
                 raise ValueError(
                     f"`lists`: the segment of `{segment}` is '{each}'; write its number at "
                     "Customer.io, in quotes"
                 )
-
-    def reads(self) -> tuple[str, ...]:
-        """No column beside the key: a membership has no fields."""
-        return ()
 
 
 class CustomerioSegments(ApiDestination):
@@ -98,15 +92,7 @@ class CustomerioSegments(ApiDestination):
 
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
         """Remove and add, by requests of at most 1,000 people of one segment."""
-        kinds: dict[tuple[bool, str], list[int]] = {}
-        for position, each in enumerate(batch):
-            kinds.setdefault((each.op != "remove", each.key["list"]), []).append(position)
-        parts = [
-            kinds[key][start : start + MOST_PEOPLE]
-            for key in sorted(kinds)
-            for start in range(0, len(kinds[key]), MOST_PEOPLE)
-        ]
-        return in_parts(batch, parts, self._apply)
+        return in_parts(batch, by_list(batch, MOST_PEOPLE), self._apply)
 
     def _apply(self, batch: Sequence[Operation]) -> list[Outcome]:
         """Change one segment."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tideline.activation.destinations.api import ApiDestination, in_parts
-from tideline.activation.destinations.fields import columns_of, filled
+from tideline.activation.destinations.fields import WithFields, filled
 from tideline.activation.destinations.hubspot.account import (
     CONTACTS,
     LIMITS,
@@ -33,27 +33,18 @@ NOT_OURS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContactOptions(HubSpotOptions):
+class ContactOptions(HubSpotOptions, WithFields):
     """`fields`: the template of each property, by its internal name at HubSpot."""
-
-    fields: dict
 
     def __post_init__(self) -> None:
         """Check the templates."""
         super().__post_init__()
-        if not self.fields:
-            raise ValueError("`fields` is empty; name the properties to set")
-        columns_of(self.fields)
         for name in self.fields:
             if name.lower() in NOT_OURS | {self.id_property.lower()}:
                 raise ValueError(
                     f"`fields` has `{name}`, which identifies or reaches a person at HubSpot and "
                     "would be emptied by a removal; write another property"
                 )
-
-    def reads(self) -> tuple[str, ...]:
-        """The columns that the fields read."""
-        return columns_of(self.fields)
 
 
 class HubSpotContacts(ApiDestination):

@@ -15,24 +15,15 @@ from tideline.activation.destinations.hubspot.account import (
     open_api,
     record_ids,
 )
+from tideline.activation.destinations.lists import WithLists, by_list
 from tideline.activation.destinations.protocol import Capabilities, Operation, Outcome
-from tideline.declarations.syncs import check_lists
+
+MOST_MEMBERS = 500  # per request; five requests of 100 look their contacts up before
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListOptions(HubSpotOptions):
+class ListOptions(HubSpotOptions, WithLists):
     """`lists`: the id of the manual list of each segment."""
-
-    lists: dict
-
-    def __post_init__(self) -> None:
-        """Check the lists."""
-        super().__post_init__()
-        check_lists(self.lists)
-
-    def reads(self) -> tuple[str, ...]:
-        """No column beside the key: a membership has no fields."""
-        return ()
 
 
 class HubSpotLists(ApiDestination):
@@ -40,13 +31,13 @@ class HubSpotLists(ApiDestination):
 
     Options: ClassVar[type] = ListOptions
     connect = staticmethod(open_api)
-    default_batch_rows: ClassVar[int] = 500
+    default_batch_rows: ClassVar[int] = MOST_MEMBERS
     capabilities: ClassVar[Capabilities] = Capabilities(
         title="HubSpot lists",
         holds="an existing contact in the manual list of a segment",
         delivery="set",
         removal="the contact leaves the list",
-        rows_per_request=500,
+        rows_per_request=MOST_MEMBERS,
         requests_per_second=REQUESTS_PER_SECOND,
         tried_against="a stateful local server, each request held against HubSpot's specification",
         source=LIMITS,
@@ -54,11 +45,8 @@ class HubSpotLists(ApiDestination):
     )
 
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
-        """Remove and add, a request per list."""
-        parts: dict[tuple[bool, str], list[int]] = {}
-        for position, each in enumerate(batch):
-            parts.setdefault((each.op != "remove", each.key["list"]), []).append(position)
-        return in_parts(batch, [parts[key] for key in sorted(parts)], self._apply)
+        """Remove and add, by requests of one list."""
+        return in_parts(batch, by_list(batch, MOST_MEMBERS), self._apply)
 
     def _apply(self, batch: Sequence[Operation]) -> list[Outcome]:
         """Change one list."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from tideline.activation.destinations.api import Reply
-from tideline.activation.destinations.fields import columns_of, filled
+from tideline.activation.destinations.fields import WithFields, filled
 from tideline.activation.destinations.intercom.people import OneByOne, worst
 from tideline.activation.destinations.intercom.workspace import (
     LIMITS,
@@ -33,21 +33,12 @@ SILENT = Outcome("unknown", "Intercom answered without the contact")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContactOptions(IntercomOptions):
+class ContactOptions(IntercomOptions, WithFields):
     """`fields`: the template of each custom attribute, by its name at Intercom."""
-
-    fields: dict
 
     def __post_init__(self) -> None:
         """Check the templates."""
         super().__post_init__()
-        if not self.fields:
-            raise ValueError("`fields` is empty; name the custom attributes to set")
-        columns_of(self.fields)
-
-    def reads(self) -> tuple[str, ...]:
-        """The columns that the fields read."""
-        return columns_of(self.fields)
 
 
 class IntercomContacts(OneByOne):

@@ -17,24 +17,13 @@ from tideline.activation.destinations.intercom.workspace import (
     open_api,
     refusal,
 )
+from tideline.activation.destinations.lists import WithLists
 from tideline.activation.destinations.protocol import Capabilities, Operation, Outcome
-from tideline.declarations.syncs import check_lists
 
 
 @dataclass(frozen=True, kw_only=True)
-class TagOptions(IntercomOptions):
+class TagOptions(IntercomOptions, WithLists):
     """`lists`: the id of the tag of each segment."""
-
-    lists: dict
-
-    def __post_init__(self) -> None:
-        """Check the tags."""
-        super().__post_init__()
-        check_lists(self.lists)
-
-    def reads(self) -> tuple[str, ...]:
-        """No column beside the key: a tag has no fields."""
-        return ()
 
 
 class IntercomTags(OneByOne):

@@ -15,8 +15,8 @@ from tideline.activation.destinations.klaviyo.account import (
     is_missing,
     open_api,
 )
+from tideline.activation.destinations.lists import WithLists, by_list
 from tideline.activation.destinations.protocol import Capabilities, Operation, Outcome
-from tideline.declarations.syncs import check_lists
 
 MOST_PROFILES = 1_000  # per request
 # The limit for changes of lists is 10 a second and 150 a minute. A request of 1,000 profiles
@@ -26,19 +26,8 @@ REQUESTS_PER_SECOND = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListOptions(KlaviyoOptions):
+class ListOptions(KlaviyoOptions, WithLists):
     """`lists`: the id of the list of each segment."""
-
-    lists: dict
-
-    def __post_init__(self) -> None:
-        """Check the lists."""
-        super().__post_init__()
-        check_lists(self.lists)
-
-    def reads(self) -> tuple[str, ...]:
-        """No column beside the key: a membership has no fields."""
-        return ()
 
 
 def open_lists(sync_name: str, options: ListOptions, environment: Mapping[str, str]) -> Api:
@@ -67,15 +56,7 @@ class KlaviyoLists(ApiDestination):
 
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
         """Remove and add, by requests of at most 1,000 profiles of one list."""
-        kinds: dict[tuple[bool, str], list[int]] = {}
-        for position, each in enumerate(batch):
-            kinds.setdefault((each.op != "remove", each.key["list"]), []).append(position)
-        parts = [
-            kinds[kind][start : start + MOST_PROFILES]
-            for kind in sorted(kinds)
-            for start in range(0, len(kinds[kind]), MOST_PROFILES)
-        ]
-        return in_parts(batch, parts, self._apply)
+        return in_parts(batch, by_list(batch, MOST_PROFILES), self._apply)
 
     def _apply(self, batch: Sequence[Operation]) -> list[Outcome]:
         """Change one list."""

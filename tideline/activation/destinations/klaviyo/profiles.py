@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tideline.activation.destinations.api import Api, ApiDestination, in_parts
-from tideline.activation.destinations.fields import columns_of, filled
+from tideline.activation.destinations.fields import WithFields, filled
 from tideline.activation.destinations.klaviyo.account import (
     LIMITS,
     Klaviyo,
@@ -24,26 +24,17 @@ SILENT = Outcome("unknown", "Klaviyo answered without the profile")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProfileOptions(KlaviyoOptions):
+class ProfileOptions(KlaviyoOptions, WithFields):
     """`fields`: the template of each custom property, by its name at Klaviyo."""
-
-    fields: dict
 
     def __post_init__(self) -> None:
         """Check the templates."""
         super().__post_init__()
-        if not self.fields:
-            raise ValueError("`fields` is empty; name the custom properties to set")
-        columns_of(self.fields)
         for name in self.fields:
             if name.startswith("$"):
                 raise ValueError(
                     f"`fields` has `{name}`; Klaviyo reserves names with `$`, choose another"
                 )
-
-    def reads(self) -> tuple[str, ...]:
-        """The columns that the fields read."""
-        return columns_of(self.fields)
 
 
 def open_profiles(sync_name: str, options: ProfileOptions, environment: Mapping[str, str]) -> Api:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from tideline.activation.destinations.api import ApiDestination, Reply, in_parts
-from tideline.activation.destinations.fields import columns_of, filled
+from tideline.activation.destinations.fields import WithFields, filled
 from tideline.activation.destinations.mailchimp.audience import (
     LIMITS,
     MailchimpOptions,
@@ -25,7 +25,7 @@ WITHOUT_OTHERS = "?skip_merge_validation=true"
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemberOptions(MailchimpOptions):
+class MemberOptions(MailchimpOptions, WithFields):
     """`fields`: the template of each merge field, by its merge tag.
 
     `status_if_new`: the status of a member who is created. `transactional` gets no marketing,
@@ -33,7 +33,6 @@ class MemberOptions(MailchimpOptions):
     The status of a member who exists never changes.
     """
 
-    fields: dict
     status_if_new: Literal["transactional", "unsubscribed", "pending", "subscribed"] = (
         "transactional"
     )
@@ -41,19 +40,12 @@ class MemberOptions(MailchimpOptions):
     def __post_init__(self) -> None:
         """Check the templates."""
         super().__post_init__()
-        if not self.fields:
-            raise ValueError("`fields` is empty; name the merge fields to set")
-        columns_of(self.fields)
         for name in self.fields:
             if not MERGE_TAG.fullmatch(name):
                 raise ValueError(
                     f"`fields` has `{name}`; write a merge tag, of at most 10 capitals, digits and "
                     "`_`, such as `SEGMENT`"
                 )
-
-    def reads(self) -> tuple[str, ...]:
-        """The columns that the fields read."""
-        return columns_of(self.fields)
 
 
 class MailchimpMembers(ApiDestination):

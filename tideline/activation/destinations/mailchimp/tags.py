@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tideline.activation.destinations.api import ApiDestination, in_parts
+from tideline.activation.destinations.lists import WithLists
 from tideline.activation.destinations.mailchimp.audience import (
     LIMITS,
     MailchimpOptions,
@@ -16,23 +17,11 @@ from tideline.activation.destinations.mailchimp.audience import (
     open_api,
 )
 from tideline.activation.destinations.protocol import Capabilities, Operation, Outcome
-from tideline.declarations.syncs import check_lists
 
 
 @dataclass(frozen=True, kw_only=True)
-class TagOptions(MailchimpOptions):
+class TagOptions(MailchimpOptions, WithLists):
     """`lists`: the name of the tag of each segment."""
-
-    lists: dict
-
-    def __post_init__(self) -> None:
-        """Check the tags."""
-        super().__post_init__()
-        check_lists(self.lists)
-
-    def reads(self) -> tuple[str, ...]:
-        """No column beside the key: a tag has no fields."""
-        return ()
 
 
 class MailchimpTags(ApiDestination):

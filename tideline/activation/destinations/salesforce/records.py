@@ -11,12 +11,11 @@ from typing import Any, ClassVar
 from tideline.activation.destinations.api import (
     Api,
     ApiDestination,
-    ApiOptions,
     Reply,
     address_of,
     in_parts,
 )
-from tideline.activation.destinations.fields import columns_of, filled
+from tideline.activation.destinations.fields import WithFields, filled
 from tideline.activation.destinations.protocol import Capabilities, Operation, Outcome
 from tideline.activation.destinations.salesforce.login import read_login
 from tideline.activation.destinations.salesforce.org import Org
@@ -34,7 +33,7 @@ LONG_FRACTION = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})\d+Z")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordOptions(ApiOptions):
+class RecordOptions(WithFields):
     """The keys of a sync to Salesforce.
 
     `object`: the API name of the object, such as `Contact`. `identify`: the column of `key` that
@@ -51,7 +50,6 @@ class RecordOptions(ApiOptions):
     object: str
     identify: str = "email"
     external_id: str
-    fields: dict
     keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -59,9 +57,6 @@ class RecordOptions(ApiOptions):
         super().__post_init__()
         if self.url_env is None:
             raise ValueError("`url_env` is empty; name the variable with the address of the org")
-        if not self.fields:
-            raise ValueError("`fields` is empty; name the fields to set")
-        columns_of(self.fields)
         for key, name in [
             ("object", self.object),
             ("external_id", self.external_id),
@@ -88,10 +83,6 @@ class RecordOptions(ApiOptions):
     def in_key(self) -> tuple[str, ...]:
         """The columns that `key` must have."""
         return (self.identify,)
-
-    def reads(self) -> tuple[str, ...]:
-        """The columns that the fields read."""
-        return columns_of(self.fields)
 
 
 def open_org(sync_name: str, options: RecordOptions, environment: Mapping[str, str]) -> Api:
