@@ -108,6 +108,9 @@ class ScratchProject:
 
 
 def identity_model(name: str) -> str:
-    """The SQL of a model of identity."""
+    """The SQL of a model of identity, with the order of statements in place of its macro's call."""
     (path,) = (REPO / "models" / "identity").rglob(f"{name}.sql")
-    return path.read_text()
+    rules = (REPO / "macros" / "identity" / "attribute_rules.sql").read_text()
+    _, _, rest = rules.partition("{% macro attribute_precedence() %}")
+    order, _, _ = rest.partition("{% endmacro %}")
+    return path.read_text().replace("{{ attribute_precedence() | trim | indent(12) }}", order)
