@@ -194,7 +194,8 @@ def interrupted_build(deployment, interrupts, *, whole_group):
     ) as process:
         try:
             said = ""
-            while not re.search(r"create\s+table\s+\S+\.\"int_events_deduplicated", said):
+            # Only the end is searched: whoever reads slower than dbt writes interrupts too late.
+            while not re.search(r"create\s+table\s+\S+\.\"int_events_deduplicated", said[-1000:]):
                 said += (line := process.stdout.readline())
                 assert line, said
             for _ in range(interrupts):
