@@ -118,11 +118,14 @@ class Rig:
         return self.sql(query)[0][0]
 
     def command(self, *arguments, prelude="", environment=None):
-        """Run the real command line in a new process; `prelude` is code that runs before it."""
+        """Run the real command line in a new process; without arguments it runs the syncs.
+
+        `prelude` is code that runs before it.
+        """
         code = f"{prelude}\nimport sys\nfrom tideline.activation.command import main\n"
         start = ["-c", code + "sys.exit(main(sys.argv[1:]))"] if prelude else ["-m", *MODULE]
         return subprocess.Popen(
-            [sys.executable, "-B", *start, "--manifest", str(self.manifest), *arguments],
+            [sys.executable, "-B", *start, *(arguments or ["run"]), "--manifest", self.manifest],
             cwd=self.folder,
             env={
                 "PATH": os.environ["PATH"],

@@ -350,7 +350,7 @@ def test_a_wrong_password_holds_the_rows_and_nothing_is_quoted(filled, caplog):
     result = filled.sync()
     assert result.failed and VARIABLE in result.run.message
     told = f"{result.run}{caplog.text}{filled.sql('from warehouse.tideline.activation_runs')}"
-    for secret in ("hunter2-wrong", "127.0.0.1", str(filled.server.port), PASSWORD):
+    for secret in ("hunter2-wrong", PASSWORD):
         assert secret not in told
     assert Sender(filled.server, url=filled.environment[VARIABLE]).send(a="1").fate == "held"
 
