@@ -14,6 +14,7 @@ from tideline.activation.delivery import Pace
 from tideline.activation.destinations import DESTINATIONS
 from tideline.activation.destinations.files.claim import MARKER
 from tideline.activation.engine import run_sync
+from tideline.activation.verify import verify_sync
 from tideline.declarations.syncs import read_syncs
 from tideline.warehouse.connection import DuckDBWarehouse
 
@@ -98,6 +99,13 @@ class Rig:
             result = run_sync(sync, warehouse, environment=self.environment, pace=pace, **options)
         self.check_sums()
         return result
+
+    def verify(self, name="s"):
+        """Compare what the destination of a sync holds with the ledger; waits are skipped."""
+        sync = next(each for each in read_syncs(self.manifest, DESTINATIONS) if each.name == name)
+        pace = Pace(sync.settings.rows_per_second, self.waits.append, lambda: 0.0, lambda: 1.0)
+        with DuckDBWarehouse(self.path) as warehouse:
+            return verify_sync(sync, warehouse, self.environment, pace)
 
     def check_sums(self):
         broken = self.sql(

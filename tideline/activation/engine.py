@@ -233,6 +233,8 @@ class _Runner:
         found_back = Counts(removes=taken_back)
         if resends and (objection := self._objection(desired, found_back, held_rows)):
             run.status, run.message = "held", self._message([self._with_due(objection, due)])
+            if self.preview:
+                self._send(destination, resent=True)
             return
         if resends and not self.stopped:
             self._save()
@@ -259,8 +261,7 @@ class _Runner:
         if self.preview:
             run.status = "held" if objection else "succeeded"
             run.message = objection or withheld
-            if not objection:
-                self._send(destination)
+            self._send(destination)  # who decides about a held plan wants to see it
             return
         if not objection and is_whole:
             run.desired_rows = desired.rows - desired.withheld

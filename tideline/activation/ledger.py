@@ -280,7 +280,7 @@ class Ledger:
     def place(self) -> str | None:
         """The `destination` of the last run that has sent rows or succeeded; None without one.
 
-        Releases before 0.1.0 recorded the kind of the destination alone.
+        An earlier release recorded the kind of the destination alone.
         """
         found = self.warehouse.query(
             f"select destination from {self.runs} where sync_name = ? "

@@ -19,8 +19,9 @@ from tideline.activation.destinations import Draft, Operation
 from tideline.declarations.syncs import Sync
 
 MASK = "***"
-# What replaces letters and digits. A text may be made of one of them; none is made of both.
-OTHERS = (("a", "5"), ("e", "7"))
+# What replaces letters and digits, in two ways that have none in common, so that what is made of a
+# person is never the same in both. They are hexadecimal, and a telephone number stays one.
+OTHERS = (("abc", "234"), ("def", "578"))
 MOST_SHOWN = 3  # elements of a list
 DIGEST = re.compile(r"\b[0-9a-fA-F]{32,}\b")
 ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:=]+@[^\s<>()\[\]\"',;:=]+")
@@ -58,6 +59,7 @@ class Mask:
     def __init__(self, sync: Sync, environment: Mapping[str, str]) -> None:
         """`environment` has the secrets, which are not shown wherever they stand."""
         self._public = sync.public | ({"list"} if sync.lists else set())
+        self._declared = set(sync.lists.values())  # an id of digits is no telephone number
         named = [getattr(sync.options, each.name) for each in fields(sync.options)]
         self._secrets = sorted(
             {
@@ -81,15 +83,21 @@ class Mask:
     def texts(self, drafts: Sequence[Draft], make: Make, batch: Sequence[Operation]) -> list[str]:
         """The drafts that `make` made of a batch, as text."""
 
-        def leaves(letter: str, digit: str) -> set[tuple[str, str]]:
-            others = make([self._other(each, letter, digit) for each in batch])
+        def leaves(letters: str, digits: str) -> set[tuple[str, str]]:
+            others = make([self._other(each, i, letters, digits) for i, each in enumerate(batch)])
             return {leaf for draft in others for leaf in _leaves(draft)}
 
         same = set[tuple[str, str]].intersection(*(leaves(*by) for by in OTHERS))
         return [self._text(draft, same) for draft in drafts]
 
-    def _other(self, operation: Operation, letter: str, digit: str) -> Operation:
-        """The operation of another row: what may be personal has other values of the same form."""
+    def _other(self, operation: Operation, row: int, letters: str, digits: str) -> Operation:
+        """The operation of another row: what may be personal has other values of the same form.
+
+        Rows differ from each other, so that a vendor's rows of one person are not taken together.
+        """
+
+        def among(choices: str, place: int) -> str:
+            return choices[row // len(choices) ** min(place, 9) % len(choices)]
 
         def other(value: Any) -> Any:
             match value:
@@ -97,13 +105,14 @@ class Mask:
                     return None
                 case str():
                     return "".join(
-                        digit if c.isdigit() else letter if c.isalnum() else c for c in value
+                        among(digits if c.isdigit() else letters, i) if c.isalnum() else c
+                        for i, c in enumerate(value)
                     )
                 case list():
                     return [other(each) for each in value]
                 case dict():
                     return {other(name): other(each) for name, each in value.items()}
-            return letter
+            return letters[0]
 
         def others(values: Mapping[str, Any]) -> dict[str, Any]:
             return {k: v if k in self._public else other(v) for k, v in values.items()}
@@ -142,6 +151,8 @@ class Mask:
     def _shown(self, value: Any) -> Any:
         """A value that is not personal by its column, without what looks personal or is secret."""
         match value:
+            case str() if value in self._declared:
+                return value
             case str():
                 for secret in self._secrets:
                     value = value.replace(secret, MASK).replace(unquote(secret), MASK)
