@@ -127,13 +127,13 @@ def test_a_resync_sends_everything_and_one_that_was_cut_off_goes_on(tool_rig):
     assert rig.sync(scope="everything").run.status == "held"  # by what has changed
     rig.desire([member(each) for each in "bcdef"])
     by_hand(rig, Operation("remove", "", {"email": "f@example.com"}, {}))
-    rig.tools.faults(*[{"do": "ok"}] * 4, *[{"do": "drop_before"}] * 3)
+    rig.tools.faults(*[{"do": "ok"}] * 4, {"do": "busy", "retry_after": 9999})
     cut = rig.sync(scope="everything")
     assert cut.counts.repeats == 5 and cut.counts.removes == 1 and cut.run.status == "failed"
     assert "5 unchanged rows sent again" in cut.run.message
     rig.tools.faults()
     went_on = rig.sync()  # no guard counts the rows that have not changed
-    assert went_on.run.accepted == 3 and went_on.run.status == "succeeded"
+    assert numbers(went_on) == some(update=3, accepted=3)
     assert rig.held() == rig.case.wanted([member(each) for each in "bcdef"])
     assert rig.sync().run.planned == 0
 

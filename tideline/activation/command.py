@@ -82,7 +82,7 @@ def _parser() -> Parser:
         "destination has rejected all rows of a run. With several syncs, the first of 1, 4, 3 that "
         "applies.",
     )
-    parser.hint = "write `tideline activate COMMAND [SYNC...]`, such as `run`, or `plan`"
+    parser.hint = f"write `tideline activate COMMAND [SYNC...]`; commands: {', '.join(COMMANDS)}"
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, does in COMMANDS.items():
         command = commands.add_parser(name, help=does, description=f"{does.capitalize()}.")

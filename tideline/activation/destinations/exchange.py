@@ -76,13 +76,20 @@ class Outbox:
     def keep(self, method: str, path: str, body: bytes | None) -> None:
         """Keep a request. Always raises KeptError."""
         if not self.is_full:
-            content = None if body is None else json.loads(body)
-            self.drafts.append(Draft(f"{method} {path}".strip(), content))
+            self.drafts.append(Draft(f"{method} {path}".strip(), _content(body)))
         raise KeptError(self)
 
     def mark_as_question(self) -> None:
         """Note that the last request only asks, and that others depend on the answer."""
         self.drafts[-1] = replace(self.drafts[-1], is_question=True)
+
+
+def _content(body: bytes | None) -> Any:
+    """The JSON of a body; another one as text."""
+    try:
+        return body and json.loads(body)
+    except ValueError:
+        return (body or b"").decode(errors="replace")
 
 
 _outbox: ContextVar[Outbox | None] = ContextVar("outbox", default=None)
