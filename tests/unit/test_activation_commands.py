@@ -192,6 +192,9 @@ def test_what_was_changed_by_hand_at_a_tool_is_found_and_repaired(tool_rig, kind
     assert found.message == "1 row to be sent again by the next run"
     assert numbers(rig.sync()) == some(update=1, accepted=1)
     assert rig.held() == rig.case.wanted(rows) and rig.verify().exit_code == 0
+    rig.environment |= dict.fromkeys(rig.case.credentials, "wrong-secret")
+    found = rig.verify()
+    assert found.status == "held" and [*rig.case.credentials][-1] in found.message
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])

@@ -201,7 +201,8 @@ class _Runner:
 
     def _run(self) -> None:
         run, sync, warehouse = self.run_record, self.sync, self.warehouse
-        origin = Origin(self.ledger.warehouse_id(), warehouse.place, self.ledger.groups())
+        groups = {} if self.new_account else self.ledger.groups()
+        origin = Origin(self.ledger.warehouse_id(), warehouse.place, groups)
         destination = DESTINATIONS[sync.settings.destination].open(sync, self.environment, origin)
         run.destination = place_of(sync, destination)
         self.leaving = Leaving(destination)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from tideline.activation.delivery import Pace, deliver
+from tideline.activation.delivery import Delivery, Pace, deliver
 from tideline.activation.destinations import (
     DESTINATIONS,
     Destination,
@@ -88,9 +88,10 @@ def _verify(
     result.rows["not comparable"] = _list_comparable(sync, warehouse)
     pace = pace or Pace(sync.settings.rows_per_second)
     for keys, batch in _batches(sync, warehouse):
-        problem = _compare(ledger, destination, pace, (keys, batch), result)
-        if problem:
-            result.status, result.message = "failed", f"{destination.where}: {problem}"
+        done = _compare(ledger, destination, pace, (keys, batch), result)
+        if done.reason:
+            result.status = "held" if done.needs_person else "failed"
+            result.message = f"{destination.where}: {done.reason}"
             break
     repairs = result.rows["missing"] + result.rows["different"]
     if repairs:
@@ -142,8 +143,8 @@ def _compare(
     pace: Pace,
     rows: tuple[list[str], list[Operation]],
     result: Verification,
-) -> str:
-    """Compare one batch and mark what differs. Returns why some rows could not be read."""
+) -> Delivery:
+    """Compare one batch and mark what differs. Returns how the questions went."""
     keys, batch = rows
     sync, warehouse = ledger.sync, ledger.warehouse
     matches: dict[int, Match] = {}
@@ -168,5 +169,4 @@ def _compare(
         warehouse.execute("delete from activation_differing")
         warehouse.insert("activation_differing", {"row_key": differing})
         ledger.mark_again("select row_key from activation_differing")
-    stuck = [each for each in done.outcomes if each.fate in ("held", "unknown")]
-    return done.reason if stuck else ""
+    return done
