@@ -13,7 +13,7 @@ from tideline.declarations.syncs import Sync
 from tideline.warehouse.connection import Warehouse
 
 MOST_ROWS = 3  # of each operation
-DEPENDS = "What is sent after this question depends on its answer and is not shown."
+QUESTION = "a question; what is sent next depends on its answer and is not shown"
 
 
 @dataclass
@@ -23,7 +23,6 @@ class Preview:
     most_requests: int
     rows: dict[str, list[str]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
-    has_question: bool = False
 
     def add(
         self,
@@ -51,14 +50,13 @@ class Preview:
     def _draft(self, mask: Mask, destination: Destination, batch: list[Operation]) -> None:
         most = self.most_requests - len(self.requests)
         drafts = destination.drafts(batch, most)
-        self.has_question |= any(each.is_question for each in drafts)
-        self.requests += mask.texts(drafts, lambda rows: destination.drafts(rows, most), batch)
+        texts = mask.texts(drafts, lambda rows: destination.drafts(rows, most), batch)
+        for draft, text in zip(drafts, texts, strict=True):
+            self.requests.append(f"({QUESTION}) {text}" if draft.is_question else text)
 
     def text(self) -> str:
         """The rows and requests; empty if nothing would be sent."""
         lines = [f"  {op:<7} {key}" for op, keys in self.rows.items() for key in keys]
         for number, request in enumerate(self.requests, start=1):
             lines += ["", f"  request {number}: " + request.replace("\n", "\n  ")]
-        if self.has_question:
-            lines += ["", f"  {DEPENDS}"]
         return "\n".join(lines)
