@@ -38,7 +38,7 @@ demo: .venv/.installed
 	    $(BIN)/tideline sample --people 2000 --days 91 --to-day 90; fi
 	@echo "Building: raw events to segments, about a minute ..."
 	@$(BIN)/dbt --quiet build --vars "$$VARS"
-	@$(BIN)/tideline activate; code=$$?; $(BIN)/tideline publish || code=$$?; \
+	@$(BIN)/tideline activate run; code=$$?; $(BIN)/tideline publish || code=$$?; \
 	    echo; $(BIN)/tideline summary && exit $$code
 	@if [ "$$TIDELINE_LANDING" = landing ] && [ -d warehouse/truth ]; then \
 	    echo; $(BIN)/tideline sample --compare; fi

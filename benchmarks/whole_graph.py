@@ -114,7 +114,7 @@ def measure(events: int, folder: Path) -> str:
         if title == "First load":
             floor = floor_seconds(landing, folder)
         built = run("dbt.cli.main", "build", env=env)
-        sent = run("tideline", "activate", *manifest, env=env)
+        sent = run("tideline", "activate", "run", *manifest, env=env)
         with duckdb.connect(str(warehouse), read_only=True) as connection:
             rows = connection.execute(
                 "select count(*) from tideline_internal.raw_messages "

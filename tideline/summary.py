@@ -293,9 +293,10 @@ def summary(warehouse: Warehouse) -> str:
                 ["sync", "status", "adds", "updates", "removes", "accepted", "to"],
                 rows_of(
                     warehouse,
-                    "select sync_name, status, adds, updates, removes, accepted, destination "
-                    "from {activation_runs} qualify row_number() over "
-                    "(partition by sync_name order by started_at desc) = 1 order by sync_name",
+                    "select sync_name, status, adds, updates, removes, accepted, "
+                    "split_part(destination, ':', 1) from {activation_runs} "
+                    "qualify row_number() over (partition by sync_name "
+                    "order by started_at desc) = 1 order by sync_name",
                 ),
             ),
         ]

@@ -5,20 +5,29 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Mapping
+from typing import NoReturn
 
 WIDTH = 80
 
 
-def parser(
-    command: str, description: str, examples: Mapping[str, str], notes: str = ""
-) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors end with a hint, if it has one."""
+
+    hint = ""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the error and exit with code 2."""
+        super().error("; ".join(filter(None, [message, self.hint])))
+
+
+def parser(command: str, description: str, examples: Mapping[str, str], notes: str = "") -> Parser:
     """An argument parser of `tideline <command>`.
 
     `examples` maps shell commands to what they do. An empty line separates the paragraphs of
     `description` and `notes`.
     """
     shown = [f"  {line}\n      {what}" for line, what in examples.items()]
-    return argparse.ArgumentParser(
+    return Parser(
         prog=f"tideline {command}",
         description=_wrapped(description),
         epilog="\n\n".join(["examples:\n" + "\n".join(shown), *filter(None, [_wrapped(notes)])]),

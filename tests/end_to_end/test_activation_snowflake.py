@@ -8,6 +8,8 @@ import pytest
 from tests.support.activation_rig import FILES, asking, manifest
 from tideline.activation.destinations import DESTINATIONS
 from tideline.activation.engine import run_sync
+from tideline.activation.status import status_of
+from tideline.activation.verify import verify_sync
 from tideline.declarations.syncs import read_syncs
 from tideline.warehouse.connection import open_warehouse
 from tideline.warehouse.errors import WarehouseError
@@ -76,6 +78,12 @@ def test_a_sync_mirrors_on_snowflake(environment, tmp_path):
             ("p4", 1),
         ]
         assert run.as_of.isoformat() == "2026-11-19T00:00:00"
+        resent = run_sync(sync, warehouse, environment=settings, scope="everything")
+        assert (resent.run.status, resent.counts.repeats) == ("succeeded", 3)
+        run = run_sync(sync, warehouse, environment=settings, scope="rejected").run
+        assert (run.planned, run.rejected) == (1, 1)
+        assert verify_sync(sync, warehouse, settings).rows["equal"] == 3
+        assert "rows there   3" in (told := status_of(sync, warehouse)) and "rejected     1" in told
 
 
 def test_an_older_state_is_held_also_by_a_ledger_of_an_earlier_release(environment, tmp_path):

@@ -114,7 +114,7 @@ def columns(deployment, table):
 def deliver(deployment, *words):
     """Run the syncs with any exit code; return status and message of the run to the files."""
     manifest = deployment.folder / "target" / "manifest.json"
-    words = ["tideline", "activate", *words, "--manifest", str(manifest)]
+    words = ["tideline", "activate", "run", *words, "--manifest", str(manifest)]
     processes.run(processes.module, *words, folder=REPOSITORY, env=deployment.env)
     return deployment.query(
         "select status, message, adds, removes from activation_runs "

@@ -39,6 +39,7 @@ runs = st.lists(
         st.lists(steps, max_size=8),
         st.sets(profiles, max_size=2),
         st.sampled_from(["row", "batch"]),
+        st.sampled_from(["changes", "rejected", "everything"]),
     ),
     min_size=1,
     max_size=4,
@@ -63,21 +64,21 @@ def test_after_a_healthy_run_the_destination_holds_the_desired_rows_with_consent
         rig.environment["TIDELINE_WEBHOOK_URL"] = server.url
         rig.manifest.write_text(json.dumps(asking(SYNC)))
 
-        def sync(desired, agreed):
+        def sync(desired, agreed, scope="changes"):
             """One run; no request, sent again or not, adds a person without consent."""
             rows = [member(*key, label=label) for key, label in desired.items()]
             rig.desire(rows)
             rig.state(*((profile, "marketing", profile in agreed) for profile in "abcde"))
             before = len(server.state["requests"])
-            result = rig.sync(allow_large_change=True)  # it checks the sums of the record
+            result = rig.sync(allow_large_change=True, scope=scope)  # it checks the record's sums
             sent = sent_since(server, before)
             assert {profile for op, profile in sent if op != "remove"} <= agreed
             return result, [row for row in rows if row[0] in agreed]
 
-        for desired, agreed, script, refused, how in history:
+        for desired, agreed, script, refused, how, scope in history:
             server.script(*script)
             server.refuse(*refused, how=how)
-            sync(desired, agreed)
+            sync(desired, agreed, scope)
         server.script()
         server.refuse()
         result, rows = sync(last, agreed_at_last)

@@ -14,6 +14,7 @@ from tideline.activation.delivery import Pace
 from tideline.activation.destinations import DESTINATIONS
 from tideline.activation.destinations.files.claim import MARKER
 from tideline.activation.engine import run_sync
+from tideline.activation.verify import verify_sync
 from tideline.declarations.syncs import read_syncs
 from tideline.warehouse.connection import DuckDBWarehouse
 
@@ -99,6 +100,13 @@ class Rig:
         self.check_sums()
         return result
 
+    def verify(self, name="s"):
+        """Compare what the destination of a sync holds with the ledger; waits are skipped."""
+        sync = next(each for each in read_syncs(self.manifest, DESTINATIONS) if each.name == name)
+        pace = Pace(sync.settings.rows_per_second, self.waits.append, lambda: 0.0, lambda: 1.0)
+        with DuckDBWarehouse(self.path) as warehouse:
+            return verify_sync(sync, warehouse, self.environment, pace)
+
     def check_sums(self):
         broken = self.sql(
             "select * from warehouse.tideline.activation_runs "
@@ -118,11 +126,14 @@ class Rig:
         return self.sql(query)[0][0]
 
     def command(self, *arguments, prelude="", environment=None):
-        """Run the real command line in a new process; `prelude` is code that runs before it."""
+        """Run the real command line in a new process; without arguments it runs the syncs.
+
+        `prelude` is code that runs before it.
+        """
         code = f"{prelude}\nimport sys\nfrom tideline.activation.command import main\n"
         start = ["-c", code + "sys.exit(main(sys.argv[1:]))"] if prelude else ["-m", *MODULE]
         return subprocess.Popen(
-            [sys.executable, "-B", *start, "--manifest", str(self.manifest), *arguments],
+            [sys.executable, "-B", *start, *(arguments or ["run"]), "--manifest", self.manifest],
             cwd=self.folder,
             env={
                 "PATH": os.environ["PATH"],

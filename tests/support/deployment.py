@@ -90,10 +90,10 @@ class Deployment:
         """Land a log with `tideline land`."""
         return self.run("tideline", "land", *words)
 
-    def activate(self, *words, fails=False, **env):
-        """Run the syncs."""
-        manifest = self.folder / "target" / "manifest.json"
-        return self.run("tideline", "activate", *words, "--manifest", manifest, fails=fails, **env)
+    def activate(self, command="run", *words, fails=False, **env):
+        """Run the syncs, or another command of `tideline activate`."""
+        words = ["activate", command, *words, "--manifest", self.folder / "target/manifest.json"]
+        return self.run("tideline", *words, fails=fails, **env)
 
     def query(self, sql):
         """The rows of a query; public and internal tables need no schema."""

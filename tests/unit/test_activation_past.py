@@ -37,7 +37,7 @@ def test_the_command_refuses_and_overrides(hooked, server):
     process = hooked.command()
     out, err = process.communicate(timeout=60)
     assert process.returncode == 3 and "--allow-older" in out, out + err
-    process = hooked.command("--allow-older")
+    process = hooked.command("run", "--allow-older")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, out + err
     assert server.rows == wanted(members(1))

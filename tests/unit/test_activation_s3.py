@@ -57,6 +57,16 @@ def test_a_lost_or_changed_object_is_written_again(stored):
     assert stored.held() == wanted([*members(2), member("x", "new")])
 
 
+def test_an_object_changed_by_hand_is_found_and_repaired(stored):
+    stored.desire(members(2))
+    stored.sync()
+    whole = stored.store.text(f"{PLACE}vip.jsonl")
+    stored.store.put(f"{PLACE}vip.jsonl", whole.replace("p001@", "x@"))
+    assert stored.verify().rows["different"] == 1
+    assert numbers(stored.sync()) == some(update=1, accepted=1)
+    assert stored.store.text(f"{PLACE}vip.jsonl") == whole
+
+
 def test_after_a_lost_ledger_objects_have_only_members(stored):
     stored.desire([*members(2), member("x", "new")])
     stored.sync()

@@ -373,7 +373,7 @@ def test_the_command_prints_a_table_and_has_exit_codes(hooked, server):
     assert lines[2][:2] == ["t", "skipped"] and "set OTHER_URL" in out
     server.script(*[{"do": "status", "status": 200}, *[{"do": "error"}] * 9])
     hooked.desire(members(3, label="gold"))
-    process = hooked.command("--sync", "x")
+    process = hooked.command("run", "x")
     assert "there is no sync `x`" in process.communicate(timeout=60)[1]
     assert process.returncode == 1
 

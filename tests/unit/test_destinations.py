@@ -24,9 +24,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "destinations.md"
 
 
 def test_the_page_has_the_table_of_the_capabilities(capsys):
-    assert main(["--destinations"]) == 0
+    assert main(["destinations"]) == 0
     table = capsys.readouterr().out
-    assert table in PAGE.read_text(), "run `tideline activate --destinations` into this page"
+    assert table in PAGE.read_text(), "run `tideline activate destinations` into this page"
     for kind in CASES:
         page = DESTINATIONS[kind].capabilities.page
         text = (PAGE.parent / "destinations" / f"{page}.md").read_text()
@@ -197,7 +197,7 @@ def test_a_kill_after_sending_is_made_up_for(tool_rig, kind):
     rig = tool_rig(kind)
     rows = some(rig.case)
     rig.desire(rows)
-    process = rig.command("--sync", "s", prelude=KILLED_AFTER_SENDING)
+    process = rig.command("run", "s", prelude=KILLED_AFTER_SENDING)
     process.communicate(timeout=60)
     assert process.returncode == -9
     assert rig.sync().run.status == "succeeded"

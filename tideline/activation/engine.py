@@ -1,4 +1,8 @@
-"""The engine: plan, guard, deliver, record. One call of `run_sync` is one run of one sync."""
+"""The engine: plan, guard, deliver, record. One call of `run_sync` is one run of one sync.
+
+What a run sends is its scope: the changes, only rows that were rejected or whose outcome is unknown
+(`replay`), or every wanted row (`resync`).
+"""
 
 from __future__ import annotations
 
@@ -19,16 +23,20 @@ from tideline.activation.destinations import (
 )
 from tideline.activation.guards import Outlook, reason_to_hold
 from tideline.activation.leaving import Leaving
-from tideline.activation.ledger import Ledger, Run, Status
+from tideline.activation.ledger import KNOWN, Ledger, Run, Status
+from tideline.activation.place import place_of, problem_of_place
 from tideline.activation.plan import (
     Counts,
     Desired,
+    Scope,
+    choose_rejected,
     find_due,
     plan_changes,
     plan_resends,
     read_batches,
     read_desired,
 )
+from tideline.activation.preview import Preview
 from tideline.declarations.syncs import Sync
 from tideline.progress import Progress
 from tideline.text import counted
@@ -51,11 +59,14 @@ EXIT_CODES: dict[Status, int] = {
 
 @dataclass(frozen=True)
 class SyncResult:
-    """The result of a run: `run` is its row of `activation_runs`, `counts` its planned changes."""
+    """The result of a run: `run` is its row of `activation_runs`, `counts` its planned changes.
+
+    `preview`: what would be sent, of a dry run.
+    """
 
     run: Run
     counts: Counts
-    dry_run: bool = False
+    preview: Preview | None = None
 
     @property
     def failed(self) -> bool:
@@ -75,6 +86,9 @@ def run_sync(
     allow_large_change: bool = False,
     allow_older: bool = False,
     dry_run: bool = False,
+    requests: int = 3,
+    scope: Scope = "changes",
+    new_account: bool = False,
     forgotten: Sequence[str] = (),
     environment: Mapping[str, str] = os.environ,
     pace: Pace | None = None,
@@ -84,7 +98,10 @@ def run_sync(
     - `allow_large_change` overrules the guards.
     - `allow_older` delivers a desired state that is older than the last acknowledged one. A state
       of the future is never delivered.
-    - `dry_run` sends and records nothing; the result says what would be done.
+    - `dry_run` sends and records nothing; the result says what would be done, and its preview has
+      the first `requests`.
+    - `scope`: what is sent. With `everything`, the guards count only what has changed.
+    - `new_account` first forgets the ledger, whose rows another account has; with `everything`.
     - `forgotten`, row keys as in the ledger: only these are removed, regardless of guards and data
       clock.
 
@@ -100,8 +117,11 @@ def run_sync(
             forgotten,
             allow_large_change or bool(forgotten),
             allow_older or bool(forgotten),
+            scope,
+            new_account,
+            Preview(requests) if dry_run else None,
         )
-        return runner.run(dry_run)
+        return runner.run()
 
 
 def _withheld(sync: Sync, desired: Desired) -> str:
@@ -130,6 +150,9 @@ class _Runner:
         forgotten: Sequence[str],
         allow_large_change: bool,
         allow_older: bool,
+        scope: Scope,
+        new_account: bool,
+        preview: Preview | None,
     ) -> None:
         self.sync = sync
         self.warehouse = warehouse
@@ -143,13 +166,17 @@ class _Runner:
         self.forgotten = forgotten
         self.allow_large_change = allow_large_change
         self.allow_older = allow_older
+        self.scope = scope
+        self.new_account = new_account
+        self.preview = preview
+        self.notes: list[str] = []  # what the message says besides problems
 
-    def run(self, dry_run: bool) -> SyncResult:
+    def run(self) -> SyncResult:
         run = self.run_record
-        if not dry_run:
+        if not self.preview:
             self.ledger.begin(run)
         try:
-            self._run(dry_run)
+            self._run()
         except NotConfigured as error:
             run.status, run.message = "skipped", str(error)
         except ActivationError as error:
@@ -158,52 +185,65 @@ class _Runner:
             # The text may quote rows: the record names only the type, the caller gets the error.
             run.status = "failed"
             run.message = f"stopped by an unexpected {type(error).__name__}; run again"
-            self._finish(dry_run)
+            self._finish()
             raise
-        self._finish(dry_run)
-        return SyncResult(run, self.counts, dry_run)
+        self._finish()
+        return SyncResult(run, self.counts, self.preview)
 
-    def _finish(self, dry_run: bool) -> None:
+    def _finish(self) -> None:
         run = self.run_record
         run.finished_at = wall_clock()
         run.check()
-        if not dry_run:
+        if not self.preview:
             self.ledger.save(run)
         level = logging.WARNING if EXIT_CODES[run.status] else logging.INFO
         log.log(level, "sync %s %s: %s", self.sync.name, run.status, run.message or "up to date")
 
-    def _run(self, dry_run: bool) -> None:
+    def _run(self) -> None:
         run, sync, warehouse = self.run_record, self.sync, self.warehouse
-        origin = Origin(self.ledger.warehouse_id(), warehouse.place, self.ledger.groups())
+        groups = {} if self.new_account else self.ledger.groups()
+        origin = Origin(self.ledger.warehouse_id(), warehouse.place, groups)
         destination = DESTINATIONS[sync.settings.destination].open(sync, self.environment, origin)
-        run.destination = f"{sync.settings.destination}: {destination.where}"
+        run.destination = place_of(sync, destination)
         self.leaving = Leaving(destination)
         desired = read_desired(warehouse, sync)
         run.as_of = desired.as_of
-        problem = None if self.forgotten else self._of_the_future(desired)
+        problem = None if self.new_account else problem_of_place(self.ledger, sync, destination)
+        if not problem and not self.forgotten:
+            problem = self._of_the_future(desired)
         if not problem and not self.allow_older:
             problem = self._older(desired)
         if problem:
             run.status, run.message = "held", problem
             return
+        if self.new_account:
+            self._start_anew()
+        if self.scope == "rejected":
+            found = choose_rejected(warehouse, sync)
+            parts = [f"{rows:,} {fate}" for fate, rows in found.items()]
+            said = f"{counted(sum(found.values()), 'row')} to send again"
+            self.notes.append(f"{said}: {' and '.join(parts)}" if parts else said)
         due = find_due(warehouse, sync, desired, self.forgotten)
         if due or self.forgotten:
-            self._remove_due(destination, desired, dry_run)
+            self._remove_due(destination, desired)
 
         resends, taken_back = plan_resends(warehouse, sync, desired)
         run.plan("resend", resends)
         # If a build has emptied the table, resends must not become removals either.
         held_rows, _ = self.ledger.counts()
-        found = Counts(removes=taken_back)
-        if resends and (objection := self._objection(desired, found, held_rows)):
-            run.status, run.message = "held", self._with_due(objection, due)
+        found_back = Counts(removes=taken_back)
+        if resends and (objection := self._objection(desired, found_back, held_rows)):
+            run.status, run.message = "held", self._message([self._with_due(objection, due)])
+            if self.preview:
+                self._send(destination, resent=True)
             return
-        if resends and not dry_run and not self.stopped:
-            self.ledger.save(run)
+        if resends and not self.stopped:
+            self._save()
             self._send(destination, resent=True)
 
         held_rows, unsure_rows = self.ledger.counts()
-        may_look = not dry_run and not unsure_rows and not self.forgotten
+        is_whole = not self.forgotten and self.scope != "rejected"
+        may_look = not self.preview and not unsure_rows and is_whole
         if may_look and (lost := destination.repair(self.ledger.groups())):
             log.warning("sync %s: lost at the destination, sent again: %s", sync.name, lost)
             self.ledger.forget(lost)
@@ -211,16 +251,20 @@ class _Runner:
 
         counts = Counts()
         if not self.forgotten:
-            counts = plan_changes(warehouse, sync, desired, run.run_id)
+            counts = plan_changes(warehouse, sync, desired, run.run_id, scope=self.scope)
         self._count(counts)
+        if self.scope == "everything":
+            self.notes.append(f"{counted(counts.repeats, 'unchanged row')} sent again")
         objection = self._objection(desired, counts, held_rows)
         withheld = _withheld(sync, desired)
         if objection:
             objection = self._with_due(objection, due)
-        if dry_run:
-            run.status, run.message = ("held", objection) if objection else ("succeeded", withheld)
+        if self.preview:
+            run.status = "held" if objection else "succeeded"
+            run.message = objection or withheld
+            self._send(destination)  # who decides about a held plan wants to see it
             return
-        if not objection and not self.forgotten:
+        if not objection and is_whole:
             run.desired_rows = desired.rows - desired.withheld
             run.consent_statements = desired.statements
         self.ledger.save(run)
@@ -229,29 +273,51 @@ class _Runner:
         if objection:
             run.status, self.problem = "held", self.problem or objection
         elif not self.stopped and not self.forgotten:
+            if self.scope == "everything":
+                repeats = f"select row_key from activation_plan where is_repeat and known = {KNOWN}"
+                self.ledger.mark_again(repeats)
             self._send(destination)
         if run.status == "running":
             run.status = self._verdict()
-        if run.status == "succeeded" and not self.forgotten:
+        if run.status == "succeeded" and is_whole:
             run.acknowledged_as_of = run.as_of
         if run.rejected and not self.problem:
             self.problem = (
                 f"{counted(run.rejected, 'row')} rejected; `activation_rejections` says why"
             )
-        run.message = "; ".join(filter(None, [self.problem, withheld]))
+        run.message = self._message([self.problem, withheld])
 
-    def _remove_due(self, destination: Destination, desired: Desired, dry_run: bool) -> None:
+    def _message(self, parts: Sequence[str]) -> str:
+        """What the record says: problems, then notes."""
+        return "; ".join(filter(None, [*parts, *self.notes]))
+
+    def _save(self) -> None:
+        """Write the record, unless this is a dry run."""
+        if not self.preview:
+            self.ledger.save(self.run_record)
+
+    def _start_anew(self) -> None:
+        """Forget the rows of the account that the sync went to before."""
+        before = self.ledger.place() or "the former account"
+        rows = self.ledger.start_anew()
+        self.notes.append(
+            f"{counted(rows, 'row')} of the old ledger forgotten; nothing is removed at {before}"
+        )
+        self.run_record.message = self._message([])  # a kill leaves it
+        self.ledger.save(self.run_record)
+
+    def _remove_due(self, destination: Destination, desired: Desired) -> None:
         """First remove those who have refused or are forgotten; no guard holds this."""
         run, sync, warehouse = self.run_record, self.sync, self.warehouse
         resends, _ = plan_resends(warehouse, sync, desired, only_due=True)
         run.plan("resend", resends)
-        if resends and not dry_run:
-            self.ledger.save(run)
+        if resends:
+            self._save()
             self._send(destination, resent=True)
-        counts = plan_changes(warehouse, sync, desired, run.run_id, only_due=True)
+        counts = plan_changes(warehouse, sync, desired, run.run_id, only_due=True, scope=self.scope)
         self._count(counts)
-        if counts.removes and not dry_run:
-            self.ledger.save(run)
+        if counts.removes:
+            self._save()
             if not self.stopped:
                 self._send(destination)
 
@@ -327,8 +393,14 @@ class _Runner:
         return reason_to_hold(self.sync, outlook)
 
     def _send(self, destination: Destination, resent: bool = False) -> None:
-        """Send the plan batch by batch, until it is delivered or the destination is down."""
+        """Send the plan batch by batch, until it is delivered or the destination is down.
+
+        A dry run only notes what would be sent.
+        """
         run, sync = self.run_record, self.sync
+        if self.preview:
+            self.preview.add(self.warehouse, sync, destination, self.environment, resent)
+            return
         in_vain = 0  # batches in a row without a delivered row
 
         def send_now(operations: Sequence[Operation]) -> list[Outcome]:

@@ -82,12 +82,13 @@ def fall(sync: Sync, outlook: Outlook) -> str | None:
 def blast_radius(sync: Sync, outlook: Outlook) -> str | None:
     """A change of most rows at once is usually a mistake in a rule."""
     counts, settings = outlook.counts, sync.settings
-    changed = counts.updates + counts.removes
+    updates = counts.updates - counts.repeats
+    changed = updates + counts.removes
     limit = settings.max_change_share * outlook.held_rows
     if changed <= settings.guard_min_rows or changed <= limit:
         return None
     return (
-        f"{counts.updates:,} updates and {counts.removes:,} removes would change "
+        f"{updates:,} updates and {counts.removes:,} removes would change "
         f"{changed / outlook.held_rows:.0%} of the {outlook.held_rows:,} rows that the destination "
         f"holds (max_change_share = {settings.max_change_share:.0%}, guard_min_rows = "
         f"{settings.guard_min_rows:,}); check the last change of segments, or {OVERRIDE}"

@@ -27,8 +27,9 @@ Status = Literal["running", "succeeded", "held", "rejected", "failed", "skipped"
 # The destination may or may not hold a row that it rejected after an attempt with an unknown
 # outcome. The same applies to a row that was sent again as a removal, because a destination ignores
 # a key that it has seen before. Such rows get this value as hash, which no payload has, so that the
-# next plan updates or removes them.
+# next plan updates or removes them. A row that shall be sent again has it in front of its hash.
 IN_DOUBT = "in doubt"
+AGAIN = f"{IN_DOUBT} "
 
 TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "activation_ledger": (
@@ -42,7 +43,8 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
                 "acknowledged: the destination holds `payload`. unknown: `sent_op` was sent or "
                 "is being sent and its outcome is not known; it is sent again with the same "
                 "idempotency key. doubtful: refused, or sent again as a removal, after an "
-                "attempt with an unknown outcome; updated or removed next.",
+                "attempt with an unknown outcome, or marked by `tideline activate resync` or "
+                "`verify`; updated or removed next.",
             ),
             "payload": (
                 "varchar",
@@ -51,7 +53,8 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             ),
             "payload_hash": (
                 "varchar",
-                "SHA-256 of `payload` and the templates of `fields`; null if there is none.",
+                "SHA-256 of `payload` and the templates of `fields`, with `in doubt ` in front of "
+                "it while a marked row waits to be sent again; null if there is none.",
             ),
             "sent_op": ("varchar", "add, update or remove, while its outcome is unknown."),
             "sent_payload": ("varchar", "The row sent, while its outcome is unknown."),
@@ -274,6 +277,37 @@ class Ledger:
             )
         return self.warehouse.query(f"select min(warehouse_id) from {table}")[0][0]
 
+    def place(self) -> str | None:
+        """The `destination` of the last run that has sent rows or succeeded; None without one.
+
+        An earlier release recorded the kind of the destination alone.
+        """
+        found = self.warehouse.query(
+            f"select destination from {self.runs} where sync_name = ? "
+            "and (accepted + rejected + unknown > 0 or status = 'succeeded') "
+            "order by started_at desc limit 1",
+            [self.sync.name],
+        )
+        return found[0][0] if found else None
+
+    def start_anew(self) -> int:
+        """Forget all rows; returns their number."""
+        return self.warehouse.execute(
+            f"delete from {self.rows} where sync_name = ?", [self.sync.name]
+        )
+
+    def mark_again(self, row_keys: str, parameters: Sequence[Any] = ()) -> None:
+        """Mark acknowledged rows, whose keys a SQL query gives, so that the next plan sends them.
+
+        The mark survives a kill: only the row's next acknowledgement takes it off.
+        """
+        self.warehouse.execute(
+            f"update {self.rows} set state = 'doubtful', payload_hash = '{AGAIN}' || payload_hash "
+            "where sync_name = ? and state = 'acknowledged' "
+            f"and row_key in ({row_keys})",
+            [self.sync.name, *parameters],
+        )
+
     def acknowledged_as_of(self) -> datetime | None:
         """The data clock (UTC) of the last acknowledged desired rows; None if there are none."""
         return self._last("acknowledged_as_of")
@@ -348,8 +382,8 @@ class Ledger:
             f"update {self.runs} set status = ?, message = ?, adds = ?, updates = ?, removes = ?, "
             "resends = ?, planned = ?, accepted = ?, rejected = ?, held = ?, unknown = ?, "
             "desired_rows = ?, consent_statements = ?, as_of = cast(? as timestamp), "
-            "acknowledged_as_of = cast(? as timestamp), finished_at = cast(? as timestamp) "
-            "where run_id = ?",
+            "acknowledged_as_of = cast(? as timestamp), finished_at = cast(? as timestamp), "
+            "destination = ? where run_id = ?",
             [
                 run.status,
                 run.message,
@@ -364,6 +398,7 @@ class Ledger:
                 run.as_of and run.as_of.isoformat(),
                 run.acknowledged_as_of and run.acknowledged_as_of.isoformat(),
                 run.finished_at and run.finished_at.isoformat(),
+                run.destination,
                 run.run_id,
             ],
         )
@@ -482,7 +517,7 @@ class Ledger:
             )
             self.warehouse.execute(
                 f"update {self.rows} set sent_op = null, sent_payload = null, sent_hash = null, "
-                f"state = case when payload_hash = '{IN_DOUBT}' then 'doubtful' "
+                f"state = case when payload_hash like '{IN_DOUBT}%' then 'doubtful' "
                 f"else 'acknowledged' end where {untouched}",
                 [name],
             )

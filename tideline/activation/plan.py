@@ -10,9 +10,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from tideline.activation.destinations import Operation
-from tideline.activation.ledger import KNOWN, NEW, SENT_AGAIN, TAKEN_BACK
+from tideline.activation.destinations.protocol import Op
+from tideline.activation.ledger import AGAIN, KNOWN, NEW, SENT_AGAIN, TAKEN_BACK
 from tideline.declarations.syncs import Sync
 from tideline.text import nearest
 from tideline.warehouse.connection import Kind, Warehouse
@@ -21,11 +23,16 @@ from tideline.warehouse.errors import DeclarationError
 NOT_IN_ADDRESS = (9, 10, 13, 32, 160, *map(ord, ",:;<>"))  # blanks, and what lists and names have
 BOOKKEEPING = "as_of"  # data clock of the row; it changes with every build and is never sent
 
-# `known`: the row's state in the ledger (`NEW` and others in `ledger.py`).
+# What a run sends: what has changed since the last one; of that only rows that were rejected or
+# whose outcome is unknown; or every wanted row.
+Scope = Literal["changes", "rejected", "everything"]
+
+# `known`: the row's state in the ledger (`NEW` and others in `ledger.py`). `is_repeat`: the
+# destination has acknowledged the same row before.
 _PLAN = (
     "create or replace temporary table activation_plan (position bigint, op varchar, "
     "row_key varchar, group_name varchar, payload varchar, payload_hash varchar, "
-    "idempotency_key varchar, known integer, problem varchar)"
+    "idempotency_key varchar, known integer, problem varchar, is_repeat boolean)"
 )
 
 
@@ -53,12 +60,15 @@ class Desired:
 
 @dataclass(frozen=True)
 class Counts:
-    """Operations of a plan by type. `unsendable` rows are among the adds and updates."""
+    """Operations of a plan by type. `unsendable` rows are among the adds and updates, `repeats`,
+    which change nothing at the destination as the ledger knows it, among the updates.
+    """
 
     adds: int = 0
     updates: int = 0
     removes: int = 0
     unsendable: int = 0
+    repeats: int = 0
 
 
 def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
@@ -352,7 +362,8 @@ def plan_resends(
             sent_hash,
             idempotency_key,
             case when is_taken_back then {TAKEN_BACK} else {SENT_AGAIN} end,
-            null
+            null,
+            false
         from resent
         """,
         [*desired.parameters, sync.name],
@@ -362,13 +373,57 @@ def plan_resends(
     )[0]
 
 
+def choose_rejected(warehouse: Warehouse, sync: Sync) -> dict[str, int]:
+    """List in `activation_chosen` the rows of unknown outcome, and those whose last operation was
+    rejected. Returns the number of rows by what became of them.
+    """
+    warehouse.execute(
+        "create or replace temporary table activation_chosen (row_key varchar, fate varchar)"
+    )
+    warehouse.execute(
+        "insert into activation_chosen select row_key, 'of unknown outcome' "
+        f"from {warehouse.table('activation_ledger')} where sync_name = ? and state = 'unknown'",
+        [sync.name],
+    )
+    warehouse.execute(
+        f"insert into activation_chosen select row_key, 'rejected' from ({rejected(warehouse)}) "
+        "as refused where row_key not in (select row_key from activation_chosen)",
+        [sync.name],
+    )
+    return dict(
+        warehouse.query("select fate, count(*) from activation_chosen group by fate order by fate")
+    )
+
+
+def rejected(warehouse: Warehouse) -> str:
+    """SQL, with the sync's name bound: the last rejection of each row that was not acknowledged
+    since, as `row_key`, `reason` and `is_held`, whether the ledger has the row.
+    """
+    return (
+        "select refused.row_key, refused.reason, ledger.row_key is not null as is_held from ("
+        "select sync_name, row_key, reason, rejected_at, row_number() over "
+        "(partition by row_key order by rejected_at desc) as place "
+        f"from {warehouse.table('activation_rejections')} where sync_name = ?) as refused "
+        f"left join {warehouse.table('activation_ledger')} as ledger "
+        "on refused.sync_name = ledger.sync_name and refused.row_key = ledger.row_key "
+        "where refused.place = 1 and (ledger.acknowledged_at is null "
+        "or ledger.acknowledged_at < refused.rejected_at)"
+    )
+
+
 def plan_changes(
-    warehouse: Warehouse, sync: Sync, desired: Desired, run_id: str, only_due: bool = False
+    warehouse: Warehouse,
+    sync: Sync,
+    desired: Desired,
+    run_id: str,
+    only_due: bool = False,
+    scope: Scope = "changes",
 ) -> Counts:
     """Plan the changes from the rows in the ledger to the desired rows.
 
     With `only_due`, plans only the removal of rows in `activation_due`, else the changes of all
-    other rows.
+    other rows. With the scope `rejected`, only rows in `activation_chosen` are planned; with
+    `everything`, every desired row.
 
     A row has changed if its payload has, or the templates by which the destination makes a message
     of it. Rows with unknown outcomes are not planned. Rows that cannot be sent (no key, or several
@@ -383,7 +438,9 @@ def plan_changes(
         if only_due
         else f"(ledger.row_key is null or ledger.row_key not in {due})"
     )
-    templates = json.dumps(sync.templates, sort_keys=True) if sync.templates else ""
+    if scope == "rejected":
+        among = "(select row_key from activation_chosen)"
+        chosen += f" and coalesce(hashed.row_key, ledger.row_key) in {among}"
     key = warehouse.sha256(f"? {unit} ? {unit} op {unit} row_key {unit} coalesce(payload_hash, '')")
     warehouse.execute(
         f"""
@@ -428,7 +485,10 @@ def plan_changes(
                 hashed.payload,
                 coalesce(hashed.payload_hash, ledger.payload_hash) as payload_hash,
                 case when ledger.row_key is null then {NEW} else {KNOWN} end as known,
-                hashed.problem
+                hashed.problem,
+                hashed.problem is null and coalesce(
+                    hashed.payload_hash = replace(ledger.payload_hash, '{AGAIN}', ''), false
+                ) as is_repeat
             from hashed
             full outer join ledger on hashed.row_key = ledger.row_key
             where
@@ -438,6 +498,7 @@ def plan_changes(
                     or hashed.row_key is null
                     or ledger.row_key is null
                     or hashed.payload_hash <> ledger.payload_hash
+                    or {str(scope == "everything").lower()}
                 )
                 and {chosen}
         )
@@ -449,21 +510,24 @@ def plan_changes(
                     case op when 'remove' then 0 when 'update' then 1 else 2 end,
                     row_key
             ),
-            op, row_key, group_name, payload, payload_hash, {key}, known, problem
+            op, row_key, group_name, payload, payload_hash, {key}, known, problem, is_repeat
         from compared
         """,
-        [*desired.parameters, templates, sync.name, sync.name, run_id],
+        [*desired.parameters, template_text(sync), sync.name, sync.name, run_id],
     )
     counted = {
         op: rows
         for op, rows in warehouse.query("select op, count(*) from activation_plan group by op")
     }
-    problems = "select count(*) from activation_plan where problem is not null"
+    unsendable, repeats = warehouse.query(
+        "select count(problem), count(case when is_repeat then 1 end) from activation_plan"
+    )[0]
     return Counts(
         adds=counted.get("add", 0),
         updates=counted.get("update", 0),
         removes=counted.get("remove", 0),
-        unsendable=warehouse.query(problems)[0][0],
+        unsendable=unsendable,
+        repeats=repeats,
     )
 
 
@@ -477,10 +541,18 @@ def read_batches(warehouse: Warehouse, sync: Sync) -> Iterator[tuple[int, list[O
         yield (
             first,
             [
-                Operation(
-                    op, idempotency_key, json.loads(row_key), json.loads(payload) if payload else {}
-                )
+                operation_of(op, idempotency_key, row_key, payload)
                 for op, idempotency_key, row_key, payload in rows
             ],
         )
         first += len(rows)
+
+
+def operation_of(op: Op, idempotency_key: str, row_key: str, payload: str | None) -> Operation:
+    """An operation from the JSON of its key and row."""
+    return Operation(op, idempotency_key, json.loads(row_key), json.loads(payload or "{}"))
+
+
+def template_text(sync: Sync) -> str:
+    """The templates as text: hashed after the payload, so that a change of them changes a row."""
+    return json.dumps(sync.templates, sort_keys=True) if sync.templates else ""

@@ -109,6 +109,8 @@ class Sync:
     options: Any  # the destination's own `Options`
     batch_rows: int  # rows per request
     consents: tuple[str, str] | None = None  # schema and table of the consents, if required
+    # The columns that the model describes and does not mark as personal; others may be personal.
+    public: frozenset[str] = frozenset()
 
     @property
     def lists(self) -> Mapping[str, str]:
@@ -257,8 +259,16 @@ def _sync(
     batch_rows = settings.batch_rows or destinations[kind].default_batch_rows
     if settings.rows_per_second is not None:
         batch_rows = min(batch_rows, max(1, int(settings.rows_per_second * LONGEST_PAUSE)))
-    table = _relation(manifest["nodes"][nodes[0]])
-    return Sync(name, *table, settings, options, batch_rows, consents)
+    model = manifest["nodes"][nodes[0]]
+    table = _relation(model)
+    return Sync(name, *table, settings, options, batch_rows, consents, _public_columns(model))
+
+
+def _public_columns(model: Mapping[str, Any]) -> frozenset[str]:
+    """The described columns without `config.meta.personal`; `profile_id` always stands for one."""
+    described = model.get("columns") or {}
+    personal = {name for name, column in described.items() if "personal" in _meta(column)}
+    return frozenset(described) - personal - {"profile_id"}
 
 
 def _with_columns_read(settings: Settings, options: Any, place: str) -> Settings:

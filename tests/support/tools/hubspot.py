@@ -84,7 +84,9 @@ class Tool:
                 continue
             if what != "read":
                 self.set(self.contacts[record], each["properties"])
-            properties = {"email": self.contacts[record]["email"]}
+            held = self.contacts[record]
+            asked = ["email"] if what != "read" else body["properties"]
+            properties = {name: held.get(name) for name in asked}
             more = {"new": False} if what == "upsert" else {}
             results.append(
                 {

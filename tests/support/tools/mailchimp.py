@@ -74,6 +74,8 @@ class Tool:
             return self.put(who, request.json(), skips)
         if who not in self.members:
             return missing
+        if request.method == "GET":
+            return self.told(who)
         if request.path.endswith("/tags"):
             return self.tag(self.members[who], request.json()["tags"])
         return self.write(self.members[who], request.json()["merge_fields"], skips)
@@ -109,6 +111,10 @@ class Tool:
         self.members[who] = member
         op = "add" if any(given.values()) else "remove"
         self.world.effect("mailchimp_members", op, member["email_address"])
+        return self.told(who)
+
+    def told(self, who):
+        member = self.members[who]
         return 200, {"id": who} | {
             k: member[k] for k in ("email_address", "status", "merge_fields")
         }

@@ -26,7 +26,9 @@ TYPES = dict.fromkeys(TEXT, "string") | {
 }
 DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?(Z|[+-]\d\d:?\d\d)")
 SOQL = re.compile(
-    r"SELECT Id,(?P<field>\w+) FROM (?P<object>\w+) WHERE (?P=field) IN \((?P<values>.+)\)", re.S
+    r"SELECT Id,(?P<fields>[\w,]+) FROM (?P<object>\w+) WHERE (?P<field>\w+) "
+    r"IN \((?P<values>.+)\)",
+    re.S,
 )
 LITERAL = re.compile(r"'((?:[^'\\]|\\.)*)'")
 
@@ -121,12 +123,15 @@ class Tool:
         field = found["field"]
         if field not in TYPES:
             return 400, error("INVALID_FIELD", f"No such column '{field}' on entity 'Contact'.")
+        fields = found["fields"].split(",")
+        if field not in fields or not TYPES.keys() >= set(fields):
+            return 400, error("INVALID_FIELD", f"No such column in '{found['fields']}'.")
         asked = LITERAL.findall(found["values"])
         if ",".join(f"'{each}'" for each in asked) != found["values"]:
             return 400, error("MALFORMED_QUERY", "line breaks and quotes must be escaped")
         wanted = {re.sub(r"\\(.)", r"\1", each).lower() or None for each in asked}
         rows = [
-            {"attributes": {"type": "Contact"}, "Id": name, field: each[field]}
+            {"attributes": {"type": "Contact"}, "Id": name} | {f: each[f] for f in fields}
             for name, each in self.records.items()
             if (each[field] and each[field].lower()) in wanted
         ]

@@ -16,6 +16,8 @@ from tideline.activation.destinations.postgres import Postgres
 from tideline.activation.destinations.protocol import (
     Capabilities,
     Destination,
+    Draft,
+    Match,
     Operation,
     Origin,
     Outcome,
@@ -45,4 +47,7 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "webhook": Webhook,
 }
 
-__all__ = ["DESTINATIONS", "Capabilities", "Destination", "Operation", "Origin", "Outcome"]
+__all__ = [
+    "DESTINATIONS", "Capabilities", "Destination", "Draft", "Match", "Operation", "Origin",
+    "Outcome",
+]  # fmt: skip

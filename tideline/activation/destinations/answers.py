@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import hashlib
 import re
 import time
 from collections.abc import Sequence
@@ -69,6 +70,20 @@ def problem_of_address(url: str) -> str | None:
             "token into a separate variable and name that in `token_env`"
         )
     return None if is_http else "is not an http:// or https:// address"
+
+
+def place_of(url: str) -> str:
+    """Where an address leads, without what may be secret: host, port if it is not the usual one.
+
+    A path tells two accounts of one host apart and may be secret, so it is shown as a short hash. A
+    user, a query and a slash at the end make no other place.
+    """
+    parts = urlsplit(url)
+    host = str(parts.hostname)
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    port = f":{parts.port}" if parts.port not in (None, usual) else ""
+    path = parts.path.rstrip("/")
+    return f"{host}{port}" + (f"/#{hashlib.sha256(path.encode()).hexdigest()[:8]}" if path else "")
 
 
 def problem_of_token(token: str | None) -> str | None:

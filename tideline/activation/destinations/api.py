@@ -12,11 +12,25 @@ from urllib.parse import urlsplit
 
 from tideline.activation.destinations.answers import (
     failed,
+    place_of,
     problem_of_address,
     problem_of_token,
 )
-from tideline.activation.destinations.exchange import Client, NoAnswerError
-from tideline.activation.destinations.protocol import Fate, Operation, Origin, Outcome
+from tideline.activation.destinations.exchange import (
+    Client,
+    KeptError,
+    NoAnswerError,
+    keeps_requests,
+    kept,
+)
+from tideline.activation.destinations.protocol import (
+    Draft,
+    Fate,
+    Match,
+    Operation,
+    Origin,
+    Outcome,
+)
 from tideline.warehouse.errors import DeclarationError, NotConfigured
 
 if TYPE_CHECKING:
@@ -90,7 +104,7 @@ class Api:
         self._address = f"${options.url_env}" if options.url_env else "the vendor's API"
         self._between = 1 / requests_per_second if requests_per_second else 0.0
         self._free_at = 0.0
-        self.where = str(urlsplit(address).hostname)
+        self.where = place_of(address)
 
     def call(
         self,
@@ -106,13 +120,18 @@ class Api:
         `expected` are statuses besides 2xx that the caller understands; any other one raises
         NotDoneError. A call that only reads has applied nothing, so its failure is never `unknown`.
         """
-        if (early := self._free_at - time.monotonic()) > 0:
-            time.sleep(early)
-        self._free_at = max(self._free_at, time.monotonic()) + self._between
+        if not keeps_requests():
+            if (early := self._free_at - time.monotonic()) > 0:
+                time.sleep(early)
+            self._free_at = max(self._free_at, time.monotonic()) + self._between
         data = None if body is None else encoded(body)
         headers = self._headers | ({} if data is None else {"Content-Type": self._content_type})
         try:
             answer = self._client.request(method, path, data, headers, ANSWER_BYTES)
+        except KeptError as error:
+            if only_reads and not error.outbox.is_full:
+                error.outbox.mark_as_question()
+            raise NotDoneError(Outcome("unknown", str(error))) from None
         except NoAnswerError as error:
             fate: Fate = "unknown" if error.was_sent and not only_reads else "busy"
             raise NotDoneError(Outcome(fate, str(error))) from None
@@ -154,6 +173,10 @@ class ApiDestination(ABC):
     @abstractmethod
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
         """Try once to apply `batch`; return one outcome per operation, in order."""
+
+    def drafts(self, batch: Sequence[Operation], most: int) -> list[Draft]:
+        """The first requests that `send` would make."""
+        return kept(lambda: self.send(batch, ""), most)
 
     def traces(self, operation: Operation) -> set[tuple[str, str, str]]:
         """What finds the person of a row at the tool, in a list if it has lists."""
@@ -252,6 +275,23 @@ def in_parts(
         for position, outcome in zip(part, results, strict=True):
             outcomes[position] = outcome
     return outcomes
+
+
+def compared(
+    batch: Sequence[Operation],
+    most: int,
+    compare: Callable[[Sequence[Operation]], Sequence[Match]],
+) -> list[Match | Outcome]:
+    """How rows compare, by questions about at most `most` rows; see `Destination.read_back`."""
+    matches: dict[int, Match] = {}  # by identity of the operation
+
+    def ask(part: Sequence[Operation]) -> list[Outcome]:
+        matches.update(zip(map(id, part), compare(part), strict=True))
+        return [Outcome("accepted")] * len(part)
+
+    parts = [range(len(batch))[start : start + most] for start in range(0, len(batch), most)]
+    outcomes = in_parts(batch, parts, ask)
+    return [matches.get(id(row), told) for row, told in zip(batch, outcomes, strict=True)]
 
 
 def cut(

@@ -1,5 +1,7 @@
 """One bounded HTTP request: it has a deadline and a size limit, and follows no redirect.
 
+This is the one place where requests leave. Inside `kept`, they are kept and nothing is sent.
+
 The meaning of a failure depends on whether any byte of the request was sent. The connection notes
 it just before the first byte. A TLS error therefore counts as "nothing sent" during the handshake,
 and as "may have been applied" after it.
@@ -8,17 +10,21 @@ and as "may have been applied" after it.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import socket
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from tideline.activation.destinations.protocol import Draft
 
 # urllib3 logs the path of each request at DEBUG, and the path of a webhook is often its secret.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
@@ -46,6 +52,65 @@ class NoAnswerError(Exception):
         self.was_sent = was_sent
 
 
+class KeptError(NoAnswerError):
+    """A request that was kept instead of sent, so what its answer would be is unknown."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        """`outbox` has the request as its last one, unless it was full."""
+        super().__init__("kept, not sent", was_sent=True)
+        self.outbox = outbox
+
+
+@dataclass
+class Outbox:
+    """The first `most` requests that would leave, without headers and without the address."""
+
+    most: int
+    drafts: list[Draft] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further request is kept."""
+        return len(self.drafts) >= self.most
+
+    def keep(self, method: str, path: str, body: bytes | None) -> None:
+        """Keep a request. Always raises KeptError."""
+        if not self.is_full:
+            self.drafts.append(Draft(f"{method} {path}".strip(), _content(body)))
+        raise KeptError(self)
+
+    def mark_as_question(self) -> None:
+        """Note that the last request only asks, and that others depend on the answer."""
+        self.drafts[-1] = replace(self.drafts[-1], is_question=True)
+
+
+def _content(body: bytes | None) -> Any:
+    """The JSON of a body; another one as text."""
+    try:
+        return body and json.loads(body)
+    except ValueError:
+        return (body or b"").decode(errors="replace")
+
+
+_outbox: ContextVar[Outbox | None] = ContextVar("outbox", default=None)
+
+
+def kept(send: Callable[[], object], most: int) -> list[Draft]:
+    """The first `most` requests that `send` would make; none of them leaves."""
+    outbox = Outbox(most)
+    token = _outbox.set(outbox)
+    try:
+        send()
+    finally:
+        _outbox.reset(token)
+    return outbox.drafts
+
+
+def keeps_requests() -> bool:
+    """Whether requests are kept instead of sent, so that no login is needed."""
+    return _outbox.get() is not None
+
+
 class Client:
     """Sends requests to one address and reuses the connections."""
 
@@ -71,6 +136,8 @@ class Client:
         A thread does the work, because no timeout covers name resolution, connecting and the TLS
         handshake together, and each byte that a slow server sends restarts the read timeout.
         """
+        if outbox := _outbox.get():
+            outbox.keep(method, path, body)
         call = _Call()
         seconds = self._timeout_seconds
         request = {

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from tideline.activation.destinations.api import ApiOptions
@@ -60,6 +61,25 @@ def filled(templates: Mapping[str, str], operation: Operation) -> dict[str, Any]
     """
     values = operation.key | operation.row
     return {field: _filled(template, values) for field, template in templates.items()}
+
+
+def agree(sent: Any, held: Any) -> bool:
+    """Whether a tool holds what was sent: it may write a number or a time in another form."""
+    sent, held = _text(sent), _text(held)
+    if sent == held:
+        return True
+    for read in (float, _milliseconds):
+        try:
+            return read(sent) == read(held)
+        except ValueError:
+            continue
+    return False
+
+
+def _milliseconds(text: str) -> int:
+    """A time in UTC. Raises ValueError."""
+    at = datetime.fromisoformat(text)
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _filled(template: str, values: Mapping[str, Any]) -> Any:

@@ -57,6 +57,24 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """What would be sent, for people: not yet masked, without headers and credentials.
+
+    `what`: the method and path of a request, the name of a file, or a statement. `body`: its
+    content as JSON values. `is_question`: it only asks, and what follows depends on the answer.
+    """
+
+    what: str
+    body: Any = None
+    is_question: bool = False
+
+
+# What is held under a key, compared with the row that was acknowledged: `not comparable` if the
+# destination keeps too little of it to tell.
+Match = Literal["equal", "missing", "different", "not comparable"]
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """The sender: the warehouse's id, its place (a file or the name of a schema), and the number
     of rows in its ledger by group.
@@ -96,13 +114,24 @@ class Capabilities:
 
 
 class Destination(Protocol):
-    """A system that receives rows; one instance serves one run of one sync."""
+    """A system that receives rows; one instance serves one run of one sync.
+
+    It may have these methods too:
+
+    - `has_moved(before)`: whether the place that `where` was before has itself moved here.
+    - `traces(operation)`: what finds the person of a row; see `leaving.py`.
+    - `read_back(batch) -> list[Match | Outcome]`: for each row of `batch`, which was acknowledged,
+      whether the destination holds the same, or the outcome of a question that failed, as of
+      `send`. It changes nothing. `tideline activate verify` calls it.
+    """
 
     Options: ClassVar[type]  # dataclass: the keys of `meta.sync` beyond the common ones
     default_batch_rows: ClassVar[int]
     capabilities: ClassVar[Capabilities]
 
-    where: str  # where the rows go; it is logged, so without secrets
+    # Where the rows go: it tells one account from another as far as the declaration and the address
+    # do. It is logged and recorded, so without secrets; with a new value, a sync is held.
+    where: str
 
     @classmethod
     def open(cls, sync: Sync, environment: Mapping[str, str], origin: Origin) -> Destination:
@@ -118,6 +147,14 @@ class Destination(Protocol):
 
         Empties the groups that differ and returns them; the engine sends them again in full. A
         destination that cannot count its rows (most cannot) returns an empty list.
+        """
+        ...
+
+    def drafts(self, batch: Sequence[Operation], most: int) -> list[Draft]:
+        """The first `most` requests, files or statements that `send` would make of `batch`.
+
+        Sends and changes nothing. A class that sends by `exchange.Client` alone returns what `kept`
+        keeps of its `send`.
         """
         ...
 

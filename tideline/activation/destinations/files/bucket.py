@@ -37,15 +37,24 @@ class Bucket:
     elsewhere = "name another `prefix`"
 
     def __init__(
-        self, reads: Any, writes: Any, bucket: str, prefix: str, is_conditional: bool
+        self,
+        reads: Any,
+        writes: Any,
+        bucket: str,
+        prefix: str,
+        is_conditional: bool,
+        store: str | None = None,
     ) -> None:
-        """`reads` and `writes` are clients of boto3; `writes` tries each request once."""
+        """`reads` and `writes` are clients of boto3; `writes` tries each request once.
+
+        `store`: the place of a compatible store; None is Amazon's.
+        """
         self._reads, self._writes = reads, writes
         self._bucket = bucket
         self._prefix = f"{prefix}/"
         self._is_conditional = is_conditional
         self._tags: dict[str, str | None] = {}  # of each object when it was read; None if missing
-        self.where = f"s3://{bucket}/{prefix}"
+        self.where = f"s3://{bucket}/{prefix}" + (f" at {store}" if store else "")
 
     def names(self) -> list[str]:
         """The names of the objects."""
@@ -111,6 +120,10 @@ class Bucket:
 
     def delete_parts(self, is_ours: Callable[[str], bool]) -> None:
         """Nothing: an object is written whole or not at all."""
+
+    def is_gone(self, where: str) -> bool:
+        """False: a bucket does not move."""
+        return False
 
     def seen_from_here(self, path: Path) -> str:
         """The whole path: a bucket does not move with the warehouse."""

@@ -24,6 +24,8 @@ from tideline.activation.destinations.files.folder import Folder
 from tideline.activation.destinations.files.place import NotDoneError, Place
 from tideline.activation.destinations.protocol import (
     Capabilities,
+    Draft,
+    Match,
     Operation,
     Origin,
     Outcome,
@@ -109,6 +111,23 @@ class Files:
                     self._write(name, {}, keep_members=False)
         return lost
 
+    def has_moved(self, before: str) -> bool:
+        """Whether the place at `before` is gone; `repair` then finds what is missing here."""
+        return self._place.is_gone(before)
+
+    def drafts(self, batch: Sequence[Operation], most: int) -> list[Draft]:
+        """The lines to write and to take out, by file."""
+        files: dict[str, list[Operation]] = defaultdict(list)
+        for each in batch:
+            files[self._file(self._group_of(each))].append(each)
+        found = []
+        for name, operations in files.items():
+            gone = [each.key for each in operations if each.op == "remove"]
+            written = [each.key | each.row for each in operations if each.op != "remove"]
+            kinds = ((f"take out of {name}", gone), (f"write into {name}", written))
+            found += [Draft(what, rows) for what, rows in kinds if rows]
+        return found[:most]
+
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
         """Rewrite the files of the groups in the batch.
 
@@ -144,6 +163,48 @@ class Files:
                 )
         accepted = Outcome("accepted")
         return [problems.get(self._group_of(operation), accepted) for operation in batch]
+
+    def read_back(self, batch: Sequence[Operation]) -> list[Match | Outcome]:
+        """Compare the lines of the files."""
+        groups: dict[str, dict[str, Operation]] = defaultdict(dict)
+        for each in batch:
+            groups[self._group_of(each)][self._identity(each.key)] = each
+        told: dict[str, Match | Outcome] = {}
+        for group, operations in groups.items():
+            name = self._file(group)
+            try:
+                with self._content(name) as source:
+                    told |= self._matches(source, operations)
+            except NotDoneError as error:
+                told |= dict.fromkeys(operations, error.outcome)
+            except OSError as error:
+                reason = f"{name} cannot be read ({error.strerror or type(error).__name__})"
+                told |= dict.fromkeys(operations, Outcome("busy", reason))
+        return [told[self._identity(each.key)] for each in batch]
+
+    def _matches(
+        self, source: TextIO, operations: Mapping[str, Operation]
+    ) -> dict[str, Match | Outcome]:
+        """How the lines of a file compare with the rows that it should have, by key."""
+        found: dict[str, Match | Outcome] = dict.fromkeys(operations, "missing")
+        is_csv = self._format == "csv"
+        for line in csv.DictReader(source) if is_csv else _lines(source):
+            try:
+                held = json.loads(line) if isinstance(line, str) else line
+                as_sent = (
+                    {c: plain(text or "") for c, text in held.items() if c} if is_csv else held
+                )
+                identity = self._identity(as_sent)
+            except (ValueError, AttributeError):
+                continue  # not our line
+            if identity in operations:
+                row = operations[identity].key | operations[identity].row
+                if is_csv:
+                    same = all(held.get(c) == cell(value) for c, value in row.items())
+                else:
+                    same = held == row
+                found[identity] = "equal" if same else "different"
+        return found
 
     def _file(self, group: str) -> str:
         """The name of the file of a group."""

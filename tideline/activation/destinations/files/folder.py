@@ -19,7 +19,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         """`path` may not exist yet."""
         self._path = path
-        self.where = str(path)
+        self.where = str(path.resolve())
 
     def names(self) -> list[str]:
         """The names of everything in the folder but unfinished files."""
@@ -78,6 +78,10 @@ class Folder:
         for part in list(self._path.glob(f"*{PART}")):
             if is_ours(part.name.removesuffix(PART)):
                 part.unlink()
+
+    def is_gone(self, where: str) -> bool:
+        """Whether a folder no longer exists: it was moved, or nothing is left of it."""
+        return not Path(where).exists()
 
     def seen_from_here(self, path: Path) -> str:
         """The path relative to the folder."""

@@ -51,6 +51,10 @@ class Place(Protocol):
         """Delete what a crash has left of unfinished files of ours."""
         ...
 
+    def is_gone(self, where: str) -> bool:
+        """Whether a place of this kind, by its `where`, no longer exists: it may be this one."""
+        ...
+
     def seen_from_here(self, path: Path) -> str:
         """A path in the form that stays the same if this place moves together with it."""
         ...

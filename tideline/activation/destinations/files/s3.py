@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from tideline.activation.destinations.answers import problem_of_address
+from tideline.activation.destinations.answers import place_of, problem_of_address
 from tideline.activation.destinations.api import LOCAL, LONGEST_TIMEOUT
 from tideline.activation.destinations.files.bucket import Bucket
 from tideline.activation.destinations.files.files import Files, FilesOptions, file_stem
@@ -85,7 +85,15 @@ class S3(Files):
         stem = file_stem(sync.name)
         prefix = f"{options.prefix}/{stem}" if options.prefix else stem
         reads, writes = _clients(sync.name, options, environment)
-        bucket = Bucket(reads, writes, options.bucket, prefix, options.conditional_writes)
+        url = _endpoint(sync.name, options, environment)
+        bucket = Bucket(
+            reads,
+            writes,
+            options.bucket,
+            prefix,
+            options.conditional_writes,
+            url and place_of(url),
+        )
         try:
             return cls(bucket, sync, origin)
         except NotDoneError as error:

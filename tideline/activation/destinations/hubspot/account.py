@@ -55,19 +55,27 @@ def open_api(sync_name: str, options: HubSpotOptions, environment: Mapping[str, 
 
 
 def record_ids(api: Api, options: HubSpotOptions, values: Sequence[str]) -> dict[str, str]:
-    """The record id of each contact that exists, by its value of `id_property` as given.
+    """The record id of each contact that exists, by its value of `id_property` as given."""
+    return {value: each["id"] for value, each in contacts(api, options, values).items()}
+
+
+def contacts(
+    api: Api, options: HubSpotOptions, values: Sequence[str], properties: Sequence[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """Each contact that exists, with its `id` and `properties`, by its value of `id_property` as
+    given.
 
     HubSpot also finds a contact by a second address, which a merge gives it, and answers with the
     first one. Then each value is asked for alone.
     """
-    found: dict[str, str] = {}
+    found: dict[str, dict[str, Any]] = {}
     unique = list({_same(each): each for each in values}.values())
     for start in range(0, len(unique), MOST_CONTACTS):
         some = unique[start : start + MOST_CONTACTS]
         body = {
             "idProperty": options.id_property,
             "inputs": [{"id": value} for value in some],
-            "properties": [options.id_property],
+            "properties": [options.id_property, *properties],
             "propertiesWithHistory": [],
         }
         reply = api.call("POST", f"{CONTACTS}/batch/read", body, only_reads=True)
@@ -76,14 +84,14 @@ def record_ids(api: Api, options: HubSpotOptions, values: Sequence[str]) -> dict
             raise NotDoneError(Outcome("busy", "HubSpot answered without `results`"))
         asked = {_same(each) for each in some}
         for each in _objects(content["results"]):
-            properties = each.get("properties")
-            if not isinstance(properties, dict) or not isinstance(each.get("id"), str):
+            held = each.get("properties")
+            if not isinstance(held, dict) or not isinstance(each.get("id"), str):
                 raise NotDoneError(Outcome("busy", "HubSpot answered without a contact's value"))
-            value = _same(properties.get(options.id_property))
+            value = _same(held.get(options.id_property))
             if value not in asked and len(some) > 1:
                 reason = "HubSpot found a contact of another value; each is asked for alone"
                 raise NotDoneError(Outcome("refused", reason))
-            found[value if value in asked else _same(some[0])] = each["id"]
+            found[value if value in asked else _same(some[0])] = each
     return {each: found[_same(each)] for each in values if _same(each) in found}
 
 

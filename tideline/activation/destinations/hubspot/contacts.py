@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tideline.activation.destinations.api import ApiDestination, in_parts
-from tideline.activation.destinations.fields import WithFields, filled
+from tideline.activation.destinations.api import ApiDestination, compared, in_parts
+from tideline.activation.destinations.fields import WithFields, agree, filled
 from tideline.activation.destinations.hubspot.account import (
     CONTACTS,
     LIMITS,
     MOST_CONTACTS,
     REQUESTS_PER_SECOND,
     HubSpotOptions,
+    contacts,
     of_trace,
     open_api,
     record_ids,
 )
-from tideline.activation.destinations.protocol import Capabilities, Operation, Outcome
+from tideline.activation.destinations.protocol import Capabilities, Match, Operation, Outcome
 
 # A removal would empty these; without them, a person cannot be found, reached or respected.
 NOT_OURS = {
@@ -110,6 +111,21 @@ class HubSpotContacts(ApiDestination):
         reply = self._api.call("POST", f"{CONTACTS}/batch/update", {"inputs": inputs})
         told = dict(zip(known, of_trace(reply, len(known)), strict=True))
         return [Outcome("accepted") if each is None else told[each] for each in ids]
+
+    def read_back(self, batch: Sequence[Operation]) -> list[Match | Outcome]:
+        """Compare the properties of contacts, by questions about at most 100 of them."""
+        return compared(batch, MOST_CONTACTS, self._compare)
+
+    def _compare(self, batch: Sequence[Operation]) -> list[Match]:
+        identified = [str(each.key[self._options.identify]) for each in batch]
+        found = contacts(self._api, self._options, identified, tuple(self._options.fields))
+        matches: list[Match] = []
+        for who, each in zip(identified, batch, strict=True):
+            held = found[who]["properties"] if who in found else None
+            sent = self._properties(each).items()
+            same = held is not None and all(agree(value, held.get(name)) for name, value in sent)
+            matches.append("missing" if held is None else "equal" if same else "different")
+        return matches
 
     def _properties(self, operation: Operation) -> dict[str, str]:
         values = filled(self._options.fields, operation)

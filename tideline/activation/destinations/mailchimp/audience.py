@@ -67,21 +67,28 @@ def open_api(sync_name: str, options: MailchimpOptions, environment: Mapping[str
             )
         default = f"https://{center[1]}.api.mailchimp.com"
     encoded = base64.b64encode(f"tideline:{token}".encode()).decode()
-    return Api(
+    api = Api(
         address_of(environment, options, default, sync_name),
         authorization=f"Basic {encoded}",
         credentials=[options.token_env],
         options=options,
     )
+    api.where += f", audience {options.audience}"  # another one is another place
+    return api
 
 
 def ask(
-    api: Api, options: MailchimpOptions, method: str, email: str, more: str, body: Any
+    api: Api,
+    options: MailchimpOptions,
+    method: str,
+    email: str,
+    more: str = "",
+    body: Any = None,
 ) -> Reply:
     """A call about one member, whose answer may be 400 or 404."""
     who = hashlib.md5(email.lower().encode(), usedforsecurity=False).hexdigest()
     path = f"/3.0/lists/{options.audience}/members/{who}{more}"
-    reply = api.call(method, path, body, expected=(400, 403, 404))
+    reply = api.call(method, path, body, expected=(400, 403, 404), only_reads=method == "GET")
     if reply.status == 403 and not _said(reply):
         # Under load, Mailchimp answers 403 without words instead of 429.
         raise NotDoneError(Outcome("busy", "answered HTTP 403 without a reason"))

@@ -7,8 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from tideline.activation.destinations.api import ApiDestination, Reply, in_parts
-from tideline.activation.destinations.fields import WithFields, filled
+from tideline.activation.destinations.api import (
+    ApiDestination,
+    NotDoneError,
+    Reply,
+    compared,
+    in_parts,
+)
+from tideline.activation.destinations.fields import WithFields, agree, filled
 from tideline.activation.destinations.mailchimp.audience import (
     LIMITS,
     MailchimpOptions,
@@ -17,7 +23,7 @@ from tideline.activation.destinations.mailchimp.audience import (
     is_missing,
     open_api,
 )
-from tideline.activation.destinations.protocol import Capabilities, Operation, Outcome
+from tideline.activation.destinations.protocol import Capabilities, Match, Operation, Outcome
 
 MERGE_TAG = re.compile(r"[A-Z0-9_]{1,10}")
 # A required merge field of the audience, which is not ours, does not stop ours.
@@ -95,6 +101,23 @@ class MailchimpMembers(ApiDestination):
                 "rejected", f"{in_words(reply)}; name an audience that exists in `audience`"
             )
         return self._outcome(reply, gone_is_fine=False)
+
+    def read_back(self, batch: Sequence[Operation]) -> list[Match | Outcome]:
+        """Compare merge fields, a call per member."""
+        return compared(batch, 1, lambda one: [self._compare(one[0])])
+
+    def _compare(self, operation: Operation) -> Match:
+        reply = ask(self._api, self._options, "GET", self._options.email_of(operation))
+        if is_missing(reply):
+            return "missing"
+        if reply.status >= 400:
+            raise NotDoneError(Outcome("rejected", in_words(reply)))
+        match reply.content:
+            case {"id": str(), "merge_fields": {**held}}:
+                sent = filled(self._options.fields, operation).items()
+                same = (agree(as_merge_field(v), held.get(name)) for name, v in sent)
+                return "equal" if all(same) else "different"
+        raise NotDoneError(Outcome("busy", "Mailchimp answered without the member's merge fields"))
 
     def _outcome(self, reply: Reply, *, gone_is_fine: bool) -> Outcome:
         """The outcome of a member; Mailchimp leaves out merge fields that it does not have."""

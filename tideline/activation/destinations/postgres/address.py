@@ -11,6 +11,7 @@ from tideline.activation.destinations.api import LOCAL
 from tideline.warehouse.errors import DeclarationError, NotConfigured
 
 FORM = "postgresql://user:password@host:5432/database"
+USUAL_PORT = 5432
 # What libpq calls the modes, without those that may send the password over an open line.
 MODES = ("verify-full", "verify-ca", "require", "disable")
 
@@ -25,6 +26,12 @@ class Address:
     user: str
     password: str | None = field(repr=False)
     tls: ssl.SSLContext | None
+
+    @property
+    def place(self) -> str:
+        """Which database it is; another user or password makes no other one."""
+        port = f":{self.port}" if self.port != USUAL_PORT else ""
+        return f"{self.host}{port}/{self.database}"
 
 
 def address_of(environment: Mapping[str, str], variable: str, sync_name: str) -> Address:
@@ -48,7 +55,7 @@ def _read(url: str) -> Address:
     """Raises ValueError with the problem, which quotes nothing of the address."""
     try:
         parts = urlsplit(url)
-        port = parts.port or 5432
+        port = parts.port or USUAL_PORT
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True))
     except ValueError:  # its text may quote the password
         parts, port, options = urlsplit(""), 0, {}

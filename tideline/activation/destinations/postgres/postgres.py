@@ -22,6 +22,8 @@ from tideline.activation.destinations.postgres.table import (
 )
 from tideline.activation.destinations.protocol import (
     Capabilities,
+    Draft,
+    Match,
     Operation,
     Origin,
     Outcome,
@@ -79,12 +81,14 @@ class Postgres:
         page="postgres",
     )
 
-    def __init__(self, server: Server, table: Table, columns: tuple[str, ...] | None) -> None:
-        """`columns`: those after the key; None takes those of the rows."""
+    def __init__(
+        self, server: Server, table: Table, columns: tuple[str, ...] | None, database: str
+    ) -> None:
+        """`columns`: those after the key; None takes those of the rows. `database`: its place."""
         self._server = server
         self._table = table
         self._columns = columns
-        self.where = f"{table.schema}.{table.name}"
+        self.where = f"{database}, {table.schema}.{table.name}"
 
     @classmethod
     def open(cls, sync: Sync, environment: Mapping[str, str], origin: Origin) -> Postgres:
@@ -105,7 +109,7 @@ class Postgres:
         name, types = options.table or sync.name, options.types or {}
         table = Table(options.schema, name, settings.key, types, owner)
         server = Server(address, options.url_env, options.timeout_seconds)
-        return cls(server, table, settings.columns)
+        return cls(server, table, settings.columns, address.place)
 
     def repair(self, expected: Mapping[str, int]) -> list[str]:
         """Empty the table if it has another number of rows than expected.
@@ -132,6 +136,18 @@ class Postgres:
             raise ActivationError(f"{self.where}: {error.outcome.reason}") from None
         return [""]
 
+    def drafts(self, batch: Sequence[Operation], most: int) -> list[Draft]:
+        """The statements that delete and upsert, with their rows."""
+        removes = [each for each in batch if each.op == "remove"]
+        others = [each for each in batch if each.op != "remove"]
+        found = []
+        if removes:
+            found.append(Draft(self._table.delete(), [each.key for each in removes]))
+        if others:
+            statement = self._table.upsert(self._names(others[0].row))
+            found.append(Draft(statement, [each.key | each.row for each in others]))
+        return found[:most]
+
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
         """Apply the batch in one transaction, so all of its rows have the same outcome."""
         try:
@@ -140,6 +156,22 @@ class Postgres:
         except FailedError as error:
             return [error.outcome] * len(batch)
         return [Outcome("accepted")] * len(batch)
+
+    def read_back(self, batch: Sequence[Operation]) -> list[Match | Outcome]:
+        """Compare rows in the server, so that its types decide what is equal."""
+        try:
+            columns = self._columns_of(batch[0].row)
+            with self._server.transaction() as run:
+                if not self._table.exists(run):
+                    return ["missing"] * len(batch)
+                problem = self._table.problem_of_owner(run)
+                if problem := problem or self._table.problem_of_columns(run, columns):
+                    raise FailedError(Outcome("held", problem))
+                found = run(self._table.compare(columns), rows=rows_of(batch))
+        except FailedError as error:
+            return [error.outcome] * len(batch)
+        matches: dict[bool | None, Match] = {None: "missing", True: "equal", False: "different"}
+        return [matches[same] for (same,) in found]
 
     def _apply(self, run: Run, batch: Sequence[Operation]) -> None:
         """Raises FailedError if the table cannot take the rows."""
@@ -177,15 +209,19 @@ class Postgres:
             raise FailedError(Outcome("held", problem)) from None
 
     def _columns_of(self, row: Mapping[str, Any]) -> tuple[str, ...]:
-        """All columns of the table, the key first."""
-        key = self._table.key
-        rest = tuple(row) if self._columns is None else self._columns
-        columns = (*key, *(each for each in rest if each not in key))
+        """All columns of the table. Raises FailedError if `types` names another one."""
+        columns = self._names(row)
         for each in self._table.types:
             if each not in columns:
                 problem = f"`types` names the column `{each}`, which is not sent; remove it"
                 raise FailedError(Outcome("held", problem))
         return columns
+
+    def _names(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        """All columns of the table, the key first."""
+        key = self._table.key
+        rest = tuple(row) if self._columns is None else self._columns
+        return (*key, *(each for each in rest if each not in key))
 
 
 def _check_name(what: str, name: str | None) -> None:

@@ -161,6 +161,21 @@ class Table:
             f"do {f'update set {values}' if others else 'nothing'}"
         )
 
+    def compare(self, columns: Sequence[str]) -> str:
+        """Whether the table has the same row for each in `:rows`, in order; null if it has none."""
+        key = " and ".join(f"held.{quoted(each)} = wanted.{quoted(each)}" for each in self.key)
+        same = " and ".join(
+            f"held.{quoted(each)} is not distinct from wanted.{quoted(each)}" for each in columns
+        )
+        typed = ", ".join(f"{quoted(each)} {self._type(each)}" for each in columns)
+        first = quoted(self.key[0])
+        return (
+            f"select case when held.{first} is not null then {same} end "
+            "from jsonb_array_elements(cast(:rows as jsonb)) with ordinality as sent (line, place) "
+            f"cross join lateral jsonb_to_record(sent.line) as wanted ({typed}) "
+            f"left join {self.full_name} as held on {key} order by sent.place"
+        )
+
     def _rows(self, alias: str, columns: Sequence[str]) -> str:
         """Bound JSON as rows: one value, whatever the number of rows."""
         typed = ", ".join(f"{quoted(each)} {self._type(each)}" for each in columns)

@@ -9,7 +9,12 @@ from urllib.parse import urlencode, urlsplit
 
 from tideline.activation.destinations.answers import failed, problem_of_token
 from tideline.activation.destinations.api import Api, ApiOptions, NotDoneError, Reply
-from tideline.activation.destinations.exchange import Answer, Client, NoAnswerError
+from tideline.activation.destinations.exchange import (
+    Answer,
+    Client,
+    NoAnswerError,
+    keeps_requests,
+)
 from tideline.activation.destinations.protocol import Outcome
 from tideline.activation.destinations.salesforce.login import Login
 
@@ -48,7 +53,7 @@ class Org(Api):
         only_reads: bool = False,
     ) -> Reply:
         """The answer of the API; see `Api.call`. A refused token has applied nothing."""
-        if not self._is_signed_in:
+        if not self._is_signed_in and not keeps_requests():
             self._sign_in()
         allowed = {*expected, 401}
         reply = super().call(method, path, body, expected=allowed, only_reads=only_reads)

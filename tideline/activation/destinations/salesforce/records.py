@@ -13,14 +13,15 @@ from tideline.activation.destinations.api import (
     ApiDestination,
     Reply,
     address_of,
+    compared,
     in_parts,
 )
-from tideline.activation.destinations.fields import WithFields, filled
-from tideline.activation.destinations.protocol import Capabilities, Operation, Outcome
+from tideline.activation.destinations.fields import WithFields, agree, filled
+from tideline.activation.destinations.protocol import Capabilities, Match, Operation, Outcome
 from tideline.activation.destinations.salesforce.login import read_login
 from tideline.activation.destinations.salesforce.org import Org
 from tideline.activation.destinations.salesforce.results import EXPECTED, of_rows
-from tideline.activation.destinations.salesforce.search import record_ids
+from tideline.activation.destinations.salesforce.search import record_ids, records_of
 
 ROOT = "/services/data/v62.0"
 MOST_RECORDS = 200  # per request of a collection
@@ -88,9 +89,10 @@ class RecordOptions(WithFields):
 def open_org(sync_name: str, options: RecordOptions, environment: Mapping[str, str]) -> Api:
     """The org with the credentials of its app."""
     address = address_of(environment, options, None, sync_name)
-    return Org(
-        address, read_login(sync_name, options.variables, options.audience, environment), options
-    )
+    login = read_login(sync_name, options.variables, options.audience, environment)
+    org = Org(address, login, options)
+    org.where += f", {options.object}"  # records of another object are another place
+    return org
 
 
 class SalesforceRecords(ApiDestination):
@@ -175,6 +177,25 @@ class SalesforceRecords(ApiDestination):
                     for position in rows[record]:
                         outcomes[position] = outcome
         return outcomes
+
+    def read_back(self, batch: Sequence[Operation]) -> list[Match | Outcome]:
+        """Compare the fields of records, by questions about at most 200 of them."""
+        return compared(batch, MOST_RECORDS, self._compare)
+
+    def _compare(self, batch: Sequence[Operation]) -> list[Match]:
+        options = self._options
+        values = [self._value(each) for each in batch]
+        found = records_of(
+            self._api, ROOT, options.object, options.external_id, values, tuple(options.fields)
+        )
+        matches: list[Match] = []
+        for each, records in zip(batch, found, strict=True):
+            sent = {name: as_field(value) for name, value in filled(options.fields, each).items()}
+            same = all(
+                agree(value, held.get(name)) for held in records for name, value in sent.items()
+            )
+            matches.append("missing" if not records else "equal" if same else "different")
+        return matches
 
     def _patch(self, path: str, records: Sequence[Mapping[str, Any]]) -> Reply:
         body = {"allOrNone": False, "records": records}

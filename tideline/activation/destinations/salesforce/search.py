@@ -18,14 +18,28 @@ def record_ids(
     api: Api, root: str, sobject: str, field: str, values: Sequence[Any]
 ) -> list[list[str]]:
     """The ids of the records that have each value in a field; none if there is no record."""
+    found = records_of(api, root, sobject, field, values)
+    return [[str(each.get("Id")) for each in records] for records in found]
+
+
+def records_of(
+    api: Api,
+    root: str,
+    sobject: str,
+    field: str,
+    values: Sequence[Any],
+    more: Sequence[str] = (),
+) -> list[list[dict[str, Any]]]:
+    """The records that have each value in a field, with `more` fields."""
+    selected = ",".join(["Id", field, *more])
     unique = list(dict.fromkeys(values))
     literals = [literal(each) for each in unique]
-    found: dict[Any, list[str]] = {each: [] for each in unique}
+    found: dict[Any, list[dict[str, Any]]] = {each: [] for each in unique}
     parts = cut(range(len(unique)), len(unique), lambda i: len(quote(literals[i])) + 3, QUERY_BYTES)
     for part in parts:
         asked = [unique[position] for position in part]
         among = ",".join(literals[position] for position in part)
-        soql = f"SELECT Id,{field} FROM {sobject} WHERE {field} IN ({among})"
+        soql = f"SELECT {selected} FROM {sobject} WHERE {field} IN ({among})"
         known = {_same(each): each for each in asked} | {str(each): each for each in asked}
         for record in _records(api, f"{root}/query?q={quote(soql, safe='')}"):
             value = record.get(field)
@@ -33,7 +47,7 @@ def record_ids(
             if owner is None:  # Salesforce compares in another way than we do
                 reason = "Salesforce found a record of another value; it is asked for one at a time"
                 raise NotDoneError(Outcome("refused", reason))
-            found[owner].append(str(record.get("Id")))
+            found[owner].append(record)
     return [found[each] for each in values]
 
 

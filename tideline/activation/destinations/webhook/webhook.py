@@ -8,17 +8,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import urlsplit
 
 from tideline.activation.destinations.answers import (
     failed,
+    place_of,
     problem_of_address,
     problem_of_token,
 )
 from tideline.activation.destinations.api import LONGEST_TIMEOUT
-from tideline.activation.destinations.exchange import Answer, Client, NoAnswerError
+from tideline.activation.destinations.exchange import Answer, Client, NoAnswerError, kept
 from tideline.activation.destinations.protocol import (
     Capabilities,
+    Draft,
     Operation,
     Origin,
     Outcome,
@@ -87,7 +88,7 @@ class Webhook:
         self._options = options
         self._secret = secret
         self._client = Client(url, token and f"Bearer {token}", options.timeout_seconds)
-        self.where = f"{urlsplit(url).hostname} (${options.url_env})"
+        self.where = place_of(url)
 
     @classmethod
     def open(cls, sync: Sync, environment: Mapping[str, str], origin: Origin) -> Webhook:
@@ -121,6 +122,10 @@ class Webhook:
     def repair(self, expected: Mapping[str, int]) -> list[str]:
         """An empty list: the rows behind a webhook cannot be counted."""
         return []
+
+    def drafts(self, batch: Sequence[Operation], most: int) -> list[Draft]:
+        """The request that `send` would make."""
+        return kept(lambda: self.send(batch, ""), most)
 
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
         """POST a batch once; return one outcome per operation."""

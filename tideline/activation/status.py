@@ -1,0 +1,79 @@
+"""The status of a sync, read from the tables of activation alone: no destination is asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from tideline.activation.masking import masked_reason
+from tideline.activation.plan import read_desired, rejected
+from tideline.declarations.syncs import Sync
+from tideline.text import counted
+from tideline.warehouse.connection import Warehouse
+from tideline.warehouse.errors import ActivationError
+
+MOST_REASONS = 3
+COLUMNS = "destination, status, message, started_at"
+TABLES = ("activation_ledger", "activation_runs", "activation_rejections")
+
+
+def status_of(sync: Sync, warehouse: Warehouse) -> str:
+    """The status of one sync as text. Reads only."""
+    facts = {"destination": sync.settings.destination}
+    if not all(warehouse.exists(warehouse.schema, name) for name in TABLES):
+        return _text(sync, facts | {"last run": "none yet"})
+    if not (last := _last_run(sync, warehouse)):
+        return _text(sync, facts | {"last run": "none yet"})
+    destination, status, message, started_at = last
+    facts = {"destination": destination, "last run": f"{_time(started_at)}, {status}"}
+    if message:
+        facts["message"] = message
+    success = _last_run(sync, warehouse, "and status = 'succeeded'")
+    facts["last success"] = _time(success[3]) if success else "none yet"
+    ((held, unknown),) = warehouse.query(
+        "select count(*), count(case when state = 'unknown' then 1 end) "
+        f"from {warehouse.table('activation_ledger')} where sync_name = ?",
+        [sync.name],
+    )
+    facts["rows there"] = f"{held:,}"
+    facts["unknown"] = f"{unknown:,}"
+    reasons = _reasons(sync, warehouse)
+    facts["rejected"] = f"{reasons.total():,}"
+    text = _text(sync, facts)
+    for reason, rows in reasons.most_common(MOST_REASONS):
+        text += f"\n    {counted(rows, 'row')}: {reason}"
+    return text
+
+
+def _last_run(sync: Sync, warehouse: Warehouse, condition: str = "") -> tuple | None:
+    found = warehouse.query(
+        f"select {COLUMNS} from {warehouse.table('activation_runs')} where sync_name = ? "
+        f"{condition} order by started_at desc limit 1",
+        [sync.name],
+    )
+    return found[0] if found else None
+
+
+def _reasons(sync: Sync, warehouse: Warehouse) -> Counter[str]:
+    """The masked reason of each row whose last operation was rejected.
+
+    A row that the destination does not hold and the sync no longer sends has nothing left to do.
+    """
+    refused = f"select row_key, reason from ({rejected(warehouse)}) as refused"
+    try:
+        desired = read_desired(warehouse, sync)
+        wanted = f"select {desired.row_key} from {desired.table} where {desired.condition}"
+        rows = warehouse.query(
+            f"{refused} where is_held or row_key in ({wanted})", [sync.name, *desired.parameters]
+        )
+    except ActivationError:  # the table is missing, or is not as declared
+        rows = warehouse.query(refused, [sync.name])
+    return Counter(masked_reason(reason, row_key, sync.public) for row_key, reason in rows)
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _text(sync: Sync, facts: dict[str, str]) -> str:
+    return "\n".join([sync.name, *(f"  {name:<13}{said}" for name, said in facts.items())])
