@@ -29,6 +29,7 @@ from tideline.activation.plan import (
     read_batches,
     read_desired,
 )
+from tideline.activation.waiting import said_of_waiting
 from tideline.declarations.syncs import Sync
 from tideline.progress import Progress
 from tideline.text import counted
@@ -75,6 +76,7 @@ def run_sync(
     allow_large_change: bool = False,
     allow_older: bool = False,
     dry_run: bool = False,
+    retry_rejected: bool = False,
     forgotten: Sequence[str] = (),
     environment: Mapping[str, str] = os.environ,
     pace: Pace | None = None,
@@ -85,6 +87,7 @@ def run_sync(
     - `allow_older` delivers a desired state that is older than the last acknowledged one. A state
       of the future is never delivered.
     - `dry_run` sends and records nothing; the result says what would be done.
+    - `retry_rejected` sends rows that were rejected before without a wait.
     - `forgotten`, row keys as in the ledger: only these are removed, regardless of guards and data
       clock.
 
@@ -100,11 +103,12 @@ def run_sync(
             forgotten,
             allow_large_change or bool(forgotten),
             allow_older or bool(forgotten),
+            retry_rejected,
         )
         return runner.run(dry_run)
 
 
-def _withheld(sync: Sync, desired: Desired) -> str:
+def _withheld(sync: Sync, desired: Desired, counts: Counts) -> str:
     """How many rows are not sent, and why; and segments that do not exist. Empty if all is sent."""
     parts = []
     if desired.withheld:
@@ -115,6 +119,7 @@ def _withheld(sync: Sync, desired: Desired) -> str:
     if desired.incomplete:
         lacking = " or ".join(f"`{column}`" for column in sync.settings.require)
         parts.append(f"{counted(desired.incomplete, 'row')} withheld, without {lacking}")
+    parts += said_of_waiting(sync, counts.waiting, counts.next_at, counts.limited)
     return "; ".join([*parts, *desired.unknown])
 
 
@@ -130,6 +135,7 @@ class _Runner:
         forgotten: Sequence[str],
         allow_large_change: bool,
         allow_older: bool,
+        retry_rejected: bool,
     ) -> None:
         self.sync = sync
         self.warehouse = warehouse
@@ -143,6 +149,7 @@ class _Runner:
         self.forgotten = forgotten
         self.allow_large_change = allow_large_change
         self.allow_older = allow_older
+        self.retry_rejected = retry_rejected
 
     def run(self, dry_run: bool) -> SyncResult:
         run = self.run_record
@@ -160,6 +167,8 @@ class _Runner:
             run.message = f"stopped by an unexpected {type(error).__name__}; run again"
             self._finish(dry_run)
             raise
+        if not dry_run:
+            self.ledger.trim()
         self._finish(dry_run)
         return SyncResult(run, self.counts, dry_run)
 
@@ -211,10 +220,13 @@ class _Runner:
 
         counts = Counts()
         if not self.forgotten:
-            counts = plan_changes(warehouse, sync, desired, run.run_id)
+            counts = plan_changes(
+                warehouse, sync, desired, run.run_id, retry_rejected=self.retry_rejected
+            )
         self._count(counts)
+        run.waiting, run.limited = counts.waiting, counts.limited
         objection = self._objection(desired, counts, held_rows)
-        withheld = _withheld(sync, desired)
+        withheld = _withheld(sync, desired, counts)
         if objection:
             objection = self._with_due(objection, due)
         if dry_run:
