@@ -9,12 +9,15 @@ import dagster as dg
 
 from orchestration.project import WRITER_POOL, environment
 from orchestration.transform import team
+from tideline.activation.balance import imbalance
 from tideline.activation.destinations import DESTINATIONS
 from tideline.activation.engine import SyncResult, run_sync
+from tideline.activation.ledger import FATES
 from tideline.declarations.syncs import Sync, read_syncs
 from tideline.warehouse.connection import open_warehouse
 
 CHECK = "in_step"
+BALANCE = "receipt_balances"
 
 
 def sync_assets(manifest: Path) -> list[dg.AssetsDefinition]:
@@ -40,18 +43,35 @@ def _sync_asset(sync: Sync, exposure: Mapping[str, Any]) -> dg.AssetsDefinition:
         automation_condition=dg.AutomationCondition.eager(),
         skippable=True,
     )
-    check = dg.AssetCheckSpec(
-        CHECK, asset=sync.name, description="The destination holds exactly the desired rows."
-    )
+    checks = [
+        dg.AssetCheckSpec(
+            CHECK, asset=sync.name, description="The destination holds exactly the desired rows."
+        ),
+        dg.AssetCheckSpec(
+            BALANCE,
+            asset=sync.name,
+            description="Each planned operation is accepted, rejected, held or unknown, and each "
+            "accepted or rejected one has its row.",
+        ),
+    ]
 
-    @dg.multi_asset(name=sync.name, specs=[spec], check_specs=[check], pool=WRITER_POOL)
+    @dg.multi_asset(name=sync.name, specs=[spec], check_specs=checks, pool=WRITER_POOL)
     def deliver() -> Iterator[dg.MaterializeResult | dg.AssetObservation | dg.AssetCheckResult]:
         variables = environment()
         with open_warehouse(variables) as warehouse:
             result = run_sync(sync, warehouse, environment=variables)
+            wrong = imbalance(warehouse, result.run)
+        yield balance(spec.key, wrong)
         yield from events(spec.key, result)
 
     return deliver
+
+
+def balance(key: dg.AssetKey, wrong: str) -> dg.AssetCheckResult:
+    """The check that the receipt of a run balances; `wrong` says what does not add up."""
+    return dg.AssetCheckResult(
+        asset_key=key, check_name=BALANCE, passed=not wrong, description=wrong or None
+    )
 
 
 def events(
@@ -75,6 +95,20 @@ def events(
         "rejected": run.rejected,
         "held": run.held,
         "unknown": run.unknown,
+        "waiting": run.waiting,
+        "limited": run.limited,
+        "by operation": dg.TableMetadataValue(
+            [
+                dg.TableRecord({"operation": op, "planned": run.ops[op], **fates})
+                for op, fates in run.fates.items()
+            ],
+            dg.TableSchema(
+                [
+                    dg.TableColumn("operation"),
+                    *(dg.TableColumn(name, "int") for name in ("planned", *FATES)),
+                ]
+            ),
+        ),
     }
     if result.exit_code:
         raise dg.Failure(run.message, metadata=metadata)
@@ -82,7 +116,8 @@ def events(
     check = dg.AssetCheckResult(
         asset_key=key,
         check_name=CHECK,
-        passed=is_skipped or (run.status == "succeeded" and not run.rejected),
+        passed=is_skipped
+        or (run.status == "succeeded" and not (run.rejected or run.waiting or run.limited)),
         severity=dg.AssetCheckSeverity.WARN,
         description=run.message or None,
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from tideline.activation.alerts import alert
 from tideline.activation.delivery import Pace, deliver
 from tideline.activation.destinations import (
     DESTINATIONS,
@@ -157,6 +158,8 @@ class _Runner:
             self.ledger.begin(run)
         try:
             self._run(dry_run)
+            if not dry_run:
+                self.ledger.trim()
         except NotConfigured as error:
             run.status, run.message = "skipped", str(error)
         except ActivationError as error:
@@ -167,8 +170,6 @@ class _Runner:
             run.message = f"stopped by an unexpected {type(error).__name__}; run again"
             self._finish(dry_run)
             raise
-        if not dry_run:
-            self.ledger.trim()
         self._finish(dry_run)
         return SyncResult(run, self.counts, dry_run)
 
@@ -180,6 +181,8 @@ class _Runner:
             self.ledger.save(run)
         level = logging.WARNING if EXIT_CODES[run.status] else logging.INFO
         log.log(level, "sync %s %s: %s", self.sync.name, run.status, run.message or "up to date")
+        if not dry_run and not self.forgotten:
+            alert(self.sync, self.warehouse, self.environment, run)
 
     def _run(self, dry_run: bool) -> None:
         run, sync, warehouse = self.run_record, self.sync, self.warehouse
