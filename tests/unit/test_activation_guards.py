@@ -111,7 +111,7 @@ def test_a_run_with_all_rows_rejected_is_not_a_success(hooked, server):
     assert (result.run.status, result.exit_code) == ("rejected", 4)
     assert "2 rows rejected; `activation_rejections` says why" in result.run.message
     assert hooked.last_run("status") == "rejected"
-    some_rejected = run(hooked, 3)
+    some_rejected = run(hooked, 3, retry_rejected=True)
     assert numbers(some_rejected) == some(add=3, accepted=1, rejected=2)
     assert (some_rejected.run.status, some_rejected.exit_code) == ("succeeded", 0)
 

@@ -58,7 +58,7 @@ def test_a_rejected_row_waits_longer_each_time_but_not_if_it_has_changed(hooked,
     refused = f"{SCHEMA}.activation_rejections"
     for wait in (15, 30, 1440):
         if wait == 1440:  # many more
-            hooked.sql(f"insert into {refused} select * from {refused}, range(2)")
+            hooked.sql(f"insert into {refused} select r.* from {refused} as r, range(2)")
         assert not _is_sent_after(hooked, clock, wait - 1)
         assert _is_sent_after(hooked, clock, wait)
 
@@ -80,10 +80,8 @@ def test_a_rejected_row_waits_longer_each_time_but_not_if_it_has_changed(hooked,
     hooked.desire([member("ann", label="gold"), rows[1]])
     assert numbers(hooked.sync()) == some(update=1, rejected=1)
     assert not _is_sent_after(hooked, clock, 14) and _is_sent_after(hooked, clock, 15)
-    reasons = hooked.sql(
-        f"select reason, rejection_count from {SCHEMA}.activation_rejection_reasons"
-    )
-    assert len(reasons) == 1 and reasons[0][1] == 14
+    counted = hooked.sql(f"select rejection_count from {SCHEMA}.activation_rejection_reasons")
+    assert counted == hooked.sql(f"select count(*) from {refused}")
 
 
 def _is_sent_after(rig, clock, minutes):
@@ -159,7 +157,10 @@ def test_a_person_gets_so_many_changes_a_day_and_the_newest_values_later(hooked,
 
 
 def test_each_acceptance_is_one_row_with_its_person_and_its_beginning(rig, clock):
-    rig.declare(s=FILES | {"group_by": None, "key": ["user_id"], "hash": ["profile_id"], "deliveries_kept_days": 3})
+    rig.declare(
+        s=FILES
+        | {"group_by": None, "key": ["user_id"], "hash": ["profile_id"], "deliveries_kept_days": 3}
+    )
     table = f"{SCHEMA}.activation_audiences"
     rig.sql(
         f"create or replace table {table} as select * from (values "

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from tests.support.deployment import REPOSITORY
+from tideline.activation.ledger import TABLES
+from tideline.activation.views import VIEWS
 from tideline.cli import COMMANDS
 
 DOCS = REPOSITORY / "docs"
