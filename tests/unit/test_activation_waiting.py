@@ -157,10 +157,8 @@ def test_a_person_gets_so_many_changes_a_day_and_the_newest_values_later(hooked,
 
 
 def test_each_acceptance_is_one_row_with_its_person_and_its_beginning(rig, clock):
-    rig.declare(
-        s=FILES
-        | {"group_by": None, "key": ["user_id"], "hash": ["profile_id"], "deliveries_kept_days": 3}
-    )
+    sync = {"key": ["user_id"], "group_by": None, "hash": ["profile_id"]}
+    rig.declare(s=FILES | sync | {"deliveries_kept_days": 3})
     table = f"{SCHEMA}.activation_audiences"
     rig.sql(
         f"create or replace table {table} as select * from (values "
@@ -196,6 +194,10 @@ def test_each_acceptance_is_one_row_with_its_person_and_its_beginning(rig, clock
     clock.pass_by(days=2)
     rig.sync()
     assert rig.sql(rows) == [("remove", "bob", "new", None)]
+
+    rig.declare(s=FILES | sync | {"hash": [], "most_changes_per_day": 1})
+    rig.sql(f"alter table {table} drop column profile_id")
+    assert "`most_changes_per_day` needs the column `profile_id`" in rig.sync().run.message
 
 
 def test_the_kind_of_a_reason_names_nobody():

@@ -225,10 +225,12 @@ def _unknown_segments(warehouse: Warehouse, sync: Sync) -> tuple[str, ...]:
 def _memberships(warehouse: Warehouse, kinds: Mapping[str, Kind]) -> str:
     """SQL of the memberships with their beginnings; without rows if the table is of none."""
     if {"profile_id", "segment_name"} <= kinds.keys() and warehouse.has("segment_memberships"):
-        return (
-            "select profile_id, segment_name, max(valid_from) as began_at "
-            f"from {warehouse.table('segment_memberships')} group by profile_id, segment_name"
-        )
+        memberships = warehouse.table("segment_memberships")
+        if "valid_from" in warehouse.columns(memberships):  # not of an earlier release
+            return (
+                "select profile_id, segment_name, max(valid_from) as began_at "
+                f"from {memberships} group by profile_id, segment_name"
+            )
     return (
         "select cast(null as varchar) as profile_id, cast(null as varchar) as segment_name, "
         "cast(null as timestamp) as began_at where false"
@@ -460,6 +462,16 @@ def plan_changes(
         if only_due
         else f"(ledger.row_key is null or ledger.row_key not in {due})"
     )
+    is_planned = f"""
+                (ledger.state is null or ledger.state <> 'unknown')
+                and (
+                    hashed.problem is not null
+                    or hashed.row_key is null
+                    or ledger.row_key is null
+                    or hashed.payload_hash <> ledger.payload_hash
+                )
+                and {chosen}
+    """
     templates = json.dumps(sync.templates, sort_keys=True) if sync.templates else ""
     key = warehouse.sha256(f"? {unit} ? {unit} op {unit} row_key {unit} coalesce(payload_hash, '')")
     texts = ("ledger.row_key", "ledger.sent_payload", "ledger.payload")
@@ -531,16 +543,10 @@ def plan_changes(
                 ledger.state,
                 ledger.sent_at,
                 ledger.acknowledged_at,
-                (ledger.state is null or ledger.state <> 'unknown')
-                and (
-                    hashed.problem is not null
-                    or hashed.row_key is null
-                    or ledger.row_key is null
-                    or hashed.payload_hash <> ledger.payload_hash
-                )
-                and {chosen} as is_planned
+                {is_planned} as is_planned
             from hashed
             full outer join ledger on hashed.row_key = ledger.row_key
+            where {is_planned} or ledger.state <> 'acknowledged'
         ),
         memberships as (
             {desired.memberships}
