@@ -110,12 +110,12 @@ def test_a_removal_waits_only_if_no_consent_is_its_reason(hooked, server, clock)
         assert numbers(hooked.sync(forgotten=[key])) == some(remove=1, rejected=1)
 
     hooked.manifest.write_text(json.dumps(asking(WEBHOOK, consent="marketing")))
-    hooked.sql(
-        f"create table {SCHEMA}.profile_consents as select profile_id, 'marketing' as purpose, "
-        "is_granted from (values ('ann', false), ('bob', true)) as said (profile_id, is_granted)"
-    )
     hooked.desire(rows)
-    for _ in range(2):
+    for said in ("('ann', false), ('bob', true)", "('bob', true)"):  # she refuses, or says nothing
+        hooked.sql(
+            f"create or replace table {SCHEMA}.profile_consents as select profile_id, 'marketing' "
+            f"as purpose, is_granted from (values {said}) as said (profile_id, is_granted)"
+        )
         assert numbers(hooked.sync()) == some(remove=1, rejected=1)
     server.refuse()
     hooked.sync()
@@ -143,6 +143,9 @@ def test_a_person_gets_so_many_changes_a_day_and_the_newest_values_later(hooked,
     server.script(*[{"do": "drop_after"}] * 5)
     assert numbers(hooked.sync()) == some(add=1, unknown=1)
     newer = [member("ann", segment=each, label="newer") for each in "bc"]
+    hooked.desire([member("ann", segment="d"), *newer, member("bob", label="gold")])
+    result = hooked.sync(dry_run=True)
+    assert numbers(result) == some(resend=1, update=1, held=2) and result.run.limited == 1
     hooked.desire([*newer, member("bob", label="gold")])
     server.script({"do": "ok"}, {"do": "status", "status": 401})
     assert numbers(hooked.sync()) == some(resend=1, remove=1, update=1, accepted=1, held=2)
