@@ -9,12 +9,12 @@ import dagster as dg
 
 from orchestration.project import WRITER_POOL, environment
 from orchestration.transform import team
-from tideline.activation.balance import imbalance
+from tideline.activation.balance import imbalance, latency, reasons
 from tideline.activation.destinations import DESTINATIONS
 from tideline.activation.engine import SyncResult, run_sync
-from tideline.activation.ledger import FATES
+from tideline.activation.ledger import Run
 from tideline.declarations.syncs import Sync, read_syncs
-from tideline.warehouse.connection import open_warehouse
+from tideline.warehouse.connection import Warehouse, open_warehouse
 
 CHECK = "in_step"
 BALANCE = "receipt_balances"
@@ -61,8 +61,9 @@ def _sync_asset(sync: Sync, exposure: Mapping[str, Any]) -> dg.AssetsDefinition:
         with open_warehouse(variables) as warehouse:
             result = run_sync(sync, warehouse, environment=variables)
             wrong = imbalance(warehouse, result.run)
+            told = told_by_tables(warehouse, result.run)
         yield balance(spec.key, wrong)
-        yield from events(spec.key, result)
+        yield from events(spec.key, result, told)
 
     return deliver
 
@@ -74,10 +75,31 @@ def balance(key: dg.AssetKey, wrong: str) -> dg.AssetCheckResult:
     )
 
 
+def told_by_tables(warehouse: Warehouse, run: Run) -> Mapping[str, Any]:
+    """Metadata of a run beside its numbers: reasons of rejections, seconds until delivery."""
+    found: dict[str, Any] = {
+        f"{name} latency (seconds)": seconds for name, seconds in latency(warehouse, run).items()
+    }
+    if rejected := reasons(warehouse, run):
+        found["rejected because"] = _table(
+            "reason", [{"reason": reason, "rows": rows} for reason, rows in rejected]
+        )
+    return found
+
+
+def _table(first: str, rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """Rows with one text, `first`, and numbers."""
+    numbers = [name for name in rows[0] if name != first]
+    columns = [dg.TableColumn(first), *(dg.TableColumn(name, "int") for name in numbers)]
+    return dg.TableMetadataValue(
+        [dg.TableRecord(dict(row)) for row in rows], dg.TableSchema(columns)
+    )
+
+
 def events(
-    key: dg.AssetKey, result: SyncResult
+    key: dg.AssetKey, result: SyncResult, told: Mapping[str, Any] | None = None
 ) -> Sequence[dg.MaterializeResult | dg.AssetObservation | dg.AssetCheckResult]:
-    """The Dagster events of a run.
+    """The Dagster events of a run; `told` is more metadata.
 
     A sync that is not configured is observed, not materialized; its check passes. Raises
     dagster.Failure if the run failed, was held or had all rows rejected.
@@ -97,18 +119,11 @@ def events(
         "unknown": run.unknown,
         "waiting": run.waiting,
         "limited": run.limited,
-        "by operation": dg.TableMetadataValue(
-            [
-                dg.TableRecord({"operation": op, "planned": run.ops[op], **fates})
-                for op, fates in run.fates.items()
-            ],
-            dg.TableSchema(
-                [
-                    dg.TableColumn("operation"),
-                    *(dg.TableColumn(name, "int") for name in ("planned", *FATES)),
-                ]
-            ),
+        "by operation": _table(
+            "operation",
+            [{"operation": op, "planned": run.ops[op], **run.fates[op]} for op in run.ops],
         ),
+        **(told or {}),
     }
     if result.exit_code:
         raise dg.Failure(run.message, metadata=metadata)

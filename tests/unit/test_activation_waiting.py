@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.activation_rig import FILES, WEBHOOK, asking, member, numbers, some, wanted
 from tideline.activation import alerts, engine, ledger, plan
-from tideline.activation.balance import imbalance
+from tideline.activation.balance import imbalance, latency
 from tideline.activation.reasons import kind_of
 from tideline.warehouse.connection import DuckDBWarehouse
 
@@ -177,7 +177,8 @@ def test_each_acceptance_is_one_row_with_its_person_and_its_beginning(rig, clock
         "sent_payload = payload, sent_hash = payload_hash, payload = null, payload_hash = null; "
         f"delete from {SCHEMA}.activation_deliveries"
     )
-    assert balanced(rig, rig.sync()) == some(resend=2, accepted=2)
+    result = rig.sync()
+    assert balanced(rig, result) == some(resend=2, accepted=2)
     digest = "sha256(person)"
     rows = (
         f"select op, person, segment_name, began_at from {SCHEMA}.activation_deliveries join "
@@ -190,6 +191,10 @@ def test_each_acceptance_is_one_row_with_its_person_and_its_beginning(rig, clock
         f"greatest_latency_seconds from {SCHEMA}.activation_latencies"
     )
     assert count == 1 and median == p95 == greatest == pytest.approx(3600, abs=1)
+    with DuckDBWarehouse(rig.path) as warehouse:
+        assert latency(warehouse, result.run) == dict.fromkeys(
+            ("median", "p95", "greatest"), median
+        )
     rig.sql(f"delete from {table} where user_id = 'u2'")
     clock.pass_by(days=2)
     assert balanced(rig, rig.sync()) == some(remove=1, accepted=1)

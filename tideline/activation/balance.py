@@ -1,8 +1,9 @@
-"""Whether the tables of a run tell the same: its record, its results, deliveries and rejections."""
+"""What the tables tell of one run: whether they tell the same, and what its record does not."""
 
 from __future__ import annotations
 
 from tideline.activation.ledger import FATES, Run
+from tideline.activation.views import QUANTILES, latencies
 from tideline.warehouse.connection import Warehouse
 
 COUNTS = ("planned", *FATES)
@@ -47,3 +48,25 @@ def imbalance(warehouse: Warehouse, run: Run) -> str:
         if recorded[fate] != count
     ]
     return "; ".join(found)
+
+
+def reasons(warehouse: Warehouse, run: Run) -> list[tuple[str, int]]:
+    """Why rows of a run were rejected, without personal data, and how many; most frequent first."""
+    return warehouse.query(
+        f"select reason_kind, count(*) from {warehouse.table('activation_rejections')} "
+        "where run_id = ? group by 1 order by 2 desc, 1",
+        [run.run_id],
+    )
+
+
+def latency(warehouse: Warehouse, run: Run) -> dict[str, float]:
+    """Seconds from the beginning of a membership to its delivery by a run: `median`, `p95` and
+    `greatest`; empty if it added no member whose membership has a beginning.
+    """
+    count, *seconds = warehouse.query(
+        f"select {QUANTILES} from ({latencies(warehouse.table('activation_deliveries'))}) as added "
+        "where run_id = ?",
+        [run.run_id],
+    )[0]
+    names = ("median", "p95", "greatest")
+    return dict(zip(names, map(float, seconds), strict=True)) if count else {}

@@ -7,6 +7,28 @@ from dataclasses import dataclass
 
 Named = Callable[[str], str]
 
+# SQL of the columns that sum up the rows of `latencies`.
+QUANTILES = """
+            count(*) as delivery_count,
+            percentile_cont(0.5) within group (order by latency_seconds) as median_latency_seconds,
+            percentile_cont(0.95) within group (order by latency_seconds) as p95_latency_seconds,
+            max(latency_seconds) as greatest_latency_seconds
+"""
+
+
+def latencies(deliveries: str) -> str:
+    """SQL of the added members whose membership has a beginning, and how long each took."""
+    return f"""
+        select
+            run_id,
+            sync_name,
+            cast(accepted_at as date) as delivered_on,
+            cast(datediff('microsecond', began_at, accepted_at) as double) / 1000000
+                as latency_seconds
+        from {deliveries}
+        where op = 'add' and began_at is not null
+    """
+
 
 @dataclass(frozen=True)
 class View:
@@ -31,26 +53,13 @@ def _rejection_reasons(table: Named) -> str:
 
 
 def _latencies(table: Named) -> str:
-    def share(part: str) -> str:
-        return f"percentile_cont({part}) within group (order by latency_seconds)"
-
+    deliveries = table("activation_deliveries")
     return f"""
         select
             sync_name,
             delivered_on,
-            count(*) as delivery_count,
-            {share("0.5")} as median_latency_seconds,
-            {share("0.95")} as p95_latency_seconds,
-            max(latency_seconds) as greatest_latency_seconds
-        from (
-            select
-                sync_name,
-                cast(accepted_at as date) as delivered_on,
-                cast(datediff('microsecond', began_at, accepted_at) as double) / 1000000
-                    as latency_seconds
-            from {table("activation_deliveries")}
-            where op = 'add' and began_at is not null
-        ) as latencies
+            {QUANTILES}
+        from ({latencies(deliveries)}) as latencies
         group by 1, 2
     """
 
