@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from orchestration.alert_job import stale_syncs, stale_syncs_hourly
 from orchestration.landing_assets import event_files
 from orchestration.project import dbt, prepared_manifest
 from orchestration.publication_asset import publication_asset
@@ -24,8 +25,8 @@ defs = dg.Definitions(
         *sync_assets(prepared_manifest()),
         publication_asset(prepared_manifest()),
     ],
-    jobs=[source_systems, whole_graph],
-    schedules=[source_systems_daily, daily],
+    jobs=[source_systems, whole_graph, stale_syncs],
+    schedules=[source_systems_daily, daily, stale_syncs_hourly],
     sensors=[new_files],
     resources={"dbt": dbt},
     # The steps take turns at one warehouse, so a process per step would only cost time.

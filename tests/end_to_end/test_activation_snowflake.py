@@ -6,7 +6,9 @@ import fakesnow
 import pytest
 
 from tests.support.activation_rig import FILES, asking, manifest
-from tideline.activation.destinations import DESTINATIONS
+from tideline.activation.balance import imbalance
+from tideline.activation.destinations import DESTINATIONS, Outcome
+from tideline.activation.destinations.files import Files
 from tideline.activation.engine import run_sync
 from tideline.activation.status import status_of
 from tideline.activation.verify import verify_sync
@@ -165,6 +167,52 @@ def test_a_refusal_and_a_request_are_applied_in_a_held_run(environment, tmp_path
         assert "have refused `marketing`" in run.message and "to be forgotten" in run.message
         with (tmp_path / "due" / "vip.jsonl").open() as lines:
             assert [json.loads(line)["profile_id"] for line in lines] == ["p3"]
+
+
+def test_rows_wait_and_deliveries_are_recorded(environment, tmp_path, monkeypatch):
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(manifest(waits=FILES | {"most_changes_per_day": 1})))
+    [sync] = read_syncs(path, DESTINATIONS)
+    settings = {"TIDELINE_DELIVERIES": str(tmp_path)}
+    send = Files.send
+
+    def refusing(self, batch, run_id):
+        good = iter(send(self, [each for each in batch if each.key["profile_id"] != "p3"], run_id))
+        return [
+            Outcome("rejected", "no address") if each.key["profile_id"] == "p3" else next(good)
+            for each in batch
+        ]
+
+    monkeypatch.setattr(Files, "send", refusing)
+    with open_warehouse(environment) as warehouse:
+        warehouse.execute(
+            f"create or replace table {warehouse.table('segment_memberships')} as select 'p1' as "
+            "profile_id, 'a' as segment_name, '2026-11-19 10:00:00'::timestamp_ntz as valid_from"
+        )
+        desire(warehouse, [("p1", "a", 1), ("p1", "b", 1), ("p2", "a", 1), ("p3", "a", 1)])
+        run = run_sync(sync, warehouse, environment=settings).run
+        assert (run.ops["add"], run.accepted, run.rejected, run.limited) == (3, 2, 1, 1)
+        assert imbalance(warehouse, run) == ""
+        again = run_sync(sync, warehouse, environment=settings).run
+        assert (again.status, again.planned, again.waiting, again.limited) == ("succeeded", 0, 1, 1)
+        assert "next at 20" in again.message
+        monkeypatch.undo()
+        run = run_sync(sync, warehouse, environment=settings, scope="rejected").run
+        warehouse.execute(f"drop table {warehouse.table('segment_memberships')}")
+        assert (run.ops["add"], run.accepted, run.limited) == (1, 1, 1)
+        deliveries = warehouse.query(
+            "select profile_id, segment_name, op, began_at is not null "
+            f"from {warehouse.table('activation_deliveries')} where sync_name = 'waits' order by 1"
+        )
+        assert deliveries == [(f"p{i}", "a", "add", i == 1) for i in (1, 2, 3)]
+        assert warehouse.query(
+            "select delivery_count, median_latency_seconds > 0 "
+            f"from {warehouse.table('activation_latencies')} where sync_name = 'waits'"
+        ) == [(1, True)]
+        assert warehouse.query(
+            "select reason, rejection_count "
+            f"from {warehouse.table('activation_rejection_reasons')} where sync_name = 'waits'"
+        ) == [("no address", 1)]
 
 
 def test_a_lease_keeps_a_second_sync_out_until_it_ends_or_expires(environment):

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.deployment import ALL_ON, NO_TESTS
 from tideline.activation.ledger import PERSONAL, TABLES
+from tideline.activation.views import VIEWS
 from tideline.declarations.segments import read_segments, read_traits
 
 # The description of a column says what its name implies, such as the unit.
@@ -142,13 +143,15 @@ def test_descriptions_say_the_unit(tables, comments, pattern):
 
 
 def test_the_types_of_the_tables_of_activation_are_documented(tables):
+    declared = {name: columns for name, (_, columns) in TABLES.items()}
+    declared |= {name: view.columns for name, view in VIEWS.items()}
     documented = {
         name: {column["name"]: column["data_type"] for column in tables[name]["columns"].values()}
-        for name in TABLES
+        for name in declared
     }
     assert documented == {
         name: {column: kind for column, (kind, _) in columns.items()}
-        for name, (_, columns) in TABLES.items()
+        for name, columns in declared.items()
     }
 
 

@@ -42,7 +42,7 @@ FORMER = hashlib.md5(f"anonymous_id:{PHONE}".encode()).hexdigest()
 CRAWLER = "a-crawler-of-ann"
 HERS = (EMAIL, quote(EMAIL).lower(), ACCOUNT, LAPTOP, PHONE, CRAWLER, FORMER)
 # Tables about the whole log or about runs are expected to differ.
-NOT_COMPARED = {"segments", "personas", "activation_runs", "int_event_counts", "quality_alerts"}
+NOT_COMPARED = {"segments", "personas", "int_event_counts", "quality_alerts"}
 NOT_COMPARED |= {"event_quality", "event_quality_reasons", "property_quality", "model_requirements"}
 # These tables hold the identifiers that the last run processed.
 NOT_COMPARED |= {
@@ -66,6 +66,8 @@ NOT_COMPARED |= {
 NOT_COMPARED |= {"segment_sizes", "segment_flows", "segment_overlaps", "newest_events", "traits"}
 NOT_COMPARED |= {"segment_definitions"}  # each build writes when the one before was
 NOT_COMPARED |= {"int_neighbourhoods"}  # Bob was in her neighbourhood because of the tablet
+OF_RUNS = {"activation_runs", "activation_results"}
+NOT_COMPARED |= {*OF_RUNS, "activation_latencies"}  # which counts hers
 BOOKKEEPING = {"updated_at", "revision"}
 
 
@@ -346,6 +348,7 @@ def test_every_column_with_personal_data_is_marked(known, before):
     listed = known.run("tideline", "forget", "--columns")
     assert re.search(r"dim_profiles +latest_email +identifier", listed)
     assert re.search(r"activation_ledger +payload +content", listed)
+    assert re.search(r"activation_deliveries +profile_id +pseudonym", listed)
 
 
 def test_columns_of_the_event_schema_are_marked_alike():
@@ -504,6 +507,7 @@ def test_receipt(forgotten, before):
     assert receipt["deleted identity_matches"] == 1
     for name in ("segments_to_files", "segments_to_webhook"):
         assert receipt[f"destination {name}"] == memberships
+    assert receipt["deleted activation_deliveries"] == 4 * memberships  # two adds, two removals
     assert "remove them by hand" in output
     assert not any(word in output for word in HERS)
     states = "select distinct status, finished_at is not null from forget_requests"
@@ -512,7 +516,7 @@ def test_receipt(forgotten, before):
 
 def test_once_more_there_is_nothing_to_do(forgotten):
     deployment, output = forgotten
-    tables = {n: r for n, r in rows_of(deployment.warehouse).items() if n != "activation_runs"}
+    tables = {n: r for n, r in rows_of(deployment.warehouse).items() if n not in OF_RUNS}
     again = deployment.run("tideline", "forget", f"user_id:{ACCOUNT}")
     assert again == output
     assert tables == {n: r for n, r in rows_of(deployment.warehouse).items() if n in tables}

@@ -52,6 +52,8 @@ def test_exposures_without_meta_sync_are_ignored(tmp_path):
         ({"key": [1]}, ["`key`: expected a list of names"]),
         ({"max_change_shar": 0.5}, ["`max_change_shar`", "did you mean `max_change_share`?"]),
         ({"max_change_share": 50}, ["`max_change_share` is 50", "from 0 to 1"]),
+        ({"most_changes_per_day": 0}, ["`most_changes_per_day` is 0", "above 0"]),
+        ({"alert_rejected_share": 2}, ["`alert_rejected_share` is 2", "from 0 to 1"]),
         ({"max_change_share": "half"}, ["expected a number, got 'half'"]),
         ({"guard_min_rows": -1}, ["`guard_min_rows` is -1"]),
         ({"batch_rows": 0}, ["`batch_rows` is 0"]),

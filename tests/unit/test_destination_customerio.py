@@ -149,7 +149,7 @@ def test_somebody_who_does_not_exist_is_rejected_with_the_fix(tool_rig):
     assert "a sync to `customerio_people` with `id_type: id` creates" in reasons(rig)[0][0]
     assert requests_to(rig, "add_customers") == [{"ids": ["a"]}]
     rig.tools.put("seed", {"customerio": ["nobody"]})
-    assert rig.sync().run.accepted == 1
+    assert rig.sync(scope="rejected").run.accepted == 1
     assert rig.held() == rig.case.wanted([member("a"), member("nobody")])
 
 

@@ -103,7 +103,7 @@ def test_a_404_that_is_not_klaviyos_removes_nothing(tool_rig):
     rig.desire([])
     rig.tools.faults({"do": "ok"}, {"do": "say", "status": 404, "body": {"message": "no route"}})
     assert rig.sync(allow_large_change=True).run.rejected == 1
-    assert rig.sync(allow_large_change=True).run.accepted == 1
+    assert rig.sync(allow_large_change=True, scope="rejected").run.accepted == 1
     assert properties(rig) == {}
 
 
@@ -129,7 +129,7 @@ def test_a_missing_scope_is_a_rejection_with_the_fix(tool_rig, kind):
         assert "You do not have permission to perform this action." in each
         assert "KLAVIYO_API_KEY" in each
     rig.tools.refuse()
-    assert rig.sync().run.accepted == 2
+    assert rig.sync(scope="rejected").run.accepted == 2
 
 
 def test_without_the_profile_in_the_answer_the_outcome_is_unknown(tool_rig):

@@ -117,7 +117,7 @@ def test_a_refused_person_is_rejected_and_stops_nobody_else(tool_rig, kind, how)
     reasons = rig.sql("select reason from warehouse.tideline.activation_rejections")
     assert len(reasons) == 1 and len(reasons[0][0]) > 10
     rig.tools.refuse()
-    assert rig.sync().run.accepted == 1
+    assert rig.sync(scope="rejected").run.accepted == 1
     assert rig.held() == rig.case.wanted(rows)
 
 

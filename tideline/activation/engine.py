@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from tideline.activation.alerts import alert
 from tideline.activation.delivery import Pace, deliver
 from tideline.activation.destinations import (
     DESTINATIONS,
@@ -37,6 +38,7 @@ from tideline.activation.plan import (
     read_desired,
 )
 from tideline.activation.preview import Preview
+from tideline.activation.waiting import said_of_waiting
 from tideline.declarations.syncs import Sync
 from tideline.progress import Progress
 from tideline.text import counted
@@ -100,7 +102,8 @@ def run_sync(
       of the future is never delivered.
     - `dry_run` sends and records nothing; the result says what would be done, and its preview has
       the first `requests`.
-    - `scope`: what is sent. With `everything`, the guards count only what has changed.
+    - `scope`: what is sent. With `everything`, the guards count only what has changed. Only
+      `changes` lets rows wait that were rejected before.
     - `new_account` first forgets the ledger, whose rows another account has; with `everything`.
     - `forgotten`, row keys as in the ledger: only these are removed, regardless of guards and data
       clock.
@@ -124,7 +127,7 @@ def run_sync(
         return runner.run()
 
 
-def _withheld(sync: Sync, desired: Desired) -> str:
+def _withheld(sync: Sync, desired: Desired, counts: Counts) -> str:
     """How many rows are not sent, and why; and segments that do not exist. Empty if all is sent."""
     parts = []
     if desired.withheld:
@@ -135,6 +138,7 @@ def _withheld(sync: Sync, desired: Desired) -> str:
     if desired.incomplete:
         lacking = " or ".join(f"`{column}`" for column in sync.settings.require)
         parts.append(f"{counted(desired.incomplete, 'row')} withheld, without {lacking}")
+    parts += said_of_waiting(sync, counts.waiting, counts.next_at, counts.limited)
     return "; ".join([*parts, *desired.unknown])
 
 
@@ -177,6 +181,8 @@ class _Runner:
             self.ledger.begin(run)
         try:
             self._run()
+            if not self.preview:
+                self.ledger.trim()
         except NotConfigured as error:
             run.status, run.message = "skipped", str(error)
         except ActivationError as error:
@@ -198,6 +204,8 @@ class _Runner:
             self.ledger.save(run)
         level = logging.WARNING if EXIT_CODES[run.status] else logging.INFO
         log.log(level, "sync %s %s: %s", self.sync.name, run.status, run.message or "up to date")
+        if not self.preview and not self.forgotten:
+            alert(self.sync, self.warehouse, self.environment, run)
 
     def _run(self) -> None:
         run, sync, warehouse = self.run_record, self.sync, self.warehouse
@@ -255,8 +263,9 @@ class _Runner:
         self._count(counts)
         if self.scope == "everything":
             self.notes.append(f"{counted(counts.repeats, 'unchanged row')} sent again")
+        run.waiting, run.limited = counts.waiting, counts.limited
         objection = self._objection(desired, counts, held_rows)
-        withheld = _withheld(sync, desired)
+        withheld = _withheld(sync, desired, counts)
         if objection:
             objection = self._with_due(objection, due)
         if self.preview:

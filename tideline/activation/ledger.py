@@ -4,20 +4,22 @@ It survives crashes: before a batch is sent, its operations and idempotency keys
 ledger with state `unknown`. When the destination has answered, they become `acknowledged` or return
 to their former state. Both steps are transactions that also update the run's record. If the process
 ends in between, the rows stay `unknown`; the next run first sends exactly these operations again,
-or their removal if they are no longer wanted.
+or their removal if they are no longer wanted. What is accepted, and what is rejected, is recorded
+in the same transaction.
 """
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from tideline.activation.destinations import Outcome
+from tideline.activation.reasons import kind_of
+from tideline.activation.views import VIEWS
 from tideline.declarations.syncs import Sync
 from tideline.warehouse.clock import wall_clock
 from tideline.warehouse.connection import Warehouse
@@ -93,7 +95,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "message": (
                 "varchar",
                 "Why the run did not fully succeed and what to do, and how many rows were "
-                "withheld for lack of consent.",
+                "withheld for lack of consent, or wait.",
             ),
             "adds": ("bigint", "Rows planned to be added."),
             "updates": ("bigint", "Rows planned to be updated."),
@@ -112,6 +114,15 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "unknown": (
                 "bigint",
                 "Operations with an unknown outcome; the next run sends them again.",
+            ),
+            "waiting": (
+                "bigint",
+                "Rows not planned because they were rejected before and their wait is not over.",
+            ),
+            "limited": (
+                "bigint",
+                "Rows not planned because of `most_changes_per_day`; sent later, with the values "
+                "of then.",
             ),
             "as_of": (
                 "timestamp",
@@ -135,6 +146,58 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "finished_at": ("timestamp", "Wall clock, UTC; null while running."),
         },
     ),
+    "activation_results": (
+        "One row per run of a sync and operation; planned = accepted + rejected + held + unknown.",
+        {
+            "run_id": ("varchar", "The run."),
+            "sync_name": ("varchar", "Name of the exposure."),
+            "operation": ("varchar", "add, update, remove or resend, as in `activation_runs`."),
+            "planned": ("bigint", "Operations planned."),
+            "accepted": ("bigint", "Operations that the destination has acknowledged."),
+            "rejected": ("bigint", "Operations refused."),
+            "held": ("bigint", "Operations not sent, or certainly not applied."),
+            "unknown": ("bigint", "Operations with an unknown outcome."),
+        },
+    ),
+    "activation_deliveries": (
+        "One row per operation that a destination has accepted, for `deliveries_kept_days`.",
+        {
+            "run_id": ("varchar", "The run."),
+            "sync_name": ("varchar", "Name of the exposure."),
+            "row_key": ("varchar", "The key columns as JSON, sorted by name."),
+            "profile_id": (
+                "varchar",
+                "The person, as a hash if the sync hashes this column; null if neither the key "
+                "nor the row says it.",
+            ),
+            "segment_name": (
+                "varchar",
+                "The segment; null if neither the key nor the row says it.",
+            ),
+            "op": (
+                "varchar",
+                "add, update, remove, or taken back: a removal in place of an operation that may "
+                "have been applied.",
+            ),
+            "began_at": (
+                "timestamp",
+                "`segment_memberships.valid_from` (UTC) when the operation was planned; null if "
+                "the row is of no membership, or the segment has no intervals.",
+            ),
+            "accepted_at": ("timestamp", "When the answer was recorded (wall clock, UTC)."),
+        },
+    ),
+    "activation_alerts": (
+        "One row per sync of which an alert was posted.",
+        {
+            "sync_name": ("varchar", "Name of the exposure."),
+            "state": (
+                "varchar",
+                "What the last alert said, as words with commas; empty: all well.",
+            ),
+            "changed_at": ("timestamp", "When it was posted (wall clock, UTC)."),
+        },
+    ),
     "activation_warehouse": (
         "One row: the id by which destinations recognize this warehouse.",
         {
@@ -151,6 +214,14 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "op": ("varchar", "add, update or remove."),
             "idempotency_key": ("varchar", "Idempotency key of the operation."),
             "reason": ("varchar", "Reason given by the destination or the plan."),
+            "reason_kind": (
+                "varchar",
+                "The reason without the words that may be personal data, which are `…`.",
+            ),
+            "payload_hash": (
+                "varchar",
+                "SHA-256 of the row sent and the templates of `fields`; null if it was not sent.",
+            ),
             "rejected_at": ("timestamp", "Wall clock, UTC."),
         },
     ),
@@ -164,12 +235,17 @@ PERSONAL: dict[str, dict[str, str]] = {
         "sent_payload": "content",
     },
     "activation_rejections": {"row_key": "content", "reason": "content"},
+    "activation_deliveries": {"row_key": "content", "profile_id": "pseudonym"},
 }
 
 
 # The state of a planned operation's row in the ledger: not there, there, sent again unchanged, sent
 # again as a removal.
 NEW, KNOWN, SENT_AGAIN, TAKEN_BACK = 0, 1, 2, 3
+# SQL: the operation of a plan's row, as a run counts it.
+OPERATION = f"case when known >= {SENT_AGAIN} then 'resend' else op end"
+OPERATIONS = ("add", "update", "remove", "resend")
+FATES = ("accepted", "rejected", "held", "unknown")
 
 
 def _kept(planned: str, column: str) -> str:
@@ -198,37 +274,60 @@ class Run:
     desired_rows: int | None = None
     consent_statements: int | None = None
     finished_at: datetime | None = None
-    ops: dict[str, int] = field(
-        default_factory=lambda: {"add": 0, "update": 0, "remove": 0, "resend": 0}
+    waiting: int = 0
+    limited: int = 0
+    ops: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OPERATIONS, 0))
+    fates: dict[str, dict[str, int]] = field(
+        default_factory=lambda: {op: dict.fromkeys(FATES, 0) for op in OPERATIONS}
     )
-    accepted: int = 0
-    rejected: int = 0
-    held: int = 0
-    unknown: int = 0
 
     @property
     def planned(self) -> int:
         """The number of planned operations, including resends."""
         return sum(self.ops.values())
 
+    @property
+    def accepted(self) -> int:
+        """The number of operations that the destination has acknowledged."""
+        return self._with("accepted")
+
+    @property
+    def rejected(self) -> int:
+        """The number of operations that were refused."""
+        return self._with("rejected")
+
+    @property
+    def held(self) -> int:
+        """The number of operations not sent, or certainly not applied."""
+        return self._with("held")
+
+    @property
+    def unknown(self) -> int:
+        """The number of operations with an unknown outcome."""
+        return self._with("unknown")
+
+    def _with(self, fate: str) -> int:
+        return sum(fates[fate] for fates in self.fates.values())
+
     def plan(self, op: str, rows: int) -> None:
         """Count `rows` operations as planned and held."""
         self.ops[op] += rows
-        self.held += rows
+        self.fates[op]["held"] += rows
 
-    def move(self, rows: int, before: str, after: str) -> None:
+    def move(self, op: str, rows: int, before: str, after: str) -> None:
         """Count `rows` operations as `after` instead of `before`."""
-        setattr(self, before, getattr(self, before) - rows)
-        setattr(self, after, getattr(self, after) + rows)
+        self.fates[op][before] -= rows
+        self.fates[op][after] += rows
 
     def check(self) -> None:
         """Raise RuntimeError unless every planned operation is counted exactly once."""
-        parts = (self.accepted, self.rejected, self.held, self.unknown)
-        if self.planned != sum(parts) or min(parts) < 0:
-            raise RuntimeError(
-                f"run {self.run_id} of sync `{self.sync_name}` does not add up: planned "
-                f"{self.planned}, accepted, rejected, held, unknown {parts}; this is a bug"
-            )
+        for op, planned in self.ops.items():
+            parts = tuple(self.fates[op].values())
+            if planned != sum(parts) or min(parts) < 0:
+                raise RuntimeError(
+                    f"run {self.run_id} of sync `{self.sync_name}` does not add up for `{op}`: "
+                    f"planned {planned}, {', '.join(FATES)} {parts}; this is a bug"
+                )
 
 
 class Ledger:
@@ -245,22 +344,31 @@ class Ledger:
         self.rows = warehouse.table("activation_ledger")
         self.runs = warehouse.table("activation_runs")
         self.rejections = warehouse.table("activation_rejections")
+        self.results = warehouse.table("activation_results")
+        self.deliveries = warehouse.table("activation_deliveries")
+        there = set(warehouse.tables(warehouse.schema))
         for name, (description, columns) in TABLES.items():
-            if not warehouse.exists(warehouse.schema, name):
+            if name not in there:
                 warehouse.create_table(name, description, columns)
-        self._add_missing_columns()
+        for name in ("activation_runs", "activation_rejections"):
+            self._add_missing_columns(name)
+        for name, view in VIEWS.items():
+            if name not in there:
+                warehouse.create_view(
+                    name, view.description, view.columns, view.sql(warehouse.table)
+                )
         # Created here because on Snowflake a `create` ends the transaction in which it is used.
         warehouse.execute(
             "create or replace temporary table activation_outcomes "
-            "(position bigint, fate varchar, reason varchar, in_doubt boolean)"
+            "(position bigint, fate varchar, reason varchar, reason_kind varchar, in_doubt boolean)"
         )
 
-    def _add_missing_columns(self) -> None:
-        """Add the columns that a table of runs of an earlier release lacks."""
-        known = self.warehouse.columns(self.runs)
-        for name, (kind, description) in TABLES["activation_runs"][1].items():
+    def _add_missing_columns(self, table: str) -> None:
+        """Add the columns that a table of an earlier release lacks."""
+        known = self.warehouse.columns(self.warehouse.table(table))
+        for name, (kind, description) in TABLES[table][1].items():
             if name not in known:
-                self.warehouse.add_column("activation_runs", name, kind, description)
+                self.warehouse.add_column(table, name, kind, description)
                 if name == "acknowledged_as_of":
                     self.warehouse.execute(
                         f"update {self.runs} set acknowledged_as_of = as_of "
@@ -373,26 +481,36 @@ class Ledger:
                 "select ?, ?, ?, cast(? as timestamp)",
                 [run.run_id, run.sync_name, run.destination, run.started_at.isoformat()],
             )
+            self.warehouse.execute(
+                f"insert into {self.results} (run_id, sync_name, operation) values "
+                + ", ".join(["(?, ?, ?)"] * len(OPERATIONS)),
+                [value for op in OPERATIONS for value in (run.run_id, run.sync_name, op)],
+            )
             self.save(run)
 
     def save(self, run: Run) -> None:
-        """Write the record of a run. Raises RuntimeError if its counts do not add up."""
+        """Write the record of a run and of its operations.
+
+        Raises RuntimeError if its counts do not add up.
+        """
         run.check()
         self.warehouse.execute(
             f"update {self.runs} set status = ?, message = ?, adds = ?, updates = ?, removes = ?, "
             "resends = ?, planned = ?, accepted = ?, rejected = ?, held = ?, unknown = ?, "
-            "desired_rows = ?, consent_statements = ?, as_of = cast(? as timestamp), "
-            "acknowledged_as_of = cast(? as timestamp), finished_at = cast(? as timestamp), "
-            "destination = ? where run_id = ?",
+            "waiting = ?, limited = ?, desired_rows = ?, consent_statements = ?, "
+            "as_of = cast(? as timestamp), acknowledged_as_of = cast(? as timestamp), "
+            "finished_at = cast(? as timestamp), destination = ? where run_id = ?",
             [
                 run.status,
                 run.message,
-                *(run.ops[op] for op in ("add", "update", "remove", "resend")),
+                *(run.ops[op] for op in OPERATIONS),
                 run.planned,
                 run.accepted,
                 run.rejected,
                 run.held,
                 run.unknown,
+                run.waiting,
+                run.limited,
                 run.desired_rows,
                 run.consent_statements,
                 run.as_of and run.as_of.isoformat(),
@@ -401,6 +519,16 @@ class Ledger:
                 run.destination,
                 run.run_id,
             ],
+        )
+        counts = {"planned": run.ops} | {
+            fate: {op: run.fates[op][fate] for op in OPERATIONS} for fate in FATES
+        }
+        cases = " ".join(f"when '{op}' then cast(? as bigint)" for op in OPERATIONS)
+        self.warehouse.execute(
+            f"update {self.results} set "
+            + ", ".join(f"{name} = case operation {cases} end" for name in counts)
+            + " where run_id = ?",
+            [*(each[op] for each in counts.values() for op in OPERATIONS), run.run_id],
         )
 
     def intend(self, run: Run, first: int, last: int) -> None:
@@ -430,8 +558,15 @@ class Ledger:
                 "where ledger.sync_name = ? and ledger.row_key = sending.row_key",
                 [run.run_id, wall_clock().isoformat(), self.sync.name],
             )
-            run.move(last - first + 1, "held", "unknown")
+            for op, rows in self._by_operation(sending):
+                run.move(op, rows, "held", "unknown")
             self.save(run)
+
+    def _by_operation(self, planned: str) -> list[tuple[str, int]]:
+        """The number of planned rows by operation as a run counts it."""
+        return self.warehouse.query(
+            f"select {OPERATION}, count(*) from ({planned}) as planned group by 1"
+        )
 
     def settle(
         self,
@@ -461,11 +596,14 @@ class Ledger:
                         "position": list(others),
                         "fate": [outcome.fate for outcome, _ in others.values()],
                         "reason": [_storable(outcome.reason) for outcome, _ in others.values()],
+                        "reason_kind": [kind_of(outcome.reason) for outcome, _ in others.values()],
                         "in_doubt": [doubt for _, doubt in others.values()],
                     },
                 )
             batch = (
-                "select plan.row_key, plan.op, plan.idempotency_key, outcomes.reason, case "
+                "select plan.row_key, plan.op, plan.known, plan.idempotency_key, "
+                "plan.payload_hash, plan.profile_id, plan.segment_name, plan.began_at, "
+                "outcomes.reason, outcomes.reason_kind, case "
                 f"when outcomes.fate is null and plan.known = {TAKEN_BACK} then 'taken back' "
                 "when outcomes.fate is null then 'accepted' "
                 "else outcomes.fate end as fate, outcomes.in_doubt "
@@ -487,8 +625,18 @@ class Ledger:
             doubtful = "fate = 'taken back' or (fate = 'rejected' and in_doubt)"
             self.warehouse.execute(
                 f"insert into {self.rejections} (run_id, sync_name, row_key, op, idempotency_key, "
-                "reason, rejected_at) select ?, ?, row_key, op, idempotency_key, reason, "
+                "reason, reason_kind, payload_hash, rejected_at) "
+                "select ?, ?, row_key, op, idempotency_key, reason, reason_kind, payload_hash, "
                 f"cast(? as timestamp) from ({batch}) as batch where fate = 'rejected'",
+                [run.run_id, name, now],
+            )
+            self.warehouse.execute(
+                f"insert into {self.deliveries} (run_id, sync_name, row_key, profile_id, "
+                "segment_name, op, began_at, accepted_at) "
+                "select ?, ?, row_key, profile_id, segment_name, "
+                "case fate when 'taken back' then fate else op end, began_at, "
+                f"cast(? as timestamp) from ({batch}) as batch "
+                "where fate in ('accepted', 'taken back')",
                 [run.run_id, name, now],
             )
             self.warehouse.execute(
@@ -521,8 +669,11 @@ class Ledger:
                 f"else 'acknowledged' end where {untouched}",
                 [name],
             )
-            for fate, rows in Counter(outcome.fate for outcome in outcomes).items():
-                run.move(rows, "unknown", fate)
+            for op, fate, rows in self.warehouse.query(
+                f"select {OPERATION}, case fate when 'taken back' then 'accepted' else fate end, "
+                f"count(*) from ({batch}) as batch group by 1, 2"
+            ):
+                run.move(op, rows, "unknown", fate)
             self.save(run)
 
     def reject_unsendable(self, run: Run) -> None:
@@ -530,12 +681,22 @@ class Ledger:
         with self.warehouse.transaction():
             self.warehouse.execute(
                 f"insert into {self.rejections} (run_id, sync_name, row_key, op, idempotency_key, "
-                "reason, rejected_at) select ?, ?, row_key, op, idempotency_key, problem, "
-                "cast(? as timestamp) from activation_plan where problem is not null",
+                "reason, reason_kind, rejected_at) select ?, ?, row_key, op, idempotency_key, "
+                "problem, problem, cast(? as timestamp) from activation_plan "
+                "where problem is not null",
                 [run.run_id, self.sync.name, wall_clock().isoformat()],
             )
-            rows = self.warehouse.query(
-                "select count(*) from activation_plan where problem is not null"
-            )[0][0]
-            run.move(rows, "held", "rejected")
+            for op, rows in self._by_operation(
+                "select * from activation_plan where problem is not null"
+            ):
+                run.move(op, rows, "held", "rejected")
             self.save(run)
+
+    def trim(self) -> None:
+        """Delete the deliveries of the sync that are older than `deliveries_kept_days`."""
+        until = wall_clock() - timedelta(days=self.sync.settings.deliveries_kept_days)
+        self.warehouse.execute(
+            f"delete from {self.deliveries} "
+            "where sync_name = ? and accepted_at < cast(? as timestamp)",
+            [self.sync.name, until.isoformat()],
+        )

@@ -15,8 +15,10 @@ from typing import Literal
 from tideline.activation.destinations import Operation
 from tideline.activation.destinations.protocol import Op
 from tideline.activation.ledger import AGAIN, KNOWN, NEW, SENT_AGAIN, TAKEN_BACK
+from tideline.activation.waiting import SPAN, changes_of_people, refused_rows
 from tideline.declarations.syncs import Sync
 from tideline.text import nearest
+from tideline.warehouse.clock import wall_clock
 from tideline.warehouse.connection import Kind, Warehouse
 from tideline.warehouse.errors import DeclarationError
 
@@ -24,15 +26,18 @@ NOT_IN_ADDRESS = (9, 10, 13, 32, 160, *map(ord, ",:;<>"))  # blanks, and what li
 BOOKKEEPING = "as_of"  # data clock of the row; it changes with every build and is never sent
 
 # What a run sends: what has changed since the last one; of that only rows that were rejected or
-# whose outcome is unknown; or every wanted row.
+# whose outcome is unknown; or every wanted row. Only `changes` lets rejected rows wait.
 Scope = Literal["changes", "rejected", "everything"]
 
 # `known`: the row's state in the ledger (`NEW` and others in `ledger.py`). `is_repeat`: the
-# destination has acknowledged the same row before.
+# destination has acknowledged the same row before. `waits`: why the row is not sent yet, `rejected`
+# (until `next_at`) or `limit` (see `waiting.py`).
 _PLAN = (
     "create or replace temporary table activation_plan (position bigint, op varchar, "
     "row_key varchar, group_name varchar, payload varchar, payload_hash varchar, "
-    "idempotency_key varchar, known integer, problem varchar, is_repeat boolean)"
+    "idempotency_key varchar, known integer, problem varchar, is_repeat boolean, "
+    "profile_id varchar, segment_name varchar, began_at timestamp, waits varchar, "
+    "next_at timestamp)"
 )
 
 
@@ -47,6 +52,9 @@ class Desired:
     payload: str  # SQL: the other columns as JSON
     group: str  # SQL: the group's name
     problem: str  # SQL: why the row cannot be sent; null if it can
+    profile_id: str  # SQL: the person, as text; null if the table does not say it
+    segment_name: str  # SQL: the segment; null if the table does not say it
+    memberships: str  # SQL: a select of `profile_id`, `segment_name` and `began_at`, when it began
     as_of: datetime | None
     rows: int
     incomplete: int  # rows that lack a required value, which are not among `rows`
@@ -60,8 +68,11 @@ class Desired:
 
 @dataclass(frozen=True)
 class Counts:
-    """Operations of a plan by type. `unsendable` rows are among the adds and updates, `repeats`,
-    which change nothing at the destination as the ledger knows it, among the updates.
+    """Operations of a plan by type, and the rows that are not planned because they wait.
+
+    `unsendable` rows are among the adds and updates, `repeats`, which change nothing at the
+    destination as the ledger knows it, among the updates. `next_at` (UTC) is when the first of the
+    rows that were rejected is due again.
     """
 
     adds: int = 0
@@ -69,6 +80,9 @@ class Counts:
     removes: int = 0
     unsendable: int = 0
     repeats: int = 0
+    waiting: int = 0
+    limited: int = 0
+    next_at: datetime | None = None
 
 
 def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
@@ -124,6 +138,15 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
         ]
         return " || ".join(["'{'", *members, "'}'"])
 
+    def text_of(column: str) -> str:
+        name = warehouse.identifier(column) if column in kinds else "null"
+        return f"cast({name} as varchar)"
+
+    if settings.most_changes_per_day is not None and "profile_id" not in kinds:
+        raise DeclarationError(
+            f"exposure `{sync.name}`, meta.sync: key `most_changes_per_day` needs the column "
+            f"`profile_id`, which the table `{sync.table}` does not have"
+        )
     problems = [
         f"when {warehouse.identifier(column)} is null then 'the key column {column} is null'"
         for column in settings.key
@@ -155,6 +178,9 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
         payload=json_object(columns),
         group=f"cast({group} as varchar)",
         problem=f"case {' '.join(problems)} end",
+        profile_id=text_of("profile_id"),
+        segment_name=text_of("segment_name"),
+        memberships=_memberships(warehouse, kinds),
         as_of=_instant(as_of, kinds.get(BOOKKEEPING)),
         rows=rows,
         incomplete=all_rows - rows,
@@ -204,6 +230,33 @@ def _unknown_segments(warehouse: Warehouse, sync: Sync) -> tuple[str, ...]:
         for name in sync.settings.segments
         if name not in known
     )
+
+
+def _memberships(warehouse: Warehouse, kinds: Mapping[str, Kind]) -> str:
+    """SQL of the memberships with their beginnings; without rows if the table is of none."""
+    if {"profile_id", "segment_name"} <= kinds.keys() and warehouse.has("segment_memberships"):
+        memberships = warehouse.table("segment_memberships")
+        if "valid_from" in warehouse.columns(memberships):  # not of an earlier release
+            return (
+                "select profile_id, segment_name, max(valid_from) as began_at "
+                f"from {memberships} group by profile_id, segment_name"
+            )
+    return (
+        "select cast(null as varchar) as profile_id, cast(null as varchar) as segment_name, "
+        "cast(null as timestamp) as began_at where false"
+    )
+
+
+def _said_of(column: str, known: str, *texts: str) -> str:
+    """SQL of a column's value: of the desired row, else of the first JSON text that has it."""
+    said = (f"json_extract_path_text({text}, '{column}')" for text in texts)
+    return f"coalesce({known}, {', '.join(said)})"
+
+
+def _named(warehouse: Warehouse, sync: Sync, profile: str) -> str:
+    """SQL of a profile as the ledger has it: hashed if the sync says so."""
+    is_hashed = "profile_id" in sync.settings.hash
+    return warehouse.sha256(f"lower(trim({profile}))") if is_hashed else profile
 
 
 def _list_of_row(warehouse: Warehouse, sync: Sync) -> dict[str, str]:
@@ -334,20 +387,35 @@ def plan_resends(
     warehouse.execute(_PLAN)
     due = "(select row_key from activation_due)"
     ledger = warehouse.table("activation_ledger")
+    texts = ("row_key", "sent_payload", "payload")
     warehouse.execute(
         f"""
         insert into activation_plan
         with wanted as (
-            select distinct {desired.row_key} as row_key
+            select
+                {desired.row_key} as row_key,
+                min({desired.profile_id}) as person,
+                min({desired.segment_name}) as segment
             from {desired.table}
             where {desired.condition} and {desired.row_key} not in {due}
+            group by 1
+        ),
+        memberships as (
+            {desired.memberships}
         ),
         resent as (
             select
                 ledger.*,
-                ledger.sent_op <> 'remove' and wanted.row_key is null as is_taken_back
+                ledger.sent_op <> 'remove' and wanted.row_key is null as is_taken_back,
+                wanted.person,
+                wanted.segment,
+                memberships.began_at
             from {ledger} as ledger
             left join wanted on ledger.row_key = wanted.row_key
+            left join memberships
+                on
+                    wanted.person = memberships.profile_id
+                    and wanted.segment = memberships.segment_name
             where
                 ledger.sync_name = ?
                 and ledger.state = 'unknown'
@@ -363,7 +431,12 @@ def plan_resends(
             idempotency_key,
             case when is_taken_back then {TAKEN_BACK} else {SENT_AGAIN} end,
             null,
-            false
+            false,
+            {_said_of("profile_id", _named(warehouse, sync, "person"), *texts)},
+            {_said_of("segment_name", "segment", *texts)},
+            began_at,
+            null,
+            null
         from resent
         """,
         [*desired.parameters, sync.name],
@@ -422,13 +495,14 @@ def plan_changes(
     """Plan the changes from the rows in the ledger to the desired rows.
 
     With `only_due`, plans only the removal of rows in `activation_due`, else the changes of all
-    other rows. With the scope `rejected`, only rows in `activation_chosen` are planned; with
-    `everything`, every desired row.
+    other rows. With the scope `rejected`, only rows in `activation_chosen` and removals are
+    planned; with `everything`, every desired row.
 
     A row has changed if its payload has, or the templates by which the destination makes a message
     of it. Rows with unknown outcomes are not planned. Rows that cannot be sent (no key, or several
-    different rows with one key) come last, with a `problem`; the destination keeps what it holds
-    of them.
+    different rows with one key) come after the others, with a `problem`; the destination keeps what
+    it holds of them. Rows that wait (see `waiting.py`) come last. Removals never wait: a later one
+    would take away what the same person has got under another key.
     """
     warehouse.execute(_PLAN)
     unit = "|| chr(31) ||"  # separates the parts of the idempotency key, which never contain it
@@ -440,8 +514,33 @@ def plan_changes(
     )
     if scope == "rejected":
         among = "(select row_key from activation_chosen)"
-        chosen += f" and coalesce(hashed.row_key, ledger.row_key) in {among}"
+        # Whoever leaves under one key goes before they come under another: see `leaving.py`.
+        chosen += f" and (hashed.row_key is null or hashed.row_key in {among})"
+    is_planned = f"""
+                (ledger.state is null or ledger.state <> 'unknown')
+                and (
+                    hashed.problem is not null
+                    or hashed.row_key is null
+                    or ledger.row_key is null
+                    or hashed.payload_hash <> ledger.payload_hash
+                    or {str(scope == "everything").lower()}
+                )
+                and {chosen}
+    """
     key = warehouse.sha256(f"? {unit} ? {unit} op {unit} row_key {unit} coalesce(payload_hash, '')")
+    texts = ("ledger.row_key", "ledger.sent_payload", "ledger.payload")
+    profile_id = _said_of("profile_id", _named(warehouse, sync, "hashed.person"), *texts)
+    refused, of_refused = refused_rows(warehouse, sync)
+    is_patient = scope == "changes" and not only_due
+    most = None if only_due else sync.settings.most_changes_per_day
+    now = wall_clock()
+    changes, of_changes = changes_of_people(warehouse, sync, now - SPAN)
+    if most is None:
+        changes, of_changes = "select null as profile_id, 0 as changes where false", []
+    over = "false" if most is None else f"change_number > {most}"
+    counts = (
+        "waits is null and problem is null and op <> 'remove' and patient.profile_id is not null"
+    )
     warehouse.execute(
         f"""
         insert into activation_plan
@@ -450,7 +549,9 @@ def plan_changes(
                 {desired.row_key} as row_key,
                 {desired.group} as group_name,
                 {desired.payload} as payload,
-                {desired.problem} as problem
+                {desired.problem} as problem,
+                {desired.profile_id} as person,
+                {desired.segment_name} as segment
             from {desired.table}
             where {desired.condition}
         ),
@@ -459,6 +560,8 @@ def plan_changes(
                 row_key,
                 min(group_name) as group_name,
                 min(payload) as payload,
+                min(person) as person,
+                min(segment) as segment,
                 case
                     when min(problem) is not null then min(problem)
                     when min(payload) <> max(payload)
@@ -488,46 +591,110 @@ def plan_changes(
                 hashed.problem,
                 hashed.problem is null and coalesce(
                     hashed.payload_hash = replace(ledger.payload_hash, '{AGAIN}', ''), false
-                ) as is_repeat
+                ) as is_repeat,
+                hashed.person,
+                hashed.segment,
+                {profile_id} as profile_id,
+                {_said_of("segment_name", "hashed.segment", *texts)} as segment_name,
+                ledger.state,
+                ledger.sent_at,
+                ledger.acknowledged_at,
+                {is_planned} as is_planned
             from hashed
             full outer join ledger on hashed.row_key = ledger.row_key
-            where
-                (ledger.state is null or ledger.state <> 'unknown')
-                and (
-                    hashed.problem is not null
-                    or hashed.row_key is null
-                    or ledger.row_key is null
-                    or hashed.payload_hash <> ledger.payload_hash
-                    or {str(scope == "everything").lower()}
-                )
-                and {chosen}
+            where {is_planned} or ledger.state <> 'acknowledged'
+        ),
+        memberships as (
+            {desired.memberships}
+        ),
+        refused as (
+            {refused}
+        ),
+        patient as (
+            select
+                compared.*,
+                memberships.began_at,
+                case when refused.row_key is not null then 'rejected' end as waits,
+                refused.next_at
+            from compared
+            left join refused
+                on
+                    compared.row_key = refused.row_key
+                    and refused.content = compared.payload_hash
+                    and compared.op <> 'remove'
+                    and compared.problem is null
+                    and refused.next_at > cast(? as timestamp)
+                    and {"true" if is_patient else "false"}
+            left join memberships
+                on
+                    compared.person = memberships.profile_id
+                    and compared.segment = memberships.segment_name
+            where compared.is_planned
+        ),
+        changes as (
+            {changes}
+        ),
+        numbered as (  -- of a person's rows, new ones first, then that which has waited longest
+            select
+                patient.*,
+                case when {counts} then
+                    coalesce(changes.changes, 0) + row_number() over (
+                        partition by patient.profile_id, case when {counts} then 1 else 0 end
+                        order by acknowledged_at nulls first, row_key
+                    )
+                end as change_number
+            from patient
+            left join changes on patient.profile_id = changes.profile_id
+        ),
+        limited as (
+            select
+                op, row_key, group_name, payload, payload_hash, known, problem, profile_id,
+                segment_name, began_at, next_at, is_repeat,
+                case when {over} then 'limit' else waits end as waits
+            from numbered
         )
         select
             row_number() over (
                 order by
-                    case when problem is null then 0 else 1 end,
+                    case when waits is not null then 2 when problem is not null then 1 else 0 end,
                     group_name,
                     case op when 'remove' then 0 when 'update' then 1 else 2 end,
                     row_key
             ),
-            op, row_key, group_name, payload, payload_hash, {key}, known, problem, is_repeat
-        from compared
+            op, row_key, group_name, payload, payload_hash, {key}, known, problem, is_repeat,
+            profile_id, segment_name, began_at, waits, next_at
+        from limited
         """,
-        [*desired.parameters, template_text(sync), sync.name, sync.name, run_id],
+        [
+            *desired.parameters,
+            template_text(sync),
+            sync.name,
+            *of_refused,
+            now.isoformat(),
+            *of_changes,
+            sync.name,
+            run_id,
+        ],
     )
     counted = {
-        op: rows
-        for op, rows in warehouse.query("select op, count(*) from activation_plan group by op")
+        (op, waits): rows
+        for op, waits, rows in warehouse.query(
+            "select op, waits, count(*) from activation_plan group by op, waits"
+        )
     }
-    unsendable, repeats = warehouse.query(
-        "select count(problem), count(case when is_repeat then 1 end) from activation_plan"
+    unsendable, repeats, next_at = warehouse.query(
+        "select count(problem), count(case when is_repeat and waits is null then 1 end), "
+        "min(case when waits = 'rejected' then next_at end) from activation_plan"
     )[0]
     return Counts(
-        adds=counted.get("add", 0),
-        updates=counted.get("update", 0),
-        removes=counted.get("remove", 0),
+        adds=counted.get(("add", None), 0),
+        updates=counted.get(("update", None), 0),
+        removes=counted.get(("remove", None), 0),
         unsendable=unsendable,
         repeats=repeats,
+        waiting=sum(rows for (_, waits), rows in counted.items() if waits == "rejected"),
+        limited=sum(rows for (_, waits), rows in counted.items() if waits == "limit"),
+        next_at=next_at,
     )
 
 
@@ -535,7 +702,8 @@ def read_batches(warehouse: Warehouse, sync: Sync) -> Iterator[tuple[int, list[O
     """The sendable operations of the plan in batches: (first position, operations)."""
     first = 1
     while rows := warehouse.query(
-        "select op, idempotency_key, row_key, payload from activation_plan where problem is null "
+        "select op, idempotency_key, row_key, payload from activation_plan "
+        "where problem is null and waits is null "
         f"and position between {first} and {first + sync.batch_rows - 1} order by position"
     ):
         yield (

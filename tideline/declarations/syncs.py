@@ -56,6 +56,13 @@ class Settings:
     - `consent`: a purpose of `profile_consents`; only profiles that have agreed to it are sent, the
       others are removed.
     - `silence_is_consent`: whether profiles without a statement about that purpose are sent too.
+    - `most_changes_per_day`: a person (`profile_id`) gets at most this many adds and updates in 24
+      hours; further ones wait. Removals do not.
+    - `deliveries_kept_days`: accepted operations older than this are deleted from
+      `activation_deliveries` at the end of a run.
+    - `alert_rejected_share`: an alert is posted if more than this share of the desired rows has
+      been rejected, in this run or before.
+    - `alert_stale_hours`: an alert is posted if no run has succeeded for longer than this.
     """
 
     destination: str
@@ -74,6 +81,10 @@ class Settings:
     guard_min_fall: int = 50
     consent: str | None = None
     silence_is_consent: bool = False
+    most_changes_per_day: int | None = None
+    deliveries_kept_days: int = 90
+    alert_rejected_share: float | None = None
+    alert_stale_hours: float | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -84,12 +95,13 @@ class Settings:
                 raise ValueError(f"`segments` has `{name}`; write names of segments")
         if self.segments == ():
             raise ValueError("`segments` is empty; name segments, or remove it to send all")
-        for name in ("batch_rows", "rows_per_second", "max_attempts"):
+        above_0 = ("batch_rows", "rows_per_second", "max_attempts", "most_changes_per_day")
+        for name in (*above_0, "deliveries_kept_days", "alert_stale_hours"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"`{name}` is {value}; it must be above 0")
-        for name in ("max_change_share", "max_fall_share"):
-            if not 0 <= getattr(self, name) <= 1:
+        for name in ("max_change_share", "max_fall_share", "alert_rejected_share"):
+            if not 0 <= (getattr(self, name) or 0) <= 1:
                 raise ValueError(f"`{name}` is {getattr(self, name)}; it is a share, from 0 to 1")
         for name in ("max_growth_share", "guard_min_rows", "guard_min_fall"):
             if not getattr(self, name) >= 0:

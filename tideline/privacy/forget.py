@@ -8,8 +8,8 @@ interrupted request continues where it stopped:
    identifiers keep out rows that land again. The identifiers are kept for the next steps.
 2. `rebuild`: dbt builds everything derived from the events, without tests and without new files.
 3. `tell`: each sync removes the person's rows from its destination, as the ledger lists them.
-4. `purge`: one transaction. It removes the person's rows from the ledger, the content of the
-   quarantined rows, and the identifiers of the request.
+4. `purge`: one transaction. It removes the person's rows from the ledger and the deliveries, the
+   content of the quarantined rows, and the identifiers of the request.
 5. `rewrite`: the warehouse file and the published file are rewritten without the blocks of deleted
    rows; logs, results of runs and temporary files are deleted.
 """
@@ -54,6 +54,7 @@ ROOT = Path(__file__).parents[2]
 LANDED = ("raw_messages", "int_events_deduplicated")  # their rows stay, without content
 OWN = ("forget_requests", "forgotten_identifiers", "forget_receipts")
 LEDGER, REJECTIONS = "activation_ledger", "activation_rejections"
+DELIVERIES = "activation_deliveries"
 READ = (
     "identity_map",
     "identity_blocked",
@@ -295,7 +296,7 @@ def _stored(warehouse: Warehouse, marks: Marks) -> dict[str, tuple[str, str]]:
     """The dbt tables with rows about people, by model: full name, SQL condition of the person's."""
     found = {}
     for name, table in marks.items():
-        if name in (*LANDED, *OWN, LEDGER, REJECTIONS) or not table.is_stored:
+        if name in (*LANDED, *OWN, LEDGER, REJECTIONS, DELIVERIES) or not table.is_stored:
             continue
         schema = table.schema or warehouse.schema
         if warehouse.exists(schema, table.name):
@@ -422,14 +423,20 @@ def _speaks(
 
 
 def purge(request: Request, project: Project, marks: Marks) -> None:
-    """Remove the rest: ledger rows, content of quarantined rows, identifiers of the request.
+    """Remove the rest: rows of the ledger and the deliveries, content of rejections and quarantined
+    rows, identifiers of the request.
 
     Also removes the notes of the rebuild about these identifiers: which ones it processed, and
     which ones have lost all their events.
     """
     with project.open() as warehouse:
         events, identifiers = (warehouse.table(name) for name in (LANDED[1], OWN[1]))
-        has_rejections = warehouse.exists(warehouse.schema, REJECTIONS)
+        has_rejections, has_deliveries = (
+            warehouse.exists(warehouse.schema, name) for name in (REJECTIONS, DELIVERIES)
+        )
+        hashed = ""
+        if has_rejections and "payload_hash" in warehouse.columns(warehouse.table(REJECTIONS)):
+            hashed = "payload_hash = null, "  # an earlier release did not have it
         left = _ledger_rows(warehouse, request)
         stored = _stored(warehouse, marks)
         recall_identifiers(warehouse, request.request_id)
@@ -453,11 +460,18 @@ def purge(request: Request, project: Project, marks: Marks) -> None:
                 condition, needles = _speaks(warehouse, request, ("row_key", "reason"))
                 emptied = warehouse.execute(
                     f"update {warehouse.table(REJECTIONS)} set row_key = null, "
-                    f"idempotency_key = null, reason = 'forgotten' where {condition}",
+                    f"idempotency_key = null, {hashed}reason = 'forgotten' where {condition}",
                     needles,
                 )
                 if emptied:
                     _receipt(warehouse, request, "emptied", REJECTIONS, emptied)
+            if has_deliveries:
+                condition, needles = _speaks(warehouse, request, ("row_key", "profile_id"))
+                deleted = warehouse.execute(
+                    f"delete from {warehouse.table(DELIVERIES)} where {condition}", needles
+                )
+                if deleted:
+                    _receipt(warehouse, request, "deleted", DELIVERIES, deleted)
             warehouse.execute(  # a rebuild makes one part of an emptied row
                 f"delete from {events} where reason = 'forgotten' and landed_part > 1"
             )

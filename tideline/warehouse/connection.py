@@ -82,6 +82,12 @@ class Warehouse(ABC):
         """Create a table in `schema`; `columns` maps names to type and description."""
 
     @abstractmethod
+    def create_view(
+        self, view: str, description: str, columns: Mapping[str, tuple[str, str]], sql: str
+    ) -> None:
+        """Create a view of a select in `schema`; `columns` maps names to type and description."""
+
+    @abstractmethod
     def add_column(self, table: str, column: str, kind: str, description: str) -> None:
         """Add an empty column to a table in `schema`."""
 
@@ -232,6 +238,16 @@ class DuckDBWarehouse(Warehouse):
             for column, (_, text) in columns.items():
                 self.execute(f"comment on column {name}.{column} is {_literal(text)}")
 
+    def create_view(  # noqa: D102
+        self, view: str, description: str, columns: Mapping[str, tuple[str, str]], sql: str
+    ) -> None:
+        name = self.table(view)
+        with self.transaction():
+            self.execute(f"create view {name} as {sql}")
+            self.execute(f"comment on view {name} is {_literal(description)}")
+            for column, (_, text) in columns.items():
+                self.execute(f"comment on column {name}.{column} is {_literal(text)}")
+
     def add_column(self, table: str, column: str, kind: str, description: str) -> None:  # noqa: D102
         name = self.table(table)
         with self.transaction():
@@ -370,6 +386,17 @@ class SnowflakeWarehouse(Warehouse):
         self.execute(
             f"create table if not exists {self.table(table)} ({declared}) "
             f"comment = {_literal(description)}"
+        )
+
+    def create_view(  # noqa: D102
+        self, view: str, description: str, columns: Mapping[str, tuple[str, str]], sql: str
+    ) -> None:
+        declared = ", ".join(
+            f"{column} comment {_literal(text)}" for column, (_, text) in columns.items()
+        )
+        self.execute(
+            f"create view if not exists {self.table(view)} ({declared}) "
+            f"comment = {_literal(description)} as {sql}"
         )
 
     def add_column(self, table: str, column: str, kind: str, description: str) -> None:  # noqa: D102

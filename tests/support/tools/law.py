@@ -94,18 +94,19 @@ def hold_on(tools, kind, history):
             _sync(rig, desired, agreed)
         tools.faults()
         tools.refuse()
+        _sync(rig, last, agreed_at_last, scope="rejected")  # so that no row waits
         result, rows = _sync(rig, last, agreed_at_last)
         assert result.run.status == "succeeded"
         assert rig.held() == case.wanted(rows)
         assert rig.sync(allow_large_change=True).run.planned == 0
 
 
-def _sync(rig, desired, agreed):
+def _sync(rig, desired, agreed, **options):
     """One run; returns it and the rows whose people have agreed."""
     rows = [member(*key, label=label) for key, label in desired.items()]
     rig.desire(rows)
     rig.state(*((each, "marketing", each in agreed) for each in PROFILES))
     before = len(rig.tools.state["effects"])
-    result = rig.sync(allow_large_change=True)  # it checks the sums of the record
+    result = rig.sync(allow_large_change=True, **options)  # it checks the sums of the record
     assert rig.added(before) <= {rig.case.of(each) for each in agreed}
     return result, [row for row in rows if row[0] in agreed]
