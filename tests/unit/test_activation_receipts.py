@@ -110,7 +110,10 @@ def test_reasons_of_any_kind_are_kept_as_text(hooked, server):
     [(one,), (two,), (three,)] = keys
     reasons = {one: "nul \x00 and \ud800 half", two: [[["nested"]]], three: "x" * 100_000}
     results = [row(key, "rejected", reason=reason) for key, reason in reasons.items()]
-    hooked.sql("update warehouse.tideline.activation_ledger set state = 'unknown', sent_op = 'add'")
+    hooked.sql(
+        "update warehouse.tideline.activation_ledger "
+        "set state = 'unknown', sent_op = 'add', sent_hash = payload_hash"
+    )
     server.script({"do": "say", "status": 200, "body": json.dumps({"results": results})})
     assert numbers(hooked.sync())["rejected"] == 3
     stored = hooked.sql("select reason from warehouse.tideline.activation_rejections")

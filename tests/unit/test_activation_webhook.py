@@ -163,6 +163,19 @@ def test_refused_after_an_unknown_attempt_the_row_is_in_doubt_and_then_removed(h
     assert server.rows == wanted(members(2)[1:])
 
 
+def test_a_row_wanted_again_after_its_removal_may_have_arrived_is_added_anew(hooked, server):
+    hooked.desire(members(2))
+    server.script(*[{"do": "drop_before"}] * 5)
+    hooked.sync()
+    hooked.desire(members(2)[1:])
+    server.script(*[{"do": "drop_after"}] * 9)
+    hooked.sync()  # the removal of p000 has arrived under the key of its addition
+    hooked.desire(members(2))
+    server.script()
+    assert hooked.sync().run.status == "succeeded"
+    assert server.rows == wanted(members(2))
+
+
 @pytest.mark.parametrize("how", ["row", "batch"])
 def test_one_bad_row_never_stops_a_batch(hooked, server, how):
     hooked.desire(members(12))

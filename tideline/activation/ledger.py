@@ -60,7 +60,11 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             ),
             "sent_op": ("varchar", "add, update or remove, while its outcome is unknown."),
             "sent_payload": ("varchar", "The row sent, while its outcome is unknown."),
-            "sent_hash": ("varchar", "SHA-256 of the row sent, while its outcome is unknown."),
+            "sent_hash": (
+                "varchar",
+                "SHA-256 of the row sent, while its outcome is unknown; null for a removal that "
+                "was sent in its place.",
+            ),
             "idempotency_key": ("varchar", "Idempotency key of the last operation sent."),
             "attempts": ("integer", "How often the last operation has been sent, at most."),
             "run_id": ("varchar", "The run that last sent this row."),
@@ -535,7 +539,8 @@ class Ledger:
         """Record that the operations at these positions are about to be sent.
 
         An operation that is sent again as a removal keeps its original entry, so that a crash does
-        not hide that the original may have been applied.
+        not hide that the original may have been applied. Only its `sent_hash` is emptied: the
+        destination may now know its key as that of a removal, so the row never goes under it again.
         """
         sending = f"select * from activation_plan where position between {first} and {last}"
         with self.warehouse.transaction():
@@ -549,7 +554,8 @@ class Ledger:
                 f"update {self.rows} as ledger set state = 'unknown', "
                 f"sent_op = {_kept('sending.op', 'sent_op')}, "
                 f"sent_payload = {_kept('sending.payload', 'sent_payload')}, "
-                f"sent_hash = {_kept('sending.payload_hash', 'sent_hash')}, "
+                f"sent_hash = case when sending.known <> {TAKEN_BACK} "
+                f"then {_kept('sending.payload_hash', 'sent_hash')} end, "
                 f"attempts = {_kept('0', 'attempts')}, "
                 "idempotency_key = sending.idempotency_key, run_id = ?, "
                 f"sent_at = case when sending.op = 'remove' or sending.known >= {SENT_AGAIN} "

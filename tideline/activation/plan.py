@@ -382,7 +382,8 @@ def plan_resends(
     Otherwise (the member has left, withdrawn consent or is forgotten) it is sent again as a
     removal with the same idempotency key. A destination that applies the first attempt late then
     ignores it; one that has applied it already ignores the removal. Therefore the row is `doubtful`
-    afterwards and is removed once more under a key of its own.
+    afterwards and is removed once more under a key of its own. If the outcome of that removal is
+    unknown too, it is sent again, also if the row is desired again, which is then added anew.
     """
     warehouse.execute(_PLAN)
     due = "(select row_key from activation_due)"
@@ -406,7 +407,8 @@ def plan_resends(
         resent as (
             select
                 ledger.*,
-                ledger.sent_op <> 'remove' and wanted.row_key is null as is_taken_back,
+                ledger.sent_op <> 'remove'
+                and (wanted.row_key is null or ledger.sent_hash is null) as is_taken_back,
                 wanted.person,
                 wanted.segment,
                 memberships.began_at
