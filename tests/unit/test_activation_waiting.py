@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.support.activation_rig import FILES, WEBHOOK, asking, member, numbers, some, wanted
+from tests.support.activation_rig import FILES, WEBHOOK, member, numbers, some, wanted
 from tideline.activation import alerts, engine, ledger, plan
 from tideline.activation.balance import imbalance, latency
 from tideline.activation.reasons import kind_of
@@ -95,28 +95,18 @@ def _is_sent_after(rig, clock, minutes):
     return bool(result.run.planned)
 
 
-def test_a_removal_waits_only_if_no_consent_is_its_reason(hooked, server, clock):
+def test_removals_never_wait(hooked, server):
     rows = [member("ann"), member("bob")]
     hooked.desire(rows)
     hooked.sync()
     server.refuse("ann")
     hooked.desire(rows[1:])
-    assert numbers(hooked.sync()) == some(remove=1, rejected=1)
-    assert numbers(hooked.sync()) == some() and hooked.last_run("waiting") == 1
+    for _ in range(2):
+        assert numbers(hooked.sync()) == some(remove=1, rejected=1)
     [(key,)] = hooked.sql(
         f"select row_key from {SCHEMA}.activation_ledger where row_key like '%ann%'"
     )
-    for _ in range(2):
-        assert numbers(hooked.sync(forgotten=[key])) == some(remove=1, rejected=1)
-
-    hooked.manifest.write_text(json.dumps(asking(WEBHOOK, consent="marketing")))
-    hooked.desire(rows)
-    for said in ("('ann', false), ('bob', true)", "('bob', true)"):  # she refuses, or says nothing
-        hooked.sql(
-            f"create or replace table {SCHEMA}.profile_consents as select profile_id, 'marketing' "
-            f"as purpose, is_granted from (values {said}) as said (profile_id, is_granted)"
-        )
-        assert numbers(hooked.sync()) == some(remove=1, rejected=1)
+    assert numbers(hooked.sync(forgotten=[key])) == some(remove=1, rejected=1)
     server.refuse()
     hooked.sync()
     assert server.rows == wanted(rows[1:])

@@ -104,6 +104,21 @@ def test_who_comes_under_another_key_is_not_lost_by_a_late_removal(tool_rig, kin
     assert rig.held() == rig.case.wanted([member("a")])
 
 
+@pytest.mark.parametrize("kind", sorted(ONE_OF_EACH.values()))
+def test_a_replay_removes_a_person_under_the_former_key_first(tool_rig, kind):
+    rig = tool_rig(kind, key=[*CASES[kind].sync["key"], "score"])
+    rig.desire([member("a", score=1)])
+    rig.sync()
+    rig.desire([member("a", score=1), member("a", score=2)])
+    rig.tools.refuse(rig.case.of("a"))
+    rig.sync(allow_large_change=True)
+    rig.tools.refuse()
+    rig.desire([member("a", score=2)])
+    rig.sync(allow_large_change=True, scope="rejected")
+    assert rig.sync(allow_large_change=True).run.planned == 0
+    assert rig.held() == rig.case.wanted([member("a")])
+
+
 @each_kind
 @pytest.mark.parametrize("how", ["", "batch:"])
 def test_a_refused_person_is_rejected_and_stops_nobody_else(tool_rig, kind, how):
