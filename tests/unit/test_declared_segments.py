@@ -18,10 +18,10 @@ from tideline.declarations.formulas import formulas_of
 from tideline.declarations.rules import RuleError, check_condition, parse, value_of
 from tideline.declarations.segments import (
     kinds_of,
-    label_parts,
     read_segments,
     read_traits,
 )
+from tideline.declarations.templates import label_parts
 from tideline.landing.plan_check import SEEDS
 from tideline.segments.check import check
 from tideline.warehouse.errors import DeclarationError
