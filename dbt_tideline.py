@@ -31,12 +31,15 @@ from tideline.declarations.compiled import (
     segment_sql,
     text_sql,
 )
+from tideline.declarations.creative_sql import audience_creatives as audience_creatives_of
+from tideline.declarations.creatives import SHOP_IS_OFF, catalog_types, wrong_creatives
 from tideline.declarations.definitions import definitions as versions_of
 from tideline.declarations.definitions import readings_version as version_of
 from tideline.declarations.files import golden_attributes
 from tideline.declarations.rules import RuleError
 from tideline.declarations.segments import (
     Declared,
+    read_creatives,
     read_experiments,
     read_segments,
     read_traits,
@@ -88,6 +91,27 @@ def traits(has_shop: bool) -> list[dict[str, Any]]:
 def segments(has_shop: bool) -> list[dict[str, Any]]:
     """The segments of the project as dicts of name, spec, is_of_shop, file, place and rule."""
     return dicts_of(_segments(has_shop))
+
+
+@_once_per_run
+def _creatives(has_shop: bool) -> list[Declared]:
+    found = read_creatives(_project(), has_shop)
+    for problem in wrong_creatives(found, _traits(has_shop), catalog_types(_project())):
+        raise DeclarationError(f"{problem}{'' if has_shop else SHOP_IS_OFF}")
+    return found
+
+
+@_once_per_run
+def creatives(has_shop: bool) -> list[dict[str, Any]]:
+    """The creatives of the project as dicts of name, spec, is_of_shop, file and place."""
+    return dicts_of(_creatives(has_shop))
+
+
+@_once_per_run
+def audience_creatives(has_shop: bool, dialect: str) -> dict[str, list[Any]]:
+    """What audiences show of creatives, as `tideline.declarations.creative_sql` has it."""
+    types = catalog_types(_project())
+    return audience_creatives_of(_creatives(has_shop), _segments(has_shop), types, dialect)
 
 
 @_once_per_run
@@ -143,7 +167,8 @@ def examples_that_fail(has_shop: bool) -> list[str]:
 @_once_per_run
 def catalog(has_shop: bool) -> dict[str, dict[str, dict[str, Any]]]:
     """What the catalog says of segments and traits, as `tideline.declarations.catalog` has it."""
-    return catalog_of(_segments(has_shop), _traits(has_shop), golden())
+    segments, traits = _segments(has_shop), _traits(has_shop)
+    return catalog_of(segments, traits, golden(), _creatives(has_shop))
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -164,6 +189,8 @@ FUNCTIONS = {
     for each in (
         traits,
         segments,
+        creatives,
+        audience_creatives,
         experiments,
         formulas,
         exact,

@@ -69,6 +69,11 @@
             {%- do found.update({'arm': 'The arm of the running experiment, if there is one.'}) -%}
         {%- endif -%}
     {%- endif -%}
+    {%- if table in ('activation_audiences', 'activation_profiles') -%}
+        {%- for column in creative_columns() -%}
+            {%- do found.update({column.name: column.description}) -%}
+        {%- endfor -%}
+    {%- endif -%}
     {%- set columns = {} -%}
     {%- for name, description in found.items() -%}
         {%- do columns.update({

@@ -80,10 +80,11 @@
 
 {#-
     The rule of a segment as SQL over the columns of `profile_attributes`, whose `types` these are.
-    A wrong label stops the build here too, before anybody is in the segment.
+    A wrong label or creative stops the build here too, before anybody is in the segment.
 -#}
 {% macro segment_condition(segment, types) %}
     {%- do label_expression(segment, types) -%}
+    {%- do declared_creatives() -%}
     {{ return(declarations().segment_sql(segment.rule, types, target.type, hint=shop_hint())) }}
 {% endmacro %}
 

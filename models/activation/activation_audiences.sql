@@ -6,10 +6,13 @@
 -- depends_on: {{ ref('segment_size_alerts') }}
 {% set traits = sent_traits([
     'profile_id', 'segment_name', 'segment_label', 'user_id', 'email', 'anonymous_id',
-    'persona_name', 'creative', 'arm', 'as_of',
+    'persona_name', 'creative', 'creative_text', 'creative_image', 'creative_link',
+    'creative_price', 'creative_currency', 'arm', 'as_of',
 ]) %}
 {# A column only while it tells something, since it changes every message. #}
 {% set with_texts = experiments_with_texts() %}
+{% set creatives, shown = audience_creatives(), creative_columns() %}
+-- depends_on: {{ ref('product_catalog') }}
 
 with experiment_segments as (
 
@@ -88,7 +91,17 @@ anonymous_ids as (
         identity_map.id_type = 'anonymous_id'
         and identity_map.valid_to is null
 
-)
+){% if creatives['joins'] %},
+
+products as (
+
+    {# Of a product with two rows nobody knows which one is right: it counts as missing. #}
+    select *
+    from {{ ref('product_catalog') }}
+    qualify count(*) over (partition by product_id) = 1
+
+){% endif %}
+
 
 select
     segment_memberships.profile_id,
@@ -101,7 +114,14 @@ select
     {% for trait in traits %}
     profile_traits.{{ trait.name }}{{ ' as ' ~ trait.column if trait.column != trait.name }},
     {% endfor %}
+    {% for column in creatives['columns'] if column.part == 'headline' %}
+    {{ column.sql | indent }} as creative,
+    {% else %}
     segments.creative,
+    {% endfor %}
+    {% for column in shown %}
+    {{ column.sql | indent }} as {{ column.name }},
+    {% endfor %}
     {% if with_texts %}
     experiment_arms.arm,
     {% endif %}
@@ -119,6 +139,12 @@ left join anonymous_ids
     on
         segment_memberships.profile_id = anonymous_ids.profile_id
         and anonymous_ids.recency_rank = 1
+{% for each in creatives['joins'] %}
+left join products as {{ each.name }}
+    on
+        profile_traits.{{ each.trait }} = {{ each.name }}.product_id
+        and segment_memberships.segment_name in ({{ each.segments }})
+{% endfor %}
 {% if with_texts %}
 left join experiment_arms
     on

@@ -36,6 +36,9 @@ select
     max(case when place = 1 then segment_name end) as primary_segment,
     max(case when place = 1 then segment_label end) as primary_label,
     max(case when place = 1 then creative end) as creative,
+    {% for column in creative_columns() %}
+    max(case when place = 1 then {{ column.name }} end) as {{ column.name }},
+    {% endfor %}
     {{ dbt.listagg('segment_name', "';'", 'order by segment_name') }} as segment_names,
     max(persona_name) as persona_name,
     max(as_of) as as_of

@@ -7,6 +7,10 @@
 {% do versions.update({each.name: each.version}) %}
 {% endfor %}
 {% set entries = catalog_entries().segments %}
+{% set headlines = {} %}
+{% for each in declared_creatives() %}
+{% do headlines.update({each.name: each.spec.fields.headline}) %}
+{% endfor %}
 
 with events_read as (
 
@@ -50,6 +54,7 @@ declarations as (
 
     {% for segment in declared_segments() %}
     {% set syncs = audience_syncs(segment.name) | join(',') %}
+    {% set template = segment.spec.creative.template if segment.spec.creative is mapping %}
     select
         '{{ segment.name }}' as segment_name,
         {{ text_literal(segment.spec.label) }} as label,
@@ -59,7 +64,8 @@ declarations as (
         {{ segment.spec.priority }} as priority,
         {{ optional_text(segment.spec.extends) }} as extended_segment,
         {{ optional_text(segment.spec.exclusive) }} as exclusive_group,
-        {{ optional_text(segment.spec.creative) }} as creative,
+        {{ optional_text(headlines[template] if template else segment.spec.creative) }} as creative,
+        {{ optional_text(template) }} as creative_template,
         {{ optional_text(segment.spec.tags | join(',')) }} as tags,
         {{ "timestamp '" ~ segment.spec.frozen_at ~ "'" if segment.spec.frozen_at
             else 'cast(null as timestamp)' }} as frozen_at,
@@ -81,6 +87,7 @@ declarations as (
         cast(null as varchar) as extended_segment,
         cast(null as varchar) as exclusive_group,
         cast(null as varchar) as creative,
+        cast(null as varchar) as creative_template,
         cast(null as varchar) as tags,
         cast(null as timestamp) as frozen_at,
         cast(null as varchar) as lifecycle,

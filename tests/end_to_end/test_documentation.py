@@ -8,6 +8,7 @@ import pytest
 from tests.support.deployment import ALL_ON, NO_TESTS
 from tideline.activation.ledger import PERSONAL, TABLES
 from tideline.activation.views import VIEWS
+from tideline.declarations.creative_sql import PARTS
 from tideline.declarations.segments import read_segments, read_traits
 
 # The description of a column says what its name implies, such as the unit.
@@ -107,13 +108,20 @@ def test_each_declaration_describes_its_columns(described, comments):
     assert declared and {key: comments[key] for key in declared} == {
         key: " ".join(each.spec.description.split()) for key, each in declared.items()
     }
+    parts = {
+        (table, name): description
+        for table in ("activation_audiences", "activation_profiles")
+        for name, description in PARTS.values()
+        if name != "creative"
+    }
+    assert {key: comments[key] for key in parts} == parts
     ends = {
         ("trait_readings", f"{kind}_{trait.name}")
         for trait in read_traits()
         for kind in ("_ends", "_until")
         if trait.spec.until
     }
-    assert comments.keys() - described.keys() == declared.keys() | ends
+    assert comments.keys() - described.keys() == declared.keys() | parts.keys() | ends
 
 
 def test_descriptions_are_comments_of_the_tables(built, tables):

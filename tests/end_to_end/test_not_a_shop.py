@@ -11,11 +11,12 @@ import yaml
 from tests.support import processes
 from tests.support.deployment import NO_TESTS, REPOSITORY
 from tests.support.edited_project import edited_project
+from tideline.declarations.creative_sql import PARTS
 from tideline.declarations.segments import read_segments, read_traits
 
 NO_SHOP = "{shop: false}"
-SWITCHED = ("--select", "key_features+", "feature_spine+", "trait_readings+")
-SWITCHED = (*SWITCHED, "segment_definitions+", "experiments+")  # these read the var
+SWITCHED = ("--select", "key_features+", "feature_spine+", "trait_readings+")  # these read the var
+SWITCHED = (*SWITCHED, "segment_definitions+", "experiments+", "+product_catalog+")
 FIRST_DAY = datetime(2026, 3, 1)
 OWN_SEGMENTS = """\
 segments:
@@ -59,12 +60,14 @@ def metas(declarations):
 
 TRAITS = metas({each.name: each for each in read_traits()})
 SENT = metas({each.spec.sent_as: each for each in read_traits() if each.spec.sent_as})
+PARTS_OF_SHOP = {name: {"shop": True} for name, _ in PARTS.values() if name != "creative"}
 SEGMENTS = metas({each.name: each for each in read_segments()})
 DECLARED = {
     "profile_segments": declared("segments", "profile_segments") | SEGMENTS,
     "profile_traits": declared("segments", "profile_traits") | TRAITS,
     "profile_attributes": declared("segments", "profile_attributes") | TRAITS,
-    "activation_audiences": declared("activation", "activation_audiences") | SENT,
+    "activation_audiences": declared("activation", "activation_audiences") | SENT | PARTS_OF_SHOP,
+    "activation_profiles": declared("activation", "activation_profiles") | PARTS_OF_SHOP,
 }
 
 
@@ -148,6 +151,7 @@ def test_the_shop_is_turned_off_on_again_and_off(club):
         assert columns(club, table) == DECLARED[table].keys() - of_shop(table)
     assert club.value("select count(*) from segments") == 0
     assert club.value("select count(feature_adoption_rate) from profile_features") == 0
+    assert club.value("select count(*) from product_catalog") == 0
     assert club.query("select distinct model_name from model_versions") == [("churn",)]
 
     # With the shop on, its segments exist, and readers who complained are in one of them.

@@ -34,6 +34,7 @@ SCHEMA, INTERNAL_SCHEMA = "tideline", "tideline_internal"
 
 WITHOUT_CONTRACT = {
     "activation_audiences": "a trait that says `sent_as` is a column",
+    "activation_profiles": "a part of a creative is a column",
     "golden_profiles": "an attribute of the seed `attribute_rules` is a column",
     "profile_attributes": "a trait is a column",
     "profile_segments": "a segment is a column",

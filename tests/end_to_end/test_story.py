@@ -1,9 +1,11 @@
 """The story of the product, on the whole graph, event by event.
 
 `anon_123xyz` comes from a social ad, searches for trail shoes, leaves an expensive pair in the
-cart, views jackets, is predicted to buy both, and does. Each step is delivered to the right tool.
+cart, views jackets, is predicted to buy both, is shown both, and does. Each step is delivered to
+the right tool.
 """
 
+import csv
 import hashlib
 import json
 import re
@@ -11,19 +13,33 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.support.deployment import NO_TESTS
+from tests.support.deployment import NO_TESTS, REPOSITORY
 
 pytest_plugins = ["tests.support.activation_fixtures"]
 
 VISITOR = "anon_123xyz"
 STORY = ("cart_abandoned", "high_value_bundle", "new_prospect_high_intent")  # its segments
-SHOES = {"product_id": "S900", "name": "Ridge Trail Runner", "category": "footwear", "price": 189.0}
-JACKETS = [
-    {"product_id": f"J90{i}", "name": f"Women's {name}", "category": "jackets", "price": price}
-    for i, (name, price) in enumerate(
-        [("Storm Shell", 210.0), ("Down Hoodie", 240.0), ("Fleece", 120.0)]
-    )
-]
+CATALOG = {
+    row["product_id"]: row | {"price": float(row["price"])}
+    for row in csv.DictReader((REPOSITORY / "seeds" / "sample_products.csv").open())
+}
+
+
+def product(product_id):
+    """The properties of a product, as a tracker sends them."""
+    return {key: CATALOG[product_id][key] for key in ("product_id", "name", "category", "price")}
+
+
+SHOES = product("P050")
+JACKETS = [product(product_id) for product_id in ("P085", "P088", "P060")]
+AD = {  # of the shoes that she left and the jacket that she viewed last
+    "creative": "Complete the look",
+    "creative_text": "Trail Shell 1 goes with the Ridge Runner 2 in your cart",
+    "creative_image": "https://shop.example.com/images/P060.jpg",
+    "creative_link": "https://shop.example.com/p/P060",
+    "creative_price": 130.0,
+    "creative_currency": "EUR",
+}
 
 
 def is_told(row):
@@ -216,14 +232,14 @@ def test_the_story(story):
     assert f"Since {left} UTC, because time has passed." in said
     assert f"Until {story.time_of('add_to_cart') + timedelta(days=3)} UTC, if no more" in said
     assert "yes      cart_adds_3d > cart_removals_3d   (cart_adds_3d is 1" in said
-    assert story.labels["cart_abandoned"] == "Abandoned cart – Ridge Trail Runner"
+    assert story.labels["cart_abandoned"] == f"Abandoned cart – {SHOES['name']}"
     assert story.labels["high_value_bundle"] == "High-value bundle purchaser – high propensity"
     for rows in (story.told_the_webhook(), story.written_to_files()):
         assert rows.keys() == story.labels.keys()
         told = rows["high_value_bundle"]
         assert told["left_product"] == SHOES["name"]
-        assert told["suggested_product"] in {jacket["name"] for jacket in JACKETS}
-        assert told["creative"] == "Complete the look"
+        assert told["suggested_product"] == JACKETS[-1]["name"]
+        assert {part: told[part] for part in told if part.startswith("creative")} == AD
     assert story.written_to_files()["high_value_bundle"]["email"] == "ada@lovelace.org"
     hashed = hashlib.sha256(b"ada@lovelace.org").hexdigest()
     assert story.told_the_webhook()["high_value_bundle"]["email"] == hashed

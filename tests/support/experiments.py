@@ -112,6 +112,7 @@ class Experiments:
         functions = SimpleNamespace(
             experiments=lambda has_shop: experiments,
             traits=lambda has_shop: [],
+            audience_creatives=lambda has_shop, dialect: {"joins": [], "columns": []},
             rule_sql=rule_sql,
             text_sql=text_sql,
         )

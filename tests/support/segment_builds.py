@@ -222,6 +222,7 @@ class Builds:
         functions = SimpleNamespace(
             traits=lambda has_shop: compiled.dicts_of(self.traits),
             segments=lambda has_shop: live,
+            creatives=lambda has_shop: [],
             formulas=lambda has_shop, dialect: compiled.formulas_sql(self.traits, dialect),
             exact=lambda has_shop, dialect: compiled.exact_dicts(
                 self.segments, self.traits, dialect, self.attributes

@@ -18,10 +18,10 @@ from tideline.declarations.formulas import formulas_of
 from tideline.declarations.rules import RuleError, check_condition, parse, value_of
 from tideline.declarations.segments import (
     kinds_of,
-    label_parts,
     read_segments,
     read_traits,
 )
+from tideline.declarations.templates import label_parts
 from tideline.landing.plan_check import SEEDS
 from tideline.segments.check import check
 from tideline.warehouse.errors import DeclarationError
@@ -305,9 +305,9 @@ def test_a_text_in_braces_alone_is_explained(project):
         ("# segments:", "one.yml is empty"),
         ("- name: reader", "one.yml is not a block of keys and values"),
         ("reader", "one.yml is not a block of keys and values"),
-        ("owner: Desk", "one.yml has neither `traits`, `segments` nor `experiments`"),
+        ("owner: Desk", "one.yml has neither `traits`, `segments`, `creatives` nor `experiments`"),
         ("segmants: []", 'one.yml: unknown key "segmants"; did you mean `segments`?'),
-        ("models: []", 'one.yml: unknown key "models"; there are: experiments, owner, segments'),
+        ("models: []", 'one.yml: unknown key "models"; there are: creatives, experiments'),
         ("segments:", "one.yml: `segments` is not a list"),
         ("segments: {name: a}", "one.yml: `segments` is not a list"),
         ("segments:\n- reader", "one.yml:2: segment without a `name`"),

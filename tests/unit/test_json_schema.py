@@ -11,12 +11,14 @@ from jsonschema import Draft202012Validator
 from tests.support.deployment import REPOSITORY
 from tideline import schema
 from tideline.activation.destinations import DESTINATIONS
+from tideline.declarations.creatives import Creative
 from tideline.declarations.experiments import Experiment
 from tideline.declarations.files import declaration_files
 from tideline.declarations.json_schema import declarations_schema, exposures_schema
 from tideline.declarations.segments import (
     Segment,
     Trait,
+    read_creatives,
     read_experiments,
     read_segments,
     read_traits,
@@ -124,6 +126,16 @@ BLOCKS = {
             "priority": 1,
         },
     ),
+    "creative": (
+        Creative,
+        {
+            "name": "one",
+            "description": "One.",
+            "owner": "Desk",
+            "items": {"left": "logins"},
+            "fields": {"headline": "Read {left.name}"},
+        },
+    ),
     "experiment": (
         Experiment,
         {
@@ -167,6 +179,15 @@ BLOCK_CHANGES = [
     {"priority": "first"},
     {"creative": "Hello"},
     {"creative": ["Hello"]},
+    {"creative": {"template": 3}},
+    {"creative": {"text": "Hello"}},
+    {"items": ["left"]},
+    {"items": {"left": 3}},
+    {"fields": {"headline": "{left.name}", "text": "{left.name}"}},
+    {"fields": {"headline": "{left.name}", "body": "{left.name}"}},
+    {"fields": {"text": "{left.name}"}},
+    {"fallbacks": {"headline": "Read"}},
+    {"fallbacks": {"headline": ["Read"]}},
     {"tags": ["winter", "sale"]},
     {"tags": "winter"},
     {"tags": [3]},
@@ -205,6 +226,8 @@ FILE_CHANGES = [
     {"segments": []},
     {"segments": {}},
     {"segments": [None]},
+    {"creatives": []},
+    {"creatives": [None]},
     {"experiments": []},
     {"experiments": [None]},
     {"traits": []},
@@ -221,7 +244,8 @@ def is_read(document, folder):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(document))
     try:
-        read_traits(folder), read_segments(folder), read_experiments(folder)
+        for read in (read_traits, read_segments, read_creatives, read_experiments):
+            read(folder)
     except DeclarationError:
         return False
     return True

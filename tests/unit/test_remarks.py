@@ -126,7 +126,7 @@ def test_segments_check_warns_and_succeeds(tmp_path, monkeypatch, capsys):
     dead, retired = {"when": "1 = 2"}, {"when": "1 = 3", "lifecycle": "retired"}
     segments = [*declare(tmp_path, dead, retired).values()]
     monkeypatch.setattr(command, "read_segments", lambda *_: segments)
-    for name in ("check", "examples_that_fail"):
+    for name in ("check", "examples_that_fail", "read_creatives"):
         monkeypatch.setattr(command, name, lambda *_: [])
     assert command.main(["check"]) == 0
     said = capsys.readouterr()

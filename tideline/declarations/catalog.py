@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tideline.declarations.checks import ANY
+from tideline.declarations.creatives import template_of, traits_of
 from tideline.declarations.definitions import columns_of_segment, needed, with_parts
 from tideline.declarations.formulas import all_kinds
 from tideline.declarations.rules import columns_of_rule
@@ -20,19 +21,24 @@ SCORE = "_score"  # end of the name of a column with a score
 
 
 def catalog(
-    segments: Sequence[Declared], traits: Sequence[Declared], golden: Sequence[str] = ()
+    segments: Sequence[Declared],
+    traits: Sequence[Declared],
+    golden: Sequence[str] = (),
+    creatives: Sequence[Declared] = (),
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """`segments` with `kind`, `events` and `lists`, and `traits` with `type`, `events` and
     `read_by`, by name.
 
     `golden` are the attributes of golden profiles that rules may read.
     `events` are the names of the events that can change it, `["*"]` for all; `lists` are the lists
-    of people that can; `read_by` are the live segments that read it, also through formulas or in
-    their label.
+    of people that can; `read_by` are the live segments that read it, also through formulas, in
+    their label or in their creative.
     """
     kinds = all_kinds(traits)
     read = {each.name: needed(each, traits) for each in segments}
     live = [each.name for each in segments if each.spec.lifecycle == "live"]
+    by_creative = {each.name: with_parts(traits_of(each), traits) for each in creatives}
+    shown = {each.name: by_creative.get(template_of(each) or "", []) for each in segments}
     return {
         "segments": {
             each.name: {
@@ -46,7 +52,7 @@ def catalog(
             each.name: {
                 "type": kinds[each.name],
                 "events": events_of(with_parts([each.name], traits)),
-                "read_by": [name for name in live if each in read[name]],
+                "read_by": [name for name in live if each in read[name] + shown[name]],
             }
             for each in traits
         },

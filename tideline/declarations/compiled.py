@@ -13,7 +13,8 @@ from tideline.declarations.exact import exact_rules
 from tideline.declarations.formulas import formulas_of
 from tideline.declarations.operations import Kind, Node, constant_sql
 from tideline.declarations.rules import RuleError, check_condition, columns_of_rule, parse, sql_of
-from tideline.declarations.segments import Declared, kinds_of, label_parts
+from tideline.declarations.segments import Declared, kinds_of
+from tideline.declarations.templates import label_parts
 from tideline.declarations.whole import Rule
 from tideline.text import nearest
 from tideline.warehouse.errors import DeclarationError

@@ -15,7 +15,8 @@ from typing import Any
 from tideline.declarations.compiled import exact_dicts, frozen_text
 from tideline.declarations.formulas import KINDS_OF_AGGREGATES
 from tideline.declarations.rules import columns_of_rule, parse, sql_of
-from tideline.declarations.segments import PROJECT, Declared, label_parts
+from tideline.declarations.segments import PROJECT, Declared
+from tideline.declarations.templates import label_parts
 
 OF_PEOPLE = ("name", "description", "sent_as")  # keys of a trait that do not change its values
 RULES = ("where", "formula")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tideline.declarations.operations import Call
@@ -82,7 +82,8 @@ def _base(item: Item, segments: Mapping[str, Item]) -> Item | None:
 
 def _extended(item: Item, given: Segment, read: Callable[[Item], Segment]) -> Segment:
     """The keys of a segment that extends the segment `given`."""
-    inherited = {"owner": given.owner, "creative": given.creative, "tags": [*given.tags]}
+    creative = given.creative if isinstance(given.creative, str | None) else asdict(given.creative)
+    inherited = {"owner": given.owner, "creative": creative, "tags": [*given.tags]}
     spec = read(replace(item, values=inherited | item.values))
     check_life(item.place, spec, given, "`extends` names the segment")
     try:

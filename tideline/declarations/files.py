@@ -24,7 +24,8 @@ OF_MODELS = FOLDER / "intermediate"  # its subfolder for models, which declares 
 PLAN = Path("seeds", "tracking_plan.csv")
 PLAN_KEYS = ("event_name", "property", "property_type")
 SUFFIXES = (".yml", ".yaml")
-KEYS = re.compile(rb"^['\"]?(traits|segments|experiments)\b", re.MULTILINE)
+KEYS = re.compile(rb"^['\"]?(traits|segments|creatives|experiments)\b", re.MULTILINE)
+QUOTED = re.compile(r"'([^']*)'")  # a type that depends on the warehouse: the last is DuckDB's
 MOST_BYTES = 500_000  # of a file; PyYAML reads that many in some seconds
 
 
@@ -238,6 +239,12 @@ def vars_of(project: Path) -> dict[str, Any]:
     except _Refused as error:
         raise DeclarationError(f"{file}, {error}") from None
     return dict(content["vars"])
+
+
+def type_of(column: Mapping[str, Any]) -> str:
+    """The documented type of a column; of one that depends on the warehouse, that of DuckDB."""
+    text = str(column.get("data_type", ""))
+    return str((QUOTED.findall(text) or [text])[-1])
 
 
 def meta_of(column: Mapping[str, Any]) -> Mapping[str, Any]:

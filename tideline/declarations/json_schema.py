@@ -13,7 +13,9 @@ from datetime import datetime
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from tideline.declarations.creatives import Creative
 from tideline.declarations.experiments import Experiment
+from tideline.declarations.segments import KINDS as LISTS
 from tideline.declarations.segments import MOST_STEPS, OF_EVENTS, Segment, Step, Trait
 from tideline.declarations.syncs import Declarable, Settings
 
@@ -73,12 +75,13 @@ def exposures_schema(destinations: Mapping[str, type[Declarable]]) -> dict[str, 
 
 
 def declarations_schema() -> dict[str, Any]:
-    """The schema of a file with traits, segments and experiments."""
+    """The schema of a file with traits, segments, creatives and experiments."""
     properties = {
         "owner": {
             "type": "string",
             "pattern": r"\S",
-            "description": "The owner of each segment and experiment of this file that names none.",
+            "description": "The owner of each segment, creative and experiment of this file that "
+            "names none.",
         },
         "shop": {
             "type": "boolean",
@@ -87,29 +90,33 @@ def declarations_schema() -> dict[str, Any]:
         },
         "traits": {"type": "array", "items": {"$ref": "#/$defs/trait"}},
         "segments": {"type": "array", "items": {"$ref": "#/$defs/segment"}},
+        "creatives": {"type": "array", "items": {"$ref": "#/$defs/creative"}},
         "experiments": {"type": "array", "items": {"$ref": "#/$defs/experiment"}},
     }
     owns = [{"required": ["owner"]}, {"required": ["extends"]}]  # the extended one may name it
     owned = {
         "segments": {"items": {"anyOf": owns}},
+        "creatives": {"items": {"required": ["owner"]}},
         "experiments": {"items": {"required": ["owner"]}},
     }
     segment, experiment = _block_schema(Segment), _block_schema(Experiment)
-    for block in (segment, experiment):
+    creative = _block_schema(Creative)
+    for block in (segment, creative, experiment):
         block["required"].remove("owner")  # the file may name it
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Traits, segments and experiments",
+        "title": "Traits, segments, creatives and experiments",
         "type": "object",
         "properties": properties,
         "additionalProperties": False,
         "allOf": [
-            {"anyOf": [{"required": [key]} for key in ("traits", "segments", "experiments")]},
+            {"anyOf": [{"required": [key]} for key in LISTS]},
             {"anyOf": [{"required": ["owner"]}, {"properties": owned}]},
         ],
         "$defs": {
             "trait": _block_schema(Trait) | TRAITS,
             "segment": segment,
+            "creative": creative,
             "experiment": experiment,
         },
     }
@@ -171,12 +178,8 @@ def _type(hint: Any) -> dict[str, Any]:
     if is_dataclass(hint):
         return _block_schema(hint)
     if isinstance(hint, UnionType):
-        if is_dataclass(block := get_args(hint)[0]):
-            return _block_schema(block)
-        kinds = [TYPES[each] for each in get_args(hint) if each is not NoneType and each in TYPES]
-        if len(kinds) == len([each for each in get_args(hint) if each is not NoneType]):
-            return dict(kinds[0]) if len(kinds) == 1 else {"anyOf": [dict(kind) for kind in kinds]}
-        return dict(COLUMNS)
+        kinds = [_type(each) for each in get_args(hint) if each is not NoneType]
+        return kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
     if get_origin(hint) is tuple and is_dataclass(block := get_args(hint)[0]):
         most = {"maxItems": MOST_STEPS} if block is Step else {}
         return {"type": "array", "items": _block_schema(block)} | most

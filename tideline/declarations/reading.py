@@ -45,7 +45,8 @@ def _value(value: Any, kind: Any, place: str) -> Any:
         if value is None and type(None) in get_args(kind):
             return None
         kinds = [each for each in get_args(kind) if each is not type(None)]
-        kind = type(value) if type(value) in kinds else kinds[0]
+        blocks = [each for each in kinds if is_dataclass(each)] if isinstance(value, dict) else []
+        kind = type(value) if type(value) in kinds else [*blocks, *kinds][0]
     if is_dataclass(kind):
         if isinstance(value, list):
             raise DeclarationError(f"{place}: expected keys and values, got {value!r}")
@@ -65,9 +66,10 @@ def _value(value: Any, kind: Any, place: str) -> Any:
             raise DeclarationError(f"{place} says `{value}`; {nearest(value, get_args(kind))}")
         return value
     if get_origin(kind) is dict:
-        if not isinstance(value, dict) or not all(isinstance(each, str) for each in value):
-            raise DeclarationError(f"{place}: expected names with numbers, got {value!r}")
         of = get_args(kind)[1]
+        of_words = "texts" if of is str else "numbers"
+        if not isinstance(value, dict) or not all(isinstance(each, str) for each in value):
+            raise DeclarationError(f"{place}: expected names with {of_words}, got {value!r}")
         return {name: _value(each, of, f"{place}: `{name}`") for name, each in value.items()}
     if kind is datetime:
         return _time(value, place)

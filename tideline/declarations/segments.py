@@ -1,4 +1,4 @@
-"""The declared traits, segments and experiments, read from subfolders of `models/segments`.
+"""The declared traits, segments, creatives and experiments, from subfolders of `models/segments`.
 
 They are read from the files, not through dbt: dbt renders Jinja in YAML, and a declaration must not
 read the environment.
@@ -21,6 +21,7 @@ from tideline.declarations.checks import (
     check_rule,
     check_text,
 )
+from tideline.declarations.creatives import Creative, FromTemplate, check_templates
 from tideline.declarations.examples import Example, check_names
 from tideline.declarations.experiments import Experiment, check_experiments
 from tideline.declarations.extended import Item, specs_of
@@ -37,7 +38,8 @@ from tideline.declarations.files import (
 from tideline.declarations.formulas import formulas_of, kind_of_aggregate
 from tideline.declarations.operations import Kind
 from tideline.declarations.reading import read_block
-from tideline.declarations.rules import NAME, is_control
+from tideline.declarations.rules import is_control
+from tideline.declarations.templates import label_parts
 from tideline.declarations.whole import with_rules
 from tideline.text import nearest, shown
 from tideline.warehouse.errors import DeclarationError
@@ -67,7 +69,6 @@ NUMBERS = (
     "small",
     "tiny",
 )
-QUOTED = re.compile(r"\{([^{}]*)\}")
 SINCE = ("days_since", "minutes_since")
 OF_NO_PROPERTY = ("count", "exists", "first_at", "last_at", "streak", *SINCE)
 LOWEST_PRIORITY = 1_000_000
@@ -244,7 +245,8 @@ class Segment:
       none are stated.
     - `exclusive`: a group of segments; of those whose rules hold, only the first by priority has
       the profile as a member.
-    - `creative`: what a message to its members shows.
+    - `creative`: what a message to its members shows: a text, or the name of a creative as
+      `{template: complete_the_look}`.
     - `tags`: words to find it by in the catalog, in lower case.
     - `expected`: the size that it should have; without it, any.
     - `frozen_at`: the time (UTC) from which nobody enters it or leaves it any more.
@@ -260,7 +262,7 @@ class Segment:
     priority: int
     extends: str | None = None
     exclusive: str | None = None
-    creative: str | None = None
+    creative: str | FromTemplate | None = None
     tags: tuple[str, ...] = ()
     expected: Expected | None = None
     frozen_at: datetime | None = None
@@ -289,9 +291,9 @@ class Segment:
 
 @dataclass(frozen=True)
 class Declared:
-    """A declared trait, segment or experiment with its place."""
+    """A declared trait, segment, creative or experiment with its place."""
 
-    spec: Any  # a Trait, a Segment or an Experiment
+    spec: Any  # a Trait, a Segment, a Creative or an Experiment
     is_of_shop: bool
     file: str
     place: str
@@ -307,6 +309,7 @@ class Declared:
 KINDS: dict[str, type] = {  # by the key of a file that lists them
     "traits": Trait,
     "segments": Segment,
+    "creatives": Creative,
     "experiments": Experiment,
 }
 OF_FILE = ("owner", "shop", *KINDS)
@@ -325,7 +328,9 @@ def read_traits(project: Path = PROJECT, has_shop: bool = True) -> list[Declared
 
 def read_segments(project: Path = PROJECT, has_shop: bool = True) -> list[Declared]:
     """The segments by file and place in it. Raises DeclarationError for a wrong declaration."""
-    segments = _of_shop(_read(project)["segments"], has_shop)
+    found = _read(project)
+    segments = _of_shop(found["segments"], has_shop)
+    check_templates(segments, _of_shop(found["creatives"], has_shop), has_shop)
     first: dict[tuple[str, int], Declared] = {}
     for each in segments:
         if each.spec.lifecycle != "retired":
@@ -336,6 +341,11 @@ def read_segments(project: Path = PROJECT, has_shop: bool = True) -> list[Declar
                     f"each segment of the owner {each.spec.owner} its own"
                 )
     return with_rules(segments)
+
+
+def read_creatives(project: Path = PROJECT, has_shop: bool = True) -> list[Declared]:
+    """The creatives by file and place in it. Raises DeclarationError for a wrong declaration."""
+    return _of_shop(_read(project)["creatives"], has_shop)
 
 
 def read_experiments(project: Path = PROJECT, has_shop: bool = True) -> list[Declared]:
@@ -357,6 +367,7 @@ def _read(project: Path) -> dict[str, list[Declared]]:
     taken = {
         "traits": features | OTHER_ATTRIBUTES | {*golden_attributes(project)},
         "segments": features | OTHER_COLUMNS | attributes,  # a rule may name both
+        "creatives": frozenset(),
         "experiments": frozenset(),
     }
     plan = planned_properties(project)
@@ -372,7 +383,7 @@ def _read(project: Path) -> dict[str, list[Declared]]:
         is_score = key == "traits" and each.name.endswith("_score")
         if each.name in taken[key] or is_score:
             raise DeclarationError(f"{each.place} has the name of another column; give it another")
-        same = ("experiments",) if key == "experiments" else ("traits", "segments")
+        same = ("traits", "segments") if key in ("traits", "segments") else (key,)
         others = [found[other][each.name] for other in same if each.name in found[other]]
         if others:
             raise DeclarationError(
@@ -388,7 +399,9 @@ def _of_file(path: Path, file: str) -> Iterator[Item]:
         if key not in OF_FILE:
             raise DeclarationError(f'{file}: unknown key "{key}"; {nearest(key, OF_FILE)}')
     if not KINDS.keys() & content.keys():
-        raise DeclarationError(f"{file} has neither `traits`, `segments` nor `experiments`")
+        raise DeclarationError(
+            f"{file} has neither `traits`, `segments`, `creatives` nor `experiments`"
+        )
     shop, owner = content.get("shop", False), content.get("owner", "")
     if not isinstance(shop, bool):
         raise DeclarationError(f"{file}: `shop` is not true or false")
@@ -462,21 +475,6 @@ def _refuse_elsewhere(project: Path) -> None:
                 f"{path.relative_to(project)}: `{key}` is only read in a subfolder of {FOLDER}, "
                 "such as one per owner; move the file"
             )
-
-
-def label_parts(label: str) -> list[tuple[str, bool]]:
-    """A label cut into texts and columns: (text, False) or (column, True).
-
-    Raises ValueError for braces without the name of a column.
-    """
-    cut = enumerate(QUOTED.split(label))
-    parts = [(each, index % 2 == 1) for index, each in cut if each or index % 2]
-    for each, is_column in parts:
-        if is_column and not NAME.fullmatch(each):
-            raise ValueError(f"`label` has {{{each}}} in it; braces hold the name of a column")
-        if not is_column and ("{" in each or "}" in each):
-            raise ValueError("`label` has a brace without its other one; write {column}")
-    return parts
 
 
 def kinds_of(types: Mapping[str, str]) -> dict[str, Kind]:

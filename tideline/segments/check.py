@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from tideline.declarations.compiled import label_sql, segment_sql
+from tideline.declarations.creatives import catalog_types, wrong_creatives
 from tideline.declarations.exact import exact_rules
-from tideline.declarations.files import columns_of, golden_attributes
+from tideline.declarations.files import columns_of, golden_attributes, type_of
 from tideline.declarations.formulas import all_kinds
 from tideline.declarations.segments import Declared
 from tideline.segments.models import model_sql, plan_rows, traits_sql
@@ -20,7 +21,6 @@ from tideline.warehouse.errors import DeclarationError
 
 MOST_EVENTS = 2  # that an error names
 UNKNOWN = re.compile(r"unknown column `([^`]*)`")  # an error of a rule or label
-QUOTED = re.compile(r"'([^']*)'")  # a type that depends on the warehouse: the last is DuckDB's
 
 
 def check(
@@ -28,9 +28,10 @@ def check(
     segments: Sequence[Declared],
     traits: Sequence[Declared],
     experiments: Sequence[Declared] = (),
+    creatives: Sequence[Declared] = (),
 ) -> list[str]:
     """What a build would refuse: the first problem of each trait, experiment, rule, label, and row
-    of a list of people.
+    of a list of people, and all problems of creatives.
 
     Raises DeclarationError if the tracking plan has a problem.
     """
@@ -41,6 +42,7 @@ def check(
         types = attribute_types(project, traits)
     except DeclarationError as error:  # a formula, so that rules cannot be judged
         return list(dict.fromkeys([*problems, str(error)]))
+    problems += wrong_creatives(creatives, traits, catalog_types(project))
     for each in segments:
         if each.spec.frozen_at is not None:
             try:
@@ -111,6 +113,5 @@ def attribute_types(project: Path, traits: Sequence[Declared]) -> dict[str, str]
     for _, column in columns_of("profile_attributes", project):
         if column["name"] in unused:
             continue
-        text = str(column.get("data_type", ""))
-        found[column["name"]] = (QUOTED.findall(text) or [text])[-1]
+        found[column["name"]] = type_of(column)
     return found | {name: str(kind) for name, kind in all_kinds(traits).items()}

@@ -17,6 +17,7 @@ from tideline.declarations.rules import columns_of_rule
 from tideline.declarations.segments import (
     PROJECT,
     Declared,
+    read_creatives,
     read_experiments,
     read_segments,
     read_traits,
@@ -36,7 +37,7 @@ from tideline.segments.preview import (
     as_text,
     preview,
 )
-from tideline.segments.remarks import remarks_of, remarks_of_trait
+from tideline.segments.remarks import remarks_of, remarks_of_creatives, remarks_of_trait
 from tideline.text import counted, listed, nearest, shown_path, table
 from tideline.usage import parser as parser_of
 from tideline.warehouse.connection import DuckDBWarehouse
@@ -85,15 +86,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     segments, traits = read_segments(PROJECT, has_shop), read_traits(PROJECT, has_shop)
     if options.action == "check":
         experiments = read_experiments(PROJECT, has_shop)
-        problems = check(PROJECT, segments, traits, experiments) or examples_that_fail(
+        creatives = read_creatives(PROJECT, has_shop)
+        problems = check(PROJECT, segments, traits, experiments, creatives) or examples_that_fail(
             PROJECT, segments, traits, plan_rows(PROJECT / "seeds")
         )
         if problems:
             print("\n".join(f"error: {each}" for each in problems), file=sys.stderr)
             return 1
-        for each in [*remarks(segments, traits), *unread_lists(PROJECT, traits)]:
+        unused = remarks_of_creatives(creatives, segments)
+        for each in [*remarks(segments, traits), *unused, *unread_lists(PROJECT, traits)]:
             print(f"warning: {each}", file=sys.stderr)
-        counts = {"segment": segments, "trait": traits, "experiment": experiments}
+        counts = {"segment": segments, "trait": traits, "creative": creatives}
+        counts["experiment"] = experiments
         found = listed([counted(len(each), name) for name, each in counts.items()], "and")
         print(f"{found} are valid.")
         examples = sum(len(each.spec.examples) for each in segments)

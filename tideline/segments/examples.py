@@ -23,7 +23,8 @@ from tideline.declarations.files import line_of, read_declarations
 from tideline.declarations.macros import render
 from tideline.declarations.operations import kind_of_value
 from tideline.declarations.rules import INSTANT, columns_of_rule
-from tideline.declarations.segments import PROJECT, Declared, kinds_of, label_parts
+from tideline.declarations.segments import PROJECT, Declared, kinds_of
+from tideline.declarations.templates import label_parts
 from tideline.segments.check import attribute_types
 from tideline.segments.models import attributes, model_sql, selects_of
 from tideline.segments.reasons import lines_of, reason_in

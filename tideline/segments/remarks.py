@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from tideline.declarations.creatives import template_of
 from tideline.declarations.operations import Call, Column, Constant, Node
 from tideline.declarations.provable import contradiction, is_always_true, is_never_true
 from tideline.declarations.rules import parse, text_of
@@ -38,6 +39,16 @@ def remarks_of_trait(trait: Declared) -> Iterator[str]:
             yield f"{what} is always true: remove it"
         elif is_never_true(tree):
             yield f"{what} is never true, so no event counts{_because(tree)}"
+
+
+def remarks_of_creatives(
+    creatives: Sequence[Declared], segments: Sequence[Declared]
+) -> Iterator[str]:
+    """Which creatives no segment shows, each with its place; retired segments do not count."""
+    shown = {template_of(each) for each in segments if each.spec.lifecycle != "retired"}
+    for each in creatives:
+        if each.name not in shown:
+            yield f"{each.place}: no segment shows it: name it in `creative`, or remove it"
 
 
 def _because(tree: Node) -> str:
