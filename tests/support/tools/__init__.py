@@ -13,6 +13,7 @@ from tests.support.tools import (
     mailchimp,
     meta,
     salesforce,
+    zendesk,
 )
 
 TOOLS = {
@@ -25,5 +26,6 @@ TOOLS = {
     "mailchimp": mailchimp,
     "meta": meta,
     "salesforce": salesforce,
+    "zendesk": zendesk,
 }
 CASES = {kind: case for module in TOOLS.values() for kind, case in module.CASES.items()}

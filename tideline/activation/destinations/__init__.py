@@ -22,6 +22,7 @@ from tideline.activation.destinations.protocol import (
 )
 from tideline.activation.destinations.salesforce import SalesforceRecords
 from tideline.activation.destinations.webhook.webhook import Webhook
+from tideline.activation.destinations.zendesk import ZendeskTags, ZendeskUsers
 
 DESTINATIONS: dict[str, type[Destination]] = {
     "braze_segments": BrazeSegments,
@@ -43,6 +44,8 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "s3": S3,
     "salesforce_records": SalesforceRecords,
     "webhook": Webhook,
+    "zendesk_tags": ZendeskTags,
+    "zendesk_users": ZendeskUsers,
 }
 
 __all__ = ["DESTINATIONS", "Capabilities", "Destination", "Operation", "Origin", "Outcome"]

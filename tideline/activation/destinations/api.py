@@ -126,6 +126,10 @@ class Api:
             raise NotDoneError(Outcome("busy" if only_reads else "unknown", reason))
         return Reply(answer.status, _json(answer.body), answer.headers)
 
+    def pause(self, seconds: float) -> None:
+        """Let the next call wait at least so long, as for a job of the vendor."""
+        self._free_at = max(self._free_at, time.monotonic() + seconds)
+
 
 class ApiDestination(ABC):
     """What the destinations with an API have in common; one folder has one `connect` and `send`.
