@@ -8,6 +8,7 @@ from tideline.activation.destinations.files.files import Files
 from tideline.activation.destinations.files.s3 import S3
 from tideline.activation.destinations.hubspot import HubSpotContacts, HubSpotLists
 from tideline.activation.destinations.intercom import IntercomContacts, IntercomTags
+from tideline.activation.destinations.iterable import IterableLists, IterableUsers
 from tideline.activation.destinations.klaviyo import KlaviyoLists, KlaviyoProfiles
 from tideline.activation.destinations.linkedin import LinkedInAudiences
 from tideline.activation.destinations.mailchimp import MailchimpMembers, MailchimpTags
@@ -34,6 +35,8 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "hubspot_lists": HubSpotLists,
     "intercom_contacts": IntercomContacts,
     "intercom_tags": IntercomTags,
+    "iterable_lists": IterableLists,
+    "iterable_users": IterableUsers,
     "klaviyo_lists": KlaviyoLists,
     "klaviyo_profiles": KlaviyoProfiles,
     "linkedin_audiences": LinkedInAudiences,
