@@ -14,6 +14,7 @@ from tests.support.tools import (
     mailchimp,
     meta,
     salesforce,
+    slack,
     zendesk,
 )
 
@@ -28,6 +29,7 @@ TOOLS = {
     "mailchimp": mailchimp,
     "meta": meta,
     "salesforce": salesforce,
+    "slack": slack,
     "zendesk": zendesk,
 }
 CASES = {kind: case for module in TOOLS.values() for kind, case in module.CASES.items()}

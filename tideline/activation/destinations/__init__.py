@@ -22,6 +22,7 @@ from tideline.activation.destinations.protocol import (
     Outcome,
 )
 from tideline.activation.destinations.salesforce import SalesforceRecords
+from tideline.activation.destinations.slack import Slack
 from tideline.activation.destinations.webhook.webhook import Webhook
 from tideline.activation.destinations.zendesk import ZendeskTags, ZendeskUsers
 
@@ -46,6 +47,7 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "postgres": Postgres,
     "s3": S3,
     "salesforce_records": SalesforceRecords,
+    "slack": Slack,
     "webhook": Webhook,
     "zendesk_tags": ZendeskTags,
     "zendesk_users": ZendeskUsers,

@@ -258,6 +258,26 @@ def in_parts(
     return outcomes
 
 
+def one_by_one(batch: Sequence[Operation], change: Callable[[Operation], Outcome]) -> list[Outcome]:
+    """The outcomes of a batch that needs a call per row.
+
+    After a call without an answer the other rows wait, because each would cost a timeout.
+    """
+    is_silent = False
+
+    def apply(row: Sequence[Operation]) -> list[Outcome]:
+        nonlocal is_silent
+        if is_silent:
+            return [Outcome("busy", "the vendor does not answer")]
+        try:
+            return [change(row[0])]
+        except NotDoneError as error:
+            is_silent = error.outcome.fate == "unknown"
+            raise
+
+    return in_parts(batch, [[position] for position in range(len(batch))], apply)
+
+
 def cut(
     positions: Sequence[int], rows: int, size: Callable[[int], int], most_bytes: int | None = None
 ) -> Iterator[list[int]]:

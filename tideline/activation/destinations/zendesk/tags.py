@@ -7,13 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tideline.activation.destinations.api import (
-    Api,
-    ApiDestination,
-    NotDoneError,
-    cut,
-    in_parts,
-)
+from tideline.activation.destinations.api import Api, ApiDestination, cut, in_parts, one_by_one
 from tideline.activation.destinations.lists import WithLists
 from tideline.activation.destinations.protocol import Capabilities, Operation, Outcome
 from tideline.activation.destinations.zendesk.account import (
@@ -75,19 +69,7 @@ class ZendeskTags(ApiDestination):
 
     def _apply(self, batch: Sequence[Operation]) -> list[Outcome]:
         ids = self._users.find([self._users.value(each) for each in batch])
-        is_silent = False  # a vendor that does not answer would cost a timeout per row
-
-        def change(row: Sequence[Operation]) -> list[Outcome]:
-            nonlocal is_silent
-            if is_silent:
-                return [Outcome("busy", "Zendesk does not answer")]
-            try:
-                return [self._change(row[0], ids.get(self._users.value(row[0])))]
-            except NotDoneError as error:
-                is_silent = error.outcome.fate == "unknown"
-                raise
-
-        return in_parts(batch, [[position] for position in range(len(batch))], change)
+        return one_by_one(batch, lambda row: self._change(row, ids.get(self._users.value(row))))
 
     def _change(self, operation: Operation, user: int | None) -> Outcome:
         """Add or remove one tag of one user."""
