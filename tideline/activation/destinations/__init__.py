@@ -6,6 +6,7 @@ from tideline.activation.destinations.braze import BrazeSegments, BrazeUsers
 from tideline.activation.destinations.customerio import CustomerioPeople, CustomerioSegments
 from tideline.activation.destinations.files.files import Files
 from tideline.activation.destinations.files.s3 import S3
+from tideline.activation.destinations.files.sftp import Sftp
 from tideline.activation.destinations.hubspot import HubSpotContacts, HubSpotLists
 from tideline.activation.destinations.intercom import IntercomContacts, IntercomTags
 from tideline.activation.destinations.iterable import IterableLists, IterableUsers
@@ -47,6 +48,7 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "postgres": Postgres,
     "s3": S3,
     "salesforce_records": SalesforceRecords,
+    "sftp": Sftp,
     "slack": Slack,
     "webhook": Webhook,
     "zendesk_tags": ZendeskTags,
