@@ -119,6 +119,13 @@ def test_users_are_found_by_external_ids_in_any_case(tool_rig):
     assert labels["P1"] == labels["p,2"] == {"tideline_label": "VIP"} and labels["gone"] == {}
     assert len(updates(rig)[0]) == 2
 
+    long = [f"{each}-{'x' * 150}" for each in range(60)]
+    rig.tools.put("seed", {"zendesk": [{"external_id": each} for each in long]})
+    rig.desire([member(each) for each in ("p1", "p,2", *long)])
+    assert rig.sync().run.accepted == 60
+    asked = [path for _, path, _ in rig.tools.state["requests"] if "show_many" in path]
+    assert max(map(len, asked)) < 6_100 and len(updates(rig)[-1]) == 60
+
 
 def test_a_user_is_found_by_a_second_address_and_keeps_the_tags_of_others(tool_rig):
     rig = tool_rig(TAGS)

@@ -15,12 +15,14 @@ from tideline.activation.destinations.api import (
     NotDoneError,
     Reply,
     address_of,
+    cut,
     secret,
 )
 from tideline.activation.destinations.protocol import Operation, Outcome
 
 SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 MOST_USERS = 100  # of one job, and of one question for external ids
+MOST_OF_ADDRESS = 6_000  # bytes of external ids in one address
 MOST_SEARCHES = 20  # addresses of a part, because each is sought alone
 REQUESTS_PER_SECOND = 3.0  # below 200 a minute, the limit of the smallest plan
 LIMITS = "https://developer.zendesk.com/api-reference/introduction/rate-limits/"
@@ -120,8 +122,9 @@ class Users:
 
     def _with_ids(self, asked: Sequence[str]) -> dict[str, int | None]:
         found: dict[str, int | None] = {}
-        for start in range(0, len(asked), MOST_USERS):
-            some = asked[start : start + MOST_USERS]
+        sizes = [len(quote(each, safe="")) + len("%2C") for each in asked]
+        for part in cut(range(len(asked)), MOST_USERS, sizes.__getitem__, MOST_OF_ADDRESS):
+            some = [asked[position] for position in part]
             query = urlencode({"external_ids": ",".join(some)})
             for each in self._users(f"/api/v2/users/show_many.json?{query}"):
                 value = same(each.get("external_id"))
