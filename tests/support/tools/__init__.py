@@ -8,11 +8,14 @@ from tests.support.tools import (
     customerio,
     hubspot,
     intercom,
+    iterable,
     klaviyo,
     linkedin,
     mailchimp,
     meta,
     salesforce,
+    slack,
+    zendesk,
 )
 
 TOOLS = {
@@ -20,10 +23,13 @@ TOOLS = {
     "customerio": customerio,
     "hubspot": hubspot,
     "intercom": intercom,
+    "iterable": iterable,
     "klaviyo": klaviyo,
     "linkedin": linkedin,
     "mailchimp": mailchimp,
     "meta": meta,
     "salesforce": salesforce,
+    "slack": slack,
+    "zendesk": zendesk,
 }
 CASES = {kind: case for module in TOOLS.values() for kind, case in module.CASES.items()}

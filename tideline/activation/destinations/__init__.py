@@ -6,8 +6,10 @@ from tideline.activation.destinations.braze import BrazeSegments, BrazeUsers
 from tideline.activation.destinations.customerio import CustomerioPeople, CustomerioSegments
 from tideline.activation.destinations.files.files import Files
 from tideline.activation.destinations.files.s3 import S3
+from tideline.activation.destinations.files.sftp import Sftp
 from tideline.activation.destinations.hubspot import HubSpotContacts, HubSpotLists
 from tideline.activation.destinations.intercom import IntercomContacts, IntercomTags
+from tideline.activation.destinations.iterable import IterableLists, IterableUsers
 from tideline.activation.destinations.klaviyo import KlaviyoLists, KlaviyoProfiles
 from tideline.activation.destinations.linkedin import LinkedInAudiences
 from tideline.activation.destinations.mailchimp import MailchimpMembers, MailchimpTags
@@ -23,7 +25,9 @@ from tideline.activation.destinations.protocol import (
     Outcome,
 )
 from tideline.activation.destinations.salesforce import SalesforceRecords
+from tideline.activation.destinations.slack import Slack
 from tideline.activation.destinations.webhook.webhook import Webhook
+from tideline.activation.destinations.zendesk import ZendeskTags, ZendeskUsers
 
 DESTINATIONS: dict[str, type[Destination]] = {
     "braze_segments": BrazeSegments,
@@ -35,6 +39,8 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "hubspot_lists": HubSpotLists,
     "intercom_contacts": IntercomContacts,
     "intercom_tags": IntercomTags,
+    "iterable_lists": IterableLists,
+    "iterable_users": IterableUsers,
     "klaviyo_lists": KlaviyoLists,
     "klaviyo_profiles": KlaviyoProfiles,
     "linkedin_audiences": LinkedInAudiences,
@@ -44,7 +50,11 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "postgres": Postgres,
     "s3": S3,
     "salesforce_records": SalesforceRecords,
+    "sftp": Sftp,
+    "slack": Slack,
     "webhook": Webhook,
+    "zendesk_tags": ZendeskTags,
+    "zendesk_users": ZendeskUsers,
 }
 
 __all__ = [

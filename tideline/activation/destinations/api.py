@@ -145,6 +145,10 @@ class Api:
             raise NotDoneError(Outcome("busy" if only_reads else "unknown", reason))
         return Reply(answer.status, _json(answer.body), answer.headers)
 
+    def pause(self, seconds: float) -> None:
+        """Let the next call wait at least so long, as for a job of the vendor."""
+        self._free_at = max(self._free_at, time.monotonic() + seconds)
+
 
 class ApiDestination(ABC):
     """What the destinations with an API have in common; one folder has one `connect` and `send`.
@@ -292,6 +296,26 @@ def compared(
     parts = [range(len(batch))[start : start + most] for start in range(0, len(batch), most)]
     outcomes = in_parts(batch, parts, ask)
     return [matches.get(id(row), told) for row, told in zip(batch, outcomes, strict=True)]
+
+
+def one_by_one(batch: Sequence[Operation], change: Callable[[Operation], Outcome]) -> list[Outcome]:
+    """The outcomes of a batch that needs a call per row.
+
+    After a call without an answer the other rows wait, because each would cost a timeout.
+    """
+    is_silent = False
+
+    def apply(row: Sequence[Operation]) -> list[Outcome]:
+        nonlocal is_silent
+        if is_silent:
+            return [Outcome("busy", "the vendor does not answer")]
+        try:
+            return [change(row[0])]
+        except NotDoneError as error:
+            is_silent = error.outcome.fate == "unknown"
+            raise
+
+    return in_parts(batch, [[position] for position in range(len(batch))], apply)
 
 
 def cut(

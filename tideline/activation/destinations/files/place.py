@@ -1,4 +1,4 @@
-"""Where the files of a sync live: a folder of this machine, or objects in a bucket."""
+"""Where the files of a sync live: a folder of this machine or of a server, or a bucket."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from tideline.activation.destinations.api import Api, ApiDestination, NotDoneError, in_parts
+from tideline.activation.destinations.api import Api, ApiDestination, in_parts, one_by_one
 from tideline.activation.destinations.intercom.workspace import MOST_SOUGHT, Contacts
 from tideline.activation.destinations.protocol import Operation, Outcome
 
@@ -29,19 +29,7 @@ class OneByOne(ApiDestination):
 
     def _apply(self, batch: Sequence[Operation]) -> list[Outcome]:
         found = self._contacts.find([self._value(each) for each in batch])
-        is_silent = False  # a vendor that does not answer would cost a timeout per row
-
-        def change(row: Sequence[Operation]) -> list[Outcome]:
-            nonlocal is_silent
-            if is_silent:
-                return [Outcome("busy", "Intercom does not answer")]
-            try:
-                return [self._change(row[0], found[self._value(row[0])])]
-            except NotDoneError as error:
-                is_silent = error.outcome.fate == "unknown"
-                raise
-
-        return in_parts(batch, [[position] for position in range(len(batch))], change)
+        return one_by_one(batch, lambda row: self._change(row, found[self._value(row)]))
 
     def _value(self, operation: Operation) -> str:
         """What identifies the person of a row."""
