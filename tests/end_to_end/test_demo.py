@@ -107,7 +107,7 @@ def test_each_membership_is_explained_by_its_values(demo):
     """`explained` refuses a verdict that the build does not share."""
     of_most = "select profile_id from segment_memberships group by 1 order by count(*) desc, 1"
     of_some = "select profile_id from dim_profiles order by md5(profile_id)"
-    people = [*demo.query(f"{of_most} limit 6"), *demo.query(f"{of_some} limit 6")]
+    people = [*demo.query(f"{of_most} limit 3"), *demo.query(f"{of_some} limit 2")]
     members = set(demo.query("select profile_id, segment_name from segment_memberships"))
     found = set()
     with open_warehouse(demo.env, read_only=True) as warehouse:

@@ -64,7 +64,7 @@ def test_order_and_batches_do_not_matter(layer, seeds):
     assert_case(layer, *case(seeds))
 
 
-@settings(QUIET, max_examples=8)
+@settings(QUIET, max_examples=6)
 @given(seeds=SEEDS)
 def test_a_removed_landing_leaves_nothing(layer, seeds):
     assert_laws(layer, *replaced_case(seeds))

@@ -200,7 +200,7 @@ def test_sessions_equal_those_of_a_simple_loop_in_any_order(layer, seeds):
     assert_laws(layer, *case(seeds))
 
 
-@settings(QUIET, max_examples=10)
+@settings(QUIET, max_examples=7)
 @given(seeds=SEEDS)
 def test_a_removed_landing_leaves_no_session(layer, seeds):
     assert_laws(layer, *replaced_case(seeds))

@@ -14,7 +14,7 @@ from tests.support.event_layer import (
     WATERMARKS,
 )
 
-CASES, LOGS = 25, 80
+CASES, LOGS = 16, 80
 DAYS_OF_A_LOG = 5
 START = datetime(2001, 1, 1, 12)
 LANDED, APART = datetime(2030, 1, 1, 12), timedelta(minutes=15)
