@@ -218,9 +218,9 @@ def empty_build(shared_deployment):
         ),
         (
             "shop.yml",
-            "where: category = ",
-            "where: categry = ",
-            ['"last_jacket_viewed"', "`categry`", "`category`"],
+            "where: category = 'footwear'",
+            "where: categry = 'footwear'",
+            ['"last_cart_shoes_id"', "`categry`", "`category`"],
         ),
     ],
 )
