@@ -41,6 +41,12 @@ def test_a_persons_text_is_shown_and_does_not_act(value, text):
     assert message_of("<!here> *{name}*, {email}", row) == f"<!here> *{text}*, a@x.io"
 
 
+def test_a_value_in_the_address_of_a_link_does_not_change_its_label():
+    row = Operation("add", "k", {"user_id": "7|Pay now"}, {"name": "a|b"})
+    template = "<https://crm.io/{user_id}|Open {name}> {name}"
+    assert message_of(template, row) == "<https://crm.io/7%7CPay%20now|Open a|b> a|b"
+
+
 def test_names_and_addresses_in_a_message_do_not_become_links(tool_rig):
     rig = tool_rig("slack")
     rig.desire([member("a")])
@@ -130,6 +136,8 @@ def test_a_message_without_text_or_with_too_much_is_rejected(tool_rig):
         ({"channel": "#general"}, "the id of the channel"),
         ({"text": " "}, "`text` is empty"),
         ({"removed_text": "{Email}"}, "braces without the name of a column"),
+        ({"text": "<{site}|Profile>"}, "a column behind `<` decides what acts"),
+        ({"changed_text": "<!{group}>"}, "a column behind `<` decides what acts"),
     ],
 )
 def test_a_wrong_declaration_is_refused(keys, word):

@@ -83,6 +83,11 @@ class SlackOptions(ApiOptions):
             if not template.strip():
                 raise ValueError(f"`{name}` is empty; write what is said")
             columns_of({name: template}, name)
+            if re.search(r"<!?\{", template):
+                raise ValueError(
+                    f"`{name}`: a column behind `<` decides what acts, such as `!channel`; write "
+                    "the beginning of the address there, such as `<https://`"
+                )
 
     def in_key(self) -> tuple[str, ...]:
         """The columns that `key` must have: those of the removed text, as only the key is left."""
