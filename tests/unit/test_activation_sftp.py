@@ -1,5 +1,7 @@
 """Files on an SFTP server have exactly the current members, whatever fails on the way."""
 
+import base64
+import hmac
 import json
 import os
 from pathlib import Path
@@ -122,6 +124,26 @@ def test_a_file_may_have_been_replaced_once_the_rename_was_sent(tmp_path, monkey
     asked = log.read_text()
     assert "-oStrictHostKeyChecking=yes" in asked and asked.endswith(" force\n")
     assert "the password" not in asked
+
+
+def test_only_keys_of_this_host_are_trusted_that_are_not_commented_out_or_revoked():
+    old, bad, ca, plain, scan, near, far = (f"ssh-ed25519 {each * 68}" for each in "ABCDEFG")
+    salt = b"0123456789abcdefghij"
+    hashed = (
+        base64.b64encode(each).decode() for each in (salt, hmac.digest(salt, b"f.io", "sha1"))
+    )
+    lines = f"""# {old} until May
+        @revoked f.io {bad}
+        @cert-authority *.io {ca}
+        {plain} root@f
+        x.io,[F.io]:2222 {scan}
+        |1|{"|".join(hashed)} {near}
+        g.io {far}"""
+    login = Login("f.io", 2222, "me", lines.replace("\n", "\r\n"), None, "x", 1)
+    trusted = [f"tideline {each}" for each in (plain, scan, near)]
+    assert login.known_hosts() == [f"@revoked tideline {bad}", *trusted]
+    only = Login("f.io", 22, "me", f"@revoked f.io {bad}\ng.io {far}", None, "x", 1)
+    assert only.known_hosts() == []
 
 
 def test_a_private_key_is_gone_when_the_session_is():

@@ -7,6 +7,8 @@ connection, which ends some seconds after the last of them.
 
 from __future__ import annotations
 
+import base64
+import hmac
 import os
 import re
 import shutil
@@ -18,7 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HOST = "tideline"  # under this name OpenSSH looks for the host key
-KEY = re.compile(r"((?:ssh|ecdsa|sk)-[a-z0-9@.-]+) ([A-Za-z0-9+/]{40,}={0,3})")
+# A public key, alone or as a line of a known_hosts file: behind a mark and the names of its hosts.
+LINE = re.compile(
+    r"(?:(@\S+)\s+)?(?:(\S+)\s+)??((?:ssh|ecdsa|sk)-[a-z0-9@.-]+)\s+([A-Za-z0-9+/]{40,}={0,3})(?:\s.*)?"
+)
+REVOKED = "@revoked"
 MEMORY = Path("/dev/shm")  # a private key is not written to a disk if this is there
 ASK = '#!/bin/sh\nprintf "%s\\n" "$TIDELINE_SFTP_PASSWORD"\n'
 OPTIONS = {
@@ -51,8 +57,37 @@ class Login:
     timeout_seconds: float
 
     def known_hosts(self) -> list[str]:
-        """The public keys in the form of a known_hosts file; empty if there is none."""
-        return [f"{HOST} {kind} {key}" for kind, key in KEY.findall(self.host_keys)]
+        """The public keys in the form of a known_hosts file; empty if there is none to trust.
+
+        A comment, a key of a certificate authority and a key of other hosts are left out.
+        """
+        revoked, trusted = [], []
+        for line in self.host_keys.splitlines():
+            if not (found := LINE.fullmatch(line.strip())):
+                continue
+            mark, names, kind, key = found.groups()
+            if mark == REVOKED:
+                revoked.append(f"{REVOKED} {HOST} {kind} {key}")
+            elif mark is None and (names is None or self._is_named(names)):
+                trusted.append(f"{HOST} {kind} {key}")
+        return revoked + trusted if trusted else []
+
+    def _is_named(self, names: str) -> bool:
+        """Whether the names of a line are also those of the host."""
+        ours = {self.host.lower(), f"[{self.host}]:{self.port}".lower()}
+        return any(_is_hash_of(names, each) for each in ours) or not ours.isdisjoint(
+            names.lower().split(",")
+        )
+
+
+def _is_hash_of(names: str, name: str) -> bool:
+    """Whether the hashed name of a line (`|1|salt|hash`) is this one."""
+    try:
+        _, _, salt, told = names.split("|")
+        hashed = hmac.digest(base64.b64decode(salt), name.encode(), "sha1")
+        return hmac.compare_digest(hashed, base64.b64decode(told))
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
