@@ -126,6 +126,36 @@ def test_a_file_may_have_been_replaced_once_the_rename_was_sent(tmp_path, monkey
     assert "the password" not in asked
 
 
+# A client that notes what it is given, and which files of this machine have it.
+NOTES = """#!/bin/sh
+while read -r command first source part; do
+  case $command in
+    put) cat "$source" > {folder}/sent; grep -rl "a row" {temporary} > {folder}/named ;;
+    get) printf 'a row' > "$source"; grep -rl "a row" {temporary} >> {folder}/named ;;
+  esac
+done
+exit 0
+"""
+
+
+def test_a_run_that_is_killed_leaves_no_rows_in_files_of_this_machine(tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    fake = tmp_path / "sftp"
+    fake.write_text(NOTES.format(folder=tmp_path, temporary=temporary))
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    login = Login("localhost", 22, "me", "ssh-ed25519 " + "A" * 68, None, "x", 5)
+    remote = Remote(Session(login), "/up/s", "here", {})
+    with remote.replace("vip.jsonl") as target:
+        target.write("a row")
+    with remote.read("vip.jsonl") as source:
+        assert source.read() == "a row"
+    assert (tmp_path / "sent").read_text() == "a row"
+    assert (tmp_path / "named").read_text() == ""
+
+
 def test_only_keys_of_this_host_are_trusted_that_are_not_commented_out_or_revoked():
     old, bad, ca, plain, scan, near, far = (f"ssh-ed25519 {each * 68}" for each in "ABCDEFG")
     salt = b"0123456789abcdefghij"

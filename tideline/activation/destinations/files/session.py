@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 HOST = "tideline"  # under this name OpenSSH looks for the host key
 # A public key, alone or as a line of a known_hosts file: behind a mark and the names of its hosts.
@@ -104,6 +105,11 @@ class Told:
         return any(each.startswith(f"{command} ") for each in self.begun)
 
 
+def named(file: TextIO) -> str:
+    """How a command names an open file, which needs no name of its own."""
+    return f"/dev/fd/{file.fileno()}"
+
+
 class Session:
     """Runs commands with one login."""
 
@@ -122,7 +128,7 @@ class Session:
         self._environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
         if login.password is None:
             self._key = tempfile.NamedTemporaryFile(  # noqa: SIM115
-                "w", prefix="tideline-sftp-", dir=MEMORY if MEMORY.is_dir() else None
+                "w", prefix="tideline-sftp-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None
             )
             self._key.write(f"{(login.key or '').strip()}\n")
             self._key.flush()
@@ -147,8 +153,11 @@ class Session:
             }
         self._options = [f"-o{name}={value}" for name, value in options.items()]
 
-    def run(self, *commands: str) -> Told:
-        """Run commands until one fails; one with `-` before it may fail."""
+    def run(self, *commands: str, files: Sequence[TextIO] = ()) -> Told:
+        """Run commands until one fails; one with `-` before it may fail.
+
+        `files` are those that commands name as `named` does.
+        """
         program = shutil.which("sftp")
         if program is None:
             return Told(False, [], [], "the program `sftp` is missing; install OpenSSH's client")
@@ -167,6 +176,7 @@ class Session:
                 stdout=out,
                 stderr=err,
                 env=self._environment,
+                pass_fds=[each.fileno() for each in files],
                 start_new_session=True,
             )
             error = ""
