@@ -156,6 +156,7 @@ def test_a_deleted_list_rejects_additions_and_ends_memberships(tool_rig):
         (UserOptions, {"settle_seconds": 301}, "at most 300"),
         (UserOptions, {"fields": {"emailListIds": "x"}}, "Iterable keeps itself"),
         (ListOptions, {"lists": {"vip": "abc"}}, "write its number"),
+        (ListOptions, {"lists": {"vip": "901", "new": "0901"}}, "the list of `new` is '0901'"),
     ],
 )
 def test_a_wrong_declaration_is_refused(make, keys, word):

@@ -8,7 +8,7 @@ import pytest
 from tests.support.activation_rig import member
 from tests.support.tools.slack import CHANNEL
 from tideline.activation.destinations.protocol import Operation
-from tideline.activation.destinations.slack.messages import SlackOptions
+from tideline.activation.destinations.slack.messages import Slack, SlackOptions, open_api
 from tideline.activation.destinations.slack.text import message_of
 
 pytest_plugins = ["tests.support.tools.fixtures"]
@@ -117,6 +117,14 @@ def test_a_failure_of_slack_with_status_200_is_none_of_the_row(tool_rig, error, 
     rig.desire([member("a")])
     run = rig.sync().run
     assert (run.status, run.accepted, run.rejected) == (status, 0, 0) and words in run.message
+
+
+def test_a_plan_shows_the_message_of_each_row_and_warns_of_no_lost_one(caplog):
+    options = SlackOptions(channel=CHANNEL, text="{email}", repeat_unknown=False)
+    slack = Slack(open_api("s", options, {"SLACK_BOT_TOKEN": "x"}), options)
+    rows = [Operation("add", each, {"email": each}, {}) for each in "abcd"]
+    assert [each.body["text"] for each in slack.drafts(rows, 3)] == ["a", "b", "c"]
+    assert caplog.text == ""
 
 
 def test_a_message_without_text_or_with_too_much_is_rejected(tool_rig):

@@ -18,6 +18,7 @@ from tideline.activation.destinations.api import (
     one_by_one,
     secret,
 )
+from tideline.activation.destinations.exchange import keeps_requests
 from tideline.activation.destinations.fields import columns_of
 from tideline.activation.destinations.protocol import Capabilities, Operation, Outcome
 from tideline.activation.destinations.slack.text import message_of
@@ -132,7 +133,7 @@ class Slack(ApiDestination):
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
         """Post the messages of the rows in their order, one a second."""
         outcomes = one_by_one(batch, self._say)
-        if self._options.repeat_unknown:
+        if self._options.repeat_unknown or keeps_requests():
             return outcomes
         # An answer that needs a person is kept: it may mean that no message arrives at all.
         dropped = [each.fate == "unknown" and not each.needs_person for each in outcomes]
