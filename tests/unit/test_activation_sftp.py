@@ -128,7 +128,9 @@ def test_a_file_may_have_been_replaced_once_the_rename_was_sent(tmp_path, monkey
 
 # A client that notes what it is given, and which files of this machine have it.
 NOTES = """#!/bin/sh
+echo begin >> {folder}/commands
 while read -r command first source part; do
+  echo $command >> {folder}/commands
   case $command in
     put) cat "$source" > {folder}/sent; grep -rl "a row" {temporary} > {folder}/named ;;
     get) printf 'a row' > "$source"; grep -rl "a row" {temporary} >> {folder}/named ;;
@@ -138,7 +140,7 @@ exit 0
 """
 
 
-def test_a_run_that_is_killed_leaves_no_rows_in_files_of_this_machine(tmp_path, monkeypatch):
+def test_a_run_that_is_killed_leaves_no_rows_here_and_replaces_no_file_later(tmp_path, monkeypatch):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
@@ -154,6 +156,10 @@ def test_a_run_that_is_killed_leaves_no_rows_in_files_of_this_machine(tmp_path, 
         assert source.read() == "a row"
     assert (tmp_path / "sent").read_text() == "a row"
     assert (tmp_path / "named").read_text() == ""
+    # The process of a killed run goes on; it must not replace what a later run has written.
+    assert (tmp_path / "commands").read_text().split() == [
+        "begin", "-mkdir", "put", "begin", "rename", "begin", "get",
+    ]  # fmt: skip
 
 
 def test_only_keys_of_this_host_are_trusted_that_are_not_commented_out_or_revoked():

@@ -126,7 +126,9 @@ class Remote:
         source.flush()
         source.seek(0)
         put = f"put -f {named(source)} {part}"
-        return self._session.run(f"-mkdir {self._folder}", put, rename, files=[source])
+        told = self._session.run(f"-mkdir {self._folder}", put, files=[source])
+        # A call of its own: the process of a killed run goes on, and would replace a newer file.
+        return self._session.run(rename) if told.is_done else told
 
     def _drop(self, path: str) -> None:
         """Delete an unfinished file if possible; otherwise the next run does."""
