@@ -29,6 +29,7 @@ def reasons(rig):
     [
         ("<!channel> & <https://x.io|Login>", "&lt;!channel&gt; &amp; &lt;https://x.io|Login&gt;"),
         ("Ann\n*Boss:* pay\u2028now \u202egnp", "Ann *Boss:* pay now  gnp"),
+        ("Ann\u200f(1)\u061c2", "Ann (1) 2"),
         (["<@U1>", 2, None], "&lt;@U1&gt;, 2, "),
         ({"a": "<!here>"}, '{"a": "&lt;!here&gt;"}'),
         (0.5, "0.5"),

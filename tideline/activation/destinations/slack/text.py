@@ -11,7 +11,7 @@ from tideline.activation.destinations.protocol import Operation
 
 # Line breaks and other control characters, and those that turn the direction of writing: with
 # them, a name could look like a line that somebody else has written.
-CONTROL = re.compile("[\x00-\x1f\x7f\x85\u2028-\u202e\u2066-\u2069]+")
+CONTROL = re.compile("[\x00-\x1f\x7f\x85\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 ADDRESS = re.compile("(<https?://[^<>|]*)")  # of a link in a template
 
 
