@@ -191,6 +191,20 @@ def test_a_private_key_is_gone_when_the_session_is():
     assert not key.exists() and not folder.exists()
 
 
+def test_the_next_run_deletes_the_key_that_a_killed_one_has_left(tmp_path, monkeypatch):
+    monkeypatch.setattr("tideline.activation.destinations.files.session.MEMORY", tmp_path)
+    login = Login("localhost", 22, "me", "", "-----BEGIN PRIVATE KEY-----", None, 1)
+    living = Session(login)
+    left, fresh = tmp_path / "tideline-sftp-left", tmp_path / "tideline-sftp-fresh"
+    for each in (left, fresh):
+        each.write_text("a key")
+    for each in (left, Path(living._key.name)):
+        os.utime(each, (0, 0))
+    session = Session(login)
+    names = {Path(living._key.name), Path(session._key.name), fresh}
+    assert set(tmp_path.iterdir()) == names
+
+
 @pytest.mark.parametrize(
     ("keys", "word"),
     [

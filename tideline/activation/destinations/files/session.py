@@ -8,6 +8,8 @@ connection, which ends some seconds after the last of them.
 from __future__ import annotations
 
 import base64
+import contextlib
+import fcntl
 import hmac
 import os
 import re
@@ -15,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +30,8 @@ LINE = re.compile(
 )
 REVOKED = "@revoked"
 MEMORY = Path("/dev/shm")  # a private key is not written to a disk if this is there
+PREFIX = "tideline-sftp-"
+YOUNG = 60  # seconds; a file that another run has just made may not be locked yet
 ASK = '#!/bin/sh\nprintf "%s\\n" "$TIDELINE_SFTP_PASSWORD"\n'
 OPTIONS = {
     "HostKeyAlias": HOST,
@@ -105,6 +110,16 @@ class Told:
         return any(each.startswith(f"{command} ") for each in self.begun)
 
 
+def _delete_left_keys(place: Path) -> None:
+    """Delete the private keys of runs that were killed: nobody locks their files any more."""
+    for path in place.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):  # such as that of another user, or one that is locked
+            if path.is_file() and time.time() - path.stat().st_mtime > YOUNG:
+                with path.open("r+") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
+
+
 def named(file: TextIO) -> str:
     """How a command names an open file, which needs no name of its own."""
     return f"/dev/fd/{file.fileno()}"
@@ -116,7 +131,7 @@ class Session:
     def __init__(self, login: Login) -> None:
         """Nothing is sent yet."""
         self._login = login
-        self._folder = tempfile.TemporaryDirectory(prefix="tideline-sftp-")
+        self._folder = tempfile.TemporaryDirectory(prefix=PREFIX)
         folder = Path(self._folder.name)
         options = OPTIONS | {
             "UserKnownHostsFile": str(folder / "known_hosts"),
@@ -127,9 +142,10 @@ class Session:
         (folder / "known_hosts").write_text("\n".join([*login.known_hosts(), ""]))
         self._environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
         if login.password is None:
-            self._key = tempfile.NamedTemporaryFile(  # noqa: SIM115
-                "w", prefix="tideline-sftp-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None
-            )
+            place = MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+            _delete_left_keys(place)
+            self._key = tempfile.NamedTemporaryFile("w", prefix=PREFIX, dir=place)  # noqa: SIM115
+            fcntl.flock(self._key, fcntl.LOCK_EX)  # as long as this process lives
             self._key.write(f"{(login.key or '').strip()}\n")
             self._key.flush()
             options |= {
