@@ -7,8 +7,8 @@
 {% endmacro %}
 
 {#-
-    What `activation_audiences` shows of the creatives of live segments: `joins`, the products to
-    look up, and `columns`, as `tideline/declarations/creative_sql.py` has them.
+    What `activation_audiences` shows of the creatives of segments that are no drafts: `joins`, the
+    products to look up, and `columns`, as `tideline/declarations/creative_sql.py` has them.
 -#}
 {% macro audience_creatives() %}
     {%- set nothing = {'joins': [], 'columns': []} -%}

@@ -115,12 +115,12 @@ select
     profile_traits.{{ trait.name }}{{ ' as ' ~ trait.column if trait.column != trait.name }},
     {% endfor %}
     {% for column in creatives['columns'] if column.part == 'headline' %}
-    {{ column.sql | indent }} as creative,
+    {{ column.sql }} as creative,
     {% else %}
     segments.creative,
     {% endfor %}
     {% for column in shown %}
-    {{ column.sql | indent }} as {{ column.name }},
+    {{ column.sql }} as {{ column.name }},
     {% endfor %}
     {% if with_texts %}
     experiment_arms.arm,

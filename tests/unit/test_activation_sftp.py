@@ -1,5 +1,7 @@
 """Files on an SFTP server have exactly the current members, whatever fails on the way."""
 
+import base64
+import hmac
 import json
 import os
 from pathlib import Path
@@ -124,6 +126,62 @@ def test_a_file_may_have_been_replaced_once_the_rename_was_sent(tmp_path, monkey
     assert "the password" not in asked
 
 
+# A client that notes what it is given, and which files of this machine have it.
+NOTES = """#!/bin/sh
+echo begin >> {folder}/commands
+while read -r command first source part; do
+  echo $command >> {folder}/commands
+  case $command in
+    put) cat "$source" > {folder}/sent; grep -rl "a row" {temporary} > {folder}/named ;;
+    get) printf 'a row' > "$source"; grep -rl "a row" {temporary} >> {folder}/named ;;
+  esac
+done
+exit 0
+"""
+
+
+def test_a_run_that_is_killed_leaves_no_rows_here_and_replaces_no_file_later(tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    fake = tmp_path / "sftp"
+    fake.write_text(NOTES.format(folder=tmp_path, temporary=temporary))
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    login = Login("localhost", 22, "me", "ssh-ed25519 " + "A" * 68, None, "x", 5)
+    remote = Remote(Session(login), "/up/s", "here", {})
+    with remote.replace("vip.jsonl") as target:
+        target.write("a row")
+    with remote.read("vip.jsonl") as source:
+        assert source.read() == "a row"
+    assert (tmp_path / "sent").read_text() == "a row"
+    assert (tmp_path / "named").read_text() == ""
+    # The process of a killed run goes on; it must not replace what a later run has written.
+    assert (tmp_path / "commands").read_text().split() == [
+        "begin", "-mkdir", "put", "begin", "rename", "begin", "get",
+    ]  # fmt: skip
+
+
+def test_only_keys_of_this_host_are_trusted_that_are_not_commented_out_or_revoked():
+    old, bad, ca, plain, scan, near, far = (f"ssh-ed25519 {each * 68}" for each in "ABCDEFG")
+    salt = b"0123456789abcdefghij"
+    hashed = (
+        base64.b64encode(each).decode() for each in (salt, hmac.digest(salt, b"f.io", "sha1"))
+    )
+    lines = f"""# {old} until May
+        @revoked f.io {bad}
+        @cert-authority *.io {ca}
+        {plain} root@f
+        x.io,[F.io]:2222 {scan}
+        |1|{"|".join(hashed)} {near}
+        g.io {far}"""
+    login = Login("f.io", 2222, "me", lines.replace("\n", "\r\n"), None, "x", 1)
+    trusted = [f"tideline {each}" for each in (plain, scan, near)]
+    assert login.known_hosts() == [f"@revoked tideline {bad}", *trusted]
+    only = Login("f.io", 22, "me", f"@revoked f.io {bad}\ng.io {far}", None, "x", 1)
+    assert only.known_hosts() == []
+
+
 def test_a_private_key_is_gone_when_the_session_is():
     login = Login("localhost", 22, "me", "", "-----BEGIN PRIVATE KEY-----", None, 1)
     session = Session(login)
@@ -131,6 +189,20 @@ def test_a_private_key_is_gone_when_the_session_is():
     assert key.stat().st_mode & 0o777 == 0o600 and folder.stat().st_mode & 0o777 == 0o700
     del session
     assert not key.exists() and not folder.exists()
+
+
+def test_the_next_run_deletes_the_key_that_a_killed_one_has_left(tmp_path, monkeypatch):
+    monkeypatch.setattr("tideline.activation.destinations.files.session.MEMORY", tmp_path)
+    login = Login("localhost", 22, "me", "", "-----BEGIN PRIVATE KEY-----", None, 1)
+    living = Session(login)
+    left, fresh = tmp_path / "tideline-sftp-left", tmp_path / "tideline-sftp-fresh"
+    for each in (left, fresh):
+        each.write_text("a key")
+    for each in (left, Path(living._key.name)):
+        os.utime(each, (0, 0))
+    session = Session(login)
+    names = {Path(living._key.name), Path(session._key.name), fresh}
+    assert set(tmp_path.iterdir()) == names
 
 
 @pytest.mark.parametrize(

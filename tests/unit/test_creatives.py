@@ -87,6 +87,7 @@ WRONG = [
     (fields(price="{left.name}"), "`price` is `name`, which is a varchar; name a column that is"),
     (fields(price="from {left.price}"), "write one column of an item, such as `{left.price}`"),
     (fields(price="{topic}"), "write one column of an item, such as `{left.price}`"),
+    (fields(price="{left.price}", currency="{other.currency}"), "name the same item in both"),
     (fields(link="https://example.com/{topic}"), "`link` has the trait `topic` in it, which some"),
     (fields(image="javascript:{left.name}"), "`image` begins with `javascript:`; begin with http"),
     (fields(color="{left.name}"), 'unknown key "color"; there are: currency, headline, image, lin'),
@@ -137,9 +138,10 @@ create table profile_traits as select * from (values
     ('twice', 'b4', 'b2', 'sea'), ('unpriced', 'b1', 'b5', ' '), ('none', null, null, null)
 ) as t (profile_id, lent, seen, topic);
 create table product_catalog as select * from (values
-    ('b1', 'Dune', 9.5), ('b2', 'Emma', 20), ('b3', ' ', 3), ('b4', 'Two', 1), ('b4', 'Rows', 2),
-    ('b5', 'Dear', 'nan'::double)
-) as t (product_id, name, price);
+    ('b1', 'Dune', 9.5, 'HTTPS://x.io/1'), ('b2', 'Emma', 20, 'http://x.io/2'),
+    ('b3', ' ', 3, 'javascript:alert(1)//https://x.io'), ('b4', 'Two', 1, null),
+    ('b4', 'Rows', 2, null), ('b5', 'Dear', 'nan'::double, 'x.io')
+) as t (product_id, name, price, link_url);
 create table segments as select * from (values
     ('reader', 'Template'), ('writer', 'Write {on}')
 ) as t (segment_name, creative);
@@ -198,7 +200,23 @@ def test_a_part_is_whole_or_its_fallback_and_only_for_members(project):
     writers = [parts for (segment, _), parts in shown.items() if segment == "writer"]
     assert writers == 6 * [["Write {on}", None, no, None, None, no]]
 
-    # Without a live segment that shows it, the table is as if it were not declared.
+    # What the catalog has is followed only if it is an address of the web; lines stay as they are.
+    segments, _, creatives = declared(
+        project, fields(text="{left.name}\nand\n'on'", link="{left.link_url}")
+    )
+    shown = audiences(project, segments, creatives)
+    assert {person: shown["reader", person][1:4:2] for _, person in shown} == {
+        "both": ["Dune\nand\n'on'", "HTTPS://x.io/1"],
+        "unpriced": ["Dune\nand\n'on'", "HTTPS://x.io/1"],
+        **{person: [None, None] for person in ("blank", "gone", "twice", "none")},
+    }
+
+    # A sync that names its columns still removes whoever leaves with the end of a segment.
+    segments, _, creatives = declared(project, reader={"lifecycle": "retired"})
+    found = audience_creatives(creatives, segments, catalog_types(project), "duckdb")
+    assert [each["part"] for each in found["columns"]] == ["headline", "text", "link", "price"]
+
+    # While only a draft shows it, the table is as if it were not declared.
     segments, _, creatives = declared(project, reader={"lifecycle": "draft"})
     shown = audiences(project, segments, creatives)
     assert shown["reader", "both"] == ["Template", *5 * [no]]

@@ -106,7 +106,7 @@ def test_failures_are_told_by_name_or_found_by_smaller_requests(tool_rig):
 def test_counts_that_do_not_add_up_leave_users_unknown(tool_rig):
     rig = tool_rig(USERS, max_attempts=1)
     rig.desire([member("a"), member("b")])
-    body = {"successCount": 1, "failCount": 0}
+    body = {"successCount": 1, "failCount": 0, "filteredOutFields": 5}
     rig.tools.faults({"do": "say", "status": 200, "body": body})
     assert rig.sync().run.unknown == 2
 
@@ -129,7 +129,7 @@ def test_user_ids_create_nobody_unless_declared_and_a_removal_never_does(tool_ri
     assert (run.accepted, run.rejected) == (1, 1)
     assert reasons(rig) == ["Iterable: the user is in `notFoundUserIds`"]
     rig.redeclare(prefer_user_id=True)
-    assert rig.sync().run.accepted == 1
+    assert rig.sync(scope="rejected").run.accepted == 1
     rig.desire([])
     assert rig.sync(allow_large_change=True).run.accepted == 2
     assert [e["preferUserId"] for body in sent(rig) for e in body["users"]] == [
@@ -156,6 +156,7 @@ def test_a_deleted_list_rejects_additions_and_ends_memberships(tool_rig):
         (UserOptions, {"settle_seconds": 301}, "at most 300"),
         (UserOptions, {"fields": {"emailListIds": "x"}}, "Iterable keeps itself"),
         (ListOptions, {"lists": {"vip": "abc"}}, "write its number"),
+        (ListOptions, {"lists": {"vip": "901", "new": "0901"}}, "the list of `new` is '0901'"),
     ],
 )
 def test_a_wrong_declaration_is_refused(make, keys, word):

@@ -8,7 +8,7 @@ import pytest
 from tests.support.activation_rig import member
 from tests.support.tools.slack import CHANNEL
 from tideline.activation.destinations.protocol import Operation
-from tideline.activation.destinations.slack.messages import SlackOptions
+from tideline.activation.destinations.slack.messages import Slack, SlackOptions, open_api
 from tideline.activation.destinations.slack.text import message_of
 
 pytest_plugins = ["tests.support.tools.fixtures"]
@@ -29,6 +29,7 @@ def reasons(rig):
     [
         ("<!channel> & <https://x.io|Login>", "&lt;!channel&gt; &amp; &lt;https://x.io|Login&gt;"),
         ("Ann\n*Boss:* pay\u2028now \u202egnp", "Ann *Boss:* pay now  gnp"),
+        ("Ann\u200f(1)\u061c2", "Ann (1) 2"),
         (["<@U1>", 2, None], "&lt;@U1&gt;, 2, "),
         ({"a": "<!here>"}, '{"a": "&lt;!here&gt;"}'),
         (0.5, "0.5"),
@@ -39,6 +40,12 @@ def test_a_persons_text_is_shown_and_does_not_act(value, text):
     row = Operation("add", "k", {"email": "a@x.io"}, {"name": value})
     assert message_of("{name}", row) == text.strip()
     assert message_of("<!here> *{name}*, {email}", row) == f"<!here> *{text}*, a@x.io"
+
+
+def test_a_value_in_the_address_of_a_link_does_not_change_its_label():
+    row = Operation("add", "k", {"user_id": "7|Pay now"}, {"name": "a|b"})
+    template = "<https://crm.io/{user_id}|Open {name}> {name}"
+    assert message_of(template, row) == "<https://crm.io/7%7CPay%20now|Open a|b> a|b"
 
 
 def test_names_and_addresses_in_a_message_do_not_become_links(tool_rig):
@@ -113,6 +120,14 @@ def test_a_failure_of_slack_with_status_200_is_none_of_the_row(tool_rig, error, 
     assert (run.status, run.accepted, run.rejected) == (status, 0, 0) and words in run.message
 
 
+def test_a_plan_shows_the_message_of_each_row_and_warns_of_no_lost_one(caplog):
+    options = SlackOptions(channel=CHANNEL, text="{email}", repeat_unknown=False)
+    slack = Slack(open_api("s", options, {"SLACK_BOT_TOKEN": "x"}), options)
+    rows = [Operation("add", each, {"email": each}, {}) for each in "abcd"]
+    assert [each.body["text"] for each in slack.drafts(rows, 3)] == ["a", "b", "c"]
+    assert caplog.text == ""
+
+
 def test_a_message_without_text_or_with_too_much_is_rejected(tool_rig):
     rig = tool_rig("slack", text="{segment_label}", removed_text=None)
     rig.desire([member("a", label=" "), member("b", label="&" * 900), member("c", label="ok")])
@@ -130,6 +145,8 @@ def test_a_message_without_text_or_with_too_much_is_rejected(tool_rig):
         ({"channel": "#general"}, "the id of the channel"),
         ({"text": " "}, "`text` is empty"),
         ({"removed_text": "{Email}"}, "braces without the name of a column"),
+        ({"text": "<{site}|Profile>"}, "a column behind `<` decides what acts"),
+        ({"changed_text": "<!{group}>"}, "a column behind `<` decides what acts"),
     ],
 )
 def test_a_wrong_declaration_is_refused(keys, word):

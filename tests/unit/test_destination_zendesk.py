@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.activation_rig import member
 from tests.support.tools.zendesk import TOKEN
+from tideline.activation.destinations.zendesk.jobs import outcomes_of
 from tideline.activation.destinations.zendesk.tags import TagOptions
 from tideline.activation.destinations.zendesk.users import UserOptions
 
@@ -79,6 +80,13 @@ def test_a_job_that_does_not_end_is_unknown_and_is_not_overtaken(tool_rig):
     rig.tools.faults()
     assert rig.sync(allow_large_change=True).run.accepted == 1
     assert rig.held() == rig.case.wanted([member("a", label="Gold")])
+
+
+def test_of_two_results_of_one_user_a_failure_counts_in_any_order():
+    results = [{"id": 7, "success": True}, {"index": 0, "error": "UserUpdateError"}]
+    for order in (1, -1):
+        job = {"status": "completed", "results": results[::order]}
+        assert outcomes_of(job, [7])[7].fate == "rejected"
 
 
 def test_a_failure_that_names_nobody_is_found_by_smaller_jobs(tool_rig):

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tideline.declarations.creatives import given, is_number, is_whole, parts_of, template_of
+from tideline.declarations.creatives import (
+    ADDRESSES,
+    WEB,
+    given,
+    is_number,
+    is_whole,
+    parts_of,
+    template_of,
+)
 from tideline.declarations.operations import constant_sql
 from tideline.declarations.segments import Declared
 
@@ -30,7 +38,10 @@ def audience_creatives(
     types: Mapping[str, str],
     dialect: str,
 ) -> dict[str, Any]:
-    """What `activation_audiences` shows of the creatives that live segments name.
+    """What `activation_audiences` shows of the creatives that segments name, but for drafts.
+
+    A retired segment has no members, but keeps the columns of its creative: syncs name them, and
+    without them could not even remove those who have left.
 
     `joins` are the products to look up, as dicts of `name`, `trait` and `segments`, whose members
     are looked up; `columns` are dicts of `part`, `name`, `description` and `sql`, which is a case
@@ -38,13 +49,13 @@ def audience_creatives(
     the columns of the catalog.
     """
     shown = [
-        (each, [segment.name for segment in live])
+        (each, [segment.name for segment in users])
         for each in creatives
         if (
-            live := [
+            users := [
                 segment
                 for segment in segments
-                if segment.spec.lifecycle == "live" and template_of(segment) == each.name
+                if segment.spec.lifecycle != "draft" and template_of(segment) == each.name
             ]
         )
     ]
@@ -62,7 +73,8 @@ def audience_creatives(
         ]
         if cases:
             rest = ["else segments.creative"] if part == "headline" else []
-            sql = "\n".join(["case", *(f"    {case}" for case in [*cases, *rest]), "end"])
+            # Indented here, since the filter `indent` would change the lines of a text, too.
+            sql = "\n".join(["case", *(f"        {case}" for case in [*cases, *rest]), "    end"])
             columns.append({"part": part, "name": name, "description": description, "sql": sql})
     return {
         "joins": [
@@ -80,7 +92,8 @@ def _names(segments: Sequence[str]) -> str:
 def _part_sql(part: str, creative: Declared, types: Mapping[str, str], dialect: str) -> str:
     """A part of a creative: null, or the fallback, if anything that it names is missing."""
     pieces, items = [], creative.spec.items or {}
-    for text, is_name in parts_of(part, given(creative.spec.fields)[part]):
+    parts = parts_of(part, given(creative.spec.fields)[part])
+    for text, is_name in parts:
         name, _, column = text.partition(".")
         if not is_name:
             pieces.append(constant_sql(text, dialect))
@@ -91,6 +104,9 @@ def _part_sql(part: str, creative: Declared, types: Mapping[str, str], dialect: 
         else:
             pieces.append(_product_text(f"{PRODUCT}{items[name]}.{column}", types[column]))
     found = " || ".join(pieces)  # a null makes all of it null
+    if part in ADDRESSES and parts[0][1]:  # else `javascript:` of the catalog would be followed
+        is_web = " or ".join(f"lower({found}) like '{each}%'" for each in WEB)
+        found = f"case when {is_web} then {found} end"
     fallbacks = given(creative.spec.fallbacks) if creative.spec.fallbacks else {}
     if part in fallbacks:
         return f"coalesce({found}, {constant_sql(fallbacks[part], dialect)})"

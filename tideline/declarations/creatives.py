@@ -47,7 +47,7 @@ class Fields:
     - `image`: the address of an image, `creative_image`.
     - `link`: the address that a click opens, `creative_link`.
     - `price`: one number of the catalog, such as `{left.price}`, as a number, `creative_price`.
-    - `currency`: the currency of the price, `creative_currency`.
+    - `currency`: the currency of the price, of the same item, `creative_currency`.
     """
 
     headline: str
@@ -68,6 +68,13 @@ class Fields:
             raise ValueError(
                 f"`price` is `{self.price}`; write one column of an item, such as `{{left.price}}`"
             )
+        priced = {name for name, _ in references("price", self.price or "")}
+        for name, column in references("currency", self.currency or ""):
+            if priced and column and name not in priced:
+                raise ValueError(
+                    f"`currency` is that of the item `{name}`, but `price` is `{self.price}`; name "
+                    "the same item in both"
+                )
         for part in ADDRESSES:
             for place, (text, is_name) in enumerate(parts_of(part, getattr(self, part) or "")):
                 if is_name and "." not in text:

@@ -312,7 +312,7 @@ def one_by_one(batch: Sequence[Operation], change: Callable[[Operation], Outcome
         try:
             return [change(row[0])]
         except NotDoneError as error:
-            is_silent = error.outcome.fate == "unknown"
+            is_silent = error.outcome.fate == "unknown" and not keeps_requests()
             raise
 
     return in_parts(batch, [[position] for position in range(len(batch))], apply)

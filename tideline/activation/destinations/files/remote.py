@@ -10,16 +10,22 @@ import contextlib
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TextIO
 
 from tideline.activation.destinations.files.place import NotDoneError
-from tideline.activation.destinations.files.session import Session, Told
+from tideline.activation.destinations.files.session import Session, Told, named
 from tideline.activation.destinations.protocol import Outcome
 
 PART = ".part"
 # Words of OpenSSH's client; LC_ALL=C keeps them in English.
 MISSING = ("not found", "No such file")
+
+
+def _unnamed(errors: str | None = None) -> AbstractContextManager[TextIO]:
+    """A text of this machine that has no name, so that a killed run leaves no rows behind."""
+    return tempfile.TemporaryFile("w+", encoding="utf-8", errors=errors, newline="")
 
 
 class Remote:
@@ -45,35 +51,32 @@ class Remote:
     @contextlib.contextmanager
     def read(self, name: str) -> Iterator[TextIO]:
         """A file, copied to this machine. Raises FileNotFoundError."""
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "copy"
-            told = self._session.run(f'get {self._path(name)} "{copy}"')
+        with _unnamed(errors="replace") as copy:
+            told = self._session.run(f"get {self._path(name)} {named(copy)}", files=[copy])
             if not told.is_done:
                 self._check_missing(told, name)
                 raise self._not_done(told)
-            with copy.open(encoding="utf-8", errors="replace", newline="") as source:
-                yield source
+            copy.seek(0)
+            yield copy
 
     @contextlib.contextmanager
     def replace(self, name: str) -> Iterator[TextIO]:
         """A text that becomes the file when the block ends."""
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="") as target:
-            yield target  # type: ignore[misc]
-            target.flush()
+        with _unnamed() as target:
+            yield target
             part = self._part_of(name)
-            told = self._put(target.name, part, f"rename {part} {self._path(name)}")
+            told = self._put(target, part, f"rename {part} {self._path(name)}")
         if not told.is_done:
             self._drop(part)
             raise self._not_done(told, "rename")
 
     def create(self, name: str, text: str) -> None:
         """Create a file. Raises FileExistsError."""
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8") as target:
+        with _unnamed() as target:
             target.write(text)
-            target.flush()
             part = self._part_of(name)
             # `-l` is the rename that fails if there is such a file.
-            told = self._put(target.name, part, f"rename -l {part} {self._path(name)}")
+            told = self._put(target, part, f"rename -l {part} {self._path(name)}")
         if told.is_done:
             return
         self._drop(part)
@@ -119,8 +122,13 @@ class Remote:
         names = [line.strip().rpartition("/")[2] for line in told.shown]
         return [name for name in names if name not in (".", "..")]
 
-    def _put(self, source: str, part: str, rename: str) -> Told:
-        return self._session.run(f"-mkdir {self._folder}", f'put -f "{source}" {part}', rename)
+    def _put(self, source: TextIO, part: str, rename: str) -> Told:
+        source.flush()
+        source.seek(0)
+        put = f"put -f {named(source)} {part}"
+        told = self._session.run(f"-mkdir {self._folder}", put, files=[source])
+        # A call of its own: the process of a killed run goes on, and would replace a newer file.
+        return self._session.run(rename) if told.is_done else told
 
     def _drop(self, path: str) -> None:
         """Delete an unfinished file if possible; otherwise the next run does."""

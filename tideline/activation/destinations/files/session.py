@@ -7,19 +7,31 @@ connection, which ends some seconds after the last of them.
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import fcntl
+import hmac
 import os
 import re
 import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 HOST = "tideline"  # under this name OpenSSH looks for the host key
-KEY = re.compile(r"((?:ssh|ecdsa|sk)-[a-z0-9@.-]+) ([A-Za-z0-9+/]{40,}={0,3})")
+# A public key, alone or as a line of a known_hosts file: behind a mark and the names of its hosts.
+LINE = re.compile(
+    r"(?:(@\S+)\s+)?(?:(\S+)\s+)??((?:ssh|ecdsa|sk)-[a-z0-9@.-]+)\s+([A-Za-z0-9+/]{40,}={0,3})(?:\s.*)?"
+)
+REVOKED = "@revoked"
 MEMORY = Path("/dev/shm")  # a private key is not written to a disk if this is there
+PREFIX = "tideline-sftp-"
+YOUNG = 60  # seconds; a file that another run has just made may not be locked yet
 ASK = '#!/bin/sh\nprintf "%s\\n" "$TIDELINE_SFTP_PASSWORD"\n'
 OPTIONS = {
     "HostKeyAlias": HOST,
@@ -51,8 +63,37 @@ class Login:
     timeout_seconds: float
 
     def known_hosts(self) -> list[str]:
-        """The public keys in the form of a known_hosts file; empty if there is none."""
-        return [f"{HOST} {kind} {key}" for kind, key in KEY.findall(self.host_keys)]
+        """The public keys in the form of a known_hosts file; empty if there is none to trust.
+
+        A comment, a key of a certificate authority and a key of other hosts are left out.
+        """
+        revoked, trusted = [], []
+        for line in self.host_keys.splitlines():
+            if not (found := LINE.fullmatch(line.strip())):
+                continue
+            mark, names, kind, key = found.groups()
+            if mark == REVOKED:
+                revoked.append(f"{REVOKED} {HOST} {kind} {key}")
+            elif mark is None and (names is None or self._is_named(names)):
+                trusted.append(f"{HOST} {kind} {key}")
+        return revoked + trusted if trusted else []
+
+    def _is_named(self, names: str) -> bool:
+        """Whether the names of a line are also those of the host."""
+        ours = {self.host.lower(), f"[{self.host}]:{self.port}".lower()}
+        return any(_is_hash_of(names, each) for each in ours) or not ours.isdisjoint(
+            names.lower().split(",")
+        )
+
+
+def _is_hash_of(names: str, name: str) -> bool:
+    """Whether the hashed name of a line (`|1|salt|hash`) is this one."""
+    try:
+        _, _, salt, told = names.split("|")
+        hashed = hmac.digest(base64.b64decode(salt), name.encode(), "sha1")
+        return hmac.compare_digest(hashed, base64.b64decode(told))
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -69,13 +110,28 @@ class Told:
         return any(each.startswith(f"{command} ") for each in self.begun)
 
 
+def _delete_left_keys(place: Path) -> None:
+    """Delete the private keys of runs that were killed: nobody locks their files any more."""
+    for path in place.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):  # such as that of another user, or one that is locked
+            if path.is_file() and time.time() - path.stat().st_mtime > YOUNG:
+                with path.open("r+") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
+
+
+def named(file: TextIO) -> str:
+    """How a command names an open file, which needs no name of its own."""
+    return f"/dev/fd/{file.fileno()}"
+
+
 class Session:
     """Runs commands with one login."""
 
     def __init__(self, login: Login) -> None:
         """Nothing is sent yet."""
         self._login = login
-        self._folder = tempfile.TemporaryDirectory(prefix="tideline-sftp-")
+        self._folder = tempfile.TemporaryDirectory(prefix=PREFIX)
         folder = Path(self._folder.name)
         options = OPTIONS | {
             "UserKnownHostsFile": str(folder / "known_hosts"),
@@ -86,9 +142,10 @@ class Session:
         (folder / "known_hosts").write_text("\n".join([*login.known_hosts(), ""]))
         self._environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
         if login.password is None:
-            self._key = tempfile.NamedTemporaryFile(  # noqa: SIM115
-                "w", prefix="tideline-sftp-", dir=MEMORY if MEMORY.is_dir() else None
-            )
+            place = MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+            _delete_left_keys(place)
+            self._key = tempfile.NamedTemporaryFile("w", prefix=PREFIX, dir=place)  # noqa: SIM115
+            fcntl.flock(self._key, fcntl.LOCK_EX)  # as long as this process lives
             self._key.write(f"{(login.key or '').strip()}\n")
             self._key.flush()
             options |= {
@@ -112,8 +169,11 @@ class Session:
             }
         self._options = [f"-o{name}={value}" for name, value in options.items()]
 
-    def run(self, *commands: str) -> Told:
-        """Run commands until one fails; one with `-` before it may fail."""
+    def run(self, *commands: str, files: Sequence[TextIO] = ()) -> Told:
+        """Run commands until one fails; one with `-` before it may fail.
+
+        `files` are those that commands name as `named` does.
+        """
         program = shutil.which("sftp")
         if program is None:
             return Told(False, [], [], "the program `sftp` is missing; install OpenSSH's client")
@@ -132,6 +192,7 @@ class Session:
                 stdout=out,
                 stderr=err,
                 env=self._environment,
+                pass_fds=[each.fileno() for each in files],
                 start_new_session=True,
             )
             error = ""

@@ -141,8 +141,9 @@ def _login(sync_name: str, options: SftpOptions, environment: Mapping[str, str])
     )
     if not login.known_hosts():
         raise DeclarationError(
-            f"sync `{sync_name}`: {options.host_key_env} has no public key; set it to a line such "
-            "as `ssh-ed25519 AAAA...`, which you have checked with whoever runs the server"
+            f"sync `{sync_name}`: {options.host_key_env} has no public key of "
+            f"`{options.host}`; set it to a line such as `ssh-ed25519 AAAA...`, which you have "
+            "checked with whoever runs the server"
         )
     return login
 

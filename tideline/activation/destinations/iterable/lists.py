@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from tideline.activation.destinations.iterable.project import (
 from tideline.activation.destinations.lists import WithLists
 from tideline.activation.destinations.protocol import Capabilities, Operation, Outcome
 
+NUMBER = re.compile(r"[1-9][0-9]*")
 NO_LIST = "error.lists.invalidListId"
 
 
@@ -28,7 +30,7 @@ class ListOptions(IterableOptions, WithLists):
         """Check the lists."""
         super().__post_init__()
         for segment, name in self.lists.items():
-            if not name.isdecimal():
+            if not NUMBER.fullmatch(name):  # else one list could be named twice
                 raise ValueError(
                     f"`lists`: the list of `{segment}` is '{name}'; write its number at Iterable, "
                     "in quotes"

@@ -82,7 +82,8 @@ class IterableUsers(IterableDestination):
         reply = self._api.call("POST", "/api/users/bulkUpdate", {"users": users})
         content = reply.content if isinstance(reply.content, dict) else {}
         dropped = content.get("filteredOutFields")
-        lost = sorted(set(self._options.fields) & set(map(str, dropped or ())))
+        known = map(str, dropped) if isinstance(dropped, list) else ()
+        lost = sorted(set(self._options.fields) & set(known))
         if lost and any(each.op != "remove" for each in changes):
             named = ", ".join(f"`{each}`" for each in lost)
             reason = f"Iterable has dropped {named}; create the fields in the project, or allow new"

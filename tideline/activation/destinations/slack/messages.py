@@ -18,6 +18,7 @@ from tideline.activation.destinations.api import (
     one_by_one,
     secret,
 )
+from tideline.activation.destinations.exchange import keeps_requests
 from tideline.activation.destinations.fields import columns_of
 from tideline.activation.destinations.protocol import Capabilities, Operation, Outcome
 from tideline.activation.destinations.slack.text import message_of
@@ -83,6 +84,11 @@ class SlackOptions(ApiOptions):
             if not template.strip():
                 raise ValueError(f"`{name}` is empty; write what is said")
             columns_of({name: template}, name)
+            if re.search(r"<!?\{", template):
+                raise ValueError(
+                    f"`{name}`: a column behind `<` decides what acts, such as `!channel`; write "
+                    "the beginning of the address there, such as `<https://`"
+                )
 
     def in_key(self) -> tuple[str, ...]:
         """The columns that `key` must have: those of the removed text, as only the key is left."""
@@ -127,7 +133,7 @@ class Slack(ApiDestination):
     def send(self, batch: Sequence[Operation], run_id: str) -> list[Outcome]:
         """Post the messages of the rows in their order, one a second."""
         outcomes = one_by_one(batch, self._say)
-        if self._options.repeat_unknown:
+        if self._options.repeat_unknown or keeps_requests():
             return outcomes
         # An answer that needs a person is kept: it may mean that no message arrives at all.
         dropped = [each.fate == "unknown" and not each.needs_person for each in outcomes]

@@ -76,8 +76,8 @@ def outcomes_of(job: Mapping[str, Any], users: Sequence[int]) -> dict[int, Outco
     for each in results:
         result = each if isinstance(each, dict) else {}
         outcome, user = _outcome(result), _user_of(result, users)
-        if user is not None:
-            told[user] = outcome
+        if user is not None and (user not in told or told[user].fate == "accepted"):
+            told[user] = outcome  # of two results of one user, a failure counts
         elif outcome.fate == "rejected":
             rest = Outcome("refused", outcome.reason)
     return {each: told.get(each, rest) for each in users}
