@@ -12,7 +12,7 @@ from tests.support.edited_project import edited_project
 from tideline.activation.destinations import DESTINATIONS
 from tideline.declarations.catalog import catalog
 from tideline.declarations.definitions import definitions
-from tideline.declarations.segments import read_segments, read_traits
+from tideline.declarations.segments import read_creatives, read_segments, read_traits
 from tideline.declarations.syncs import read_syncs
 from tideline.declarations.whole import with_rules
 from tideline.segments import command
@@ -206,7 +206,8 @@ def test_the_catalog_has_versions_syncs_and_freshness(built):
     rows = built.query(
         "select segment_name, version, destinations, last_changed_at, newest_event_at from segments"
     )
-    entries, newest = catalog(segments, traits), dict(built.query("from newest_events"))
+    entries = catalog(segments, traits, creatives=read_creatives(REPOSITORY))
+    newest = dict(built.query("from newest_events"))
     assert len(rows) >= 7 and len({newest_at for *_, newest_at in rows}) > 1
     for name, version, destinations, last_changed_at, newest_event_at in rows:
         assert (version, destinations) == (versions[name], syncs)
