@@ -227,7 +227,7 @@ class _Runner:
         if self.new_account:
             self._start_anew()
         if self.scope == "rejected":
-            found = choose_rejected(warehouse, sync)
+            found = choose_rejected(warehouse, sync, desired)
             parts = [f"{rows:,} {fate}" for fate, rows in found.items()]
             said = f"{counted(sum(found.values()), 'row')} to send again"
             self.notes.append(f"{said}: {' and '.join(parts)}" if parts else said)
