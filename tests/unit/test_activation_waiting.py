@@ -306,6 +306,19 @@ def test_what_waits_is_neither_recovered_nor_planned_and_who_left_is_not_to_be_r
     assert "recovered" in chat.texts[-1] and server.rows == wanted(rows[1:])
 
 
+def test_what_a_destination_has_lost_comes_back_on_the_same_day(rig, clock):
+    rig.declare(s=FILES | {"most_changes_per_day": 1})
+    rows = [member("ann"), member("bob")]
+    rig.desire([*rows, member("cy")])
+    rig.sync()
+    rig.desire(rows)
+    rig.sync()
+    (rig.deliveries / "s" / "vip.jsonl").unlink()
+    rig.desire([*rows, member("cy")])  # whose add and removal were changes
+    result = rig.sync()
+    assert numbers(result) == some(add=2, accepted=2) and result.run.limited == 1
+
+
 def test_a_clock_that_was_set_back_keeps_nobody_waiting_longer_than_a_day(hooked, server, clock):
     hooked.declare(s=WEBHOOK | {"most_changes_per_day": 1})
     rows = [member("ann"), member("bob")]

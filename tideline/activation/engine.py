@@ -310,7 +310,9 @@ class _Runner:
         before = self.ledger.place() or "the former account"
         rows = self.ledger.start_anew()
         self.notes.append(
-            f"{counted(rows, 'row')} of the old ledger forgotten; nothing is removed at {before}"
+            f"{counted(rows, 'row')} of the old ledger forgotten; nothing is removed at {before}; "
+            "if rows are left to send, go on with `tideline activate run`, because a second "
+            "--new-account would forget those that were sent"
         )
         self.run_record.message = self._message([])  # a kill leaves it
         self.ledger.save(self.run_record)

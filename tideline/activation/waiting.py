@@ -90,8 +90,9 @@ def changes_of_people(warehouse: Warehouse, sync: Sync, now: datetime) -> tuple[
     """A select of the changes that people have had in 24 hours, and its bound parameters.
 
     Columns: `profile_id` and `changes`, the accepted adds and updates and those that may have been
-    applied. Reads the CTE `compared` of the plan. If the clock was set back by more than a day,
-    changes of the future do not count.
+    applied. What the destination has lost since, or another account holds, does not count: its row
+    is not in the ledger, and no removal was accepted. Reads the CTEs `ledger` and `compared` of the
+    plan. If the clock was set back by more than a day, changes of the future do not count.
     """
     deliveries = warehouse.table("activation_deliveries")
     span = [(now - SPAN).isoformat(), (now + SPAN).isoformat()]
@@ -99,22 +100,31 @@ def changes_of_people(warehouse: Warehouse, sync: Sync, now: datetime) -> tuple[
     def is_lately(column: str) -> str:
         return f"{column} > cast(? as timestamp) and {column} < cast(? as timestamp)"
 
+    def latest(is_removal: bool) -> str:
+        """SQL: when an operation of each row was last accepted, of those of the last 24 hours."""
+        return (
+            f"select row_key, max(accepted_at) as accepted_at from {deliveries} where "
+            f"sync_name = ? and accepted_at > cast(? as timestamp) "
+            f"and op {'=' if is_removal else '<>'} 'remove' group by row_key"
+        )
+
     return (
         f"""
         select profile_id, count(*) as changes
         from (
-            select profile_id
-            from {deliveries}
-            where sync_name = ? and op <> 'remove' and {is_lately("accepted_at")}
+            select accepted.profile_id
+            from (
+                select * from {deliveries}
+                where sync_name = ? and op <> 'remove' and {is_lately("accepted_at")}
+            ) as accepted
+            left join ledger on accepted.row_key = ledger.row_key
+            left join ({latest(is_removal=True)}) as removed
+                on accepted.row_key = removed.row_key
+            where ledger.row_key is not null or removed.accepted_at >= accepted.accepted_at
             union all
             select compared.profile_id
             from compared
-            left join (
-                select row_key, max(accepted_at) as accepted_at
-                from {deliveries}
-                where sync_name = ? and op <> 'remove' and accepted_at > cast(? as timestamp)
-                group by row_key
-            ) as last_sent
+            left join ({latest(is_removal=False)}) as last_sent
                 on compared.row_key = last_sent.row_key
             where
                 compared.state <> 'acknowledged'
@@ -126,7 +136,7 @@ def changes_of_people(warehouse: Warehouse, sync: Sync, now: datetime) -> tuple[
         where profile_id is not null
         group by profile_id
         """,
-        [sync.name, *span, sync.name, span[0], *span],
+        [sync.name, *span, *[sync.name, span[0]] * 2, *span],
     )
 
 
