@@ -106,6 +106,9 @@ def test_what_was_rejected_is_told_and_replayed_alone(tool_rig):
     told = status(rig)
     assert "unknown      1" in told and "rejected     1" in told and "@" not in told
     assert "1 row: HubSpot: Email address is invalid" in told
+    refused = "warehouse.tideline.activation_rejections"
+    rig.sql(f"update {refused} set reason = 'HubSpot: the name Ann O''Hara is too long'")
+    assert "1 row: HubSpot: the name … is too long" in status(rig)
     rig.tools.refuse()
     replayed = rig.sync(scope="rejected")
     # The unknown one is sent as it was, then with its newest values.

@@ -283,3 +283,62 @@ def _sync_of(rig):
     from tideline.declarations.syncs import read_syncs
 
     return read_syncs(rig.manifest, DESTINATIONS)[0]
+
+
+def test_what_waits_is_neither_recovered_nor_planned_and_who_left_is_not_to_be_replayed(
+    hooked, server, chat, clock
+):
+    hooked.environment["TIDELINE_ALERTS_URL"] = chat.url
+    rows = [member("ann"), member("bob")]
+    hooked.desire(rows)
+    server.refuse("ann", "bob")
+    assert hooked.sync().run.status == "rejected"
+    assert hooked.sync().run.waiting == 2
+    assert len(chat.texts) == 1 and "rejected all rows" in chat.texts[0]
+    assert hooked.sync(dry_run=True).preview.text() == ""
+
+    hooked.desire(rows[1:])  # ann was never there and is gone
+    refused = f"{SCHEMA}.activation_rejections"
+    hooked.sql(f"insert into {refused} (sync_name, reason) values ('s', 'forgotten')")
+    server.refuse()
+    replayed = hooked.sync(scope="rejected")
+    assert replayed.run.message == "1 row to send again: 1 rejected"
+    assert "recovered" in chat.texts[-1] and server.rows == wanted(rows[1:])
+
+
+def test_what_a_destination_has_lost_comes_back_on_the_same_day(rig, clock):
+    rig.declare(s=FILES | {"most_changes_per_day": 1})
+    rows = [member("ann"), member("bob")]
+    rig.desire([*rows, member("cy")])
+    rig.sync()
+    rig.desire(rows)
+    rig.sync()
+    (rig.deliveries / "s" / "vip.jsonl").unlink()
+    rig.desire([*rows, member("cy")])  # whose add and removal were changes
+    result = rig.sync()
+    assert numbers(result) == some(add=2, accepted=2) and result.run.limited == 1
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_waiting_longer_than_a_day(hooked, server, clock):
+    hooked.declare(s=WEBHOOK | {"most_changes_per_day": 1})
+    rows = [member("ann"), member("bob")]
+    hooked.desire(rows)
+    server.refuse("ann")
+    hooked.sync()
+    server.refuse()
+    clock.pass_by(days=-300)
+    changed = [rows[0], member("bob", label="gold")]
+    hooked.desire(changed)
+    assert numbers(hooked.sync(allow_older=True)) == some(add=1, update=1, accepted=2)
+    assert server.rows == wanted(changed)
+
+
+def test_a_row_that_is_always_refused_takes_no_turn_of_others(hooked, server, clock):
+    hooked.declare(s=WEBHOOK | {"most_changes_per_day": 1})
+    server.refuse("ann")
+    for day in range(2):  # the rows have other values on each day, so none waits
+        hooked.desire([member("ann", segment=each, label=f"{each} {day}") for each in "ab"])
+        assert numbers(hooked.sync()) == some(add=1, rejected=1)
+        clock.pass_by(hours=25)
+    tried = [json.loads(request["body"])["operations"] for request in server.state["requests"]]
+    assert [each["key"]["segment_name"] for (each,) in tried] == ["a", "b"]

@@ -76,6 +76,8 @@ def _judge(sync: Sync, warehouse: Warehouse, run: Run | None) -> tuple[set[str],
     if run:
         judged.update(FAILURES)
         found.update({run.status} & set(FAILURES))
+        if run.status == "succeeded" and run.waiting and not run.accepted:
+            judged.discard("rejected")  # the refused rows wait, so nothing has recovered
         share, refused = sync.settings.alert_rejected_share, run.rejected + run.waiting
         if share is None or run.desired_rows is not None:  # else the run came to no plan
             judged.add("rejections")

@@ -227,7 +227,7 @@ class _Runner:
         if self.new_account:
             self._start_anew()
         if self.scope == "rejected":
-            found = choose_rejected(warehouse, sync)
+            found = choose_rejected(warehouse, sync, desired)
             parts = [f"{rows:,} {fate}" for fate, rows in found.items()]
             said = f"{counted(sum(found.values()), 'row')} to send again"
             self.notes.append(f"{said}: {' and '.join(parts)}" if parts else said)
@@ -310,7 +310,9 @@ class _Runner:
         before = self.ledger.place() or "the former account"
         rows = self.ledger.start_anew()
         self.notes.append(
-            f"{counted(rows, 'row')} of the old ledger forgotten; nothing is removed at {before}"
+            f"{counted(rows, 'row')} of the old ledger forgotten; nothing is removed at {before}; "
+            "if rows are left to send, go on with `tideline activate run`, because a second "
+            "--new-account would forget those that were sent"
         )
         self.run_record.message = self._message([])  # a kill leaves it
         self.ledger.save(self.run_record)

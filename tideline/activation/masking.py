@@ -45,14 +45,6 @@ def _number(found: re.Match[str]) -> str:
     return MASK if 7 <= sum(c.isdigit() for c in found[0]) <= 15 else found[0]
 
 
-def masked_reason(reason: str, row_key: str, public: frozenset[str]) -> str:
-    """A vendor's words about a row, also without the values of the row's key."""
-    for column, value in json.loads(row_key).items():
-        if column not in public and column != "list" and str(value).strip():
-            reason = re.sub(re.escape(str(value).strip()), MASK, reason, flags=re.I)
-    return masked(reason)
-
-
 class Mask:
     """What of the rows of a sync may be shown."""
 

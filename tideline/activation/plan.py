@@ -15,7 +15,7 @@ from typing import Literal
 from tideline.activation.destinations import Operation
 from tideline.activation.destinations.protocol import Op
 from tideline.activation.ledger import AGAIN, KNOWN, NEW, SENT_AGAIN, TAKEN_BACK
-from tideline.activation.waiting import SPAN, changes_of_people, refused_rows
+from tideline.activation.waiting import LATEST, changes_of_people, refused_rows
 from tideline.declarations.syncs import Sync
 from tideline.text import nearest
 from tideline.warehouse.clock import wall_clock
@@ -448,7 +448,7 @@ def plan_resends(
     )[0]
 
 
-def choose_rejected(warehouse: Warehouse, sync: Sync) -> dict[str, int]:
+def choose_rejected(warehouse: Warehouse, sync: Sync, desired: Desired) -> dict[str, int]:
     """List in `activation_chosen` the rows of unknown outcome, and those whose last operation was
     rejected. Returns the number of rows by what became of them.
     """
@@ -460,10 +460,11 @@ def choose_rejected(warehouse: Warehouse, sync: Sync) -> dict[str, int]:
         f"from {warehouse.table('activation_ledger')} where sync_name = ? and state = 'unknown'",
         [sync.name],
     )
+    refused, parameters = rejected_and_wanted(warehouse, sync, desired)
     warehouse.execute(
-        f"insert into activation_chosen select row_key, 'rejected' from ({rejected(warehouse)}) "
+        f"insert into activation_chosen select row_key, 'rejected' from ({refused}) "
         "as refused where row_key not in (select row_key from activation_chosen)",
-        [sync.name],
+        parameters,
     )
     return dict(
         warehouse.query("select fate, count(*) from activation_chosen group by fate order by fate")
@@ -481,8 +482,21 @@ def rejected(warehouse: Warehouse) -> str:
         f"from {warehouse.table('activation_rejections')} where sync_name = ?) as refused "
         f"left join {warehouse.table('activation_ledger')} as ledger "
         "on refused.sync_name = ledger.sync_name and refused.row_key = ledger.row_key "
-        "where refused.place = 1 and (ledger.acknowledged_at is null "
-        "or ledger.acknowledged_at < refused.rejected_at)"
+        "where refused.place = 1 and refused.row_key is not null "  # forgotten ones have no key
+        "and (ledger.acknowledged_at is null or ledger.acknowledged_at < refused.rejected_at)"
+    )
+
+
+def rejected_and_wanted(
+    warehouse: Warehouse, sync: Sync, desired: Desired
+) -> tuple[str, list[str]]:
+    """A select of `rejected`, and its bound parameters, of rows with something left to do: the
+    destination may hold them, or the sync sends them.
+    """
+    wanted = f"select {desired.row_key} from {desired.table} where {desired.condition}"
+    return (
+        f"select * from ({rejected(warehouse)}) as refused where is_held or row_key in ({wanted})",
+        [sync.name, *desired.parameters],
     )
 
 
@@ -532,11 +546,11 @@ def plan_changes(
     key = warehouse.sha256(f"? {unit} ? {unit} op {unit} row_key {unit} coalesce(payload_hash, '')")
     texts = ("ledger.row_key", "ledger.sent_payload", "ledger.payload")
     profile_id = _said_of("profile_id", _named(warehouse, sync, "hashed.person"), *texts)
-    refused, of_refused = refused_rows(warehouse, sync)
     is_patient = scope == "changes" and not only_due
     most = None if only_due else sync.settings.most_changes_per_day
     now = wall_clock()
-    changes, of_changes = changes_of_people(warehouse, sync, now - SPAN)
+    refused, of_refused = refused_rows(warehouse, sync, now)
+    changes, of_changes = changes_of_people(warehouse, sync, now)
     if most is None:
         changes, of_changes = "select null as profile_id, 0 as changes where false", []
     over = "false" if most is None else f"change_number > {most}"
@@ -616,17 +630,25 @@ def plan_changes(
             select
                 compared.*,
                 memberships.began_at,
-                case when refused.row_key is not null then 'rejected' end as waits,
-                refused.next_at
+                case
+                    when
+                        {"true" if is_patient else "false"}
+                        and refused.next_at > cast(? as timestamp)
+                        and refused.next_at <= cast(? as timestamp)
+                        and refused.content = compared.payload_hash
+                        and compared.op <> 'remove'
+                        and compared.problem is null
+                        then 'rejected'
+                end as waits,
+                refused.next_at,
+                -- one of them may be null, and not every warehouse ignores it
+                coalesce(
+                    greatest(compared.acknowledged_at, refused.last_tried_at),
+                    compared.acknowledged_at,
+                    refused.last_tried_at
+                ) as last_tried_at
             from compared
-            left join refused
-                on
-                    compared.row_key = refused.row_key
-                    and refused.content = compared.payload_hash
-                    and compared.op <> 'remove'
-                    and compared.problem is null
-                    and refused.next_at > cast(? as timestamp)
-                    and {"true" if is_patient else "false"}
+            left join refused on compared.row_key = refused.row_key
             left join memberships
                 on
                     compared.person = memberships.profile_id
@@ -636,13 +658,13 @@ def plan_changes(
         changes as (
             {changes}
         ),
-        numbered as (  -- of a person's rows, new ones first, then that which has waited longest
+        numbered as (  -- of a person's rows, new ones first, then that which was tried longest ago
             select
                 patient.*,
                 case when {counts} then
                     coalesce(changes.changes, 0) + row_number() over (
                         partition by patient.profile_id, case when {counts} then 1 else 0 end
-                        order by acknowledged_at nulls first, row_key
+                        order by last_tried_at nulls first, row_key
                     )
                 end as change_number
             from patient
@@ -673,6 +695,7 @@ def plan_changes(
             sync.name,
             *of_refused,
             now.isoformat(),
+            (now + LATEST).isoformat(),
             *of_changes,
             sync.name,
             run_id,

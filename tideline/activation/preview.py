@@ -37,7 +37,8 @@ class Preview:
         for op, row_key in warehouse.query(
             "select op, row_key from (select op, row_key, position, row_number() over "
             "(partition by op order by position) as place from activation_plan "
-            f"where problem is null) as planned where place <= {MOST_ROWS} order by position"
+            "where problem is null and waits is null) as planned "
+            f"where place <= {MOST_ROWS} order by position"
         ):
             self.rows.setdefault("resend" if resent else op, []).append(
                 mask.key(json.loads(row_key))

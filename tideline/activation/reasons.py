@@ -40,8 +40,8 @@ _LISTED = """
     unrecognized unsubscribed unsupported unverified up update updated upsert url use used user
     users valid validation value values violates violation was were what when which while whose
     with within without wrong your
-    amazon braze customerio facebook hubspot intercom klaviyo linkedin mailchimp meta postgres
-    postgresql s3 salesforce webhook
+    amazon braze customer customerio facebook hubspot intercom io iterable klaviyo linkedin
+    mailchimp meta postgres postgresql s3 salesforce sftp slack webhook zendesk
 """
 WORDS = frozenset(_LISTED.split())
 PIECE = re.compile(r"\S+")
@@ -67,7 +67,7 @@ def kind_of(reason: str) -> str:
 
 
 def _is_known(word: str) -> bool:
-    if re.fullmatch(r"[1-5]\d\d", word):  # a status of HTTP
+    if re.fullmatch(r"[1-5]\d\d", word) or word.lower() in WORDS:  # a status of HTTP, `HubSpot`
         return True
     parts = [part for part in re.split(r"[_\-/.]", CAMEL.sub("_", word)) if part]
     return bool(parts) and all(part.lower() in WORDS for part in parts)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from tideline.activation.masking import masked_reason
-from tideline.activation.plan import read_desired, rejected
+from tideline.activation.plan import read_desired, rejected, rejected_and_wanted
+from tideline.activation.reasons import kind_of
 from tideline.declarations.syncs import Sync
 from tideline.text import counted
 from tideline.warehouse.connection import Warehouse
@@ -55,20 +55,17 @@ def _last_run(sync: Sync, warehouse: Warehouse, condition: str = "") -> tuple | 
 
 
 def _reasons(sync: Sync, warehouse: Warehouse) -> Counter[str]:
-    """The masked reason of each row whose last operation was rejected.
+    """The kind of reason of each row whose last operation was rejected.
 
-    A row that the destination does not hold and the sync no longer sends has nothing left to do.
+    It is made of the words, because an earlier release did not record it.
     """
-    refused = f"select row_key, reason from ({rejected(warehouse)}) as refused"
     try:
-        desired = read_desired(warehouse, sync)
-        wanted = f"select {desired.row_key} from {desired.table} where {desired.condition}"
-        rows = warehouse.query(
-            f"{refused} where is_held or row_key in ({wanted})", [sync.name, *desired.parameters]
-        )
+        refused, parameters = rejected_and_wanted(warehouse, sync, read_desired(warehouse, sync))
+        rows = warehouse.query(f"select reason from ({refused}) as refused", parameters)
     except ActivationError:  # the table is missing, or is not as declared
+        refused = f"select reason from ({rejected(warehouse)}) as refused"
         rows = warehouse.query(refused, [sync.name])
-    return Counter(masked_reason(reason, row_key, sync.public) for row_key, reason in rows)
+    return Counter(kind_of(reason) for (reason,) in rows)
 
 
 def _time(at: datetime) -> str:
