@@ -151,7 +151,7 @@ def test_a_person_gets_so_many_changes_a_day_and_the_newest_values_later(hooked,
 
 def test_each_acceptance_is_one_row_with_its_person_and_its_beginning(rig, clock):
     sync = {"key": ["user_id"], "group_by": None, "hash": ["profile_id"]}
-    rig.declare(s=FILES | sync | {"deliveries_kept_days": 3})
+    rig.declare(s=FILES | sync | {"history_kept_days": 3})
     table = f"{SCHEMA}.activation_audiences"
     rig.sql(
         f"create or replace table {table} as select * from (values "
@@ -190,8 +190,16 @@ def test_each_acceptance_is_one_row_with_its_person_and_its_beginning(rig, clock
     assert balanced(rig, rig.sync()) == some(remove=1, accepted=1)
     assert ("remove", "bob", "new", None) in rig.sql(rows)
     clock.pass_by(days=2)
+    rejections = f"{SCHEMA}.activation_rejections"
+    for age in (5, 11):  # a row may wait because of the first one
+        rig.sql(
+            f"insert into {rejections} (run_id, sync_name, row_key, rejected_at) "
+            "values ('r', 's', ?, ?)",
+            [f"{age}", clock.now - timedelta(days=age)],
+        )
     rig.sync()
     assert rig.sql(rows) == [("remove", "bob", "new", None)]
+    assert rig.sql(f"select row_key from {rejections}") == [("5",)]
 
     rig.declare(s=FILES | sync | {"hash": [], "most_changes_per_day": 1})
     rig.sql(f"alter table {table} drop column profile_id")

@@ -87,12 +87,15 @@ def _judge(sync: Sync, warehouse: Warehouse, run: Run | None) -> tuple[set[str],
 
 
 def _is_stale(sync: Sync, warehouse: Warehouse) -> bool:
-    """Whether the last success, or else the first run, is longer ago than declared."""
+    """Whether the last success, or else the first run, is longer ago than declared.
+
+    A success is a run that has looked at all rows, not a replay or the removal of one person.
+    """
     if sync.settings.alert_stale_hours is None:
         return False
     (since,) = warehouse.query(
-        "select coalesce(max(case when status = 'succeeded' then started_at end), "
-        f"min(started_at)) from {warehouse.table(RUNS)} where sync_name = ?",
+        "select coalesce(max(case when status = 'succeeded' and desired_rows is not null "
+        f"then started_at end), min(started_at)) from {warehouse.table(RUNS)} where sync_name = ?",
         [sync.name],
     )[0]
     return since is not None and wall_clock() - since > timedelta(

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from tideline.activation.destinations import Outcome
 from tideline.activation.reasons import kind_of
 from tideline.activation.views import VIEWS
+from tideline.activation.waiting import REMEMBERED
 from tideline.declarations.syncs import Sync
 from tideline.warehouse.clock import wall_clock
 from tideline.warehouse.connection import Warehouse
@@ -164,7 +165,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "activation_deliveries": (
-        "One row per operation that a destination has accepted, for `deliveries_kept_days`.",
+        "One row per operation that a destination has accepted, for `history_kept_days`.",
         {
             "run_id": ("varchar", "The run."),
             "sync_name": ("varchar", "Name of the exposure."),
@@ -699,10 +700,16 @@ class Ledger:
             self.save(run)
 
     def trim(self) -> None:
-        """Delete the deliveries of the sync that are older than `deliveries_kept_days`."""
-        until = wall_clock() - timedelta(days=self.sync.settings.deliveries_kept_days)
-        self.warehouse.execute(
-            f"delete from {self.deliveries} "
-            "where sync_name = ? and accepted_at < cast(? as timestamp)",
-            [self.sync.name, until.isoformat()],
-        )
+        """Delete the sync's deliveries and rejections that are older than `history_kept_days`.
+
+        Rejections stay as long as they make a row wait.
+        """
+        kept = timedelta(days=self.sync.settings.history_kept_days)
+        for table, column, age in (
+            (self.deliveries, "accepted_at", kept),
+            (self.rejections, "rejected_at", max(kept, REMEMBERED)),
+        ):
+            self.warehouse.execute(
+                f"delete from {table} where sync_name = ? and {column} < cast(? as timestamp)",
+                [self.sync.name, (wall_clock() - age).isoformat()],
+            )

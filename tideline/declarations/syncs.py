@@ -58,8 +58,8 @@ class Settings:
     - `silence_is_consent`: whether profiles without a statement about that purpose are sent too.
     - `most_changes_per_day`: a person (`profile_id`) gets at most this many adds and updates in 24
       hours; further ones wait. Removals do not.
-    - `deliveries_kept_days`: accepted operations older than this are deleted from
-      `activation_deliveries` at the end of a run.
+    - `history_kept_days`: accepted and rejected operations older than this are deleted from
+      `activation_deliveries` and `activation_rejections` at the end of a run.
     - `alert_rejected_share`: an alert is posted if more than this share of the desired rows has
       been rejected, in this run or before.
     - `alert_stale_hours`: an alert is posted if no run has succeeded for longer than this.
@@ -82,7 +82,7 @@ class Settings:
     consent: str | None = None
     silence_is_consent: bool = False
     most_changes_per_day: int | None = None
-    deliveries_kept_days: int = 90
+    history_kept_days: int = 90
     alert_rejected_share: float | None = None
     alert_stale_hours: float | None = None
 
@@ -96,7 +96,7 @@ class Settings:
         if self.segments == ():
             raise ValueError("`segments` is empty; name segments, or remove it to send all")
         above_0 = ("batch_rows", "rows_per_second", "max_attempts", "most_changes_per_day")
-        for name in (*above_0, "deliveries_kept_days", "alert_stale_hours"):
+        for name in (*above_0, "history_kept_days", "alert_stale_hours"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"`{name}` is {value}; it must be above 0")
