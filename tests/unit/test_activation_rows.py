@@ -160,7 +160,7 @@ def test_a_field_of_an_unknown_column_names_it(tool_rig):
     rig.desire([member("a")])
     result = rig.sync()
     assert result.run.status == "failed"
-    assert "`segment_lable`, which the table" in result.run.message
+    assert "a template names `segment_lable`, which the table" in result.run.message
     assert "did you mean `segment_label`" in result.run.message
 
 

@@ -94,17 +94,18 @@ def read_desired(warehouse: Warehouse, sync: Sync) -> Desired:
     table = warehouse.relation(sync.schema, sync.table)
     kinds = warehouse.columns(table)
     settings = sync.settings
+    reads = "a template" if hasattr(sync.options, "reads") else "key `columns`"
     named = {
-        "key": settings.key,
-        "columns": settings.columns or (),
-        "require": settings.require,
-        "hash": settings.hash,
+        "key `key`": settings.key,
+        reads: settings.columns or (),
+        "key `require`": settings.require,
+        "key `hash`": settings.hash,
     }
     for place, columns in named.items():
         for column in columns:
             if column not in kinds:
                 raise DeclarationError(
-                    f"exposure `{sync.name}`, meta.sync: key `{place}` names `{column}`, which the "
+                    f"exposure `{sync.name}`, meta.sync: {place} names `{column}`, which the "
                     f"table `{sync.table}` does not have; {nearest(column, kinds)}"
                 )
     columns = tuple(
