@@ -8,9 +8,9 @@
     {%- if not execute -%}
         {{ return(none) }}
     {%- endif -%}
+    {#- Not `attribute_steps`: it may be missing for a moment while the readings are written. -#}
     {%- for name in [
-        'profile_revisions', 'trait_readings', 'attribute_steps', 'segment_intervals',
-        'segment_progress'
+        'profile_revisions', 'trait_readings', 'segment_intervals', 'segment_progress'
     ] -%}
         {%- if not load_relation(relation_of(name)) -%}
             {{ return(none) }}

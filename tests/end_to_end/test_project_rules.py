@@ -480,6 +480,39 @@ def test_a_removal_waits_for_all_that_read_it(manifest):
     assert other_readers(read_too, awaited) == {"segments"}
 
 
+def looked_up_at_a_bad_time(manifest, names, callers):
+    """Tables that dbt may write at the same time as a model which looks them up.
+
+    A table that is written anew is missing for a moment, so the model would find no watermark.
+    """
+    for caller in callers:
+        related = {caller}
+        for edges in ("parent_map", "child_map"):
+            waiting = [f"model.tideline.{caller}"]
+            while waiting:
+                found = {each.split(".")[-1]: each for each in manifest[edges][waiting.pop()]}
+                waiting += [key for name, key in found.items() if name not in related]
+                related |= found.keys()
+        yield from (f"{caller} looks up {name}" for name in names if name not in related)
+
+
+@pytest.mark.parametrize("folder, kind", [("segments", "revision"), ("identity", "identity")])
+def test_a_watermark_looks_up_no_table_that_is_written_at_the_same_time(manifest, folder, kind):
+    names = texts_listed(f"{folder}/progress.sql", f"{kind}_watermark")
+    callers = [
+        each["name"]
+        for each in tables(manifest, "model")
+        if folder_of(each) == folder
+        and (
+            f"{kind}_watermark()" in each["raw_code"]
+            or each["config"].get("incremental_strategy") == "revised"
+        )
+    ]
+    assert len(callers) > 1 and len(names) > 3
+    assert list(looked_up_at_a_bad_time(manifest, names, callers)) == []
+    assert list(looked_up_at_a_bad_time(manifest, ["attribute_steps"], callers))
+
+
 def test_the_universal_columns_are_those_of_the_contract(manifest):
     schema = [name for name, _ in contract(model(manifest, "stg_collector__events"))]
     assert texts_listed("staging/universal_schema.sql", "universal_columns") == schema
