@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ LONGEST_TIMEOUT = 300.0  # seconds; half the length of the lease on Snowflake
 # warehouse between two calls; a part of many requests must still fit into the lease.
 LONGEST_SEND = 120.0
 ANSWER_BYTES = 10_000_000  # the longest answer that is read
+NOWHERE = re.compile(r"/(\.|%2e){0,2}(/|$)", re.IGNORECASE)  # an empty part of a path, or dots
 LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
@@ -119,7 +121,11 @@ class Api:
 
         `expected` are statuses besides 2xx that the caller understands; any other one raises
         NotDoneError. A call that only reads has applied nothing, so its failure is never `unknown`.
+        A path with an empty part or with dots alone, as an id in it may be, is refused: it would be
+        the address of something else.
         """
+        if NOWHERE.search(path.partition("?")[0]):
+            raise NotDoneError(Outcome("refused", "an id of the row cannot be part of an address"))
         if not keeps_requests():
             if (early := self._free_at - time.monotonic()) > 0:
                 time.sleep(early)
