@@ -69,13 +69,15 @@ forget: .venv/.installed
 dev: .venv/.installed
 	@$(BIN)/tideline dev --port $(PORT)
 
-# The whole graph on EVENTS events, then the event layer on histories of CURVE million events.
+# The whole graph on EVENTS events, then the event layer on histories of CURVE million events, and the
+# sync of EVENTS members.
 # docs/reference/performance.md shows CURVE="1 5 10 20", which takes a quarter of an hour and 30 GB.
 bench: .venv/.installed
 	$(BIN)/python -m benchmarks.whole_graph --events $(EVENTS)
 	$(BIN)/python -m benchmarks.event_curve --millions $(CURVE)
 	$(BIN)/python -m benchmarks.components
 	$(BIN)/python -m benchmarks.segments --events $(EVENTS)
+	$(BIN)/python -m benchmarks.syncs --rows $(EVENTS)
 
 # Name, version and licence of every pinned package; fails if a licence is not allowed.
 licences: .venv/.installed

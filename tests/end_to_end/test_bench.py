@@ -35,6 +35,15 @@ def test_components_are_those_of_splink_and_scipy(deployment):
     assert all(1 <= rounds <= 7 for _, _, rounds in (people, chain, arrival))
 
 
+def test_syncs_are_measured_against_an_export(deployment):
+    page = deployment.run("benchmarks.syncs", "--rows", 500, "--repeats", 1)
+    rows = re.findall(
+        r"^  ([a-z0-9% ]+?) +([0-9,]+) +[0-9.]+ +[0-9,]+ +[0-9.]+ +[0-9,]+$", page, re.M
+    )
+    operations = {"floor": "500", "first load": "500", "no change": "0"}
+    assert dict(rows) == operations | {"plan of 1%": "5", "run of 1%": "5"}
+
+
 def test_wrong_components_stop_the_measurement(tmp_path):
     warehouse = tmp_path / "bench.duckdb"
     with duckdb.connect(str(warehouse)) as connection:
