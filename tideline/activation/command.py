@@ -32,7 +32,7 @@ COMMANDS = {
     "run": "send what has changed since the last run, and remove those who have left",
     "plan": "show what a run would send, and its first requests; send and record nothing",
     "status": "show the last run of each sync, and what is rejected or of unknown outcome",
-    "replay": "send only the rows again that were rejected or whose outcome is unknown",
+    "replay": "send rows again that were rejected or whose outcome is unknown, after removals",
     "resync": "send every wanted row again, whatever the ledger says",
     "verify": "compare the rows at the destination with the ledger; the next run repairs them",
     "destinations": "print what each destination can do, as a Markdown table",
@@ -109,7 +109,7 @@ def _parser() -> Parser:
             command.add_argument(
                 "--new-account",
                 action="store_true",
-                help="begin a new ledger, for another account or place; the old one keeps its rows",
+                help="forget the ledger: the sync goes to another account, the old one is left alone",
             )
         command.add_argument(
             "--manifest",
@@ -134,7 +134,7 @@ def _add_permissions(command: argparse.ArgumentParser) -> None:
 
 def _number(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
 
 
@@ -170,7 +170,9 @@ def _verify(syncs: Sequence[Sync], warehouse: Warehouse) -> int:
     results, broken = _of_each(syncs, lambda sync: verify_sync(sync, warehouse))
     lines = [(each.sync_name, each.status, *each.rows.values()) for each in results]
     print(table(("sync", "status", "compared", *Verification.MATCHES), lines) if lines else NO_SYNC)
-    print("\n".join(f"  {each.sync_name}: {each.message}" for each in results if each.message))
+    for each in results:
+        if each.message:
+            print(f"  {each.sync_name}: {each.message}")
     return _worst({each.exit_code for each in results}, broken)
 
 
