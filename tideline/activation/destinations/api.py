@@ -59,11 +59,15 @@ class ApiOptions:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if not 0 < self.timeout_seconds <= LONGEST_TIMEOUT:
-            raise ValueError(
-                f"`timeout_seconds` is {self.timeout_seconds}; it must be above 0 and at most "
-                f"{LONGEST_TIMEOUT:g}"
-            )
+        check_timeout(self.timeout_seconds)
+
+
+def check_timeout(seconds: float) -> None:
+    """Raise ValueError unless `timeout_seconds` ends before the lease of the warehouse does."""
+    if not 0 < seconds <= LONGEST_TIMEOUT:
+        raise ValueError(
+            f"`timeout_seconds` is {seconds}; it must be above 0 and at most {LONGEST_TIMEOUT:g}"
+        )
 
 
 @dataclass(frozen=True)

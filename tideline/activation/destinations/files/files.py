@@ -321,6 +321,25 @@ class Files:
             return next(csv.reader(source), [])[: len(self._key)] == list(self._key)
 
 
+class ServedFiles(Files):
+    """Files at a place that answers, such as a bucket or a server, and so may not answer."""
+
+    @classmethod
+    def at(cls, place: Place, sync: Sync, origin: Origin) -> Files:
+        """The files at a place. Raises ActivationError if they cannot be read or are not ours."""
+        try:
+            return cls(place, sync, origin)
+        except NotDoneError as error:
+            raise ActivationError(f"{error.outcome.reason}; nothing is sent") from None
+
+    def repair(self, expected: Mapping[str, int]) -> list[str]:
+        """As `Files` does. Raises ActivationError if the files cannot be read or written."""
+        try:
+            return super().repair(expected)
+        except NotDoneError as error:
+            raise ActivationError(f"{error.outcome.reason}; run again") from None
+
+
 def file_stem(name: str) -> str:
     """A file name, without extension, that is safe on every system and unique for each name.
 

@@ -11,12 +11,16 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from tideline.activation.destinations.answers import place_of, problem_of_address
-from tideline.activation.destinations.api import LOCAL, LONGEST_TIMEOUT
+from tideline.activation.destinations.api import LOCAL, check_timeout
 from tideline.activation.destinations.files.bucket import Bucket
-from tideline.activation.destinations.files.files import Files, FilesOptions, file_stem
-from tideline.activation.destinations.files.place import NotDoneError
+from tideline.activation.destinations.files.files import (
+    Files,
+    FilesOptions,
+    ServedFiles,
+    file_stem,
+)
 from tideline.activation.destinations.protocol import Capabilities, Origin
-from tideline.warehouse.errors import ActivationError, DeclarationError, NotConfigured
+from tideline.warehouse.errors import DeclarationError, NotConfigured
 
 if TYPE_CHECKING:
     from tideline.declarations.syncs import Sync
@@ -54,14 +58,10 @@ class S3Options(FilesOptions):
             )
         if (self.key_id_env is None) != (self.secret_env is None):
             raise ValueError("`key_id_env` and `secret_env` need each other; name both or none")
-        if not 0 < self.timeout_seconds <= LONGEST_TIMEOUT:
-            raise ValueError(
-                f"`timeout_seconds` is {self.timeout_seconds}; it must be above 0 and at most "
-                f"{LONGEST_TIMEOUT:g}"
-            )
+        check_timeout(self.timeout_seconds)
 
 
-class S3(Files):
+class S3(ServedFiles):
     """The objects `<prefix>/<sync name>/<group>.<format>` of a bucket."""
 
     Options: ClassVar[type] = S3Options
@@ -94,17 +94,7 @@ class S3(Files):
             options.conditional_writes,
             url and place_of(url),
         )
-        try:
-            return cls(bucket, sync, origin)
-        except NotDoneError as error:
-            raise ActivationError(f"{error.outcome.reason}; nothing is sent") from None
-
-    def repair(self, expected: Mapping[str, int]) -> list[str]:
-        """As `Files` does. Raises ActivationError if the objects cannot be read or written."""
-        try:
-            return super().repair(expected)
-        except NotDoneError as error:
-            raise ActivationError(f"{error.outcome.reason}; run again") from None
+        return cls.at(bucket, sync, origin)
 
 
 def _clients(sync_name: str, options: S3Options, environment: Mapping[str, str]) -> tuple[Any, Any]:

@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tideline.activation.destinations.api import LONGEST_TIMEOUT
-from tideline.activation.destinations.files.files import Files, FilesOptions, file_stem
-from tideline.activation.destinations.files.place import NotDoneError
+from tideline.activation.destinations.api import check_timeout
+from tideline.activation.destinations.files.files import (
+    Files,
+    FilesOptions,
+    ServedFiles,
+    file_stem,
+)
 from tideline.activation.destinations.files.remote import Remote
 from tideline.activation.destinations.files.session import Login, Session
 from tideline.activation.destinations.protocol import Capabilities, Origin
-from tideline.warehouse.errors import ActivationError, DeclarationError, NotConfigured
+from tideline.warehouse.errors import DeclarationError, NotConfigured
 
 if TYPE_CHECKING:
     from tideline.declarations.syncs import Sync
@@ -54,14 +58,10 @@ class SftpOptions(FilesOptions):
                 )
         if not 0 < self.port < 65_536:
             raise ValueError(f"`port` is {self.port}; write a number from 1 to 65535")
-        if not 0 < self.timeout_seconds <= LONGEST_TIMEOUT:
-            raise ValueError(
-                f"`timeout_seconds` is {self.timeout_seconds}; it must be above 0 and at most "
-                f"{LONGEST_TIMEOUT:g}"
-            )
+        check_timeout(self.timeout_seconds)
 
 
-class Sftp(Files):
+class Sftp(ServedFiles):
     """The files `<directory>/<sync name>/<group>.<format>` of a server."""
 
     Options: ClassVar[type] = SftpOptions
@@ -86,17 +86,7 @@ class Sftp(Files):
         host = options.host if options.port == 22 else f"{options.host}:{options.port}"
         where = f"sftp://{options.user}@{host}/{folder.lstrip('/')}"
         session = Session(_login(sync.name, options, environment))
-        try:
-            return cls(Remote(session, folder, where, _advice(options)), sync, origin)
-        except NotDoneError as error:
-            raise ActivationError(f"{error.outcome.reason}; nothing is sent") from None
-
-    def repair(self, expected: Mapping[str, int]) -> list[str]:
-        """As `Files` does. Raises ActivationError if the files cannot be read or written."""
-        try:
-            return super().repair(expected)
-        except NotDoneError as error:
-            raise ActivationError(f"{error.outcome.reason}; run again") from None
+        return cls.at(Remote(session, folder, where, _advice(options)), sync, origin)
 
 
 def _advice(options: SftpOptions) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pg8000.exceptions import DatabaseError
 
-from tideline.activation.destinations.api import LONGEST_TIMEOUT
+from tideline.activation.destinations.api import check_timeout
 from tideline.activation.destinations.postgres.address import address_of
 from tideline.activation.destinations.postgres.failures import FailedError, answer_of
 from tideline.activation.destinations.postgres.server import Run, Server
@@ -60,11 +60,7 @@ class PostgresOptions:
                 raise ValueError(
                     f"`types`: `{column}` is {kind!r}; there are: {', '.join(sorted(TYPES))}"
                 )
-        if not 0 < self.timeout_seconds <= LONGEST_TIMEOUT:
-            raise ValueError(
-                f"`timeout_seconds` is {self.timeout_seconds}; it must be above 0 and at most "
-                f"{LONGEST_TIMEOUT:g}"
-            )
+        check_timeout(self.timeout_seconds)
 
 
 class Postgres:

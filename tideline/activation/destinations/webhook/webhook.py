@@ -15,7 +15,7 @@ from tideline.activation.destinations.answers import (
     problem_of_address,
     problem_of_token,
 )
-from tideline.activation.destinations.api import LONGEST_TIMEOUT
+from tideline.activation.destinations.api import check_timeout
 from tideline.activation.destinations.exchange import Answer, Client, NoAnswerError, kept
 from tideline.activation.destinations.protocol import (
     Capabilities,
@@ -54,11 +54,7 @@ class WebhookOptions:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if not 0 < self.timeout_seconds <= LONGEST_TIMEOUT:
-            raise ValueError(
-                f"`timeout_seconds` is {self.timeout_seconds}; it must be above 0 and at most "
-                f"{LONGEST_TIMEOUT:g}"
-            )
+        check_timeout(self.timeout_seconds)
         check_receipt(self.receipt)
 
 
