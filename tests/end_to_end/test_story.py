@@ -11,6 +11,7 @@ import json
 import re
 from datetime import datetime, timedelta
 
+import duckdb
 import pytest
 
 from tests.support.deployment import NO_TESTS, REPOSITORY
@@ -243,6 +244,14 @@ def test_the_story(story):
     assert story.written_to_files()["high_value_bundle"]["email"] == "ada@lovelace.org"
     hashed = hashlib.sha256(b"ada@lovelace.org").hexdigest()
     assert story.told_the_webhook()["high_value_bundle"]["email"] == hashed
+
+    # The products of another shop are not in the catalog of the sample.
+    warning = ("test", "--select", "assert_products_are_in_the_catalog")
+    assert "WARN=0" in story.deployment.dbt(*warning)
+    with duckdb.connect(str(story.deployment.warehouse)) as connection:
+        connection.execute("update tideline.product_catalog set product_id = product_id || '?'")
+    said = re.sub(r"\s+", " ", story.deployment.dbt(*warning))
+    assert "product_catalog has 0 of" in said and "WARN=1" in said
 
     products = [SHOES, JACKETS[0]]
     story.lands(
