@@ -109,7 +109,7 @@ def _parser() -> Parser:
             command.add_argument(
                 "--new-account",
                 action="store_true",
-                help="forget the ledger: the sync goes to another account, the old one is left alone",
+                help="forget the ledger: the sync goes to another account; the old one stays",
             )
         command.add_argument(
             "--manifest",
